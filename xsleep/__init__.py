@@ -1,0 +1,3 @@
+"""Automatic sleep staging: XSleepNet and its baselines, from recordings to tables."""
+
+__version__ = "0.1.0"
