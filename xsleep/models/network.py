@@ -1,0 +1,183 @@
+"""The five systems (Section 3 of the XSleepNet paper), made of two streams.
+
+The raw stream is FCNN + GRU, the time-frequency stream ARNN + LSTM
+(SeqSleepNet). Each has an epoch-level part, which sees one epoch at a time, and
+a sequence-level part, which sees the L epochs of a sequence in both directions.
+The joint branch reads the sequence-level outputs of both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from xsleep.errors import InputError
+from xsleep.models.layers import (
+    ARNN,
+    BINS,
+    FCNN,
+    BatchNormLSTM,
+    Bidirectional,
+    GRULayer,
+    Output,
+)
+from xsleep.stages import STAGES
+
+SAMPLES = 3000
+"""Samples of a raw epoch: 30 s at 100 Hz."""
+
+FRAMES = 29
+"""Frames of an epoch's spectrogram."""
+
+VIEWS = ("raw", "time-frequency")
+
+BRANCHES = {
+    "XSleepNet2": ("raw", "time-frequency", "joint"),
+    "XSleepNet1": ("raw", "time-frequency", "joint"),
+    "Naive Fusion": ("joint",),
+    "ARNN+RNN": ("time-frequency",),
+    "FCNN+RNN": ("raw",),
+}
+"""The branches of a system that have an output and a loss; the last is the prediction."""
+
+SYSTEMS: tuple[str, ...] = tuple(BRANCHES)
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of a network; the defaults are the released ones.
+
+    Dropout rates are the shares that are dropped. ``gru_layers`` are stacked within
+    each direction.
+    """
+
+    filters: tuple[int, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)
+    kernel: int = 31
+    gru_units: int = 256
+    gru_layers: int = 2
+    frame_units: int = 64
+    sequence_units: int = 64
+    attention: int = 64
+    filterbank: int = 32
+    convolution_dropout: float = 0.5
+    recurrent_dropout: float = 0.25
+    sequence_length: int = 20
+
+
+class Network(nn.Module):
+    """One of the systems; see `build`.
+
+    ``branches`` are those with an output, the last is the prediction; ``views`` the
+    inputs that it reads. ``None`` may stand for the other input.
+    """
+
+    def __init__(self, system: str, channels: int, settings: NetworkSettings, generator: Generator):
+        super().__init__()
+        s = settings
+        self.branches = BRANCHES[system]
+        self.views = VIEWS if "joint" in self.branches else self.branches
+        self.sequence_length = s.sequence_length
+        self.register_buffer("mean", torch.zeros(BINS, channels))
+        self.register_buffer("deviation", torch.ones(BINS, channels))
+
+        self.epoch = nn.ModuleDict()  # view: an epoch to its features
+        self.sequence = nn.ModuleDict()  # view: the features of L epochs to their hidden states
+        sizes = {}  # view: units of a hidden state
+        if "raw" in self.views:
+            fcnn = FCNN(channels, SAMPLES, s.filters, s.kernel, s.convolution_dropout, generator)
+
+            def direction() -> nn.Module:
+                inputs = (fcnn.features, *(s.gru_units for _ in range(s.gru_layers - 1)))
+                return nn.Sequential(*(GRULayer(i, s.gru_units, generator) for i in inputs))
+
+            self.epoch["raw"] = fcnn
+            self.sequence["raw"] = Bidirectional(direction, s.recurrent_dropout)
+            sizes["raw"] = 2 * s.gru_units
+        if "time-frequency" in self.views:
+            arnn = ARNN(
+                channels,
+                FRAMES,
+                s.filterbank,
+                s.frame_units,
+                s.attention,
+                s.recurrent_dropout,
+                generator,
+            )
+            self.epoch["time-frequency"] = arnn
+            self.sequence["time-frequency"] = Bidirectional(
+                lambda: BatchNormLSTM(
+                    arnn.features, s.sequence_units, s.sequence_length, generator
+                ),
+                s.recurrent_dropout,
+            )
+            sizes["time-frequency"] = 2 * s.sequence_units
+        sizes["joint"] = sum(sizes.values())
+        self.outputs = nn.ModuleDict(
+            {b: Output(sizes[b], len(STAGES), generator) for b in self.branches}
+        )
+
+    def set_normalisation(self, mean: Tensor, deviation: Tensor) -> None:
+        """Mean and deviation of the training set's spectrograms in dB, both ``(129, C)``."""
+        self.mean.copy_(torch.as_tensor(mean))
+        self.deviation.copy_(torch.as_tensor(deviation))
+
+    def penalised_parameters(self) -> list[Tensor]:
+        """Parameters under the L2 penalty: all but the filterbanks."""
+        return [p for name, p in self.named_parameters() if "filterbank" not in name]
+
+    def encode(self, raw: Tensor | None, time_frequency: Tensor | None) -> Tensor:
+        """Features of single epochs ``(N, F)``, the views' side by side.
+
+        ``raw`` is ``(N, 3000, C)`` in microvolts, ``time_frequency`` ``(N, 29, 129, C)``
+        in dB. In training the batch statistics run over all N epochs; in evaluation an
+        epoch's features depend on nothing else, so overlapping sequences may share them.
+        """
+        features = []
+        if "raw" in self.views:
+            features.append(self.epoch["raw"](raw))
+        if "time-frequency" in self.views:
+            normalised = (time_frequency - self.mean) / self.deviation
+            features.append(self.epoch["time-frequency"](normalised))
+        return torch.cat(features, dim=1)
+
+    def decode(self, features: Tensor) -> dict[str, Tensor]:
+        """Logits ``(B, L, 5)`` of every branch from the features ``(B, L, F)`` of sequences.
+
+        A sequence may be shorter than ``sequence_length``, never longer.
+        """
+        epochs, longest = features.shape[1], self.sequence_length
+        if epochs > longest:
+            raise InputError(f"a sequence of {epochs} epochs: the network reads at most {longest}")
+        parts = features.split([self.epoch[view].features for view in self.views], dim=2)
+        hidden = {
+            view: self.sequence[view](part.transpose(0, 1).contiguous()).transpose(0, 1)
+            for view, part in zip(self.views, parts, strict=True)
+        }  # (B, L, 2 * units)
+        if "joint" in self.branches:
+            hidden["joint"] = torch.cat([hidden[view] for view in self.views], dim=2)
+        return {branch: self.outputs[branch](hidden[branch]) for branch in self.branches}
+
+    def forward(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
+        """Logits ``(B, L, 5)`` of every branch.
+
+        ``raw`` is ``(B, L, 3000, C)`` in microvolts, ``time_frequency``
+        ``(B, L, 29, 129, C)`` in dB.
+        """
+        B, L = (raw if "raw" in self.views else time_frequency).shape[:2]
+        features = self.encode(
+            None if raw is None else raw.flatten(0, 1),
+            None if time_frequency is None else time_frequency.flatten(0, 1),
+        )
+        return self.decode(features.view(B, L, -1))
+
+
+def build(system: str, channels: int, settings: NetworkSettings, seed: int) -> Network:
+    """A network with the initial weights of a seed.
+
+    Raises `InputError` for a system that is none of `SYSTEMS`.
+    """
+    if system not in BRANCHES:
+        raise InputError(f"unknown system {system!r}: choose one of {', '.join(SYSTEMS)}")
+    return Network(system, channels, settings, torch.Generator().manual_seed(seed))
