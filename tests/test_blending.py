@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xsleep.blending import policy
+
+TRACES = Path(__file__).parents[2] / "shared/reference/parity/blending_traces.json"
+BRANCHES = ("raw", "time-frequency", "joint")
+
+
+@pytest.fixture(scope="module", params=("XSleepNet1", "XSleepNet2"))
+def trace(request):
+    if not TRACES.is_file():
+        pytest.skip("the released code's traces (shared/reference/parity) are absent")
+    return request.param, json.loads(TRACES.read_text())[request.param.lower()]
+
+
+def evaluations(trace):
+    """The arguments of `update`, evaluation by evaluation."""
+    names = [branch.replace("-", "_") for branch in BRANCHES]
+    for i in range(len(trace["weights"])):
+        sums = [
+            {b: trace[which][n][i] for b, n in zip(BRANCHES, names, strict=True)}
+            for which in ("train_loss_sums", "validation_loss_sums")
+        ]
+        yield *sums, trace["train_size"], trace["validation_size"]
+
+
+def test_released_traces_are_reproduced(trace):
+    system, trace = trace
+    blending = policy(system)
+    for arguments, weights, w_g_o in zip(
+        evaluations(trace), trace["weights"], trace["w_g_o"], strict=True
+    ):
+        blend = blending.update(*arguments)
+        np.testing.assert_allclose([blend.weights[b] for b in BRANCHES], weights, atol=1e-6)
+        if w_g_o is None:
+            assert blend.generalisation is None and blend.overfitting is None
+        else:
+            g = [blend.generalisation[b] for b in BRANCHES]
+            o = [blend.overfitting[b] for b in BRANCHES]
+            np.testing.assert_allclose(np.transpose([g, o]), np.array(w_g_o)[:, 1:], atol=1e-6)
+
+
+@pytest.mark.parametrize("interruption", (1, 15, 21, 22, 50))
+def test_policy_resumes_exactly_from_a_json_state(trace, interruption):
+    system, trace = trace
+    whole, interrupted = policy(system), policy(system)
+    for i, arguments in enumerate(evaluations(trace)):
+        if i == interruption:
+            state = json.dumps(interrupted.state())
+            interrupted = policy(system)
+            interrupted.restore(json.loads(state))
+        assert whole.update(*arguments) == interrupted.update(*arguments)
+
+
+def test_state_of_a_policy_does_not_change_with_later_evaluations():
+    blending = policy("XSleepNet2")
+    feed(blending, [100.0], [100.0])
+    state = blending.state()
+    before = json.dumps(state)
+    feed(blending, [90.0], [95.0])
+    assert json.dumps(state) == before
+
+
+def feed(blending, training, validation, scale=(1.0, 1.0, 1.0)):
+    """Update with the same curves for every branch, scaled; the last blend."""
+    for t, v in zip(training, validation, strict=True):
+        blend = blending.update(
+            {b: s * t for b, s in zip(BRANCHES, scale, strict=True)},
+            {b: s * v for b, s in zip(BRANCHES, scale, strict=True)},
+            10,
+            20,
+        )
+    return blend
+
+
+def test_sec3_xsleepnet1_measures_are_falls_of_the_mean_losses():
+    blend = feed(policy("XSleepNet1"), [100.0, 80.0], [200.0, 170.0])
+    assert blend.generalisation["raw"] == pytest.approx(30 / 20)
+    assert blend.overfitting["raw"] == pytest.approx(20 / 10 - 30 / 20)
+    assert blend.weights == pytest.approx(dict.fromkeys(BRANCHES, 1 / 3))
+
+
+def test_sec3_xsleepnet2_measures_are_zero_on_straight_lines():
+    # Past the smoothing's start the tangent of a line is constant, and its own reference.
+    line = np.linspace(500, 100, 60)
+    blend = feed(policy("XSleepNet2"), line, line)
+    assert blend.generalisation["joint"] == pytest.approx(0, abs=1e-9)
+    assert blend.overfitting["joint"] == pytest.approx(0, abs=1e-9)
+
+
+def test_released_xsleepnet2_weights_are_equal_for_the_first_21_evaluations():
+    curve = np.cumsum(np.linspace(-30, 1, 22)) + 1000
+    assert feed(policy("XSleepNet2"), curve[:21], curve[:21]).generalisation is None
+    assert feed(policy("XSleepNet2"), curve, curve).generalisation is not None
+
+
+def test_released_weights_are_equal_where_all_are_negative():
+    blend = feed(policy("XSleepNet1"), [100.0, 80.0], [200.0, 210.0])
+    assert blend.generalisation["raw"] < 0
+    assert blend.weights == dict.fromkeys(BRANCHES, 1 / 3)
+
+
+def test_released_xsleepnet2_floors_positive_weights_at_1e_5():
+    curve = np.cumsum(np.linspace(-40, 1, 22)) + 2000
+    small = feed(policy("XSleepNet2"), curve, curve, scale=(1.0, 1e-7, 1.0))
+    assert small.weights["time-frequency"] == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("system", "branches"),
+    [("Naive Fusion", ("joint",)), ("ARNN+RNN", ("time-frequency",)), ("FCNN+RNN", ("raw",))],
+)
+def test_systems_without_blending_have_constant_weights(system, branches):
+    losses = dict.fromkeys(branches, 100.0)
+    blending = policy(system)
+    blending.restore(json.loads(json.dumps(blending.state())))
+    blend = blending.update(losses, losses, 10, 10)
+    assert blend.weights == dict.fromkeys(branches, 1.0)
+    assert blend.generalisation is None and blend.overfitting is None
