@@ -44,16 +44,18 @@ def test_released_traces_are_reproduced(trace):
             np.testing.assert_allclose(np.transpose([g, o]), np.array(w_g_o)[:, 1:], atol=1e-6)
 
 
-@pytest.mark.parametrize("interruption", (1, 15, 21, 22, 50))
-def test_policy_resumes_exactly_from_a_json_state(trace, interruption):
-    system, trace = trace
+@pytest.mark.parametrize("system", ("XSleepNet1", "XSleepNet2"))
+@pytest.mark.parametrize("interruption", (1, 21, 22, 40))
+def test_policy_resumes_exactly_from_a_json_state(system, interruption):
+    curves = 1000 / np.sqrt(np.arange(1, 61)) + np.random.default_rng(0).normal(0, 9, (2, 3, 60))
     whole, interrupted = policy(system), policy(system)
-    for i, arguments in enumerate(evaluations(trace)):
+    for i, (training, validation) in enumerate(curves.transpose(2, 0, 1)):
         if i == interruption:
             state = json.dumps(interrupted.state())
             interrupted = policy(system)
             interrupted.restore(json.loads(state))
-        assert whole.update(*arguments) == interrupted.update(*arguments)
+        losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
+        assert whole.update(*losses, 10, 20) == interrupted.update(*losses, 10, 20)
 
 
 def test_state_of_a_policy_does_not_change_with_later_evaluations():

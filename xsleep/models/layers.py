@@ -66,7 +66,7 @@ class Convolution(nn.Module):
         pairs = outputs + taps - 1
         left = max(2 * (outputs - 1) + kernel - T, 0) // 2
         x = F.pad(x, (0, 0, left, 2 * pairs - T - left))
-        x = x.view(N, 1, pairs, 2 * C).permute(0, 3, 1, 2)  # (N, 2C, 1, pairs), channels last
+        x = x.reshape(N, 1, pairs, 2 * C).permute(0, 3, 1, 2)  # (N, 2C, 1, pairs), channels last
         weight = F.pad(self.weight, (0, 2 * taps - kernel)).view(filters, C, taps, 2)
         weight = weight.permute(0, 3, 1, 2).reshape(filters, 2 * C, 1, taps)
         x = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), self.bias)
@@ -236,8 +236,16 @@ class GRULayer(nn.Module):
         return torch.stack(outputs)
 
 
+class GRU(nn.Sequential):
+    """Layers stacked in one direction, ``(T, N, F)`` to ``(T, N, units)``."""
+
+    def __init__(self, features: int, units: int, layers: int, generator: Generator):
+        inputs = [features] + [units] * (layers - 1)
+        super().__init__(*(GRULayer(size, units, generator) for size in inputs))
+
+
 class Bidirectional(nn.Module):
-    """A recurrent layer, or a stack of them, once in each direction.
+    """A recurrent layer, or a stack of layers, once in each direction.
 
     ``(T, N, F)`` to ``(T, N, 2 * units)``. The directions meet at the output only.
     Dropout on input and output, with a new mask for every time step and direction.

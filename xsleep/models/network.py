@@ -18,9 +18,9 @@ from xsleep.models.layers import (
     ARNN,
     BINS,
     FCNN,
+    GRU,
     BatchNormLSTM,
     Bidirectional,
-    GRULayer,
     Output,
 )
 from xsleep.stages import STAGES
@@ -87,13 +87,11 @@ class Network(nn.Module):
         sizes = {}  # view: units of a hidden state
         if "raw" in self.views:
             fcnn = FCNN(channels, SAMPLES, s.filters, s.kernel, s.convolution_dropout, generator)
-
-            def direction() -> nn.Module:
-                inputs = (fcnn.features, *(s.gru_units for _ in range(s.gru_layers - 1)))
-                return nn.Sequential(*(GRULayer(i, s.gru_units, generator) for i in inputs))
-
             self.epoch["raw"] = fcnn
-            self.sequence["raw"] = Bidirectional(direction, s.recurrent_dropout)
+            self.sequence["raw"] = Bidirectional(
+                lambda: GRU(fcnn.features, s.gru_units, s.gru_layers, generator),
+                s.recurrent_dropout,
+            )
             sizes["raw"] = 2 * s.gru_units
         if "time-frequency" in self.views:
             arnn = ARNN(

@@ -59,7 +59,8 @@ def variables(
     if "time-frequency" in network.views:
         prefix = "seq_" if both else ""
         arnn = network.epoch["time-frequency"]
-        for channel, weight in zip(CHANNELS, of(arnn.filterbank.weight), strict=False):
+        weights = of(arnn.filterbank.weight)
+        for channel, weight in zip(CHANNELS[: len(weights)], weights, strict=True):
             named[f"{prefix}filterbank-layer-{channel}/Variable"] = weight
         attention = f"{prefix}frame_attention_layer/Variable"
         named[attention] = of(arnn.attention.kernel)

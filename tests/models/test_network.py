@@ -1,0 +1,145 @@
+import pytest
+import torch
+
+from xsleep.errors import InputError
+from xsleep.models import SYSTEMS, NetworkSettings, build
+
+SMALL = NetworkSettings(
+    filters=(4, 8),
+    kernel=15,
+    gru_units=8,
+    frame_units=8,
+    sequence_units=8,
+    attention=4,
+    filterbank=16,
+    sequence_length=10,
+)
+B, L, C = 3, 10, 2
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    generator = torch.Generator().manual_seed(4)
+    raw = 20 * torch.randn(B, L, 3000, C, generator=generator)
+    return raw, -20 + 10 * torch.randn(B, L, 29, 129, C, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("channels", "parameters"), [(1, 5_736_831), (2, 5_757_839), (3, 5_778_847)]
+)
+def test_released_number_of_parameters(channels, parameters):
+    network = build("XSleepNet2", channels, NetworkSettings(), seed=0)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("system", "branches", "views"),
+    [
+        ("XSleepNet2", ("raw", "time-frequency", "joint"), ("raw", "time-frequency")),
+        ("XSleepNet1", ("raw", "time-frequency", "joint"), ("raw", "time-frequency")),
+        ("Naive Fusion", ("joint",), ("raw", "time-frequency")),
+        ("ARNN+RNN", ("time-frequency",), ("time-frequency",)),
+        ("FCNN+RNN", ("raw",), ("raw",)),
+    ],
+)
+def test_sec3_branches_and_views_of_the_systems(system, branches, views, inputs):
+    network = build(system, C, SMALL, seed=0)
+    assert (network.branches, network.views) == (branches, views)
+    raw, time_frequency = inputs
+    logits = network(
+        raw if "raw" in views else None, time_frequency if "time-frequency" in views else None
+    )
+    assert {b: tuple(v.shape) for b, v in logits.items()} == dict.fromkeys(branches, (B, L, 5))
+    sum(v.square().sum() for v in logits.values()).backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_unknown_system_is_one_line():
+    with pytest.raises(InputError, match=r"unknown system 'SleepNet'.*ARNN") as error:
+        build("SleepNet", 1, SMALL, seed=0)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_seed_determines_the_weights(system):
+    before = torch.get_rng_state()
+    one, same, other = (build(system, C, SMALL, seed).state_dict() for seed in (5, 5, 6))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_forward_is_decode_of_encode(system, inputs):
+    network = build(system, C, SMALL, seed=0).eval()
+    with torch.no_grad():
+        features = network.encode(*(view.flatten(0, 1) for view in inputs))
+        decoded = network.decode(features.view(B, L, -1))
+        for branch, logits in network(*inputs).items():
+            torch.testing.assert_close(logits, decoded[branch], rtol=0, atol=0)
+
+
+def test_features_of_an_epoch_do_not_depend_on_others_in_evaluation(inputs):
+    network = build("XSleepNet2", C, SMALL, seed=0).eval()
+    with torch.no_grad():
+        features = network.encode(*(view.flatten(0, 1) for view in inputs))
+        alone = network.encode(*(view[1, 4:5] for view in inputs))
+    torch.testing.assert_close(alone, features[L + 4 : L + 5])
+
+
+def test_shorter_sequences_use_the_statistics_of_the_first_steps(inputs):
+    network = build("XSleepNet2", C, SMALL, seed=0)
+    network.train()(*inputs)  # makes the population statistics differ between steps
+    network.eval()
+    short = build("XSleepNet2", C, NetworkSettings(**{**vars(SMALL), "sequence_length": 4}), 0)
+    state = network.state_dict()
+    for name, value in short.state_dict().items():
+        if value.shape != state[name].shape:  # a population of 10 steps
+            state[name] = state[name][:4]
+    short.load_state_dict(state)
+    views = [view[:, 2:6] for view in inputs]
+    with torch.no_grad():
+        expected = short.eval()(*views)
+        for branch, logits in network(*views).items():
+            torch.testing.assert_close(logits, expected[branch])
+
+
+def test_longer_sequences_are_refused(inputs):
+    network = build("XSleepNet2", C, SMALL, seed=0).eval()
+    features = network.encode(*(view[0, :1] for view in inputs))
+    with pytest.raises(InputError, match=r"11 epochs.*at most 10"):
+        network.decode(features.expand(1, 11, -1))
+
+
+def test_sec4_2_normalisation_is_inside_the_network(inputs):
+    raw, time_frequency = inputs
+    network = build("XSleepNet2", C, SMALL, seed=0).eval()
+    deviation, mean = torch.std_mean(time_frequency, dim=(0, 1, 2))  # (129, C)
+    with torch.no_grad():
+        expected = network(raw, (time_frequency - mean) / deviation)
+        network.set_normalisation(mean, deviation)
+        logits = network(raw, time_frequency)
+    for branch in network.branches:
+        torch.testing.assert_close(logits[branch], expected[branch])
+    again = build("XSleepNet2", C, SMALL, seed=1)
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again.mean, mean) and torch.equal(again.deviation, deviation)
+
+
+def test_released_l2_penalty_spares_the_filterbanks_alone():
+    network = build("XSleepNet2", C, SMALL, seed=0)
+    penalised = {id(p) for p in network.penalised_parameters()}
+    spared = [name for name, p in network.named_parameters() if id(p) not in penalised]
+    assert spared == ["epoch.time-frequency.filterbank.weight"]
+
+
+def test_released_batch_statistics_run_over_all_epochs_of_the_minibatch(inputs):
+    settings = NetworkSettings(
+        **{**vars(SMALL), "convolution_dropout": 0.0, "recurrent_dropout": 0.0}
+    )
+    network = build("ARNN+RNN", C, settings, seed=0).train()
+    network(None, inputs[1])
+    lstm = network.epoch["time-frequency"].rnn.fw
+    filterbank = network.epoch["time-frequency"].filterbank
+    first_frames = filterbank(inputs[1].flatten(0, 1))[:, 0] @ lstm.W_xh  # (B * L, 4 * units)
+    torch.testing.assert_close(lstm.xh.mean[0], 0.05 * first_frames.mean(0))
