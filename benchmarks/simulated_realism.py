@@ -1,0 +1,302 @@
+"""How real the simulated cohort is, beside the 153 cassette nights of Sleep-EDF.
+
+Prints the band powers per stage, channel and band, how well a logistic regression on
+them scores sleep, and the statistics of the hypnograms, each beside the real figure.
+The real figures come from the reference folder; its README defines the features.
+
+    python benchmarks/simulated_realism.py --subjects 36 --hours 9
+
+``--calibrate N`` corrects the background's calibration file N times by what it finds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pandas as pd
+from scipy.integrate import simpson
+from scipy.signal import firwin2, oaconvolve, welch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, recall_score
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from xsleep.databases.simulated import Cohort, hypnogram_name, recording_ids, write_recording
+from xsleep.databases.simulated.signals import BANDS as KNOTS
+from xsleep.databases.simulated.signals import CALIBRATION, CHANNELS
+from xsleep.stages import RK_STAGES, STAGES
+
+BANDS = {"delta": (0.5, 4), "theta": (4, 8), "alpha": (8, 12), "sigma": (12, 16), "beta": (16, 30)}
+PASS = {"EEG Fpz-Cz": (0.5, 30), "EEG Pz-Oz": (0.5, 30), "EOG horizontal": (0.5, 15)}
+AROUND = 60
+"""Epochs kept before the first and after the last epoch of sleep."""
+
+REAL_SCORES = {
+    "EEG Fpz-Cz": (71.3, 0.594, 59.5, (0.87, 0.10, 0.84, 0.66, 0.50)),
+    "with EOG": (73.7, 0.629, 63.1, (0.88, 0.16, 0.85, 0.67, 0.57)),
+    "all three": (76.4, 0.670, 66.5, None),
+}
+COLUMNS = {"EEG Fpz-Cz": [0], "with EOG": [0, 2], "all three": [0, 1, 2]}
+
+
+def band_pass(signal: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Zero-phase FIR filter that falls to 0 from ``low`` to 0 Hz and within a quarter above."""
+    taps = firwin2(661, [0, low, high, 1.25 * high, 50], [0, 1, 1, 0, 0], fs=100)
+    return oaconvolve(signal, taps, mode="same")
+
+
+def features(night: tuple[str, str], cohort: Cohort) -> dict:
+    """Write a night, read it, and take its features in the window around sleep.
+
+    Returns:
+        ``powers`` (epochs, 3, 5) logarithmic; ``stages`` (epochs,); ``in_bed`` (epochs,);
+        ``subject``; ``hypnogram``: the letters scored in bed.
+    """
+    recording, subject = night
+    with tempfile.TemporaryDirectory() as folder:
+        write_recording(Path(folder), recording, cohort)
+        psg = edfio.read_edf(Path(folder) / f"{recording}-PSG.edf")
+        scored = edfio.read_edf(Path(folder) / hypnogram_name(recording, cohort)).annotations
+        letters = "".join(
+            ("M" if a.text == "Movement time" else a.text[-1]) * round(a.duration / 30)
+            for a in scored
+            if not a.text.startswith("Lights")
+        )
+        lights = [round(a.onset / 30) for a in scored if a.text.startswith("Lights")]
+        stages = np.array([STAGES.index(RK_STAGES[s]) if s in RK_STAGES else -1 for s in letters])
+        asleep = np.flatnonzero(stages > 0)
+        first, last = max(asleep[0] - AROUND, 0), min(asleep[-1] + 1 + AROUND, len(stages))
+        powers = []
+        for channel in CHANNELS:
+            signal = band_pass(psg.get_signal(channel).data, *PASS[channel])
+            signal = signal[first * 3000 : last * 3000]
+            signal = ((signal - signal.mean()) / signal.std()).reshape(-1, 3000)
+            hz, density = welch(signal, 100, "hamming", 400, average="median")
+            powers.append(
+                [
+                    simpson(density[:, keep], x=hz[keep])
+                    for low, high in BANDS.values()
+                    for keep in [(hz >= low) & (hz <= high)]
+                ]
+            )
+    place = np.arange(first, last)
+    scored = stages[first:last] >= 0
+    return {
+        "powers": np.log(np.moveaxis(np.array(powers), -1, 0) + 1e-10)[scored],
+        "stages": stages[first:last][scored],
+        "in_bed": ((place >= lights[0]) & (place < lights[1]))[scored],
+        "subject": subject,
+        "hypnogram": letters[lights[0] : lights[1]],
+    }
+
+
+def moments(nights: list[dict]) -> pd.DataFrame:
+    """Mean, deviation between and within subjects per stage, channel and band."""
+    rows = []
+    for label, stage in enumerate(STAGES):
+        by_subject: dict[str, list] = {}
+        for night in nights:
+            found = night["powers"][night["stages"] == label]
+            by_subject.setdefault(night["subject"], []).append(found)
+        people = [p for p in map(np.concatenate, by_subject.values()) if len(p) > 4]
+        means = np.array([p.mean(0) for p in people])
+        deviations = np.array([p.std(0) for p in people])
+        for c, channel in enumerate(CHANNELS):
+            for b, band in enumerate(BANDS):
+                rows.append(
+                    (
+                        stage,
+                        channel,
+                        band,
+                        means[:, c, b].mean(),
+                        means[:, c, b].std(ddof=1),
+                        deviations[:, c, b].mean(),
+                    )
+                )
+    index = ["stage", "channel", "band"]
+    return pd.DataFrame(rows, columns=[*index, "mean", "between", "within"]).set_index(index)
+
+
+def real_moments(reference: Path) -> pd.DataFrame:
+    """The same of the real nights."""
+    table = pd.read_csv(reference / "sleep_edf_band_powers.csv")
+    table = table.set_index(["stage", "channel", "band"])
+    return table[
+        ["log_power_mean", "log_power_sd_between_subjects", "log_power_sd_within_subject"]
+    ].set_axis(["mean", "between", "within"], axis=1)
+
+
+def compare_powers(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
+    both = simulated.join(real, lsuffix="_sim", rsuffix="_real")
+    both["off"] = (both.mean_sim - both.mean_real) / both.between_real
+    print("Band powers (ln), and how far the simulated mean is off in deviations between subjects")
+    print(both.round(2).to_string())
+    worst = both.off.abs().idxmax()
+    print(f"worst: {both.off[worst]:+.2f} at {', '.join(worst)}")
+    print(f"cells within one deviation: {(both.off.abs() < 1).sum()} of {len(both)}")
+    for spread in ("between", "within"):
+        ratio = both[f"{spread}_sim"] / both[f"{spread}_real"]
+        print(f"{spread}: simulated/real {ratio.median():.2f} ({ratio.min():.2f}-{ratio.max():.2f})")
+
+
+def regression(nights: list[dict], channels: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """True and predicted stages over subject-wise folds, every fourth epoch training."""
+    x = np.concatenate([n["powers"][:, channels].reshape(len(n["powers"]), -1) for n in nights])
+    y = np.concatenate([n["stages"] for n in nights])
+    groups = np.concatenate([[n["subject"]] * len(n["stages"]) for n in nights])
+    predicted = np.empty_like(y)
+    for train, test in GroupKFold(min(10, len(set(groups)))).split(x, y, groups):
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        predicted[test] = model.fit(x[train[::4]], y[train[::4]]).predict(x[test])
+    return y, predicted
+
+
+def compare_scores(nights: list[dict]) -> None:
+    print("\nLogistic regression: accuracy, kappa, MF1, recall of W N1 N2 N3 REM")
+    in_bed = np.concatenate([n["in_bed"] for n in nights])
+    for name, (accuracy, kappa, f1, recall) in REAL_SCORES.items():
+        y, predicted = regression(nights, COLUMNS[name])
+        recalls = "" if recall is None else " ".join(f"{r:.2f}" for r in recall)
+        print(f"{name:11} real      {accuracy:5.1f} {kappa:.3f} {f1:5.1f}  {recalls}")
+        for where, kept in (("simulated", in_bed | True), ("in bed", in_bed)):
+            true, found = y[kept], predicted[kept]
+            scores = (
+                f"{100 * accuracy_score(true, found):5.1f} {cohen_kappa_score(true, found):.3f} "
+                f"{100 * f1_score(true, found, average='macro'):5.1f}"
+            )
+            recalls = " ".join(f"{r:.2f}" for r in recall_score(true, found, average=None))
+            print(f"{'':11} {where:9} {scores}  {recalls}")
+
+
+def hypnogram_statistics(letters: list[str]) -> dict[str, float]:
+    """Fractions, lengths of bouts, awakenings and steps, over nights of letters."""
+    labels = [
+        np.array([STAGES.index(RK_STAGES[s]) if s in RK_STAGES else -1 for s in night])
+        for night in letters
+    ]
+    shares = np.array([[(n == s).sum() / (n >= 0).sum() for s in range(5)] for n in labels])
+    result = {"hours in bed": np.mean([len(n) / 120 for n in labels])}
+    for s, stage in enumerate(STAGES):
+        result[f"share {stage}"] = shares[:, s].mean()
+        result[f"share {stage}, deviation"] = shares[:, s].std()
+    steps = np.zeros((5, 5))
+    bouts: dict[int, list[int]] = {}
+    awakenings, latencies, movements = [], [], 0
+    for night in labels:
+        asleep = np.flatnonzero(night > 0)
+        latencies.append(asleep[0] / 2)
+        sleep = night[asleep[0] : asleep[-1] + 1]
+        awakenings.append(((sleep[:-1] > 0) & (sleep[1:] == 0)).sum() / len(night) * 120)
+        movements += (night < 0).sum()
+        known = (night[:-1] >= 0) & (night[1:] >= 0)
+        np.add.at(steps, (night[:-1][known], night[1:][known]), 1)
+        for run in np.split(night, np.flatnonzero(np.diff(night)) + 1):
+            bouts.setdefault(int(run[0]), []).append(len(run))
+    steps /= steps.sum(axis=1, keepdims=True)
+    for s, stage in enumerate(STAGES):
+        for t, other in enumerate(STAGES):
+            result[f"step {stage} to {other}"] = steps[s, t]
+        for percent in (50, 75, 90, 95):
+            result[f"bout {stage}, {percent} % (epochs)"] = np.percentile(bouts[s], percent)
+    result["awakenings per hour"] = np.mean(awakenings)
+    result["awakenings per hour, deviation"] = np.std(awakenings)
+    result["sleep latency, median (min)"] = np.median(latencies)
+    result["movement epochs per night"] = movements / len(labels)
+    result["share of S4 in S3 and S4"] = sum(n.count("4") for n in letters) / sum(
+        n.count("3") + n.count("4") for n in letters
+    )
+    return result
+
+
+def real_hypnograms(reference: Path) -> list[str]:
+    """The letters scored in bed of every real night."""
+    table = pd.read_csv(reference / "sleep_edf_recordings.csv")
+    table = table[table.database == "SleepEDF-78"].set_index("recording")
+    clock = table[["recording_start", "lights_off", "lights_on"]].map(pd.Timedelta)
+    first = (clock.lights_off - clock.recording_start) % pd.Timedelta("1D") // pd.Timedelta("30s")
+    last = (clock.lights_on - clock.recording_start) % pd.Timedelta("1D") // pd.Timedelta("30s")
+    nights = json.loads((reference / "sleep_edf_hypnograms.json").read_text())
+    return [
+        "".join(run[0] * int(run[1:]) for run in runs.split())[first[name] : last[name]]
+        for name, runs in nights.items()
+    ]
+
+
+def compare_hypnograms(nights: list[dict], reference: Path) -> None:
+    simulated = hypnogram_statistics([night["hypnogram"] for night in nights])
+    real = hypnogram_statistics(real_hypnograms(reference))
+    table = pd.DataFrame({"simulated": simulated, "real": real})
+    print("\nHypnograms in bed")
+    print(table.round(3).to_string())
+
+
+def correct(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
+    """Correct the calibration file by what is off.
+
+    Only a channel's levels relative to one another can be seen in normalised signals: what
+    all its cells of sleep have in common is corrected by the height of movement artefacts,
+    which take up variance and hardly touch the median spectrum.
+    """
+    rows = pd.read_csv(CALIBRATION).set_index(["stage", "channel", "band"])
+    off = real["mean"] - simulated["mean"]
+    common = off.drop("W").groupby("channel").mean()
+    own = off - off.index.get_level_values("channel").map(common)
+    # The first of REM's and N1's events and the like set a floor that no background can undercut.
+    rows["level"] = (rows.level + 0.7 * own).clip(-9, 8)
+    for spread in ("within", "between"):
+        ratio = (real[spread] / simulated[spread]).clip(0.5, 2)
+        rows[spread] = (rows[spread] * ratio**0.6).clip(0.02, 1.6)
+    factor = np.exp(-0.5 * common).clip(0.7, 1.4)
+    rows["movement"] *= rows.index.get_level_values("channel").map(factor)
+    rows["movement"] = rows.movement.clip(0.1, 4)
+    rows.round(3).reset_index().to_csv(CALIBRATION, index=False, quoting=csv.QUOTE_MINIMAL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--subjects", type=int, default=36)
+    parser.add_argument("--nights", type=int, default=1)
+    parser.add_argument("--hours", type=float, default=9)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--calibrate", type=int, default=0, metavar="N")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        default=Path(__file__).resolve().parents[1] / "../shared/reference",
+        help="folder of the real figures",
+    )
+    args = parser.parse_args()
+    if not (args.reference / "sleep_edf_band_powers.csv").is_file():
+        sys.exit(f"{args.reference}: no sleep_edf_band_powers.csv there; give --reference FOLDER")
+    assert list(KNOTS) == list(BANDS)
+
+    def measured(seed: int) -> list[dict]:
+        cohort = Cohort(args.subjects, args.nights, args.hours, seed)
+        with ProcessPoolExecutor(args.processes) as pool:
+            return list(pool.map(partial(features, cohort=cohort), recording_ids(cohort)))
+
+    real = real_moments(args.reference)
+    for turn in range(args.calibrate):
+        simulated = moments(measured(args.seed + 100 + turn))
+        off = ((simulated["mean"] - real["mean"]) / real["between"]).abs()
+        print(f"turn {turn}: worst {off.max():.2f} at {', '.join(off.idxmax())}", flush=True)
+        correct(simulated, real)
+    nights = measured(args.seed)
+    compare_powers(moments(nights), real)
+    compare_scores(nights)
+    compare_hypnograms(nights, args.reference)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Who is in a simulated cohort: names of recordings, and what makes a subject himself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsleep.errors import InputError
+
+MAX_SUBJECTS = 100
+MAX_NIGHTS = 9
+MIN_HOURS = 3
+MAX_HOURS = 48
+SCORERS = "CHJPVG"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A cohort to simulate.
+
+    Attributes:
+        subjects: how many, at most 100 (Sleep-EDF has two digits for them).
+        nights: per subject, at most 9 (one digit).
+        hours: length of each record, 3 to 48.
+        seed: another seed, other people.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    subjects: int
+    nights: int
+    hours: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("subjects", 1, MAX_SUBJECTS),
+            ("nights", 1, MAX_NIGHTS),
+            ("hours", MIN_HOURS, MAX_HOURS),
+            ("seed", 0, 2**63),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"simulated cohort: {name} is {value}, must be {low} to {high}")
+
+
+def recording_ids(cohort: Cohort) -> list[tuple[str, str]]:
+    """(recording, subject) of every night, such as ``("SC4001E0", "00")``, in order.
+
+    As in Sleep-EDF, digits 4 and 5 are the subject and digit 6 is the night, so ids
+    extend from SC4001E0 to SC4999E0: 100 subjects of 9 nights.
+    """
+    return [
+        (f"SC4{subject:02d}{night}E0", f"{subject:02d}")
+        for subject in range(cohort.subjects)
+        for night in range(1, cohort.nights + 1)
+    ]
+
+
+def subject_and_night(recording_id: str, cohort: Cohort) -> tuple[int, int]:
+    """The two numbers within a recording id.
+
+    Raises:
+        InputError: the cohort has no such recording.
+    """
+    if (recording_id, recording_id[3:5]) not in recording_ids(cohort):
+        raise InputError(
+            f"{recording_id}: not in the simulated cohort of {cohort.subjects} subjects "
+            f"with {cohort.nights} nights, which starts at SC4001E0"
+        )
+    return int(recording_id[3:5]), int(recording_id[5])
+
+
+def hypnogram_name(recording_id: str, cohort: Cohort) -> str:
+    """File name of a recording's hypnogram; its last letter is the scorer, as in Sleep-EDF."""
+    scorer = generator(cohort, *subject_and_night(recording_id, cohort), "scorer").choice(
+        list(SCORERS)
+    )
+    return f"{recording_id[:-1]}{scorer}-Hypnogram.edf"
+
+
+def generator(cohort: Cohort, subject: int, night: int, purpose: str) -> np.random.Generator:
+    """Random numbers of one purpose of one night, whoever else is in the cohort."""
+    return np.random.default_rng([cohort.seed, subject, night, *purpose.encode()])
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What stays the same over a subject's nights. Factors are 1 in the median subject.
+
+    Attributes:
+        age: years, 25 to 95.
+        sex: ``F`` or ``M``.
+        fragility: factor on awakenings and arousals; grows with age.
+        depth: factor on the time in N3; falls with age.
+        rem: factor on the length of REM periods.
+        s4: share of N3 that is scored as stage 4.
+        amplitude: (3,) factor on EEG Fpz-Cz, EEG Pz-Oz and EOG.
+        alpha: factor on the alpha rhythm; 0 in one of seven.
+        alpha_hz, spindle_hz: frequencies in hertz.
+        waves: per kind of wave, a factor on its amplitude and one on its rate.
+        leakage: factor on eye activity in the EEG.
+        tone: chin muscle tone in wakefulness, microvolts.
+        offsets: (5, 3, 5) stage, channel, band: standard normal scores of the background.
+    """
+
+    age: int
+    sex: str
+    fragility: float
+    depth: float
+    rem: float
+    s4: float
+    amplitude: np.ndarray
+    alpha: float
+    alpha_hz: float
+    spindle_hz: float
+    waves: dict[str, tuple[float, float]]
+    leakage: float
+    tone: float
+    offsets: np.ndarray
+
+
+WAVE_KINDS = (
+    "blink", "saccade", "rapid", "rolling", "theta", "alpha", "spindle",
+    "k_complex", "slow", "sawtooth", "vertex", "movement", "muscle",
+)  # fmt: skip
+
+OWN_STAGE = 0.35
+"""Share of the variance between subjects that differs from stage to stage."""
+
+
+def traits(cohort: Cohort, subject: int) -> Traits:
+    """The traits of a subject, drawn from the seed and his number alone."""
+    rng = generator(cohort, subject, 0, "traits")
+    age = int(rng.integers(25, 96))
+    old = (age - 58) / 20
+    everywhere = np.sqrt(1 - OWN_STAGE) * rng.standard_normal((1, 3, 5))
+    return Traits(
+        age=age,
+        sex=str(rng.choice(["F", "M"])),
+        fragility=float(np.exp(0.3 * old + 0.35 * rng.standard_normal())),
+        depth=float(np.exp(-0.45 * old + 0.5 * rng.standard_normal())),
+        rem=float(np.exp(0.2 * rng.standard_normal())),
+        s4=float(rng.beta(0.8, 2.2)),
+        amplitude=np.exp(0.25 * rng.standard_normal(3)),
+        alpha=float((rng.random() > 1 / 7) * np.exp(0.4 * rng.standard_normal())),
+        alpha_hz=float(rng.normal(9.8, 0.7)),
+        spindle_hz=float(rng.normal(13.2, 0.5)),
+        waves={kind: tuple(np.exp((0.25, 0.35) * rng.standard_normal(2))) for kind in WAVE_KINDS},
+        leakage=float(np.exp(0.4 * rng.standard_normal())),
+        tone=float(np.clip(3 * np.exp(0.25 * rng.standard_normal()), 1.5, 4.5)),
+        offsets=everywhere + np.sqrt(OWN_STAGE) * rng.standard_normal((5, 3, 5)),
+    )

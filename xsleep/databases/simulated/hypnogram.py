@@ -1,0 +1,216 @@
+"""When a subject sleeps how: nights out of a model of sleep cycles, and their scorer.
+
+A night is a row of phases: wakefulness, and cycles of light and deep sleep that end in
+REM. Within a phase, stages follow one another as a Markov chain. The chains' matrices and
+the mean lengths are those of 153 scored Sleep-EDF nights that were cut into such phases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsleep.databases.simulated.cohort import Traits
+
+W, N1, N2, N3, REM = range(5)
+TICKS = 15
+"""Ticks of 2 s per epoch: how finely what the brain does is resolved."""
+
+STATES = ("active wake", "quiet wake", "N1", "N2", "N3", "REM")
+"""What the brain can be doing in a tick."""
+STAGE_OF_STATE = np.array([W, W, N1, N2, N3, REM])
+
+WAKE_AROUND = 70
+"""Epochs of wakefulness that a record keeps at least before and after the time in bed."""
+
+# Rows: from W, N1, N2, N3, REM.
+LIGHT = np.array(
+    [
+        [0.59, 0.385, 0.025, 0, 0],
+        [0.075, 0.757, 0.168, 0, 0],
+        [0.014, 0.028, 0.958, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0.17, 0.43, 0.40, 0, 0],
+    ]
+)
+DEEP = np.array(
+    [
+        [0.38, 0.25, 0.21, 0.16, 0],
+        [0, 0.27, 0.66, 0.07, 0],
+        [0.001, 0.004, 0.612, 0.383, 0],
+        [0.002, 0.002, 0.151, 0.845, 0],
+        [0, 0, 0, 1, 0],
+    ]
+)
+DREAM = np.array(
+    [
+        [0.33, 0.42, 0.02, 0, 0.23],
+        [0.024, 0.556, 0.09, 0, 0.33],
+        [0.01, 0.037, 0.705, 0, 0.248],
+        [0, 0, 0, 0, 1],
+        [0.01, 0.02, 0.006, 0, 0.964],
+    ]
+)
+
+# Per cycle; later cycles are like the last.
+DEEP_MINUTES = (24, 23, 12, 5.5, 2.5)
+NREM_MINUTES = (74, 78, 72, 62, 52)
+REM_MINUTES = (17, 22, 24, 24, 20)
+
+# What a scored epoch in fact holds, where the scorer errs.
+SCORED_AS = np.array(
+    [
+        [0.955, 0.035, 0.005, 0, 0.005],
+        [0.12, 0.68, 0.14, 0, 0.06],
+        [0.008, 0.04, 0.90, 0.045, 0.007],
+        [0, 0, 0.12, 0.88, 0],
+        [0.01, 0.04, 0.02, 0, 0.93],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Night:
+    """One record's night.
+
+    Attributes:
+        scored: (epochs,) what the scorer wrote: one of ``W 1 2 3 4 R M ?``.
+        states: (epochs * TICKS,) what the brain did, index into ``STATES``.
+        lights_off, lights_on: epochs at which the lights went off and on.
+    """
+
+    scored: np.ndarray
+    states: np.ndarray
+    lights_off: int
+    lights_on: int
+
+
+def simulate(hours: float, traits: Traits, rng: np.random.Generator) -> Night:
+    """A night in a record of ``hours``, of which 7 to 9 h are spent in bed if they fit."""
+    epochs = round(hours * 120)
+    tail = int(rng.integers(1, epochs // 40 + 1))  # the recorder outlasts the scoring
+    room = epochs - 2 * WAKE_AROUND - tail
+    in_bed = min(int(np.clip(rng.normal(8.2, 0.5), 7, 9) * 120), room)
+    lights_off = WAKE_AROUND + int((room - in_bed) * rng.uniform(0.3, 0.45))
+    lights_on = lights_off + in_bed
+    stages = np.full(epochs, W)
+    stages[lights_off:lights_on] = _sleep(in_bed, traits, rng)
+    scored = _score(stages, traits, rng)
+    scored[epochs - tail :] = "?"
+    return Night(scored, _states(stages, lights_off, lights_on, rng), lights_off, lights_on)
+
+
+def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+    """(length,) stages from lights off to lights on."""
+
+    def lognormal(minutes: float, spread: float) -> int:
+        return int(2 * minutes * np.exp(spread * rng.standard_normal()))
+
+    night = [W] * lognormal(9 * traits.fragility**0.5, 0.9)
+
+    def phase(matrix: np.ndarray, epochs: int) -> None:
+        night.extend(_chain(matrix, night[-1] if night else W, epochs, rng))
+
+    def light(epochs: int) -> None:
+        phase(_fragmented(LIGHT, traits.fragility), epochs)
+        if rng.random() < min(0.27 * traits.fragility, 0.8):
+            night.extend([W] * max(8, lognormal(9, 0.7)))
+
+    cycle = 0
+    while len(night) < length:
+        place = min(cycle, len(NREM_MINUTES) - 1)
+        nrem = lognormal(NREM_MINUTES[place], 0.3)
+        deep = min(lognormal(DEEP_MINUTES[place] * traits.depth, 0.5), int(0.75 * nrem))
+        if cycle and rng.random() < 0.15:
+            deep = 0
+        spare = nrem - deep
+        light(min(int(rng.uniform(0.15, 0.4) * spare), 60))
+        while deep > 3:
+            block = min(deep, int(rng.exponential(28)) + 2)
+            phase(DEEP, block)
+            deep -= block
+            light(int(rng.uniform(0.1, 0.3) * spare))
+        light(int(rng.uniform(0.25, 0.5) * spare))
+        rem = lognormal(REM_MINUTES[place] * traits.rem, 0.5)
+        night.append(REM)
+        phase(_fragmented(DREAM, traits.fragility), rem)
+        cycle += 1
+    morning = min(int(rng.exponential(25)), length // 8)
+    return np.array(night[: length - morning] + [W] * morning)
+
+
+def _chain(matrix: np.ndarray, stage: int, length: int, rng: np.random.Generator) -> list[int]:
+    """``length`` stages that follow ``stage``."""
+    steps = matrix.cumsum(axis=1) / matrix.sum(axis=1, keepdims=True)
+    stages = []
+    for draw in rng.random(length):
+        stage = int(np.searchsorted(steps[stage], draw, side="right"))
+        stages.append(stage)
+    return stages
+
+
+def _fragmented(matrix: np.ndarray, fragility: float) -> np.ndarray:
+    """The matrix with more (or fewer) steps from sleep to W and N1."""
+    matrix = matrix.copy()
+    matrix[N2:, :N2] *= fragility
+    matrix[N1, W] *= fragility**0.5
+    return matrix
+
+
+def _score(stages: np.ndarray, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+    """R&K letters: N3 becomes 3 and 4, and a few arousals from sleep are movement time."""
+    letters = np.array(list("W123R"))[stages]
+    deeper, shallower = 0.5 * traits.s4, 0.5 * (1 - traits.s4)
+    is_four = False
+    for epoch in np.flatnonzero(stages == N3):
+        is_four = rng.random() < (1 - shallower if is_four else deeper)
+        if is_four:
+            letters[epoch] = "4"
+    roused = np.flatnonzero((stages[:-1] >= N2) & (stages[1:] <= N1)) + 1
+    letters[roused[rng.random(len(roused)) < 0.03]] = "M"
+    return letters
+
+
+def _states(
+    stages: np.ndarray, lights_off: int, lights_on: int, rng: np.random.Generator
+) -> np.ndarray:
+    """What the brain did, tick by tick, when a scorer who errs saw these stages.
+
+    Stages change within epochs, about where the scorer has them change. Some epochs hold
+    another stage than scored, mostly beside a change. Sleep is broken by short arousals.
+    """
+    epochs = len(stages)
+    changes = np.flatnonzero(np.diff(stages)) + 1
+    beside = np.zeros(epochs, bool)
+    beside[changes] = beside[changes - 1] = True
+    errs = rng.random(epochs) < np.where(beside, 1.0, 0.6)
+    in_bed = (np.arange(epochs) >= lights_off) & (np.arange(epochs) < lights_on)
+    steps = SCORED_AS.cumsum(axis=1)[stages]
+    held = (rng.random((epochs, 1)) > steps).sum(axis=1).clip(max=4)
+    true = np.where(errs & in_bed, held, stages)
+
+    # The change from one epoch's stage to the next's is displaced by some seconds.
+    ticks = np.repeat(true, TICKS)
+    for change in np.flatnonzero(np.diff(true)) + 1:
+        shift = int(np.clip(rng.normal(0, 4), -8, 8))
+        first, last = sorted((change * TICKS, change * TICKS + shift))
+        ticks[first:last] = true[change] if shift < 0 else true[change - 1]
+
+    states = ticks + 1
+    eyes_open = _on_and_off(len(ticks), mean_on=90, mean_off=25, rng=rng)
+    in_bed = np.repeat(in_bed, TICKS)
+    eyes_open[in_bed] = _on_and_off(in_bed.sum(), mean_on=15, mean_off=45, rng=rng)
+    states[(ticks == W) & eyes_open] = 0
+    for start in np.flatnonzero((ticks != W) & (rng.random(len(ticks)) < 0.006)):
+        states[start : start + rng.integers(2, 6)] = 1
+    return states
+
+
+def _on_and_off(
+    length: int, mean_on: float, mean_off: float, rng: np.random.Generator
+) -> np.ndarray:
+    """(length,) bool that stays on and off for exponentially distributed times."""
+    pairs = int(2 * length / (mean_on + mean_off)) + 50
+    lengths = 1 + rng.exponential([mean_on, mean_off], (pairs, 2)).astype(int)
+    return np.resize(np.repeat(np.tile([True, False], pairs), lengths.ravel()), length)
