@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from xsleep.errors import InputError
+from xsleep.metrics import METRICS, confusion, measure, pooled
+from xsleep.store import Prediction
+
+# W, N1, N2, N3, REM: 4, 2, 6, 4, 4 epochs, of which 3, 1, 5, 4, 2 are right.
+TRUE = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4])
+PREDICTED = np.array([0, 0, 0, 1, 1, 4, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 1, 2])
+
+
+def night(stages, name="night", **branches):
+    stages = np.asarray(stages)
+    scores = {branch: np.eye(5)[decided] for branch, decided in branches.items()}
+    return Prediction(name, "subject", np.arange(len(stages)), stages, scores)
+
+
+def test_confusion_has_true_stages_in_rows_and_predicted_ones_in_columns():
+    assert confusion(TRUE, PREDICTED).tolist() == [
+        [3, 1, 0, 0, 0],
+        [0, 1, 0, 0, 1],
+        [0, 0, 5, 1, 0],
+        [0, 0, 0, 4, 0],
+        [0, 1, 1, 0, 2],
+    ]
+
+
+def test_table2_metrics_as_computed_by_hand():
+    values = measure(TRUE, PREDICTED)
+    assert tuple(values) == METRICS
+    assert values["accuracy"] == pytest.approx(100 * 15 / 20)
+    by_chance = (4 * 3 + 2 * 3 + 6 * 6 + 4 * 5 + 4 * 3) / 20**2
+    assert values["kappa"] == pytest.approx((15 / 20 - by_chance) / (1 - by_chance))
+    f1 = np.array([6 / 7, 2 / 5, 10 / 12, 8 / 9, 4 / 7])
+    assert values["MF1"] == pytest.approx(100 * f1.mean())
+    sensitivity = np.array([3 / 4, 1 / 2, 5 / 6, 4 / 4, 2 / 4])
+    assert values["sensitivity"] == pytest.approx(100 * sensitivity.mean())
+    specificity = np.array([16 / 16, 16 / 18, 13 / 14, 15 / 16, 15 / 16])
+    assert values["specificity"] == pytest.approx(100 * specificity.mean())
+
+
+def test_means_leave_out_a_stage_that_does_not_occur_in_truth():
+    # One N2 epoch is called N3, which never occurs: N2 loses by it, N3 is no third stage.
+    values = measure(np.array([0, 0, 2, 2]), np.array([0, 0, 2, 3]))
+    assert values["sensitivity"] == pytest.approx(75)
+    assert values["specificity"] == pytest.approx(100)
+    assert values["MF1"] == pytest.approx(100 * (1 + 2 / 3) / 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_metrics_of_a_single_stage_are_nan_where_they_do_not_exist():
+    values = measure(np.array([2, 2]), np.array([2, 2]))
+    assert [values[m] for m in ("accuracy", "MF1", "sensitivity")] == [100, 100, 100]
+    assert np.isnan([values["kappa"], values["specificity"]]).all()
+
+
+def test_pooled_joins_the_epochs_of_all_nights():
+    true, predicted = pooled([night([0, 1], joint=[0, 2]), night([4], joint=[3])])
+    assert (true.tolist(), predicted.tolist()) == ([0, 1, 4], [0, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("branches", "branch", "decided"),
+    [
+        ({"raw": [1], "joint": [2], "time-frequency": [3]}, None, 2),
+        ({"raw": [1], "joint": [2], "time-frequency": [3]}, "raw", 1),
+        ({"time-frequency": [3]}, None, 3),
+    ],
+)
+def test_pooled_decides_by_the_joint_branch_the_only_one_or_the_named_one(
+    branches, branch, decided
+):
+    assert pooled([night([0], **branches)], branch)[1].tolist() == [decided]
+
+
+def nan_night():
+    bad = night([0, 1], joint=[0, 1])
+    bad.probabilities["joint"][1, 3] = np.nan
+    return bad
+
+
+@pytest.mark.parametrize(
+    ("nights", "branch", "names"),
+    [
+        ([], None, "no recordings"),
+        ([nan_night()], None, "nan.* in epoch 1"),
+        ([night([0, -1], joint=[0, 0])], None, "true stage -1 in epoch 1"),
+        ([night([0], joint=[0])], "raw", "no branch raw, only joint"),
+        ([night([0], raw=[0], **{"time-frequency": [0]})], None, "none of them joint"),
+        ([night([0], joint=[0, 1])], None, r"shape \(2, 5\) for 1 epochs"),
+    ],
+)
+def test_pooled_refuses_bad_scores_in_one_line(nights, branch, names):
+    with pytest.raises(InputError, match=names) as error:
+        pooled(nights, branch)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,109 @@
+"""Fig. 4: the performance of every system at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from xsleep.errors import InputError
+from xsleep.figures.style import COLOURS, FONT, SHAPES, save
+from xsleep.tables import MEASURED, PUBLISHED
+
+LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
+WIDTH, ROW_HEIGHT, LEGEND_HEIGHT = 9.0, 1.7, 0.6
+"""Inches: of the figure, of one database, of the legend above them."""
+
+
+def draw(table: pd.DataFrame, stem: str | Path) -> None:
+    """Write Fig. 4 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
+
+    A row of panels per database and window, a panel per metric, a group of markers per measured
+    channel set: filled where measured, and right beside it hollow where published.
+
+    Args:
+        table: as ``xsleep.tables.table2`` makes it.
+
+    Raises:
+        InputError: nothing was measured.
+    """
+    measured = table[table["source"] == MEASURED]
+    if measured.empty:
+        raise InputError("Fig. 4: nothing is measured; train and score at least one system")
+    systems = list(dict.fromkeys(measured["system"]))
+    blocks = list(table.groupby(["database", "window"], sort=False))
+    with matplotlib.rc_context(FONT):
+        height = ROW_HEIGHT * len(blocks) + LEGEND_HEIGHT
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        panels = figure.subplots(len(blocks), len(LABELS), squeeze=False)
+        for row, ((database, window), block) in zip(panels, blocks, strict=True):
+            row[0].set_title(f"{database}, {window}", loc="left", fontweight="bold")
+            for panel, metric in zip(row, LABELS, strict=True):
+                _panel(panel, block, metric, systems)
+        figure.legend(
+            handles=[*_systems_key(systems), *_sources_key(table["source"].unique())],
+            loc="outside upper center",
+            ncols=7,
+            frameon=False,
+        )
+        save(figure, stem)
+
+
+def _panel(panel: Axes, block: pd.DataFrame, metric: str, systems: Sequence[str]) -> None:
+    channel_sets = [
+        column.removesuffix(" accuracy")
+        for column in block.columns[block[block["source"] == MEASURED].notna().any()]
+        if column.endswith(" accuracy")
+    ]
+    sides = (
+        {MEASURED: -0.23, PUBLISHED: 0.23} if PUBLISHED in set(block["source"]) else {MEASURED: 0}
+    )
+    # A group is one unit wide: a slot per system and one free, so that groups stand apart.
+    slot = 1 / (len(systems) + 1)
+    for group, channels in enumerate(channel_sets):
+        for _, row in block.dropna(subset=f"{channels} {metric}").iterrows():
+            place = systems.index(row["system"])
+            centre = group + (place - (len(systems) - 1) / 2) * slot
+            panel.plot(
+                centre + sides[row["source"]] * slot,
+                row[f"{channels} {metric}"],
+                **_marker(place, row["source"]),
+            )
+    panel.set_xticks(range(len(channel_sets)), channel_sets)
+    panel.set_xlim(-0.5, len(channel_sets) - 0.5)
+    panel.set_ylabel(LABELS[metric])
+    panel.margins(y=0.12)
+    panel.grid(axis="y", color="0.9", linewidth=0.6)
+    panel.set_axisbelow(True)
+    for boundary in range(1, len(channel_sets)):
+        panel.axvline(boundary - 0.5, color="0.8", linewidth=0.6)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _marker(place: int, source: str) -> dict:
+    colour = COLOURS[place % len(COLOURS)]
+    return {
+        "linestyle": "",
+        "marker": SHAPES[place % len(SHAPES)],
+        "markersize": 4.5,
+        "color": colour,
+        "markerfacecolor": colour if source == MEASURED else "white",
+    }
+
+
+def _systems_key(systems: Sequence[str]) -> list[Line2D]:
+    return [
+        Line2D([], [], label=system, **_marker(place, MEASURED))
+        for place, system in enumerate(systems)
+    ]
+
+
+def _sources_key(sources: Sequence[str]) -> list[Line2D]:
+    look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
+    faces = {MEASURED: "0.45", PUBLISHED: "white"}
+    return [Line2D([], [], label=s, markerfacecolor=faces[s], **look) for s in sources]

@@ -1,0 +1,30 @@
+"""What the figures share: colours and shapes that hold without colour, and how they are saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from xsleep.store import whole
+
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
+"""Okabe and Ito's colours for all kinds of colour vision, neighbours far apart in lightness."""
+
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""Markers: what tells apart where colour does not."""
+
+FONT = {"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}
+
+
+def save(figure: Figure, stem: str | Path) -> None:
+    """Write ``stem``.svg and ``stem``.png; the same figure gives the same bytes."""
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {})):
+        with (
+            matplotlib.rc_context({"svg.hashsalt": "xsleep"}),
+            whole(Path(f"{stem}{suffix}")) as temporary,
+        ):
+            figure.savefig(
+                temporary, format=suffix[1:], dpi=150, metadata=metadata, bbox_inches="tight"
+            )
