@@ -120,19 +120,18 @@ class XSleepNet1(_Adaptive):
 class XSleepNet2(_Adaptive):
     """G and O from the tangents of the losses against the best tangents so far.
 
-    A tangent is the slope of the line fitted to the last 20 points of the smoothed
-    loss, a point of which is the mean of the last 20 losses. The reference is the
+    A tangent is the slope of the line fitted to the last ``window`` (released: 20) points
+    of the smoothed loss, a point of which is the mean of the last ``window`` losses. The reference is the
     pair of tangents at which the validation loss, which stands for the true one,
     fell fastest; the first reference is that of the window one evaluation earlier.
     Losses are sums over the sets, as in the released code; the paper has means.
     """
 
-    warm_up = 20
     floor = 1e-5
-    window = 20
 
-    def __init__(self):
+    def __init__(self, window: int):
         super().__init__()
+        self.window = self.warm_up = window
         self.reference: dict[str, list[float]] = {}  # tangents (training, validation)
 
     def measures(self, branch: str, sizes: tuple[int, int]) -> tuple[float, float]:
@@ -161,6 +160,11 @@ class XSleepNet2(_Adaptive):
         self.reference = {branch: [*pair] for branch, pair in state["reference"].items()}
 
 
-def policy(system: str) -> Policy:
-    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weight equally."""
-    return {"XSleepNet1": XSleepNet1, "XSleepNet2": XSleepNet2}.get(system, Policy)()
+def policy(system: str, window: int = 20) -> Policy:
+    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weight equally.
+
+    ``window`` is the number of evaluations over which XSleepNet2 looks back.
+    """
+    if system == "XSleepNet2":
+        return XSleepNet2(window)
+    return XSleepNet1() if system == "XSleepNet1" else Policy()

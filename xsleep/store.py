@@ -6,6 +6,8 @@ is whole, so a file that exists is complete.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +35,136 @@ def whole(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What is known of a recording in the store, without its signals.
+
+    Attributes:
+        recording, subject: identifiers.
+        places: (n,) place of each scored epoch in the night.
+        onsets: (n,) seconds from the start of the recording.
+        stages: (n,) labels.
+        lights: seconds from the start of lights off and on, or ``None``.
+        skipped: why the recording cannot be used; empty where it can.
+        hashes: SHA-256 of the files that it was read from, by name.
+    """
+
+    recording: str
+    subject: str
+    places: np.ndarray
+    onsets: np.ndarray
+    stages: np.ndarray
+    lights: tuple[float, float] | None = None
+    skipped: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarray]) -> None:
+    """Write a recording: channel to (n, 3000) microvolts at 100 Hz; none if it is skipped."""
+    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(
+            recording=night.recording,
+            subject=night.subject,
+            stages=list(STAGES),
+            rate=RATE,
+            skipped=night.skipped,
+            source=json.dumps(dict(night.hashes), sort_keys=True),
+        )
+        if night.lights:
+            file.attrs["lights"] = night.lights
+        _dataset(file, "places", night.places.astype("i4"), "epochs", "epoch")
+        _dataset(file, "onsets", night.onsets.astype("f8"), "s", "epoch")
+        _dataset(file, "stages", night.stages.astype("i1"), "index into stages", "epoch")
+        group = file.create_group("signals")
+        for channel, values in signals.items():
+            _dataset(group, channel, values.astype("f4", copy=False), "uV", "epoch, sample")
+
+
+def read_night(path: str | Path) -> Night:
+    """The recording in a file that ``write_epochs`` wrote, without its signals."""
+    with _open(path) as file:
+        lights = file.attrs.get("lights")
+        return Night(
+            recording=file.attrs["recording"],
+            subject=file.attrs["subject"],
+            places=file["places"][:],
+            onsets=file["onsets"][:],
+            stages=file["stages"][:],
+            lights=None if lights is None else (float(lights[0]), float(lights[1])),
+            skipped=file.attrs["skipped"],
+            hashes=json.loads(file.attrs["source"]),
+        )
+
+
+def read_signals(path: str | Path) -> dict[str, np.ndarray]:
+    """Channel to (n, 3000) microvolts of a recording."""
+    with _open(path) as file:
+        return {channel: values[:] for channel, values in file["signals"].items()}
+
+
+def write_spectrograms(
+    path: str | Path, spectrograms: Mapping[str, np.ndarray], source: str
+) -> None:
+    """Write channel to (n, 29, 129) decibels; ``source`` is the hash of the epochs' file."""
+    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["source"] = source
+        group = file.create_group("spectrograms")
+        for channel, values in spectrograms.items():
+            _dataset(group, channel, values, "dB re 1 uV", "epoch, frame, frequency bin")
+
+
+class NightData:
+    """Signals and spectrograms of one recording, read from disk as they are asked for.
+
+    Args:
+        epochs, spectrograms: the two files of the recording.
+        channels: which channels, in the order of the networks' last axis.
+        chosen: (n,) which of the stored epochs belong to the window, ascending.
+    """
+
+    def __init__(
+        self,
+        epochs: str | Path,
+        spectrograms: str | Path,
+        channels: tuple[str, ...],
+        chosen: np.ndarray,
+    ) -> None:
+        self._chosen = chosen
+        self._raw = _channels(epochs, "signals", channels)
+        self._time_frequency = _channels(spectrograms, "spectrograms", channels)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def raw(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start, 3000, channels) microvolts."""
+        return self._read(self._raw, start, stop)
+
+    def time_frequency(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start, 29, 129, channels) decibels."""
+        return self._read(self._time_frequency, start, stop)
+
+    def _read(self, datasets: list[h5py.Dataset], start: int, stop: int) -> np.ndarray:
+        wanted = self._chosen[start:stop]
+        first, last = wanted[0], wanted[-1] + 1
+        # A window is a range of the stored epochs, so one slice serves.
+        return np.stack([dataset[first:last] for dataset in datasets], axis=-1)
+
+
+def _channels(path: str | Path, group: str, channels: tuple[str, ...]) -> list[h5py.Dataset]:
+    file = _open(path)
+    missing = [channel for channel in channels if channel not in file[group]]
+    if missing:
+        raise InputError(f"{path}: no channel {missing[0]}; delete the file and run again")
+    return [file[group][channel] for channel in channels]
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -93,4 +225,6 @@ def _open(path: str | Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error}); delete it and run again") from error
+        raise InputError(
+            f"{path}: not a readable HDF5 file ({error}); delete it and run again"
+        ) from error

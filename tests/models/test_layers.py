@@ -27,7 +27,7 @@ def generator():
     ("samples", "left", "right"), [(3000, 14, 15), (375, 15, 15), (188, 14, 15), (47, 15, 15)]
 )
 def test_released_convolutions_pad_as_tensorflow_same(generator, samples, left, right):
-    convolution = Convolution(2, 4, 31, generator)
+    convolution = Convolution(2, 4, 31, 0.02, generator)
     x = torch.randn(3, samples, 2, generator=generator)
     padded = F.pad(x.transpose(1, 2), (left, right))
     expected = F.conv1d(padded, convolution.weight, convolution.bias, stride=2)
@@ -36,7 +36,7 @@ def test_released_convolutions_pad_as_tensorflow_same(generator, samples, left, 
 
 @pytest.mark.parametrize("kernel", (1, 2, 7, 16))
 def test_convolutions_of_other_kernels(generator, kernel):
-    convolution = Convolution(3, 2, kernel, generator)
+    convolution = Convolution(3, 2, kernel, 0.02, generator)
     x = torch.randn(2, 46, 3, generator=generator)
     padding = max(2 * 22 + kernel - 46, 0)
     padded = F.pad(x.transpose(1, 2), (padding // 2, padding - padding // 2))
@@ -45,7 +45,7 @@ def test_convolutions_of_other_kernels(generator, kernel):
 
 
 def test_released_fcnn_halves_3000_samples_nine_times(generator):
-    fcnn = FCNN(1, 3000, (2,) * 9, 31, 0.5, generator)
+    fcnn = FCNN(1, 3000, (2,) * 9, 31, 0.02, 0.5, generator)
     lengths, x = [], torch.zeros(1, 3000, 1)
     for convolution in fcnn.convolutions:
         x = convolution(x)
@@ -55,7 +55,7 @@ def test_released_fcnn_halves_3000_samples_nine_times(generator):
 
 
 def test_released_fcnn_drops_nothing_after_the_last_convolution(generator):
-    fcnn = FCNN(1, 3000, (4,), 31, 0.5, generator).train()
+    fcnn = FCNN(1, 3000, (4,), 31, 0.02, 0.5, generator).train()
     x = torch.randn(2, 3000, 1, generator=generator)
     torch.testing.assert_close(fcnn(x), fcnn(x))
     assert (fcnn(x) != 0).all()
@@ -98,7 +98,7 @@ def test_released_initial_values(generator):
     assert 0.95 * (6 / 133) ** 0.5 < output.weight.abs().max() <= (6 / 133) ** 0.5
     assert 0 < output.bias.abs().max() <= 0.6**0.5
 
-    convolution = Convolution(16, 64, 31, generator)
+    convolution = Convolution(16, 64, 31, 0.02, generator)
     assert 0.039 < convolution.weight.abs().max() <= 0.04
     assert convolution.weight.std().item() == pytest.approx(
         0.02 * 0.88, rel=0.02

@@ -1,0 +1,23 @@
+"""The databases, each behind the interface of ``xsleep.databases.base``."""
+
+from __future__ import annotations
+
+from xsleep.databases.base import Database, Entry
+from xsleep.databases.dreams import Dreams
+from xsleep.databases.simulated.cohort import Cohort
+from xsleep.databases.simulated.database import SimulatedCohort
+from xsleep.databases.sleep_edf import SleepEdf, cassette_nights
+from xsleep.settings import Source
+
+__all__ = ["Database", "Entry", "open_database"]
+
+
+def open_database(source: Source) -> Database:
+    """The database that the source describes."""
+    if source.reader == "simulated":
+        cohort = Cohort(**source.cohort.model_dump())
+        return SimulatedCohort(source.folder, source.labels, cohort)
+    if source.reader == "dreams":
+        return Dreams(source.folder, source.labels)
+    subjects = 20 if source.reader == "sleep-edf-20" else None
+    return SleepEdf(source.folder, source.labels, cassette_nights(subjects))

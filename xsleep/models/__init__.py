@@ -1,5 +1,6 @@
 """The five systems of the XSleepNet paper as PyTorch networks."""
 
-from xsleep.models.network import SYSTEMS, Network, NetworkSettings, build
+from xsleep.models.network import Network, build
+from xsleep.settings import SYSTEMS, NetworkSettings
 
 __all__ = ["SYSTEMS", "Network", "NetworkSettings", "build"]

@@ -50,10 +50,13 @@ class Convolution(nn.Module):
     larger half is at the end.
     """
 
-    def __init__(self, channels: int, filters: int, kernel: int, generator: Generator):
+    def __init__(
+        self, channels: int, filters: int, kernel: int, deviation: float, generator: Generator
+    ):
         super().__init__()
         weight = torch.empty(filters, channels, kernel)
-        nn.init.trunc_normal_(weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+        bound = 2 * deviation
+        nn.init.trunc_normal_(weight, std=deviation, a=-bound, b=bound, generator=generator)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(filters))
 
@@ -86,13 +89,14 @@ class FCNN(nn.Module):
         samples: int,
         filters: tuple[int, ...],
         kernel: int,
+        deviation: float,
         rate: float,
         generator: Generator,
     ):
         super().__init__()
         sizes = (channels, *filters)
         self.convolutions = nn.ModuleList(
-            Convolution(before, after, kernel, generator)
+            Convolution(before, after, kernel, deviation, generator)
             for before, after in zip(sizes, filters, strict=False)
         )
         self.dropout = rate

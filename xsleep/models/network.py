@@ -8,8 +8,6 @@ The joint branch reads the sequence-level outputs of both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Generator, Tensor, nn
 
@@ -23,6 +21,7 @@ from xsleep.models.layers import (
     Bidirectional,
     Output,
 )
+from xsleep.settings import SYSTEMS, NetworkSettings
 from xsleep.stages import STAGES
 
 SAMPLES = 3000
@@ -42,30 +41,6 @@ BRANCHES = {
 }
 """The branches of a system that have an output and a loss; the last is the prediction."""
 
-SYSTEMS: tuple[str, ...] = tuple(BRANCHES)
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """Sizes of a network; the defaults are the released ones.
-
-    Dropout rates are the shares that are dropped. ``gru_layers`` are stacked within
-    each direction.
-    """
-
-    filters: tuple[int, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)
-    kernel: int = 31
-    gru_units: int = 256
-    gru_layers: int = 2
-    frame_units: int = 64
-    sequence_units: int = 64
-    attention: int = 64
-    filterbank: int = 32
-    convolution_dropout: float = 0.5
-    recurrent_dropout: float = 0.25
-    sequence_length: int = 20
-
-
 class Network(nn.Module):
     """One of the systems; see `build`.
 
@@ -78,7 +53,7 @@ class Network(nn.Module):
         s = settings
         self.branches = BRANCHES[system]
         self.views = VIEWS if "joint" in self.branches else self.branches
-        self.sequence_length = s.sequence_length
+        self.settings = settings
         self.register_buffer("mean", torch.zeros(BINS, channels))
         self.register_buffer("deviation", torch.ones(BINS, channels))
 
@@ -86,7 +61,15 @@ class Network(nn.Module):
         self.sequence = nn.ModuleDict()  # view: the features of L epochs to their hidden states
         sizes = {}  # view: units of a hidden state
         if "raw" in self.views:
-            fcnn = FCNN(channels, SAMPLES, s.filters, s.kernel, s.convolution_dropout, generator)
+            fcnn = FCNN(
+                channels,
+                SAMPLES,
+                s.filters,
+                s.kernel,
+                s.filter_deviation,
+                s.convolution_dropout,
+                generator,
+            )
             self.epoch["raw"] = fcnn
             self.sequence["raw"] = Bidirectional(
                 lambda: GRU(fcnn.features, s.gru_units, s.gru_layers, generator),
@@ -145,7 +128,7 @@ class Network(nn.Module):
 
         A sequence may be shorter than ``sequence_length``, never longer.
         """
-        epochs, longest = features.shape[1], self.sequence_length
+        epochs, longest = features.shape[1], self.settings.sequence_length
         if epochs > longest:
             raise InputError(f"a sequence of {epochs} epochs: the network reads at most {longest}")
         parts = features.split([self.epoch[view].features for view in self.views], dim=2)

@@ -1,0 +1,36 @@
+# make table2   set up .venv, then Table 2 on the embedded cohort
+# make test     set up .venv, then the tests
+# make lock     write requirements.lock anew from pyproject.toml
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The recipes use the environment's own commands and Snakemake's script jobs find them as well.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: table2 test lint lock
+
+table2: $(VENV)/ready
+	snakemake --cores all results/table2.csv figures
+
+test: $(VENV)/ready
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	pytest
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# A wheel of the CPU build names itself 2.13.0+cpu, which other machines do not find.
+lock: $(VENV)/ready
+	pip install --quiet uv
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
+	  --output-file requirements.lock
+	sed -i 's/+cpu$$//' requirements.lock

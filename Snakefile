@@ -1,0 +1,36 @@
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: workflow.source_path("config/config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/recordings.smk"
+include: "rules/epochs.smk"
+include: "rules/spectrograms.smk"
+include: "rules/folds.smk"
+include: "rules/training.smk"
+include: "rules/scoring.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/table2.csv",
+        FIGURES,
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+onsuccess:
+    show_results()

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+from xsleep import settings as xsleep_settings
+from xsleep.databases import open_database
+from xsleep.errors import InputError
+from xsleep.folds import published_count
+
+try:
+    WORKFLOW = xsleep_settings.load(config, Path(workflow.basedir) / "config")
+    ENTRIES = {
+        database: {entry.name: entry for entry in open_database(settings.source).entries()}
+        for database, settings in WORKFLOW.databases.items()
+    }
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+# Names as in Table 2; a path has a hyphen where the name has a space.
+SYSTEMS = {system.replace(" ", "-"): system for system in WORKFLOW.systems}
+
+RUN = "results/{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
+
+
+wildcard_constraints:
+    database="|".join(re.escape(database) for database in WORKFLOW.databases),
+    recording="[^/]+",
+    window="[^/]+",
+    channels="EEG(-EOG(-EMG)?)?",
+    system="|".join(re.escape(system) for system in SYSTEMS),
+    seed=r"\d+",
+    fold=r"\d+",
+
+
+def fold_count(database):
+    folds = WORKFLOW.databases[database].folds
+    return published_count(database) if folds == "published" else folds.folds
+
+
+def preset(database):
+    return WORKFLOW.presets[WORKFLOW.databases[database].preset]
+
+
+def source_params(wildcards):
+    """Where the recordings of a database come from."""
+    return WORKFLOW.databases[wildcards.database].source.model_dump(mode="json")
+
+
+def available(database, recording):
+    """The files of a recording that are there or that the workflow makes."""
+    files = ENTRIES[database][recording].files
+    if WORKFLOW.databases[database].source.reader == "simulated":
+        return files
+    return [path for path in files if path.exists()]
+
+
+def runs(database, systems=tuple(SYSTEMS)):
+    """The addresses of all runs of a database."""
+    settings = WORKFLOW.databases[database]
+    return [
+        dict(
+            database=database,
+            window=window,
+            channels=channels,
+            system=system,
+            seed=seed,
+            fold=fold,
+        )
+        for window in settings.windows
+        for channels in settings.channels
+        for system in systems
+        for seed in WORKFLOW.seeds
+        for fold in range(1, fold_count(database) + 1)
+    ]
+
+
+def stored(kind):
+    """Input function: the files of every recording of a database in the store."""
+
+    def files(wildcards):
+        return [
+            f"data/{kind}/{wildcards.database}/{name}.h5"
+            for name in ENTRIES[wildcards.database]
+        ]
+
+    return files
+
+
+def show_results():
+    """The table, if this run made it, and where the results are."""
+    table = Path("results/table2.csv")
+    if not table.exists():
+        return
+    from rich.console import Console
+
+    from xsleep import tables
+
+    console = Console(stderr=True)
+    tables.summary(tables.read_csv(table), console)
+    console.print(f"Table 2:  {table}")
+    for figure in FIGURES:
+        if figure.endswith(".png") and Path(figure).exists():
+            console.print(f"Figure:   {figure}")

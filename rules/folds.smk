@@ -1,0 +1,18 @@
+rule folds:
+    input:
+        stored("epochs"),
+    output:
+        folds="results/{database}/folds.csv",
+        recordings="results/{database}/recordings.csv",
+    params:
+        source=source_params,
+        windows=lambda wildcards: WORKFLOW.databases[wildcards.database].windows,
+        folds=lambda wildcards: WORKFLOW.databases[wildcards.database].model_dump()["folds"],
+    log:
+        "logs/folds/{database}.log",
+    conda:
+        "../environment.yml"
+    message:
+        "{wildcards.database}: folds"
+    script:
+        "../workflow_scripts/folds.py"

@@ -1,0 +1,26 @@
+rule score:
+    input:
+        model=f"{RUN}/model.safetensors",
+        folds="results/{database}/folds.csv",
+        epochs=stored("epochs"),
+        spectrograms=stored("spectrograms"),
+    output:
+        f"{RUN}/predictions.h5",
+    params:
+        longest_gap=lambda wildcards: preset(wildcards.database).training.longest_gap,
+    log:
+        f"logs/scoring/{RUN}.log",
+    benchmark:
+        f"logs/benchmarks/scoring/{RUN}.tsv"
+    conda:
+        "../environment.yml"
+    threads: lambda wildcards: preset(wildcards.database).resources.threads
+    resources:
+        mem_mb=lambda wildcards: preset(wildcards.database).resources.mem_mb,
+        runtime=60,
+        gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
+    message:
+        "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
+        "score {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/score.py"

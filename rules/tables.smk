@@ -1,0 +1,24 @@
+rule table2:
+    input:
+        predictions=[
+            f"{RUN}/predictions.h5".format(**run)
+            for database in WORKFLOW.databases
+            for run in runs(database)
+        ],
+        recordings=expand(
+            "results/{database}/recordings.csv", database=WORKFLOW.databases
+        ),
+    output:
+        report("results/table2.csv", caption="../captions/table2.rst", category="Tables"),
+    params:
+        databases=list(WORKFLOW.databases),
+        runs=[run for database in WORKFLOW.databases for run in runs(database)],
+        systems=SYSTEMS,
+    log:
+        "logs/table2.log",
+    conda:
+        "../environment.yml"
+    message:
+        "Table 2"
+    script:
+        "../workflow_scripts/table2.py"

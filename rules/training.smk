@@ -1,0 +1,30 @@
+rule train:
+    input:
+        folds="results/{database}/folds.csv",
+        epochs=stored("epochs"),
+        spectrograms=stored("spectrograms"),
+    output:
+        model=f"{RUN}/model.safetensors",
+        history=f"{RUN}/history.csv",
+        run=f"{RUN}/run.json",
+    params:
+        network=lambda wildcards: preset(wildcards.database).network.model_dump(mode="json"),
+        training=lambda wildcards: preset(wildcards.database)
+        .training_of(SYSTEMS[wildcards.system])
+        .model_dump(mode="json"),
+    log:
+        f"logs/training/{RUN}.log",
+    benchmark:
+        f"logs/benchmarks/training/{RUN}.tsv"
+    conda:
+        "../environment.yml"
+    threads: lambda wildcards: preset(wildcards.database).resources.threads
+    resources:
+        mem_mb=lambda wildcards: preset(wildcards.database).resources.mem_mb,
+        runtime=lambda wildcards: preset(wildcards.database).resources.runtime,
+        gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
+    message:
+        "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
+        "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/train.py"

@@ -1,0 +1,98 @@
+"""Files in the databases' real formats, and parts of nights, for the tests."""
+
+import datetime
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pytest
+
+from xsleep import store
+from xsleep.sequences import Part
+from xsleep.spectrogram import spectrogram
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def reference():
+    return existing(SHARED / "reference")
+
+
+@pytest.fixture
+def dreams_folder():
+    return existing(SHARED / "data" / "dreams")
+
+
+@pytest.fixture
+def sleep_edf_fragment():
+    return existing(SHARED / "data" / "sleep_edf_fragment")
+
+
+def existing(folder):
+    if not folder.is_dir():
+        pytest.skip(f"{folder.relative_to(ROOT.parent)} is not beside the project")
+    return folder
+
+
+def noise(seconds, rate, seed=0):
+    return np.random.default_rng(seed).normal(0, 20, int(seconds * rate))
+
+
+def edf_signal(label, seconds, rate=100, dimension="uV", values=None):
+    values = noise(seconds, rate) if values is None else values
+    limit = float(np.abs(values).max()) or 1.0
+    return edfio.EdfSignal(
+        values, rate, label=label, physical_dimension=dimension, physical_range=(-limit, limit)
+    )
+
+
+def write_night(
+    folder,
+    name="SC4001E0",
+    epochs=40,
+    annotations=None,
+    signals=None,
+    start=datetime.time(22, 30),
+):
+    """A cassette night in Sleep-EDF's format: R&K stages, 30-s records, mixed rates."""
+    seconds = 30 * epochs
+    folder.mkdir(parents=True, exist_ok=True)
+    if signals is None:
+        signals = [
+            edf_signal("EEG Fpz-Cz", seconds),
+            edf_signal("EOG horizontal", seconds),
+            edf_signal("EMG submental", seconds, rate=1),
+        ]
+    header = {
+        "recording": edfio.Recording(startdate=datetime.date(1989, 4, 24)),
+        "starttime": start,
+    }
+    edfio.Edf(signals, data_record_duration=30, **header).write(folder / f"{name}-PSG.edf")
+    if annotations is None:
+        texts = ["W", "1", "2", "3", "4", "R", "2", "W"]
+        length = seconds / len(texts)
+        annotations = [(i * length, length, f"Sleep stage {t}") for i, t in enumerate(texts)]
+        annotations += [(seconds, 300, "Sleep stage ?")]
+    edfio.Edf(
+        [],
+        annotations=[edfio.EdfAnnotation(o, d or None, t) for o, d, t in annotations],
+        **header,
+    ).write(folder / f"{name[:7]}C-Hypnogram.edf")
+
+
+def make_part(folder, name="night", epochs=40, channels=("EEG",), places=None, seed=0, subject="0"):
+    """A part of a night in the store, with signals that tell the stages apart."""
+    rng = np.random.default_rng(seed)
+    stages = np.repeat(rng.integers(0, 5, epochs // 4 + 1), 4)[:epochs]
+    time = np.arange(3000) / 100
+    tones = np.sin(2 * np.pi * (2 + 5 * stages[:, None]) * time) * 30
+    signals = {c: (tones + rng.normal(0, 10, tones.shape)).astype("f4") for c in channels}
+    places = np.arange(epochs) if places is None else np.asarray(places)
+    night = store.Night(name, subject, places, 30.0 * places, stages.astype("i1"))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{name}.h5", folder / f"{name}-tf.h5"
+    store.write_epochs(paths[0], night, signals)
+    store.write_spectrograms(paths[1], {c: spectrogram(x) for c, x in signals.items()}, "")
+    return Part(night, store.NightData(*paths, tuple(channels), np.arange(epochs)))

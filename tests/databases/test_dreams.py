@@ -1,0 +1,82 @@
+"""DREAMS excerpts: 20-s R&K epochs in 5-s codes, expanded to 30 s."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.conftest import edf_signal
+from xsleep.databases.dreams import Dreams, read_hypnogram
+from xsleep.errors import InputError
+from xsleep.preprocessing import cut
+from xsleep.stages import STAGES, UNSCORED
+
+LABELS = {"EEG": ("C3-A1", "CZ-A1")}
+
+
+def hypnogram(folder, codes):
+    path = folder / "Hypnogram_excerpt1.txt"
+    path.write_text("[Hypnogram]\n" + "\n".join(codes) + "\n")
+    return path
+
+
+def test_all_seven_real_excerpts_give_616_epochs(dreams_folder):
+    database = Dreams(dreams_folder, LABELS)
+    entries = database.entries()
+    assert [entry.name for entry in entries] == [f"excerpt{n}" for n in (1, 2, 4, 5, 6, 7, 8)]
+    assert sum(len(cut(database.read(entry, ("EEG",))).stages) for entry in entries) == 616
+
+
+def test_epoch_has_the_first_of_its_four_codes(tmp_path):
+    path = hypnogram(tmp_path, [*"555532224444100001", *"11", "-1", *"222"])
+    stages = read_hypnogram(path, 120).stages
+    assert [STAGES[s] for s in stages[:5]] == ["W", "N1", "REM", "N3", "N3"]
+    assert stages[5] == UNSCORED
+
+
+def test_20_s_epochs_are_taken_with_5_s_before_and_after(tmp_path):
+    onsets = read_hypnogram(hypnogram(tmp_path, ["2"] * 12), 60).onsets
+    assert onsets.tolist() == [-5, 15, 35]
+
+
+def test_epoch_whose_margin_leaves_the_recording_is_dropped(dreams_folder):
+    database = Dreams(dreams_folder, LABELS)
+    epochs = cut(database.read(database.entries()[0], ("EEG",)))
+    assert (epochs.places[0], epochs.places[-1]) == (1, 88)
+    assert epochs.signals["EEG"].shape == (88, 3000)
+
+
+def test_unknown_code_is_named_with_its_line(tmp_path):
+    with pytest.raises(InputError, match=r"excerpt1.txt: line 4: '9' is no R&K code"):
+        read_hypnogram(hypnogram(tmp_path, ["5", "5", "9", "5"]), 20)
+
+
+@pytest.mark.parametrize("seconds", [30, 10])
+def test_hypnogram_of_another_length_than_the_signal_is_refused(tmp_path, seconds):
+    with pytest.raises(InputError, match=rf"lasts 20 s, the signal {seconds} s"):
+        read_hypnogram(hypnogram(tmp_path, ["5"] * 4), seconds)
+
+
+def test_missing_hypnogram_is_named(dreams_folder, tmp_path):
+    shutil.copy(dreams_folder / "excerpt1.edf", tmp_path)
+    database = Dreams(tmp_path, LABELS)
+    with pytest.raises(InputError, match=r"Hypnogram_excerpt1.txt: no such file"):
+        database.read(database.entries()[0], ("EEG",))
+
+
+def test_empty_folder_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no DREAMS excerpt there"):
+        Dreams(tmp_path, LABELS).entries()
+
+
+def test_signal_is_resampled_to_the_epochs_of_100_hz(tmp_path):
+    import edfio
+
+    time = np.arange(200 * 120) / 200
+    signal = edf_signal("CZ-A1", 120, rate=200, values=50 * np.sin(2 * np.pi * 10 * time))
+    edfio.Edf([signal]).write(tmp_path / "excerpt1.edf")
+    hypnogram(tmp_path, ["2"] * 24)
+    database = Dreams(tmp_path, LABELS)
+    epochs = cut(database.read(database.entries()[0], ("EEG",))).signals["EEG"]
+    expected = 50 * np.sin(2 * np.pi * 10 * (35 + np.arange(3000) / 100))
+    assert np.abs(epochs[1] - expected)[100:-100].max() < 0.5

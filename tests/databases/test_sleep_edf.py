@@ -1,0 +1,225 @@
+"""Sleep-EDF cassette: EDF with mixed rates, EDF+ hypnograms, lights; and what can be wrong."""
+
+import csv
+import datetime
+import re
+
+import edfio
+import numpy as np
+import pytest
+
+from tests.conftest import edf_signal, write_night
+from xsleep.databases.sleep_edf import SleepEdf, cassette_nights, read_hypnogram
+from xsleep.errors import InputError
+from xsleep.preprocessing import in_window
+from xsleep.stages import RK_STAGES, STAGES, UNSCORED, label
+
+LABELS = {"EEG": ("EEG Fpz-Cz",), "EOG": ("EOG horizontal",)}
+
+
+def read(folder, channels=("EEG", "EOG")):
+    database = SleepEdf(folder, LABELS, ["SC4001E0"])
+    return database.read(database.entries()[0], channels)
+
+
+def refused(folder, *parts, channels=("EEG", "EOG")):
+    with pytest.raises(InputError) as error:
+        read(folder, channels)
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_s3_and_s4_become_n3_and_movement_has_no_stage(tmp_path):
+    texts = ["W", "1", "2", "3", "4", "R", "?"]
+    annotations = [(30.0 * i, 30, f"Sleep stage {t}") for i, t in enumerate(texts)]
+    write_night(tmp_path, epochs=8, annotations=[*annotations, (210, 30, "Movement time")])
+    stages = read(tmp_path).hypnogram.stages
+    assert [STAGES[s] for s in stages[:6]] == ["W", "N1", "N2", "N3", "N3", "REM"]
+    assert stages[6:].tolist() == [UNSCORED, UNSCORED]
+
+
+def test_unscored_annotations_may_run_past_the_signal(tmp_path):
+    write_night(tmp_path, epochs=40)  # ends with 300 s of "Sleep stage ?" past the signal
+    assert len(read(tmp_path).hypnogram.stages) == 40
+
+
+def test_signals_keep_their_own_rates_and_only_the_needed_are_read(tmp_path):
+    signals = [
+        edf_signal("EEG Fpz-Cz", 1200, rate=200),
+        edf_signal("EOG horizontal", 1200, rate=100),
+        edf_signal("Temp rectal", 1200, rate=1, dimension="DegC"),
+    ]
+    write_night(tmp_path, signals=signals)
+    found = read(tmp_path).signals
+    assert {channel: s.rate for channel, s in found.items()} == {"EEG": 200, "EOG": 100}
+    assert {len(s.values) for s in found.values()} == {240_000, 120_000}
+
+
+@pytest.mark.parametrize(("dimension", "factor"), [("uV", 1), ("mV", 1e3), ("V", 1e6)])
+def test_physical_units_become_microvolts(tmp_path, dimension, factor):
+    volts = 40 * np.sin(np.arange(120_000) / 50)
+    signals = [edf_signal("EEG Fpz-Cz", 1200, dimension=dimension, values=volts / factor)]
+    write_night(tmp_path, signals=signals)
+    values = read(tmp_path, ("EEG",)).signals["EEG"].values
+    assert np.abs(values - volts).max() < 0.01
+
+
+def test_real_header_and_first_samples_agree_with_another_reader(sleep_edf_fragment):
+    mne = pytest.importorskip("mne")
+    from xsleep.databases import edf
+
+    path = sleep_edf_fragment / "SC4001E0_first300s_short_psg.edf"
+    file = edf.open_edf(path)
+    ours = edf.read_channels(path, file, LABELS, ("EEG", "EOG"))
+    theirs = mne.io.read_raw_edf(path, preload=True, verbose="error")
+    for channel, name in (("EEG", "EEG Fpz-Cz"), ("EOG", "EOG horizontal")):
+        assert np.allclose(ours[channel].values, theirs.get_data(name)[0] * 1e6, atol=1e-3)
+
+
+def test_real_hypnogram_gives_the_reference_stages(sleep_edf_fragment, reference):
+    import json
+
+    from xsleep.databases import edf
+
+    path = sleep_edf_fragment / "SC4001EC-Hypnogram.edf"
+    runs = json.loads((reference / "sleep_edf_hypnograms.json").read_text())["SC4001E0"]
+    letters = "".join(run[0] * int(run[1:]) for run in runs.split())
+    stages = read_hypnogram(path, edf.read_annotations(path), 2650 * 30).stages
+    assert stages.tolist() == [label(RK_STAGES.get(letter)) for letter in letters[:2650]]
+
+
+def test_lights_of_the_authors_give_their_epoch_counts(reference):
+    """Every recording of both sets but those whose published window wraps at midnight."""
+    import json
+
+    hypnograms = json.loads((reference / "sleep_edf_hypnograms.json").read_text())
+    different = {"in-bed": set(), "in-bed+30min": set()}
+    with (reference / "sleep_edf_recordings.csv").open() as file:
+        for row in csv.DictReader(file):
+            start = datetime.datetime.fromisoformat(f"1989-04-24 {row['recording_start']}")
+            from xsleep.databases.sleep_edf import _published_lights
+
+            lights = _published_lights(row["recording"], start)
+            runs = re.findall(r"(.)(\d+)", hypnograms[row["recording"]].replace(" ", ""))
+            letters = "".join(
+                token[0] * int(token[1:]) for token in hypnograms[row["recording"]].split()
+            )
+            scored = np.flatnonzero([letter in RK_STAGES for letter in letters])
+            assert runs
+            for window, column in (("in-bed", "in_bed"), ("in-bed+30min", "in_bed_30min")):
+                count = in_window(30.0 * scored, lights, window).sum()
+                if count != int(row[f"published_{column}_epochs"]):
+                    different[window].add(row["recording"])
+                    assert window == "in-bed+30min"
+    assert not different["in-bed"]
+    assert len(different["in-bed+30min"]) == 21
+
+
+def test_lights_annotations_of_edf_plus_are_honoured(tmp_path):
+    stages = [(0, 1200, "Sleep stage 2")]
+    write_night(tmp_path, annotations=[*stages, (300, 0, "Lights off"), (900, 0, "Lights on")])
+    assert read(tmp_path).lights == (300, 900)
+
+
+def test_published_lights_are_clock_times_after_the_start(tmp_path):
+    write_night(tmp_path, start=datetime.time(23, 30))
+    off, on = read(tmp_path).lights  # 00:38:00 and 06:59:00 of SC4001E0
+    assert (off, on) == (68 * 60, (7 * 60 + 29) * 60)
+
+
+def test_any_scorer_letter_is_found(tmp_path):
+    write_night(tmp_path)
+    (tmp_path / "SC4001EC-Hypnogram.edf").rename(tmp_path / "SC4001EV-Hypnogram.edf")
+    assert len(read(tmp_path).hypnogram.stages) == 40
+
+
+def test_the_sets_have_39_and_153_nights():
+    assert len(cassette_nights(20)) == 39
+    assert len(cassette_nights()) == 153
+
+
+# What can be wrong with a recording.
+
+
+def test_missing_psg_is_named(tmp_path):
+    write_night(tmp_path)
+    (tmp_path / "SC4001E0-PSG.edf").rename(tmp_path / "SC4002E0-PSG.edf")
+    database = SleepEdf(tmp_path, LABELS, ["SC4001E0", "SC4002E0"])
+    with pytest.raises(InputError, match=r"SC4001E0-PSG.edf: no such file"):
+        database.read(database.entries()[0], ("EEG",))
+
+
+def test_missing_hypnogram_is_named(tmp_path):
+    write_night(tmp_path)
+    (tmp_path / "SC4001EC-Hypnogram.edf").unlink()
+    refused(tmp_path, "SC4001EC-Hypnogram.edf: no such file")
+
+
+@pytest.mark.parametrize("share", [0.5, 0.999])
+def test_truncated_edf_is_named_with_its_records(tmp_path, share):
+    write_night(tmp_path)
+    path = tmp_path / "SC4001E0-PSG.edf"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    refused(tmp_path, "SC4001E0-PSG.edf: truncated", "of the 40 data records", "fetch it again")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>log in</html>", b"0" * 5000])
+def test_file_that_is_not_edf_is_named(tmp_path, content):
+    write_night(tmp_path)
+    (tmp_path / "SC4001E0-PSG.edf").write_bytes(content)
+    refused(tmp_path, "SC4001E0-PSG.edf", "fetch it again")
+
+
+def test_missing_channel_is_named_with_those_that_are_there(tmp_path):
+    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200)])
+    refused(tmp_path, "no EOG channel 'EOG horizontal'", "it has 'EEG Fpz-Cz'")
+
+
+def test_rate_below_100_hz_is_named(tmp_path):
+    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, rate=64)])
+    refused(tmp_path, "'EEG Fpz-Cz' is sampled at 64 Hz; at least 100 Hz", channels=("EEG",))
+
+
+def test_channel_that_is_no_voltage_is_named(tmp_path):
+    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, dimension="DegC")])
+    refused(tmp_path, "'EEG Fpz-Cz' is in 'DegC'", channels=("EEG",))
+
+
+def test_unknown_annotation_is_named_with_its_time(tmp_path):
+    write_night(tmp_path, annotations=[(0, 1170, "Sleep stage W"), (1170, 30, "Sleep stage 5")])
+    refused(tmp_path, "SC4001EC-Hypnogram.edf", "'Sleep stage 5' at 0:19:30")
+
+
+def test_annotation_off_the_30_s_grid_is_named(tmp_path):
+    write_night(tmp_path, annotations=[(0, 1170, "Sleep stage W"), (1170, 31, "Sleep stage 1")])
+    refused(tmp_path, "'Sleep stage 1' at 1170 s lasts 31 s")
+
+
+def test_hypnogram_longer_than_the_signal_is_refused(tmp_path):
+    write_night(tmp_path, annotations=[(0, 1800, "Sleep stage 2")])
+    refused(tmp_path, "'Sleep stage 2' runs to 0:30:00, past the end of the signal at 0:20:00")
+
+
+def test_hypnogram_shorter_than_the_signal_is_refused(tmp_path):
+    write_night(tmp_path, annotations=[(0, 600, "Sleep stage 2")])
+    refused(tmp_path, "ends at 0:10:00, the signal at 0:20:00")
+
+
+def test_lights_off_after_lights_on_is_refused(tmp_path):
+    stages = [(0, 1200, "Sleep stage 2")]
+    write_night(tmp_path, annotations=[*stages, (900, 0, "Lights off"), (300, 0, "Lights on")])
+    refused(tmp_path, "lights off at [900.0] s and on at [300.0] s")
+
+
+def test_folder_without_any_of_the_nights_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no recording of this database there"):
+        SleepEdf(tmp_path, LABELS, cassette_nights(20)).entries()
+
+
+def test_annotations_come_in_order_of_onset(tmp_path):
+    write_night(tmp_path, annotations=[(600, 600, "Sleep stage 2"), (0, 600, "Sleep stage W")])
+    assert isinstance(edfio.read_edf(tmp_path / "SC4001EC-Hypnogram.edf"), edfio.Edf)
+    stages = read(tmp_path).hypnogram.stages
+    assert (STAGES[stages[0]], STAGES[stages[-1]]) == ("W", "N2")

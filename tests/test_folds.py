@@ -1,0 +1,83 @@
+"""Folds: the authors' where published, seeded k-fold elsewhere; whole subjects always."""
+
+import json
+
+import pytest
+
+from xsleep.databases.sleep_edf import cassette_nights
+from xsleep.errors import InputError
+from xsleep.folds import k_fold, published, published_count
+from xsleep.settings import KFold
+
+SUBJECTS = {"SleepEDF-20": 20, "SleepEDF-78": None}
+
+
+def subjects(database):
+    return sorted({name[3:5] for name in cassette_nights(SUBJECTS[database])})
+
+
+@pytest.mark.parametrize(("database", "folds"), [("SleepEDF-20", 20), ("SleepEDF-78", 10)])
+def test_published_folds_are_the_authors(database, folds, reference):
+    names = subjects(database)
+    theirs = json.loads((reference / "published_splits.json").read_text())[database]
+    ours = published(database, names)
+    assert len(ours) == published_count(database) == folds
+    for fold, split in zip(ours, theirs, strict=True):
+        for role, key in (
+            ("test", "test"),
+            ("validation", "validation"),
+            ("training_subset", "train_subset"),
+        ):
+            assert list(getattr(fold, role)) == [names[index - 1] for index in split[key]]
+
+
+@pytest.mark.parametrize("database", SUBJECTS)
+def test_published_folds_test_every_subject_once(database):
+    tested = [subject for fold in published(database, subjects(database)) for subject in fold.test]
+    assert sorted(tested) == subjects(database)
+
+
+def folds_of(database):
+    if database in SUBJECTS:
+        return published(database, subjects(database))
+    return k_fold("X", [str(n) for n in range(11)], KFold(folds=4, validation=2, training_subset=3))
+
+
+@pytest.mark.parametrize("database", [*SUBJECTS, "k-fold"])
+def test_no_subject_is_on_two_sides(database):
+    for fold in folds_of(database):
+        sides = [set(fold.test), set(fold.validation), set(fold.training)]
+        assert sum(map(len, sides)) == len(set.union(*sides))
+        assert set(fold.training_subset) <= set(fold.training)
+
+
+def test_k_fold_tests_every_subject_once_and_covers_all():
+    folds = folds_of("k-fold")
+    assert sorted(int(s) for fold in folds for s in fold.test) == list(range(11))
+    for fold in folds:
+        assert len(fold.test + fold.validation + fold.training) == 11
+        assert (len(fold.validation), len(fold.training_subset)) == (2, 3)
+
+
+def test_k_fold_depends_on_its_seed_alone():
+    names = [str(n) for n in range(9)]
+    one = KFold(folds=3, validation=1, training_subset=1, seed=1)
+    assert k_fold("X", names, one) == k_fold("X", names[::-1] * 2, one)
+    assert k_fold("X", names, one) != k_fold("X", names, one.model_copy(update={"seed": 2}))
+
+
+def test_fewer_subjects_than_folds_is_one_line():
+    settings = KFold(folds=5, validation=1, training_subset=1)
+    with pytest.raises(InputError, match="DREAMS: 3 usable subjects for 5 folds; set folds to at"):
+        k_fold("DREAMS", ["1", "2", "3"], settings)
+
+
+def test_too_few_subjects_left_to_train_is_one_line():
+    settings = KFold(folds=3, validation=2, training_subset=1)
+    with pytest.raises(InputError, match="fold 1 leaves 2 subjects for 2 validation and 1"):
+        k_fold("X", ["1", "2", "3"], settings)
+
+
+def test_published_fold_without_validation_subjects_is_one_line():
+    with pytest.raises(InputError, match="SleepEDF-20: fold 1 has no validation subject among"):
+        published("SleepEDF-20", ["00", "01"])

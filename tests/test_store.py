@@ -1,0 +1,63 @@
+"""The HDF5 files: whole or absent, with units and axes."""
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.conftest import make_part
+from xsleep import store
+from xsleep.errors import InputError
+
+NIGHT = store.Night(
+    "SC4001E0",
+    "00",
+    np.array([0, 1, 4]),
+    np.array([0.0, 30.0, 120.0]),
+    np.array([0, 2, 4], "i1"),
+    (30.0, 120.0),
+    hashes={"SC4001E0-PSG.edf": "ab"},
+)
+
+
+def test_a_recording_comes_back_as_it_was_written(tmp_path):
+    signals = {"EEG": np.ones((3, 3000), "f4"), "EOG": np.zeros((3, 3000), "f4")}
+    store.write_epochs(tmp_path / "a.h5", NIGHT, signals)
+    back = store.read_night(tmp_path / "a.h5")
+    for name, value in vars(NIGHT).items():
+        assert np.array_equal(getattr(back, name), value), name
+    assert np.array_equal(store.read_signals(tmp_path / "a.h5")["EEG"], signals["EEG"])
+
+
+def test_every_dataset_has_its_unit_and_axes(tmp_path):
+    make_part(tmp_path, epochs=5)
+    prediction = store.Prediction("n", "0", np.arange(2), np.zeros(2), {"joint": np.ones((2, 5))})
+    store.write_predictions(tmp_path / "predictions.h5", [prediction])
+    for path in tmp_path.glob("*.h5"):
+        with h5py.File(path) as file:
+            found = []
+            file.visititems(lambda _, item, found=found: found.append(item))
+            datasets = [item for item in found if isinstance(item, h5py.Dataset)]
+            assert datasets
+            assert all({"unit", "axes"} <= set(dataset.attrs) for dataset in datasets)
+
+
+def test_predictions_come_back_as_they_were_written(tmp_path):
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(5), 3).astype("f4")
+    one = store.Prediction("b", "1", np.arange(3), np.array([0, 1, 2]), {"joint": probabilities})
+    store.write_predictions(tmp_path / "p.h5", [one])
+    (back,) = store.read_predictions(tmp_path / "p.h5")
+    assert (back.recording, back.subject) == ("b", "1")
+    assert np.array_equal(back.probabilities["joint"], probabilities)
+
+
+def test_a_file_that_is_interrupted_does_not_come_to_be(tmp_path):
+    with pytest.raises(RuntimeError), store.whole(tmp_path / "a.h5") as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_one_line(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=r"a.h5: not a readable HDF5 file .*; delete it"):
+        store.read_night(tmp_path / "a.h5")

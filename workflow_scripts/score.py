@@ -1,0 +1,17 @@
+from pathlib import Path
+
+from xsleep import pipeline
+from xsleep.console import job
+
+with job(snakemake.log[0]):
+    pipeline.score_run(
+        Path(snakemake.input.model),
+        Path(snakemake.input.folds),
+        int(snakemake.wildcards.fold),
+        Path(snakemake.input.epochs[0]).parent,
+        Path(snakemake.input.spectrograms[0]).parent,
+        snakemake.wildcards.window,
+        snakemake.params.longest_gap,
+        Path(snakemake.output[0]),
+        snakemake.threads,
+    )

@@ -1,0 +1,26 @@
+from pathlib import Path
+
+from xsleep import pipeline
+from xsleep.console import job
+from xsleep.settings import NetworkSettings, TrainingSettings
+
+with job(snakemake.log[0]) as report:
+    wildcards = snakemake.wildcards
+    pipeline.train_run(
+        {
+            "database": wildcards.database,
+            "window": wildcards.window,
+            "channels": wildcards.channels,
+            "system": snakemake.params.system,
+            "seed": int(wildcards.seed),
+            "fold": int(wildcards.fold),
+        },
+        NetworkSettings(**snakemake.params.network),
+        TrainingSettings(**snakemake.params.training),
+        Path(snakemake.input.folds),
+        Path(snakemake.input.epochs[0]).parent,
+        Path(snakemake.input.spectrograms[0]).parent,
+        Path(snakemake.output.model).parent,
+        snakemake.threads,
+        report,
+    )

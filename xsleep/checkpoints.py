@@ -1,0 +1,47 @@
+"""A trained network in one file: safetensors, with what is needed to build it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from xsleep.errors import InputError
+from xsleep.models import Network, build
+from xsleep.settings import NetworkSettings
+from xsleep.store import whole
+
+
+def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
+    """Write the weights, population statistics and normalisation of a network."""
+    metadata = {
+        "system": system,
+        "channels": "-".join(channels),
+        "network": json.dumps(network.settings.model_dump(), sort_keys=True),
+    }
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    with whole(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
+    """The network in evaluation mode, its system and its channels.
+
+    Raises:
+        InputError: the file is not a checkpoint of this project.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        system, channels = metadata["system"], tuple(metadata["channels"].split("-"))
+        settings = NetworkSettings(**json.loads(metadata["network"]))
+    except (OSError, SafetensorError, KeyError) as error:
+        raise InputError(
+            f"{path}: not a checkpoint of xsleep ({error}); delete it and train again"
+        ) from error
+    network = build(system, len(channels), settings, seed=0)
+    network.load_state_dict(tensors)
+    return network.eval(), system, channels

@@ -1,0 +1,93 @@
+"""A network's outputs for all sequences of a recording.
+
+In evaluation mode the features of an epoch do not depend on the sequence that holds it, so each
+epoch is encoded once and shared by the up to L sequences; the result is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from xsleep.models import Network
+from xsleep.sequences import Part, blocks, read, stretches
+
+EPOCHS, SEQUENCES = 256, 256
+"""How many epochs are encoded and sequences decoded at once, to bound memory."""
+
+
+@torch.inference_mode()
+def sequence_logits(
+    network: Network, part: Part, longest_gap: int | None
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """First epochs (B,) of sequences, and branch to their logits (B, L, 5).
+
+    All sequences of the part come once, in blocks; a stretch shorter than L is one shorter
+    sequence. The network must be in evaluation mode.
+    """
+    length = network.settings.sequence_length
+    for start, stop in stretches(part.night.places, longest_gap):
+        features = torch.cat(
+            [
+                encoded(network, part, start + first, start + last)
+                for first, last in blocks(stop - start, EPOCHS)
+            ]
+        )
+        windows = features.unfold(0, min(length, stop - start), 1).transpose(1, 2)  # (B, L, F)
+        for first, last in blocks(len(windows), SEQUENCES):
+            yield start + np.arange(first, last), network.decode(windows[first:last])
+
+
+def encoded(network: Network, part: Part, start: int, stop: int) -> torch.Tensor:
+    """(stop - start, F) features of a range of epochs."""
+    return network.encode(**inputs(network, {v: read(part, v, start, stop) for v in network.views}))
+
+
+def inputs(network: Network, arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor | None]:
+    """Arguments of the network from view to array, on the network's device."""
+    device = next(network.parameters()).device
+    return {
+        argument: torch.from_numpy(arrays[view]).to(device) if view in arrays else None
+        for argument, view in (("raw", "raw"), ("time_frequency", "time-frequency"))
+    }
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Of each branch over a set of sequences: summed loss and accuracy; and how many sequences.
+
+    The loss of a sequence is the mean cross-entropy over its epochs.
+    """
+
+    sums: dict[str, float]
+    accuracies: dict[str, float]
+    count: int
+
+
+def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -> Losses:
+    """Losses and accuracies over all sequences of these parts, in evaluation mode."""
+    training = network.training
+    network.eval()
+    sums = dict.fromkeys(network.branches, 0.0)
+    correct = dict.fromkeys(network.branches, 0)
+    count = predicted = 0
+    for part in parts:
+        stages = torch.from_numpy(part.night.stages.astype(np.int64))
+        for first, logits in sequence_logits(network, part, longest_gap):
+            for branch, values in logits.items():
+                length = values.shape[1]
+                labels = stages[torch.from_numpy(first)[:, None] + torch.arange(length)]
+                labels = labels.to(values.device)
+                loss = functional.cross_entropy(
+                    values.flatten(0, 1), labels.flatten(), reduction="sum"
+                )
+                sums[branch] += loss.item() / length
+                correct[branch] += int((values.argmax(-1) == labels).sum())
+            count += len(first)
+            predicted += labels.numel()
+    network.train(training)
+    return Losses(sums, {b: c / predicted for b, c in correct.items()}, count)

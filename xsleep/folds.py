@@ -1,0 +1,97 @@
+"""Who trains, who validates, who tests: always whole subjects.
+
+A fold has test and validation subjects; all others train. A part of the training subjects, the
+training subset, measures the training loss from which the loss weights are derived.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from xsleep.errors import InputError
+from xsleep.settings import KFold
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Subjects of each role; ``training_subset`` is part of ``training``."""
+
+    number: int
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+    training: tuple[str, ...]
+    training_subset: tuple[str, ...]
+
+
+def published_count(database: str) -> int:
+    """How many folds the authors published for this database."""
+    return len({row["fold"] for row in _published_rows(database)})
+
+
+def published(database: str, subjects: Sequence[str]) -> list[Fold]:
+    """The authors' folds, of the subjects that can be used.
+
+    Raises:
+        InputError: a fold is left without training or validation subjects.
+    """
+    usable = set(subjects)
+    roles: dict[int, dict[str, tuple[str, ...]]] = {}
+    for row in _published_rows(database):
+        present = tuple(s for s in row["subjects"].split() if s in usable)
+        roles.setdefault(int(row["fold"]), {})[row["role"]] = present
+    folds = []
+    for number, role in roles.items():
+        held_out = {*role["test"], *role["validation"]}
+        training = tuple(s for s in sorted(usable) if s not in held_out)
+        fold = Fold(number, role["test"], role["validation"], training, role["training subset"])
+        for name in ("training", "validation", "training_subset"):
+            if not getattr(fold, name):
+                raise InputError(
+                    f"{database}: fold {number} has no {name.replace('_', ' ')} subject among the "
+                    f"{len(usable)} usable ones; add recordings or give k-fold settings instead of "
+                    "folds: published"
+                )
+        folds.append(fold)
+    return folds
+
+
+def k_fold(database: str, subjects: Sequence[str], settings: KFold) -> list[Fold]:
+    """Seeded folds: every subject tests once; validation and subset are drawn from the others.
+
+    Raises:
+        InputError: there are fewer subjects than folds, or too few to validate and train.
+    """
+    subjects = sorted(set(subjects))
+    if len(subjects) < settings.folds:
+        raise InputError(
+            f"{database}: {len(subjects)} usable subjects for {settings.folds} folds; set folds to "
+            f"at most {len(subjects)} or add recordings"
+        )
+    draw = random.Random(settings.seed)
+    order = draw.sample(subjects, len(subjects))
+    folds = []
+    for index in range(settings.folds):
+        test = order[index :: settings.folds]
+        others = [subject for subject in order if subject not in test]
+        if len(others) < settings.validation + settings.training_subset:
+            raise InputError(
+                f"{database}: fold {index + 1} leaves {len(others)} subjects for "
+                f"{settings.validation} validation and {settings.training_subset} training-subset "
+                "subjects; lower these in the database's folds"
+            )
+        validation = draw.sample(others, settings.validation)
+        training = [subject for subject in others if subject not in validation]
+        subset = draw.sample(training, settings.training_subset)
+        folds.append(
+            Fold(index + 1, *(tuple(sorted(s)) for s in (test, validation, training, subset)))
+        )
+    return folds
+
+
+def _published_rows(database: str) -> list[dict[str, str]]:
+    with files("xsleep").joinpath("published_folds.csv").open() as file:
+        return [row for row in csv.DictReader(file) if row["database"] == database]

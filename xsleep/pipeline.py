@@ -1,0 +1,284 @@
+"""What each rule of the workflow does: files in, files out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import resource
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from xsleep import folds as fold_tables
+from xsleep import store
+from xsleep.databases import Entry, open_database
+from xsleep.errors import InputError
+from xsleep.preprocessing import cut, in_window
+from xsleep.sequences import Part, bridging
+from xsleep.settings import KFold, NetworkSettings, Source, TrainingSettings
+from xsleep.spectrogram import spectrogram
+from xsleep.stages import STAGES
+
+SHORTEST = 20
+"""Scored epochs that a window of a recording must have: one sequence of the paper (L = 20)."""
+
+PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "snakemake")
+
+
+def prepare_epochs(source: Source, channels: Sequence[str], name: str, out: Path) -> str:
+    """Read one recording and store its epochs.
+
+    A recording that cannot be used is stored without epochs, with the reason, so that the others
+    go on. Returns that reason, or an empty text.
+    """
+    database = open_database(source)
+    entry = next(entry for entry in database.entries() if entry.name == name)
+    try:
+        recording = database.read(entry, channels)
+        epochs = cut(recording)
+        _check_enough(entry, len(epochs.stages), "")
+    except InputError as error:
+        store.write_epochs(out, _skipped(entry, str(error)), {})
+        return str(error)
+    night = store.Night(
+        entry.name,
+        entry.subject,
+        epochs.places,
+        epochs.onsets,
+        epochs.stages,
+        recording.lights,
+        hashes={path.name: store.sha256(path) for path in entry.files},
+    )
+    store.write_epochs(out, night, epochs.signals)
+    return ""
+
+
+def _skipped(entry: Entry, reason: str) -> store.Night:
+    none = np.empty(0)
+    return store.Night(entry.name, entry.subject, none, none, none, skipped=reason)
+
+
+def _check_enough(entry: Entry, epochs: int, window: str) -> None:
+    if epochs < SHORTEST:
+        raise InputError(
+            f"{entry.files[0]}: {epochs} scored epochs{window}; at least {SHORTEST} are needed, "
+            "take the recording away or score more of it"
+        )
+
+
+def prepare_spectrograms(epochs: Path, out: Path) -> None:
+    """Store the time-frequency images of one recording."""
+    images = {
+        channel: spectrogram(values) for channel, values in store.read_signals(epochs).items()
+    }
+    store.write_spectrograms(out, images, store.sha256(epochs))
+
+
+def make_folds(
+    database: str,
+    source: Source,
+    windows: Sequence[str],
+    settings: KFold | Literal["published"],
+    epochs: Sequence[Path],
+    folds_out: Path,
+    recordings_out: Path,
+) -> list[str]:
+    """Write who trains, validates and tests, and what each recording holds.
+
+    A recording is skipped, with its reason, where it could not be read or where one of the
+    configured windows has too few epochs. Returns the reasons.
+    """
+    files = {entry.name: entry for entry in open_database(source).entries()}
+    nights = [store.read_night(path) for path in epochs]
+    rows, used = [], []
+    for night in nights:
+        reason = night.skipped or _unusable(night, files[night.recording], windows)
+        counts = Counter(STAGES[stage] for stage in night.stages)
+        rows.append(
+            {"recording": night.recording, "subject": night.subject, "epochs": len(night.stages)}
+            | {stage: counts[stage] for stage in STAGES}
+            | {"skipped": reason}
+        )
+        if not reason:
+            used.append(night)
+    _write_csv(recordings_out, rows)
+
+    subjects = [night.subject for night in used]
+    if settings == "published":
+        found = fold_tables.published(database, subjects)
+    else:
+        found = fold_tables.k_fold(database, subjects, settings)
+    lines = [
+        {
+            "fold": fold.number,
+            "role": role.replace("_", " "),
+            "subject": s,
+            "recording": n.recording,
+        }
+        for fold in found
+        for role in ("test", "validation", "training", "training_subset")
+        for s in getattr(fold, role)
+        for n in used
+        if n.subject == s
+    ]
+    _write_csv(folds_out, lines)
+    return [row["skipped"] for row in rows if row["skipped"]]
+
+
+def _unusable(night: store.Night, entry: Entry, windows: Sequence[str]) -> str:
+    try:
+        for window in windows:
+            inside = np.count_nonzero(in_window(night.onsets, night.lights, window))
+            _check_enough(entry, int(inside), f" in the window {window}")
+    except InputError as error:
+        message = str(error)
+        return message if str(entry.files[0]) in message else f"{entry.files[0]}: {message}"
+    return ""
+
+
+def load_parts(
+    folds: Path,
+    number: int,
+    role: str,
+    epochs: Path,
+    spectrograms: Path,
+    window: str,
+    channels: tuple[str, ...],
+) -> list[Part]:
+    """The recordings of one role of a fold, from the folders of the store."""
+    with folds.open() as file:
+        names = [
+            row["recording"]
+            for row in csv.DictReader(file)
+            if row["fold"] == str(number) and row["role"] == role
+        ]
+    return [
+        load_part(epochs / f"{name}.h5", spectrograms / f"{name}.h5", window, channels)
+        for name in names
+    ]
+
+
+def load_part(epochs: Path, spectrograms: Path, window: str, channels: tuple[str, ...]) -> Part:
+    """The epochs of one recording that lie in a window."""
+    night = store.read_night(epochs)
+    chosen = np.flatnonzero(in_window(night.onsets, night.lights, window))
+    part = store.Night(
+        night.recording,
+        night.subject,
+        night.places[chosen],
+        night.onsets[chosen],
+        night.stages[chosen],
+        night.lights,
+        hashes=night.hashes,
+    )
+    return Part(part, store.NightData(epochs, spectrograms, channels, chosen))
+
+
+def train_run(
+    address: Mapping[str, Any],
+    network: NetworkSettings,
+    settings: TrainingSettings,
+    folds: Path,
+    epochs: Path,
+    spectrograms: Path,
+    folder: Path,
+    threads: int,
+    report: Callable[[str], None],
+) -> None:
+    """Train the run at ``address`` (database, window, channels, system, seed, fold)."""
+    import torch
+
+    from xsleep.training import Data, train
+
+    torch.set_num_threads(threads)
+    began = time.monotonic()
+    channels = tuple(address["channels"].split("-"))
+
+    def parts(role: str) -> list[Part]:
+        return load_parts(
+            folds, address["fold"], role, epochs, spectrograms, address["window"], channels
+        )
+
+    data = Data(parts("training"), parts("training subset"), parts("validation"))
+    facts = train(
+        address["system"], channels, network, settings, data, address["seed"], folder, report
+    )
+    used = [*data.training, *data.validation]
+    run = {
+        **address,
+        "network": network.model_dump(mode="json"),
+        "training": settings.model_dump(mode="json"),
+        **facts,
+        "sequences_bridging_gaps": sum(
+            bridging(part.night.places, network.sequence_length, settings.longest_gap)
+            for part in data.training
+        ),
+        "duration_seconds": round(time.monotonic() - began, 1),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "inputs": {
+            folds.name: store.sha256(folds),
+            **{name: sha for part in used for name, sha in sorted(part.night.hashes.items())},
+        },
+        "outputs": {
+            name: store.sha256(folder / name) for name in ("model.safetensors", "history.csv")
+        },
+    }
+    with store.whole(folder / "run.json") as temporary:
+        temporary.write_text(json.dumps(run, indent=2) + "\n")
+
+
+def score_run(
+    model: Path,
+    folds: Path,
+    number: int,
+    epochs: Path,
+    spectrograms: Path,
+    window: str,
+    longest_gap: int | None,
+    out: Path,
+    threads: int,
+) -> None:
+    """Score the test recordings of a fold with its trained network."""
+    import torch
+
+    from xsleep import checkpoints, scoring
+
+    torch.set_num_threads(threads)
+    network, _, channels = checkpoints.load(model)
+    if torch.cuda.is_available():
+        network.cuda()
+    parts = load_parts(folds, number, "test", epochs, spectrograms, window, channels)
+    store.write_predictions(out, scoring.score(network, parts, longest_gap))
+
+
+def _commit() -> str:
+    """The commit of the code that runs, with ``+`` where files differ from it; or ``unknown``."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with store.whole(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

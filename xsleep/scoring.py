@@ -1,0 +1,45 @@
+"""Test nights to stage probabilities.
+
+Every epoch lies in up to L sequences and gets a prediction from each. Their log-probabilities are
+added and divided by their number: the stage is that of the released code, which adds them, and the
+probability stays comparable between epochs at the edge and in the middle of a night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from xsleep.evaluation import sequence_logits
+from xsleep.models import Network
+from xsleep.sequences import Part
+from xsleep.store import Prediction
+
+
+def score(network: Network, parts: Sequence[Part], longest_gap: int | None) -> list[Prediction]:
+    """The predictions of every branch for every epoch. The network must be in evaluation mode."""
+    return [
+        Prediction(
+            part.night.recording,
+            part.night.subject,
+            part.night.places,
+            part.night.stages,
+            _probabilities(network, part, longest_gap),
+        )
+        for part in parts
+    ]
+
+
+def _probabilities(network: Network, part: Part, longest_gap: int | None) -> dict[str, np.ndarray]:
+    sums = {branch: torch.zeros(len(part), 5, dtype=torch.float64) for branch in network.branches}
+    counts = torch.zeros(len(part), 1, dtype=torch.float64)
+    for first, logits in sequence_logits(network, part, longest_gap):
+        for branch, values in logits.items():
+            log_probabilities = values.log_softmax(-1).double().cpu()
+            length = values.shape[1]
+            epochs = (torch.from_numpy(first)[:, None] + torch.arange(length)).flatten()
+            sums[branch].index_add_(0, epochs, log_probabilities.flatten(0, 1))
+        counts.index_add_(0, epochs, torch.ones(len(epochs), 1, dtype=torch.float64))
+    return {branch: (total / counts).softmax(-1).float().numpy() for branch, total in sums.items()}

@@ -1,0 +1,314 @@
+"""Hyper-parameters, databases and the configuration of the workflow, checked before anything runs.
+
+This module is light on purpose: the Snakefile imports it at the start of every job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from xsleep.errors import InputError
+
+System = Literal["XSleepNet2", "XSleepNet1", "Naive Fusion", "ARNN+RNN", "FCNN+RNN"]
+Window = Literal["in-bed", "in-bed+30min", "whole-night"]
+ChannelSet = Literal["EEG", "EEG-EOG", "EEG-EOG-EMG"]
+
+SYSTEMS: tuple[System, ...] = System.__args__
+"""The systems of Table 2, in its order."""
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSettings(Settings):
+    """Sizes of the networks. The defaults are those of the released code.
+
+    Attributes:
+        filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
+        filter_deviation: of the truncated normal distribution that filters start from.
+        gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
+        filterbank: filters of the learned filterbank.
+        frame_units: bidirectional LSTM between the frames of an epoch.
+        attention: size of the attention layer.
+        sequence_units: bidirectional LSTM between epochs, after the attention.
+        convolution_dropout, recurrent_dropout: probability of dropping a value.
+        sequence_length: L, epochs in a sequence.
+    """
+
+    filters: tuple[PositiveInt, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)
+    kernel: PositiveInt = 31
+    filter_deviation: PositiveFloat = 0.02
+    gru_units: PositiveInt = 256
+    gru_layers: PositiveInt = 2
+    filterbank: PositiveInt = 32
+    frame_units: PositiveInt = 64
+    attention: PositiveInt = 64
+    sequence_units: PositiveInt = 64
+    convolution_dropout: float = Field(0.5, ge=0, lt=1)
+    recurrent_dropout: float = Field(0.25, ge=0, lt=1)
+    sequence_length: PositiveInt = 20
+
+
+class TrainingSettings(Settings):
+    """How a network is trained (Section 4.2). The defaults are those of the released code.
+
+    Attributes:
+        training_epochs: passes over the training sequences ...
+        steps: ... or the number of minibatches; exactly one of the two is given.
+        batch_size: sequences in a minibatch.
+        learning_rate, adam_epsilon: of Adam.
+        l2: factor of half the squared norm of all variables but the filterbanks.
+        evaluate_every: steps between evaluations, which also update the loss weights.
+        patience: evaluations without a better validation accuracy after which training
+            stops; ``None``: never.
+        blending_window: evaluations over which XSleepNet2 smooths losses and fits tangents;
+            its weights adapt once there are more than that many.
+        longest_gap: a sequence bridges at most so many dropped epochs in a row; ``None``: any
+            number, as the authors concatenate.
+    """
+
+    training_epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-4
+    adam_epsilon: PositiveFloat = 1e-8
+    l2: NonNegativeFloat = 1e-3
+    evaluate_every: PositiveInt = 100
+    patience: PositiveInt | None = None
+    blending_window: int = Field(20, ge=2)
+    longest_gap: NonNegativeInt | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSettings:
+        if (self.training_epochs is None) == (self.steps is None):
+            raise ValueError("give either training_epochs or steps")
+        return self
+
+
+class ResourceSettings(Settings):
+    """What one training job asks for: cores, megabytes, minutes, GPUs."""
+
+    threads: PositiveInt = 1
+    mem_mb: PositiveInt = 4000
+    runtime: PositiveInt = 60
+    gpu: NonNegativeInt = 0
+
+
+class Preset(Settings):
+    """A named set of hyper-parameters; ``systems`` holds what differs for one system."""
+
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings
+    systems: dict[System, dict[str, Any]] = {}
+    resources: ResourceSettings = ResourceSettings()
+
+    @model_validator(mode="after")
+    def _differences_fit(self) -> Preset:
+        for system in self.systems:
+            self.training_of(system)
+        return self
+
+    def training_of(self, system: str) -> TrainingSettings:
+        """The training settings of a system, with its differences."""
+        return TrainingSettings(**self.training.model_dump() | self.systems.get(system, {}))
+
+
+class KFold(Settings):
+    """Subject-wise folds: how many, and the subjects of validation and loss-weight subset."""
+
+    folds: int = Field(ge=2)
+    validation: PositiveInt
+    training_subset: PositiveInt
+    seed: NonNegativeInt = 1
+
+
+class CohortSettings(Settings):
+    """The simulated cohort: subjects, nights of each, hours of each record."""
+
+    subjects: PositiveInt
+    nights: PositiveInt = 1
+    hours: PositiveFloat
+    seed: NonNegativeInt = 1
+
+
+class Source(Settings):
+    """Where a database's recordings come from.
+
+    Attributes:
+        reader: which module of ``xsleep.databases`` reads it.
+        folder: where its files are; relative to where Snakemake runs.
+        labels: the names that a channel may have in the files, best first.
+        cohort: what the simulator makes (reader ``simulated``).
+    """
+
+    reader: Literal["sleep-edf-20", "sleep-edf-78", "dreams", "simulated"]
+    folder: Path
+    labels: dict[Literal["EEG", "EOG", "EMG"], tuple[str, ...]]
+    cohort: CohortSettings | None = None
+
+    @model_validator(mode="after")
+    def _cohort_is_simulated(self) -> Source:
+        if (self.reader == "simulated") != (self.cohort is not None):
+            raise ValueError("cohort belongs to the reader simulated, and only to it")
+        return self
+
+
+class DatabaseSettings(Settings):
+    """One database.
+
+    Attributes:
+        source: where its recordings come from.
+        channels: channel sets to train on.
+        windows: parts of the night to train on.
+        preset: name of the hyper-parameters.
+        folds: ``published`` for the authors' folds, or subject-wise k-fold.
+    """
+
+    source: Source
+    channels: tuple[ChannelSet, ...] = Field(min_length=1)
+    windows: tuple[Window, ...] = Field(min_length=1)
+    preset: str
+    folds: Literal["published"] | KFold
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DatabaseSettings:
+        for channels in self.channels:
+            for channel in channels.split("-"):
+                if channel not in self.source.labels:
+                    raise ValueError(f"channels has {channels}, but source.labels has no {channel}")
+        if self.folds == "published" and not self.source.reader.startswith("sleep-edf"):
+            raise ValueError(
+                "none are published for this reader; give folds, validation and training_subset"
+            )
+        return self
+
+    @property
+    def stored_channels(self) -> tuple[str, ...]:
+        """The channels that any of the channel sets needs."""
+        return tuple(max(self.channels, key=len).split("-"))
+
+
+class Workflow(Settings):
+    """The whole configuration: what ``config/config.yaml`` says, with what it refers to.
+
+    Attributes:
+        databases: the selected databases, in order.
+        presets: those that the databases name.
+    """
+
+    databases: dict[str, DatabaseSettings]
+    systems: tuple[System, ...]
+    seeds: tuple[NonNegativeInt, ...]
+    presets: dict[str, Preset]
+
+
+class _Selection(Settings):
+    """The keys of ``config/config.yaml``."""
+
+    databases: tuple[str, ...] = Field(min_length=1)
+    systems: tuple[System, ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    database_settings: dict[str, dict[str, Any]] = {}
+    preset_settings: dict[str, dict[str, Any]] = {}
+
+
+def load(config: Mapping[str, Any], folder: Path) -> Workflow:
+    """The checked configuration.
+
+    Args:
+        config: the content of ``config.yaml``, ``--config`` included.
+        folder: where ``databases/NAME.yaml`` and ``presets/NAME.yaml`` are.
+
+    Raises:
+        InputError: one line that names the wrong key or value.
+    """
+    selection = _checked(_Selection, config, "configuration")
+    databases = {
+        name: _named(DatabaseSettings, folder / "databases", name, selection.database_settings)
+        for name in selection.databases
+    }
+    presets = {
+        name: _named(Preset, folder / "presets", name, selection.preset_settings)
+        for name in {database.preset for database in databases.values()}
+    }
+    for group, given, kind in (
+        ("database_settings", selection.database_settings, "databases"),
+        ("preset_settings", selection.preset_settings, "presets"),
+    ):
+        for name in given:
+            _existing(folder / kind, name, f"configuration: {group}")
+    return Workflow(
+        databases=databases, systems=selection.systems, seeds=selection.seeds, presets=presets
+    )
+
+
+def _named(
+    model: type[Settings], folder: Path, name: str, changes: Mapping[str, Mapping[str, Any]]
+) -> Any:
+    path = _existing(folder, name, f"configuration: {folder.name}")
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{path}: not YAML ({' '.join(str(error).split())}); correct it"
+        ) from error
+    where = f"{path.parent.name}/{path.name}"
+    return _checked(model, _merged(content, changes.get(name, {})), where)
+
+
+def _existing(folder: Path, name: str, where: str) -> Path:
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        raise InputError(f"{where}: {name!r} is not known; choose from {known}")
+    return path
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(old, value) if both else value
+    return merged
+
+
+def _checked(model: type[Settings], content: Any, where: str) -> Any:
+    try:
+        return model.model_validate(content)
+    except ValidationError as errors:
+        error = errors.errors()[0]
+    keys = ".".join(str(key) for key in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(_group(model, error["loc"][:-1]).model_fields)
+        raise InputError(f"{where}: {keys} is not a known key; choose from {known}")
+    given = "" if error["type"] == "missing" else f" = {error['input']!r}"
+    what = f"{keys}{given}: " if keys else ""
+    raise InputError(f"{where}: {what}{error['msg'].removeprefix('Value error, ')}")
+
+
+def _group(model: type[Settings], keys: Sequence[str | int]) -> type[Settings]:
+    """The settings in which a key stands."""
+    for key in keys:
+        annotation = model.model_fields[key].annotation if key in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, Settings):
+            model = annotation
+    return model

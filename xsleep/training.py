@@ -1,0 +1,271 @@
+"""One run: train one system on one fold, keep the best network, resume where it was stopped."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from xsleep import checkpoints
+from xsleep.blending import Blend, policy
+from xsleep.evaluation import Losses, evaluate, inputs
+from xsleep.errors import InputError
+from xsleep.models import Network, build
+from xsleep.sequences import Part, TrainingSequences, normalisation
+from xsleep.settings import NetworkSettings, TrainingSettings
+from xsleep.store import whole
+
+CHECKPOINT = "checkpoint.pt"
+"""In the run's folder while it trains: all that is needed to go on after an evaluation."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The recordings of one fold, by role."""
+
+    training: Sequence[Part]
+    training_subset: Sequence[Part]
+    validation: Sequence[Part]
+
+
+@dataclass
+class Progress:
+    """What changes while a run trains, besides the network and the optimiser."""
+
+    step: int = 0
+    best_accuracy: float = -1.0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    evaluations_without_gain: int = 0
+    weights: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def train(
+    system: str,
+    channels: tuple[str, ...],
+    network_settings: NetworkSettings,
+    settings: TrainingSettings,
+    data: Data,
+    seed: int,
+    folder: Path,
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train, and write ``model.safetensors`` and ``history.csv`` into ``folder``.
+
+    The network that is kept is the one with the best validation accuracy of its last branch
+    (the joint one, where there is one); of equals the latest. A run that was stopped goes on
+    from its last evaluation, and ends as if it had not been stopped.
+
+    Returns:
+        What ``run.json`` tells of the training: steps, best step, seconds, device.
+    """
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = build(system, len(channels), network_settings, seed).to(device)
+    if "time-frequency" in network.views:
+        network.set_normalisation(*map(torch.from_numpy, normalisation(data.training)))
+    optimizer = torch.optim.Adam(
+        _parameter_groups(network, settings.l2), settings.learning_rate, eps=settings.adam_epsilon
+    )
+    blending = policy(system, settings.blending_window)
+    gap = settings.longest_gap
+    sequences = TrainingSequences(
+        data.training, network_settings.sequence_length, settings.batch_size, gap, seed
+    )
+    total = settings.steps or settings.training_epochs * len(sequences)
+    evaluate_every = min(settings.evaluate_every, total)
+    report(
+        f"{system}: {sum(p.numel() for p in network.parameters()):,} parameters, "
+        f"{sequences.count:,} training sequences, {total:,} steps on {device}"
+    )
+
+    state = Progress()
+    checkpoint = folder / CHECKPOINT
+    fingerprint = _fingerprint(system, channels, network_settings, settings, seed, data)
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        if saved["fingerprint"] == fingerprint:
+            _restore(saved, network, optimizer, blending, state)
+            report(f"{system}: goes on from step {state.step:,}")
+    began = time.monotonic() - state.seconds
+
+    def assess() -> None:
+        """Evaluate, update the loss weights, keep the network if it is the best so far."""
+        subset = evaluate(network, data.training_subset, gap)
+        validation = evaluate(network, data.validation, gap)
+        blend = blending.update(subset.sums, validation.sums, subset.count, validation.count)
+        state.weights = blend.weights
+        accuracy = validation.accuracies[network.branches[-1]]
+        state.evaluations_without_gain += 1
+        if state.step and accuracy >= state.best_accuracy:
+            if accuracy > state.best_accuracy:
+                state.evaluations_without_gain = 0
+            state.best_accuracy = accuracy
+            state.best_weights = {n: v.cpu().clone() for n, v in network.state_dict().items()}
+        state.seconds = time.monotonic() - began
+        state.history.append(_line(state, subset, validation, blend, settings.learning_rate))
+        _save(checkpoint, fingerprint, network, optimizer, blending, state)
+        left = (total - state.step) * state.seconds / state.step if state.step else 0
+        report(
+            f"{system}: step {state.step:,} of {total:,}, validation accuracy {accuracy:.1%}, "
+            f"loss {validation.sums[network.branches[-1]] / validation.count:.3f}, "
+            f"{state.seconds:.0f} s" + (f", {left:.0f} s left" if left else "")
+        )
+
+    if not state.history:
+        assess()
+    while state.step < total:
+        if settings.patience and state.evaluations_without_gain >= settings.patience:
+            report(f"{system}: stops early, no gain in {settings.patience} evaluations")
+            break
+        network.train()
+        arrays, labels = sequences.batch(state.step % len(sequences), network.views)
+        logits = network(**inputs(network, arrays))
+        loss = weighted_loss(logits, torch.from_numpy(labels).to(device), state.weights)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        state.step += 1
+        if state.step % evaluate_every == 0:
+            if not torch.isfinite(loss):
+                raise InputError(
+                    f"{folder}: the training loss of {system} is {loss.item()} at step {state.step}; "
+                    "lower learning_rate in the preset, or look for broken signals"
+                )
+            assess()
+
+    network.load_state_dict(state.best_weights)
+    checkpoints.save(folder / "model.safetensors", network, system, channels)
+    _write_history(folder / "history.csv", state.history)
+    checkpoint.unlink(missing_ok=True)
+    best = max(
+        (line for line in state.history[1:]),
+        key=lambda line: (line[f"{network.branches[-1]} validation accuracy"], line["step"]),
+    )
+    return {
+        "steps": state.step,
+        "best_step": best["step"],
+        "seconds": round(state.seconds, 1),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "training_sequences": sequences.count,
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+
+
+def weighted_loss(
+    logits: dict[str, torch.Tensor], labels: torch.Tensor, weights: dict[str, float]
+) -> torch.Tensor:
+    """The blended loss of a minibatch: logits (B, L, 5) per branch, labels (B, L).
+
+    Of each branch the sum over the minibatch of the mean over the sequence, as released; the
+    weights blend the gradients (Section 3.4).
+    """
+    length = labels.shape[1]
+    return sum(
+        weights[branch]
+        * functional.cross_entropy(values.flatten(0, 1), labels.flatten(), reduction="sum")
+        / length
+        for branch, values in logits.items()
+    )
+
+
+def _parameter_groups(network: Network, l2: float) -> list[dict[str, Any]]:
+    """Adam adds ``weight_decay`` times the variable to its gradient: the gradient of the penalty."""
+    penalised = network.penalised_parameters()
+    chosen = {id(parameter) for parameter in penalised}
+    others = [p for p in network.parameters() if id(p) not in chosen]
+    return [{"params": penalised, "weight_decay": l2}, {"params": others, "weight_decay": 0.0}]
+
+
+def _line(
+    state: Progress, subset: Losses, validation: Losses, blend: Blend, learning_rate: float
+) -> dict[str, Any]:
+    line: dict[str, Any] = {"step": state.step}
+    for branch in validation.sums:
+        for name, losses in (("training", subset), ("validation", validation)):
+            line[f"{branch} {name} loss"] = losses.sums[branch] / losses.count
+            line[f"{branch} {name} accuracy"] = losses.accuracies[branch]
+        line[f"{branch} weight"] = blend.weights[branch]
+        line[f"{branch} G"] = blend.generalisation[branch] if blend.generalisation else None
+        line[f"{branch} O"] = blend.overfitting[branch] if blend.overfitting else None
+    return line | {"learning rate": learning_rate, "seconds": round(state.seconds, 1)}
+
+
+def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
+    with whole(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, history[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _fingerprint(
+    system: str,
+    channels: tuple[str, ...],
+    network: NetworkSettings,
+    settings: TrainingSettings,
+    seed: int,
+    data: Data,
+) -> str:
+    """What a checkpoint must agree with to be gone on from."""
+    facts = [
+        system,
+        channels,
+        network.model_dump(),
+        settings.model_dump(),
+        seed,
+        [
+            [(part.night.recording, len(part), dict(part.night.hashes)) for part in parts]
+            for parts in (data.training, data.training_subset, data.validation)
+        ],
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _save(
+    path: Path,
+    fingerprint: str,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    blending: Any,
+    state: Progress,
+) -> None:
+    content = {
+        "fingerprint": fingerprint,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "blending": json.dumps(blending.state()),
+        "progress": vars(state),
+        "random": torch.get_rng_state(),
+        "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with whole(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def _restore(
+    saved: dict[str, Any],
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    blending: Any,
+    state: Progress,
+) -> None:
+    network.load_state_dict(saved["network"])
+    optimizer.load_state_dict(saved["optimizer"])
+    blending.restore(json.loads(saved["blending"]))
+    vars(state).update(saved["progress"])
+    torch.set_rng_state(saved["random"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(saved["cuda_random"])
