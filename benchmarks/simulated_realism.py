@@ -32,8 +32,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from xsleep.databases.simulated import Cohort, hypnogram_name, recording_ids, write_recording
-from xsleep.databases.simulated.signals import BANDS as KNOTS
-from xsleep.databases.simulated.signals import CALIBRATION, CHANNELS
+from xsleep.databases.simulated.background import BANDS as KNOTS
+from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
 from xsleep.stages import RK_STAGES, STAGES
 
 BANDS = {"delta": (0.5, 4), "theta": (4, 8), "alpha": (8, 12), "sigma": (12, 16), "beta": (16, 30)}
@@ -137,7 +137,7 @@ def real_moments(reference: Path) -> pd.DataFrame:
 
 
 def compare_powers(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
-    both = simulated.join(real, lsuffix="_sim", rsuffix="_real")
+    both = simulated.add_suffix("_sim").join(real.add_suffix("_real"))
     both["off"] = (both.mean_sim - both.mean_real) / both.between_real
     print("Band powers (ln), and how far the simulated mean is off in deviations between subjects")
     print(both.round(2).to_string())
@@ -146,7 +146,8 @@ def compare_powers(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
     print(f"cells within one deviation: {(both.off.abs() < 1).sum()} of {len(both)}")
     for spread in ("between", "within"):
         ratio = both[f"{spread}_sim"] / both[f"{spread}_real"]
-        print(f"{spread}: simulated/real {ratio.median():.2f} ({ratio.min():.2f}-{ratio.max():.2f})")
+        low, middle, high = ratio.min(), ratio.median(), ratio.max()
+        print(f"{spread}: simulated/real {middle:.2f} ({low:.2f}-{high:.2f})")
 
 
 def regression(nights: list[dict], channels: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -249,16 +250,15 @@ def correct(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
     """
     rows = pd.read_csv(CALIBRATION).set_index(["stage", "channel", "band"])
     off = real["mean"] - simulated["mean"]
-    common = off.drop("W").groupby("channel").mean()
+    common = off[off.index.get_level_values("stage") != "W"].groupby("channel").mean()
     own = off - off.index.get_level_values("channel").map(common)
-    # The first of REM's and N1's events and the like set a floor that no background can undercut.
     rows["level"] = (rows.level + 0.7 * own).clip(-9, 8)
     for spread in ("within", "between"):
-        ratio = (real[spread] / simulated[spread]).clip(0.5, 2)
-        rows[spread] = (rows[spread] * ratio**0.6).clip(0.02, 1.6)
+        ratio = real[spread] / simulated[spread]
+        rows[spread] = (rows[spread] * ratio**0.5).clip(0.02, 1.6)
     factor = np.exp(-0.5 * common).clip(0.7, 1.4)
     rows["movement"] *= rows.index.get_level_values("channel").map(factor)
-    rows["movement"] = rows.movement.clip(0.1, 4)
+    rows["movement"] = rows.movement.clip(0.1, 6)
     rows.round(3).reset_index().to_csv(CALIBRATION, index=False, quoting=csv.QUOTE_MINIMAL)
 
 

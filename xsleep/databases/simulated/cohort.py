@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,12 +66,14 @@ def subject_and_night(recording_id: str, cohort: Cohort) -> tuple[int, int]:
     Raises:
         InputError: the cohort has no such recording.
     """
-    if (recording_id, recording_id[3:5]) not in recording_ids(cohort):
+    digits = re.fullmatch(r"SC4(\d\d)([1-9])E0", recording_id)
+    if not digits or int(digits[1]) >= cohort.subjects or int(digits[2]) > cohort.nights:
+        last_subject, last_night = cohort.subjects - 1, cohort.nights
         raise InputError(
-            f"{recording_id}: not in the simulated cohort of {cohort.subjects} subjects "
-            f"with {cohort.nights} nights, which starts at SC4001E0"
+            f"{recording_id}: not in the simulated cohort, whose recordings are SC4ssNE0 with "
+            f"ss from 00 to {last_subject:02d} and N from 1 to {last_night}"
         )
-    return int(recording_id[3:5]), int(recording_id[5])
+    return int(digits[1]), int(digits[2])
 
 
 def hypnogram_name(recording_id: str, cohort: Cohort) -> str:
@@ -127,8 +130,21 @@ WAVE_KINDS = (
     "k_complex", "slow", "sawtooth", "vertex", "movement", "muscle",
 )  # fmt: skip
 
-OWN_STAGE = 0.35
+OWN_STAGE = 0.12
 """Share of the variance between subjects that differs from stage to stage."""
+
+# How the background's bands vary together: neighbouring bands nearly do, channels mostly.
+_TOGETHER = np.linalg.cholesky(
+    np.kron(
+        0.65 + 0.35 * np.eye(3),
+        0.9 ** np.abs(np.subtract.outer(np.arange(5), np.arange(5))),
+    )
+)
+
+
+def scores(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 3, 5) standard normal, correlated over channels and bands."""
+    return (rng.standard_normal((count, 15)) @ _TOGETHER.T).reshape(count, 3, 5)
 
 
 def traits(cohort: Cohort, subject: int) -> Traits:
@@ -136,14 +152,14 @@ def traits(cohort: Cohort, subject: int) -> Traits:
     rng = generator(cohort, subject, 0, "traits")
     age = int(rng.integers(25, 96))
     old = (age - 58) / 20
-    everywhere = np.sqrt(1 - OWN_STAGE) * rng.standard_normal((1, 3, 5))
+    depth = float(np.exp(-0.45 * old + 0.5 * rng.standard_normal()))
     return Traits(
         age=age,
         sex=str(rng.choice(["F", "M"])),
-        fragility=float(np.exp(0.3 * old + 0.35 * rng.standard_normal())),
-        depth=float(np.exp(-0.45 * old + 0.5 * rng.standard_normal())),
+        fragility=float(np.exp(0.3 * old + 0.5 * rng.standard_normal())),
+        depth=depth,
         rem=float(np.exp(0.2 * rng.standard_normal())),
-        s4=float(rng.beta(0.8, 2.2)),
+        s4=float(min(rng.beta(0.9, 2.2) * depth**0.5, 0.9)),
         amplitude=np.exp(0.25 * rng.standard_normal(3)),
         alpha=float((rng.random() > 1 / 7) * np.exp(0.4 * rng.standard_normal())),
         alpha_hz=float(rng.normal(9.8, 0.7)),
@@ -151,5 +167,5 @@ def traits(cohort: Cohort, subject: int) -> Traits:
         waves={kind: tuple(np.exp((0.25, 0.35) * rng.standard_normal(2))) for kind in WAVE_KINDS},
         leakage=float(np.exp(0.4 * rng.standard_normal())),
         tone=float(np.clip(3 * np.exp(0.25 * rng.standard_normal()), 1.5, 4.5)),
-        offsets=everywhere + np.sqrt(OWN_STAGE) * rng.standard_normal((5, 3, 5)),
+        offsets=np.sqrt(1 - OWN_STAGE) * scores(rng, 1) + np.sqrt(OWN_STAGE) * scores(rng, 5),
     )

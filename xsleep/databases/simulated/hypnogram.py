@@ -34,14 +34,18 @@ LIGHT = np.array(
         [0.17, 0.43, 0.40, 0, 0],
     ]
 )
-DEEP = np.array(
-    [
-        [0.38, 0.25, 0.21, 0.16, 0],
-        [0, 0.27, 0.66, 0.07, 0],
-        [0.001, 0.004, 0.612, 0.383, 0],
-        [0.002, 0.002, 0.151, 0.845, 0],
-        [0, 0, 0, 1, 0],
-    ]
+# Deep sleep either flickers or lasts.
+FLICKERING, LASTING = (
+    np.array(
+        [
+            [0.38, 0.25, 0.21, 0.16, 0],
+            [0, 0.27, 0.66, 0.07, 0],
+            [0.001, 0.004, 0.995 - dive, dive, 0],
+            [0.002, 0.002, lift, 0.996 - lift, 0],
+            [0, 0, 0, 1, 0],
+        ]
+    )
+    for dive, lift in ((0.3, 0.42), (0.6, 0.05))
 )
 DREAM = np.array(
     [
@@ -56,15 +60,15 @@ DREAM = np.array(
 # Per cycle; later cycles are like the last.
 DEEP_MINUTES = (24, 23, 12, 5.5, 2.5)
 NREM_MINUTES = (74, 78, 72, 62, 52)
-REM_MINUTES = (17, 22, 24, 24, 20)
+REM_MINUTES = (14, 18, 20, 20, 17)
 
 # What a scored epoch in fact holds, where the scorer errs.
 SCORED_AS = np.array(
     [
-        [0.955, 0.035, 0.005, 0, 0.005],
-        [0.12, 0.68, 0.14, 0, 0.06],
-        [0.008, 0.04, 0.90, 0.045, 0.007],
-        [0, 0, 0.12, 0.88, 0],
+        [0.965, 0.025, 0.005, 0, 0.005],
+        [0.08, 0.75, 0.12, 0, 0.05],
+        [0.006, 0.035, 0.92, 0.033, 0.006],
+        [0, 0, 0.05, 0.95, 0],
         [0.01, 0.04, 0.02, 0, 0.93],
     ]
 )
@@ -107,14 +111,15 @@ def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> np.ndarray:
     def lognormal(minutes: float, spread: float) -> int:
         return int(2 * minutes * np.exp(spread * rng.standard_normal()))
 
-    night = [W] * lognormal(9 * traits.fragility**0.5, 0.9)
+    night = [W] * (1 + lognormal(9 * traits.fragility**0.5, 0.9))
 
     def phase(matrix: np.ndarray, epochs: int) -> None:
-        night.extend(_chain(matrix, night[-1] if night else W, epochs, rng))
+        fragility = traits.fragility * np.exp(0.7 * rng.standard_normal() - 0.2)
+        night.extend(_chain(_fragmented(matrix, fragility), night[-1], epochs, rng))
 
     def light(epochs: int) -> None:
-        phase(_fragmented(LIGHT, traits.fragility), epochs)
-        if rng.random() < min(0.27 * traits.fragility, 0.8):
+        phase(LIGHT, epochs)
+        if rng.random() < min(0.16 * traits.fragility, 0.6):
             night.extend([W] * max(8, lognormal(9, 0.7)))
 
     cycle = 0
@@ -128,13 +133,13 @@ def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> np.ndarray:
         light(min(int(rng.uniform(0.15, 0.4) * spare), 60))
         while deep > 3:
             block = min(deep, int(rng.exponential(28)) + 2)
-            phase(DEEP, block)
+            phase(LASTING if rng.random() < 0.5 else FLICKERING, block)
             deep -= block
             light(int(rng.uniform(0.1, 0.3) * spare))
         light(int(rng.uniform(0.25, 0.5) * spare))
         rem = lognormal(REM_MINUTES[place] * traits.rem, 0.5)
         night.append(REM)
-        phase(_fragmented(DREAM, traits.fragility), rem)
+        phase(DREAM, rem)
         cycle += 1
     morning = min(int(rng.exponential(25)), length // 8)
     return np.array(night[: length - morning] + [W] * morning)
@@ -168,7 +173,7 @@ def _score(stages: np.ndarray, traits: Traits, rng: np.random.Generator) -> np.n
         if is_four:
             letters[epoch] = "4"
     roused = np.flatnonzero((stages[:-1] >= N2) & (stages[1:] <= N1)) + 1
-    letters[roused[rng.random(len(roused)) < 0.03]] = "M"
+    letters[roused[rng.random(len(roused)) < 0.07]] = "M"
     return letters
 
 
@@ -201,7 +206,7 @@ def _states(
     eyes_open = _on_and_off(len(ticks), mean_on=90, mean_off=25, rng=rng)
     in_bed = np.repeat(in_bed, TICKS)
     eyes_open[in_bed] = _on_and_off(in_bed.sum(), mean_on=15, mean_off=45, rng=rng)
-    states[(ticks == W) & eyes_open] = 0
+    states[(ticks == W) & eyes_open & (np.repeat(stages, TICKS) == W)] = 0
     for start in np.flatnonzero((ticks != W) & (rng.random(len(ticks)) < 0.006)):
         states[start : start + rng.integers(2, 6)] = 1
     return states
