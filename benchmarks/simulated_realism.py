@@ -31,7 +31,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xsleep.databases.simulated import Cohort, hypnogram_name, recording_ids, write_recording
+from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
+from xsleep.databases.simulated.files import write_recording
 from xsleep.databases.simulated.background import BANDS as KNOTS
 from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
 from xsleep.stages import RK_STAGES, STAGES

@@ -1,8 +1,13 @@
+def simulated_cohort():
+    """Who is simulated; the files depend on nothing else."""
+    return WORKFLOW.databases["simulated"].source.cohort.model_dump()
+
+
 rule simulate_psg:
     output:
         "data/recordings/simulated/{night}0-PSG.edf",
     params:
-        database=lambda wildcards: simulated_params(),
+        cohort=lambda wildcards: simulated_cohort(),
     log:
         "logs/recordings/simulated/{night}-psg.log",
     benchmark:
@@ -23,7 +28,7 @@ rule simulate_hypnogram:
     output:
         "data/recordings/simulated/{night}{scorer}-Hypnogram.edf",
     params:
-        database=lambda wildcards: simulated_params(),
+        cohort=lambda wildcards: simulated_cohort(),
     log:
         "logs/recordings/simulated/{night}{scorer}-hypnogram.log",
     conda:

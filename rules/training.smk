@@ -8,6 +8,7 @@ rule train:
         history=f"{RUN}/history.csv",
         run=f"{RUN}/run.json",
     params:
+        system=lambda wildcards: SYSTEMS[wildcards.system],
         network=lambda wildcards: preset(wildcards.database).network.model_dump(mode="json"),
         training=lambda wildcards: preset(wildcards.database)
         .training_of(SYSTEMS[wildcards.system])

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 from xsleep.console import job
-from xsleep.databases import cohort
-from xsleep.databases.simulated import write_psg
-from xsleep.settings import DatabaseSettings
+from xsleep.databases.simulated.cohort import Cohort
+from xsleep.databases.simulated.files import write_psg
 
 with job(snakemake.log[0]):
-    settings = DatabaseSettings(**snakemake.params.database)
-    write_psg(Path(snakemake.output[0]), f"{snakemake.wildcards.night}0", cohort(settings))
+    write_psg(
+        Path(snakemake.output[0]).parent,
+        f"{snakemake.wildcards.night}0",
+        Cohort(**snakemake.params.cohort),
+    )

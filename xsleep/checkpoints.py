@@ -16,11 +16,9 @@ from xsleep.store import whole
 
 def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
     """Write the weights, population statistics and normalisation of a network."""
-    metadata = {
-        "system": system,
-        "channels": "-".join(channels),
-        "network": json.dumps(network.settings.model_dump(), sort_keys=True),
-    }
+    # One entry: safetensors writes several in an order that varies, and files are compared.
+    facts = {"system": system, "channels": channels, "network": network.settings.model_dump()}
+    metadata = {"xsleep": json.dumps(facts, sort_keys=True)}
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     with whole(path) as temporary:
         save_file(tensors, temporary, metadata)
@@ -34,14 +32,13 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            facts = json.loads((file.metadata() or {})["xsleep"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        system, channels = metadata["system"], tuple(metadata["channels"].split("-"))
-        settings = NetworkSettings(**json.loads(metadata["network"]))
     except (OSError, SafetensorError, KeyError) as error:
         raise InputError(
             f"{path}: not a checkpoint of xsleep ({error}); delete it and train again"
         ) from error
-    network = build(system, len(channels), settings, seed=0)
+    system, channels = facts["system"], tuple(facts["channels"])
+    network = build(system, len(channels), NetworkSettings(**facts["network"]), seed=0)
     network.load_state_dict(tensors)
     return network.eval(), system, channels

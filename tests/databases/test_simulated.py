@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from scipy.signal import welch
 
-from xsleep.databases.simulated import Cohort, hypnogram_name, recording_ids, write_recording
+from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
+from xsleep.databases.simulated.files import write_recording
 from xsleep.databases.simulated.cohort import generator, traits
 from xsleep.databases.simulated.hypnogram import WAKE_AROUND, simulate
 from xsleep.errors import InputError

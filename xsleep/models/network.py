@@ -41,6 +41,7 @@ BRANCHES = {
 }
 """The branches of a system that have an output and a loss; the last is the prediction."""
 
+
 class Network(nn.Module):
     """One of the systems; see `build`.
 

@@ -9,8 +9,3 @@ They were found by simulating, measuring the band powers of the written files, c
 by the difference to those of the 153 real Sleep-EDF nights, and repeating
 (``benchmarks/simulated_realism.py --calibrate``).
 """
-
-from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
-from xsleep.databases.simulated.files import write_recording
-
-__all__ = ["Cohort", "hypnogram_name", "recording_ids", "write_recording"]

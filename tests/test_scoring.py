@@ -1,0 +1,113 @@
+"""Scoring: up to L predictions for each epoch, and features shared between sequences."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import make_part
+from xsleep.evaluation import evaluate, inputs
+from xsleep.models import build
+from xsleep.scoring import score
+from xsleep.sequences import read
+from xsleep.settings import SYSTEMS, NetworkSettings
+from xsleep.training import weighted_loss
+
+
+L = 5
+SETTINGS = NetworkSettings(
+    filters=(4, 4),
+    kernel=5,
+    filter_deviation=0.2,
+    gru_units=6,
+    filterbank=6,
+    frame_units=6,
+    attention=5,
+    sequence_units=6,
+    sequence_length=L,
+)
+
+
+def network(system, channels=1):
+    """A network with population statistics that differ from step to step."""
+    built = build(system, channels, SETTINGS, seed=3).eval()
+    generator = torch.Generator().manual_seed(0)
+    for name, buffer in built.named_buffers():
+        if name.endswith(("mean", "variance")) and buffer.ndim == 2 and buffer.shape[0] != 129:
+            buffer.uniform_(0.5, 1.5, generator=generator)
+    return built
+
+
+def plainly(built, part, spans):
+    """The plain way: every sequence through the whole network by itself."""
+    sums = {branch: np.zeros((len(part), 5)) for branch in built.branches}
+    counts = np.zeros((len(part), 1))
+    for start, stop in spans:
+        arrays = {view: read(part, view, start, stop)[None] for view in built.views}
+        with torch.inference_mode():
+            logits = built(**inputs(built, arrays))
+        for branch, values in logits.items():
+            sums[branch][start:stop] += values[0].log_softmax(-1).numpy()
+        counts[start:stop] += 1
+    return {
+        branch: torch.from_numpy(total / counts).softmax(-1).numpy()
+        for branch, total in sums.items()
+    }
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_shared_features_give_the_scores_of_the_plain_way(tmp_path, system):
+    part, built = make_part(tmp_path, epochs=13), network(system)
+    (prediction,) = score(built, [part], None)
+    expected = plainly(built, part, [(s, s + L) for s in range(13 - L + 1)])
+    assert list(prediction.probabilities) == list(built.branches)
+    for branch, values in expected.items():
+        assert np.abs(prediction.probabilities[branch] - values).max() < 1e-5
+
+
+@pytest.mark.parametrize("channels", [("EEG", "EOG"), ("EEG", "EOG", "EMG")])
+def test_two_and_three_channels_are_scored(tmp_path, channels):
+    part = make_part(tmp_path, epochs=8, channels=channels)
+    (prediction,) = score(network("XSleepNet2", len(channels)), [part], None)
+    assert np.allclose(prediction.probabilities["joint"].sum(1), 1, atol=1e-5)
+
+
+def test_a_stretch_shorter_than_a_sequence_is_scored_by_itself(tmp_path):
+    places = [*range(7), 100, 101, *range(200, 206)]
+    part, built = make_part(tmp_path, epochs=15, places=places), network("XSleepNet1")
+    (prediction,) = score(built, [part], longest_gap=3)
+    spans = [(0, 5), (1, 6), (2, 7), (7, 9), (9, 14), (10, 15)]
+    expected = plainly(built, part, spans)
+    assert np.abs(prediction.probabilities["joint"] - expected["joint"]).max() < 1e-5
+
+
+def test_places_and_stages_are_those_of_the_recording(tmp_path):
+    part = make_part(tmp_path, "excerpt1", epochs=9, subject="4")
+    (prediction,) = score(network("ARNN+RNN"), [part], None)
+    assert (prediction.recording, prediction.subject) == ("excerpt1", "4")
+    assert np.array_equal(prediction.places, part.night.places)
+    assert np.array_equal(prediction.stages, part.night.stages)
+
+
+def test_more_epochs_than_a_block_are_scored_alike(tmp_path, monkeypatch):
+    part, built = make_part(tmp_path, epochs=17), network("XSleepNet2")
+    (whole,) = score(built, [part], None)
+    monkeypatch.setattr("xsleep.evaluation.EPOCHS", 4)
+    monkeypatch.setattr("xsleep.evaluation.SEQUENCES", 3)
+    (blocks,) = score(built, [part], None)
+    assert np.allclose(whole.probabilities["joint"], blocks.probabilities["joint"], atol=1e-6)
+
+
+def test_losses_are_sums_over_sequences_of_means_over_epochs(tmp_path):
+    part, built = make_part(tmp_path, epochs=9), network("XSleepNet2")
+    losses = evaluate(built, [part], None)
+    spans = [(s, s + L) for s in range(9 - L + 1)]
+    arrays = {v: np.stack([read(part, v, *span) for span in spans]) for v in built.views}
+    labels = torch.tensor(np.stack([part.night.stages[slice(*s)] for s in spans]).astype("i8"))
+    with torch.inference_mode():
+        logits = built(**inputs(built, arrays))
+    assert losses.count == len(spans)
+    for branch in built.branches:
+        alone = weighted_loss({branch: logits[branch]}, labels, {branch: 1.0}).item()
+        assert losses.sums[branch] == pytest.approx(alone, rel=1e-5)
+        right = (logits[branch].argmax(-1) == labels).float().mean().item()
+        assert losses.accuracies[branch] == pytest.approx(right)

@@ -1,0 +1,137 @@
+"""The loop: what is kept, how it stops, and that it goes on where it was stopped."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import make_part
+from tests.test_scoring import SETTINGS
+from xsleep import checkpoints
+from xsleep.errors import InputError
+from xsleep.evaluation import evaluate
+from xsleep.settings import SYSTEMS, TrainingSettings
+from xsleep.training import CHECKPOINT, Data, train, weighted_loss
+
+QUICK = TrainingSettings(
+    steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, blending_window=2
+)
+
+
+@pytest.fixture
+def data(tmp_path):
+    parts = [make_part(tmp_path / "store", f"n{n}", epochs=16, seed=n) for n in range(4)]
+    return Data(parts[:2], parts[1:2], parts[2:3])
+
+
+def run(system, data, folder, settings=QUICK, report=lambda line: None):
+    folder.mkdir(exist_ok=True)
+    return train(system, ("EEG",), SETTINGS, settings, data, 1, folder, report)
+
+
+def history(folder, *without):
+    with (folder / "history.csv").open() as file:
+        return [{k: v for k, v in row.items() if k not in without} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_history_has_a_line_per_evaluation_the_first_before_training(tmp_path, data, system):
+    facts = run(system, data, tmp_path / "run")
+    rows = history(tmp_path / "run")
+    assert [int(row["step"]) for row in rows] == [0, 2, 4, 6, 8]
+    assert facts["steps"] == 8
+    network, name, channels = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert (name, channels) == (system, ("EEG",))
+    for branch in network.branches:
+        columns = {f"{branch} {c}" for c in ("weight", "G", "O", "validation loss")}
+        assert columns <= set(rows[0])
+
+
+def test_the_model_kept_has_the_best_validation_accuracy_of_its_last_branch(tmp_path, data):
+    facts = run("XSleepNet2", data, tmp_path / "run")
+    rows = history(tmp_path / "run")
+    accuracies = [float(row["joint validation accuracy"]) for row in rows[1:]]
+    network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    kept = evaluate(network, data.validation, None).accuracies["joint"]
+    assert kept == pytest.approx(max(accuracies))
+    latest = max(i for i, a in enumerate(accuracies) if a == max(accuracies))
+    assert facts["best_step"] == 2 * (latest + 1)
+
+
+def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, data):
+    run("XSleepNet2", data, tmp_path / "whole")
+
+    def stop_at_step_6(line):
+        if "step 6" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("XSleepNet2", data, tmp_path / "stopped", report=stop_at_step_6)
+    assert (tmp_path / "stopped" / CHECKPOINT).exists()
+    lines = []
+    run("XSleepNet2", data, tmp_path / "stopped", report=lines.append)
+    assert "XSleepNet2: goes on from step 6" in lines
+    assert history(tmp_path / "whole", "seconds") == history(tmp_path / "stopped", "seconds")
+    models = [tmp_path / name / "model.safetensors" for name in ("whole", "stopped")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    assert not (tmp_path / "stopped" / CHECKPOINT).exists()
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
+    def stop(line):
+        if "step 4" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("ARNN+RNN", data, tmp_path / "run", report=stop)
+    lines = []
+    other = QUICK.model_copy(update={"learning_rate": 1e-3})
+    run("ARNN+RNN", data, tmp_path / "run", other, lines.append)
+    assert not [line for line in lines if "goes on" in line]
+
+
+def test_one_seed_gives_one_history(tmp_path, data):
+    for name in ("a", "b"):
+        run("Naive Fusion", data, tmp_path / name)
+    assert history(tmp_path / "a", "seconds") == history(tmp_path / "b", "seconds")
+
+
+def test_early_stopping_after_patience_evaluations_without_gain(tmp_path, data):
+    settings = QUICK.model_copy(update={"learning_rate": 1e-9, "patience": 2, "steps": 40})
+    assert run("FCNN+RNN", data, tmp_path / "run", settings)["steps"] == 6
+
+
+def test_training_learns_what_the_signals_tell(tmp_path, data):
+    settings = QUICK.model_copy(update={"steps": 60, "evaluate_every": 20})
+    run("ARNN+RNN", data, tmp_path / "run", settings)
+    rows = history(tmp_path / "run")
+    first, last = (float(row["time-frequency training loss"]) for row in (rows[0], rows[-1]))
+    assert last < 0.6 * first
+
+
+def test_normalisation_comes_from_the_training_recordings_alone(tmp_path, data):
+    run("ARNN+RNN", data, tmp_path / "run")
+    network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
+    assert np.allclose(network.mean[:, 0], frames.mean((0, 1))[:, 0], atol=1e-3)
+
+
+def test_released_loss_is_the_sum_over_the_batch_and_the_mean_over_the_sequence():
+    logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
+    expected = -logits.log_softmax(-1).gather(2, labels[..., None]).mean(1).sum()
+    loss = weighted_loss({"raw": logits, "joint": logits}, labels, {"raw": 0.2, "joint": 0.5})
+    assert loss.item() == pytest.approx(0.7 * expected.item(), rel=1e-6)
+
+
+def test_a_diverging_training_is_one_line(tmp_path, data):
+    settings = QUICK.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"training loss of FCNN\+RNN is .* at step .*; lower"):
+        run("FCNN+RNN", data, tmp_path / "run", settings)
+
+
+def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a checkpoint of xsleep"):
+        checkpoints.load(tmp_path / "model.safetensors")
