@@ -8,7 +8,9 @@ from xsleep.folds import published_count
 try:
     WORKFLOW = xsleep_settings.load(config, Path(workflow.basedir) / "config")
     ENTRIES = {
-        database: {entry.name: entry for entry in open_database(settings.source).entries()}
+        database: {
+            entry.name: entry for entry in open_database(settings.source).entries()
+        }
         for database, settings in WORKFLOW.databases.items()
     }
 except InputError as error:
@@ -44,6 +46,11 @@ def source_params(wildcards):
     return WORKFLOW.databases[wildcards.database].source.model_dump(mode="json")
 
 
+def simulated_cohort():
+    """Who is simulated; the files depend on nothing else."""
+    return WORKFLOW.databases["simulated"].source.cohort.model_dump()
+
+
 def available(database, recording):
     """The files of a recording that are there or that the workflow makes."""
     files = ENTRIES[database][recording].files
@@ -70,6 +77,16 @@ def runs(database, systems=tuple(SYSTEMS)):
         for seed in WORKFLOW.seeds
         for fold in range(1, fold_count(database) + 1)
     ]
+
+
+def first_histories(systems):
+    """Input function: histories of the first seed and fold of these systems."""
+
+    def files(wildcards):
+        run = dict(wildcards, seed=WORKFLOW.seeds[0], fold=1)
+        return [f"{RUN}/history.csv".format(**run, system=system) for system in systems]
+
+    return files
 
 
 def stored(kind):

@@ -4,9 +4,6 @@ rule epochs:
         lambda wildcards: available(wildcards.database, wildcards.recording),
     output:
         "data/epochs/{database}/{recording}.h5",
-    params:
-        source=source_params,
-        channels=lambda wildcards: WORKFLOW.databases[wildcards.database].stored_channels,
     log:
         "logs/epochs/{database}/{recording}.log",
     benchmark:
@@ -17,6 +14,11 @@ rule epochs:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        source=source_params,
+        channels=lambda wildcards: WORKFLOW.databases[
+            wildcards.database
+        ].stored_channels,
     message:
         "{wildcards.database}: epochs of {wildcards.recording}"
     script:

@@ -39,23 +39,17 @@ rule fig4:
 
 rule fig5:
     input:
-        [
-            f"results/{{database}}/{{window}}/{{channels}}/{system}"
-            f"/seed-{WORKFLOW.seeds[0]}/fold-1/history.csv"
-            for system in BLENDING
-        ],
+        first_histories(BLENDING),
     output:
-        svg=report(
-            f"{FIG5}.svg", caption="../captions/fig5.rst", category="Figures"
-        ),
+        svg=report(f"{FIG5}.svg", caption="../captions/fig5.rst", category="Figures"),
         png=f"{FIG5}.png",
-    params:
-        systems=[SYSTEMS[slug] for slug in BLENDING],
-        title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
     log:
         f"logs/figures/{FIG5}.log",
     conda:
         "../environment.yml"
+    params:
+        systems=[SYSTEMS[slug] for slug in BLENDING],
+        title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:

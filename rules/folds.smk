@@ -4,14 +4,16 @@ rule folds:
     output:
         folds="results/{database}/folds.csv",
         recordings="results/{database}/recordings.csv",
-    params:
-        source=source_params,
-        windows=lambda wildcards: WORKFLOW.databases[wildcards.database].windows,
-        folds=lambda wildcards: WORKFLOW.databases[wildcards.database].model_dump()["folds"],
     log:
         "logs/folds/{database}.log",
     conda:
         "../environment.yml"
+    params:
+        source=source_params,
+        windows=lambda wildcards: WORKFLOW.databases[wildcards.database].windows,
+        folds=lambda wildcards: WORKFLOW.databases[wildcards.database].model_dump()[
+            "folds"
+        ],
     message:
         "{wildcards.database}: folds"
     script:

@@ -1,13 +1,6 @@
-def simulated_cohort():
-    """Who is simulated; the files depend on nothing else."""
-    return WORKFLOW.databases["simulated"].source.cohort.model_dump()
-
-
 rule simulate_psg:
     output:
         "data/recordings/simulated/{night}0-PSG.edf",
-    params:
-        cohort=lambda wildcards: simulated_cohort(),
     log:
         "logs/recordings/simulated/{night}-psg.log",
     benchmark:
@@ -18,6 +11,8 @@ rule simulate_psg:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        cohort=lambda wildcards: simulated_cohort(),
     message:
         "simulated: signals of night {wildcards.night}"
     script:
@@ -27,14 +22,14 @@ rule simulate_psg:
 rule simulate_hypnogram:
     output:
         "data/recordings/simulated/{night}{scorer}-Hypnogram.edf",
-    params:
-        cohort=lambda wildcards: simulated_cohort(),
     log:
         "logs/recordings/simulated/{night}{scorer}-hypnogram.log",
-    conda:
-        "../environment.yml"
     wildcard_constraints:
         scorer="[A-Z]",
+    conda:
+        "../environment.yml"
+    params:
+        cohort=lambda wildcards: simulated_cohort(),
     message:
         "simulated: hypnogram of night {wildcards.night}"
     script:

@@ -6,8 +6,6 @@ rule score:
         spectrograms=stored("spectrograms"),
     output:
         f"{RUN}/predictions.h5",
-    params:
-        longest_gap=lambda wildcards: preset(wildcards.database).training.longest_gap,
     log:
         f"logs/scoring/{RUN}.log",
     benchmark:
@@ -19,6 +17,8 @@ rule score:
         mem_mb=lambda wildcards: preset(wildcards.database).resources.mem_mb,
         runtime=60,
         gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
+    params:
+        longest_gap=lambda wildcards: preset(wildcards.database).training.longest_gap,
     message:
         "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "score {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"

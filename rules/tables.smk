@@ -9,15 +9,17 @@ rule table2:
             "results/{database}/recordings.csv", database=WORKFLOW.databases
         ),
     output:
-        report("results/table2.csv", caption="../captions/table2.rst", category="Tables"),
-    params:
-        databases=list(WORKFLOW.databases),
-        runs=[run for database in WORKFLOW.databases for run in runs(database)],
-        systems=SYSTEMS,
+        report(
+            "results/table2.csv", caption="../captions/table2.rst", category="Tables"
+        ),
     log:
         "logs/table2.log",
     conda:
         "../environment.yml"
+    params:
+        databases=list(WORKFLOW.databases),
+        runs=[run for database in WORKFLOW.databases for run in runs(database)],
+        systems=SYSTEMS,
     message:
         "Table 2"
     script:

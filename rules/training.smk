@@ -7,12 +7,6 @@ rule train:
         model=f"{RUN}/model.safetensors",
         history=f"{RUN}/history.csv",
         run=f"{RUN}/run.json",
-    params:
-        system=lambda wildcards: SYSTEMS[wildcards.system],
-        network=lambda wildcards: preset(wildcards.database).network.model_dump(mode="json"),
-        training=lambda wildcards: preset(wildcards.database)
-        .training_of(SYSTEMS[wildcards.system])
-        .model_dump(mode="json"),
     log:
         f"logs/training/{RUN}.log",
     benchmark:
@@ -24,6 +18,14 @@ rule train:
         mem_mb=lambda wildcards: preset(wildcards.database).resources.mem_mb,
         runtime=lambda wildcards: preset(wildcards.database).resources.runtime,
         gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
+    params:
+        system=lambda wildcards: SYSTEMS[wildcards.system],
+        network=lambda wildcards: preset(wildcards.database).network.model_dump(
+            mode="json"
+        ),
+        training=lambda wildcards: preset(wildcards.database)
+        .training_of(SYSTEMS[wildcards.system])
+        .model_dump(mode="json"),
     message:
         "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"

@@ -130,13 +130,13 @@ WAVE_KINDS = (
     "k_complex", "slow", "sawtooth", "vertex", "movement", "muscle",
 )  # fmt: skip
 
-OWN_STAGE = 0.12
+OWN_STAGE = 0.08
 """Share of the variance between subjects that differs from stage to stage."""
 
 # How the background's bands vary together: neighbouring bands nearly do, channels mostly.
 _TOGETHER = np.linalg.cholesky(
     np.kron(
-        0.65 + 0.35 * np.eye(3),
+        0.55 + 0.45 * np.eye(3),
         0.9 ** np.abs(np.subtract.outer(np.arange(5), np.arange(5))),
     )
 )

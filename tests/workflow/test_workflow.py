@@ -1,0 +1,238 @@
+"""The workflow as a person runs it: `snakemake` in a folder, on a tiny simulated cohort."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, SHARED
+from xsleep.pipeline import PACKAGES
+from xsleep.store import read_predictions
+
+SYSTEMS = ["XSleepNet2", "Naive Fusion"]
+TINY = {
+    "systems": SYSTEMS,
+    "preset_settings": {
+        "embedded": {
+            "network": {
+                "filters": [4, 4],
+                "kernel": 5,
+                "gru_units": 4,
+                "frame_units": 4,
+                "attention": 4,
+                "sequence_units": 4,
+            },
+            "training": {"steps": 4, "evaluate_every": 2, "blending_window": 2},
+        }
+    },
+    "database_settings": {
+        "simulated": {
+            "source": {"cohort": {"subjects": 5, "nights": 1, "hours": 3}},
+            "folds": {"folds": 2, "validation": 1, "training_subset": 1},
+        }
+    },
+}
+RUN = "results/simulated/in-bed/EEG/{}/seed-1/fold-{}"
+TRUNCATED = "data/recordings/simulated/SC4021E0-PSG.edf"
+
+
+def command(folder, *arguments, config=TINY):
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return [
+        *(sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile"),
+        *("--directory", folder, "--cores", "2", *arguments, "--configfile", path),
+    ]
+
+
+def snakemake(folder, *arguments, config=TINY):
+    """Exit status and everything printed."""
+    done = subprocess.run(
+        command(folder, *arguments, config=config),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
+    return done.returncode, done.stdout
+
+
+def environment():
+    """Script jobs are run by the `python` that comes first."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def planned(folder, *arguments, config=TINY):
+    """Job counts of a dry run, by rule."""
+    status, text = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments, config=config)
+    assert status == 0, text
+    counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+    counts.pop("total", None)
+    return counts
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of which one recording was damaged before it was read; and what was printed."""
+    folder = tmp_path_factory.mktemp("workflow")
+    recordings = [f"data/recordings/simulated/SC40{n}1E0-PSG.edf" for n in range(5)]
+    status, text = snakemake(folder, *recordings)
+    assert status == 0, text
+    damaged = folder / TRUNCATED
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    status, text = snakemake(folder)
+    assert status == 0, text
+    return folder, text
+
+
+def test_table2_has_a_row_for_each_system_and_says_what_it_stands_on(finished):
+    with (finished[0] / "results/table2.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["system"] for row in rows] == SYSTEMS
+    predictions = [
+        night
+        for fold in (1, 2)
+        for night in read_predictions(finished[0] / RUN.format("XSleepNet2", fold) / "predictions.h5")
+    ]
+    for row in rows:
+        assert (row["database"], row["window"], row["source"]) == ("simulated", "in-bed", "measured")
+        assert (row["recordings"], row["subjects"], row["skipped"]) == ("4", "4", "1")
+        assert int(row["epochs"]) == sum(len(night.stages) for night in predictions)
+        assert 0 < float(row["EEG accuracy"]) < 100
+
+
+def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finished):
+    folder, printed = finished
+    with (folder / "results/simulated/recordings.csv").open() as file:
+        reasons = {row["recording"]: row["skipped"] for row in csv.DictReader(file)}
+    assert reasons.pop("SC4021E0").startswith(f"{TRUNCATED}: truncated, holds ")
+    assert set(reasons.values()) == {""}
+    assert f"skipped SC4021E0: {TRUNCATED}: truncated" in printed
+
+
+def test_the_end_says_where_the_table_and_the_figures_are(finished):
+    folder, printed = finished
+    for path in re.findall(r"(?:Table 2|Figure): +(\S+)", printed):
+        assert (folder / path).is_file()
+    assert "results/table2.csv" in printed
+    assert "results/figures/fig5/simulated/in-bed/EEG.png" in printed
+    for name in ("fig4", "fig5/simulated/in-bed/EEG"):
+        svg = (folder / f"results/figures/{name}.svg").read_text()
+        assert "XSleepNet2" in svg
+        assert (folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_says_how_it_came_to_be(finished):
+    run = json.loads((finished[0] / RUN.format("XSleepNet2", 1) / "run.json").read_text())
+    assert (run["database"], run["system"], run["seed"], run["fold"]) == (
+        *("simulated", "XSleepNet2", 1, 1),
+    )
+    assert (run["steps"], run["training"]["evaluate_every"]) == (4, 2)
+    assert set(run["packages"]) == set(PACKAGES)
+    assert all(re.fullmatch("[0-9a-f]{64}", sha) for sha in run["inputs"].values())
+    assert run["peak_memory_mb"] > 0 and run["commit"]
+
+
+def test_nothing_is_to_be_done_right_after_a_run(finished):
+    status, text = snakemake(finished[0], "--dry-run")
+    assert status == 0 and "Nothing to be done" in text
+
+
+def test_a_training_parameter_reruns_training_and_what_follows_alone(finished):
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["preset_settings"]["embedded"]["training"]["learning_rate"] = 1e-4
+    jobs = planned(finished[0], config=changed)
+    assert jobs == {"train": 4, "score": 4, "table2": 1, "fig4": 1, "fig5": 1, "all": 1}
+
+
+def test_a_window_that_is_added_leaves_the_epochs_alone(finished):
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["database_settings"]["simulated"]["windows"] = ["in-bed", "whole-night"]
+    assert not {"epochs", "spectrograms", "simulate_psg"} & set(planned(finished[0], config=changed))
+
+
+def test_threads_and_memory_rerun_nothing(finished):
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["preset_settings"]["embedded"]["resources"] = {"threads": 2, "mem_mb": 9000}
+    assert planned(finished[0], config=changed) == {}
+
+
+def test_another_database_leaves_the_runs_of_the_first_alone(finished):
+    if not SHARED.is_dir():
+        pytest.skip("shared is not beside the project")
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["databases"] = ["simulated", "DREAMS"]
+    changed["database_settings"]["DREAMS"] = {"source": {"folder": str(SHARED / "data/dreams")}}
+    jobs = planned(finished[0], config=changed)
+    assert jobs["train"] == 2 * 7
+    assert jobs["epochs"] == 7
+
+
+def test_lint_finds_nothing(finished):
+    status, text = snakemake(finished[0], "--lint")
+    assert status == 0 and "good condition" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"databases": ["SleepEDF"]}, "configuration: databases: 'SleepEDF' is not known"),
+        ({"sistems": []}, "configuration: sistems is not a known key; choose from databases"),
+        ({"databases": ["SleepEDF-20"]}, "no recording of this database there"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_before_anything_runs(tmp_path, change, line):
+    status, text = snakemake(tmp_path, config=TINY | change)
+    assert status != 0
+    assert len([found for found in text.splitlines() if line in found]) == 1
+    assert "Traceback" not in text
+    assert not (tmp_path / "data").exists()
+
+
+def test_fewer_subjects_than_folds_is_one_line(finished, tmp_path):
+    shutil.copytree(finished[0] / "data", tmp_path / "data", dirs_exist_ok=True)
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["database_settings"]["simulated"]["folds"]["folds"] = 5  # of which one is damaged
+    status, text = snakemake(
+        *(tmp_path, "results/simulated/folds.csv", "--rerun-triggers", "mtime"), config=changed
+    )
+    assert status != 0
+    assert "error: simulated: 4 usable subjects for 5 folds; set folds to at most 4" in text
+
+
+def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, tmp_path):
+    shutil.copytree(finished[0] / "data", tmp_path / "data")
+    shutil.copytree(finished[0] / "results", tmp_path / "results")
+    run = tmp_path / RUN.format("XSleepNet2", 1)
+    shutil.rmtree(run)
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["preset_settings"]["embedded"]["training"]["steps"] = 60
+    target = str((run / "model.safetensors").relative_to(tmp_path))
+    arguments = (tmp_path, target, "--rerun-triggers", "mtime")
+    first = subprocess.Popen(
+        command(*arguments, config=changed),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (run / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGTERM)
+    first.wait()
+    assert (run / "checkpoint.pt").exists() and not (run / "model.safetensors").exists()
+    status, text = snakemake(*arguments, config=changed)
+    assert status == 0, text
+    log = (tmp_path / f"logs/training/{RUN.format('XSleepNet2', 1)}.log").read_text()
+    assert re.search(r"XSleepNet2: goes on from step \d+", log)
+    assert json.loads((run / "run.json").read_text())["steps"] == 60
