@@ -31,10 +31,10 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
-from xsleep.databases.simulated.files import write_recording
 from xsleep.databases.simulated.background import BANDS as KNOTS
 from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
+from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
+from xsleep.databases.simulated.files import write_recording
 from xsleep.stages import RK_STAGES, STAGES
 
 BANDS = {"delta": (0.5, 4), "theta": (4, 8), "alpha": (8, 12), "sigma": (12, 16), "beta": (16, 30)}
