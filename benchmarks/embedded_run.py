@@ -40,8 +40,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         run = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile"]
-            + ["--directory", folder, "--cores", arguments.cores]
+            [
+                *(sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile"),
+                *("--directory", folder, "--cores", arguments.cores),
+            ]
         )
         peak = [0.0]
         watcher = threading.Thread(target=watch, args=(psutil.Process(run.pid), peak), daemon=True)

@@ -23,13 +23,10 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pandas as pd
-from scipy.integrate import simpson
-from scipy.signal import firwin2, oaconvolve, welch
-from sklearn.linear_model import LogisticRegression
+from band_powers import BANDS, classifier, log_powers
+from scipy.signal import firwin2, oaconvolve
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, recall_score
 from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from xsleep.databases.simulated.background import BANDS as KNOTS
 from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
@@ -37,7 +34,6 @@ from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_
 from xsleep.databases.simulated.files import write_recording
 from xsleep.stages import RK_STAGES, STAGES
 
-BANDS = {"delta": (0.5, 4), "theta": (4, 8), "alpha": (8, 12), "sigma": (12, 16), "beta": (16, 30)}
 PASS = {"EEG Fpz-Cz": (0.5, 30), "EEG Pz-Oz": (0.5, 30), "EOG horizontal": (0.5, 15)}
 AROUND = 60
 """Epochs kept before the first and after the last epoch of sleep."""
@@ -80,20 +76,11 @@ def features(night: tuple[str, str], cohort: Cohort) -> dict:
         powers = []
         for channel in CHANNELS:
             signal = band_pass(psg.get_signal(channel).data, *PASS[channel])
-            signal = signal[first * 3000 : last * 3000]
-            signal = ((signal - signal.mean()) / signal.std()).reshape(-1, 3000)
-            hz, density = welch(signal, 100, "hamming", 400, average="median")
-            powers.append(
-                [
-                    simpson(density[:, keep], x=hz[keep])
-                    for low, high in BANDS.values()
-                    for keep in [(hz >= low) & (hz <= high)]
-                ]
-            )
+            powers.append(log_powers(signal[first * 3000 : last * 3000].reshape(-1, 3000)))
     place = np.arange(first, last)
     scored = stages[first:last] >= 0
     return {
-        "powers": np.log(np.moveaxis(np.array(powers), -1, 0) + 1e-10)[scored],
+        "powers": np.stack(powers, axis=1)[scored],
         "stages": stages[first:last][scored],
         "in_bed": ((place >= lights[0]) & (place < lights[1]))[scored],
         "subject": subject,
@@ -158,8 +145,7 @@ def regression(nights: list[dict], channels: list[int]) -> tuple[np.ndarray, np.
     groups = np.concatenate([[n["subject"]] * len(n["stages"]) for n in nights])
     predicted = np.empty_like(y)
     for train, test in GroupKFold(min(10, len(set(groups)))).split(x, y, groups):
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        predicted[test] = model.fit(x[train[::4]], y[train[::4]]).predict(x[test])
+        predicted[test] = classifier().fit(x[train[::4]], y[train[::4]]).predict(x[test])
     return y, predicted
 
 

@@ -12,7 +12,6 @@ from xsleep.sequences import read
 from xsleep.settings import SYSTEMS, NetworkSettings
 from xsleep.training import weighted_loss
 
-
 L = 5
 SETTINGS = NetworkSettings(
     filters=(4, 4),

@@ -120,9 +120,9 @@ class XSleepNet1(_Adaptive):
 class XSleepNet2(_Adaptive):
     """G and O from the tangents of the losses against the best tangents so far.
 
-    A tangent is the slope of the line fitted to the last ``window`` (released: 20) points
-    of the smoothed loss, a point of which is the mean of the last ``window`` losses. The reference is the
-    pair of tangents at which the validation loss, which stands for the true one,
+    A tangent is the slope of the line fitted to the last ``window`` (released: 20) points of
+    the smoothed loss, a point of which is the mean of the last ``window`` losses. The
+    reference is the pair of tangents at which the validation loss, which stands for the true one,
     fell fastest; the first reference is that of the window one evaluation earlier.
     Losses are sums over the sets, as in the released code; the paper has means.
     """

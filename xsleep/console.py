@@ -13,7 +13,7 @@ from xsleep.errors import InputError
 
 @contextmanager
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
-    """A function that adds a line to the job's log; an ``InputError`` ends the job with its line."""
+    """A function that adds a line to the log; an ``InputError`` ends the job with its line."""
     with Path(log).open("w", buffering=1) as file:
 
         def report(line: str) -> None:

@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from xsleep import checkpoints
 from xsleep.blending import Blend, policy
-from xsleep.evaluation import Losses, evaluate, inputs
 from xsleep.errors import InputError
+from xsleep.evaluation import Losses, evaluate, inputs
 from xsleep.models import Network, build
 from xsleep.sequences import Part, TrainingSequences, normalisation
 from xsleep.settings import NetworkSettings, TrainingSettings
@@ -139,8 +139,8 @@ def train(
         if state.step % evaluate_every == 0:
             if not torch.isfinite(loss):
                 raise InputError(
-                    f"{folder}: the training loss of {system} is {loss.item()} at step {state.step}; "
-                    "lower learning_rate in the preset, or look for broken signals"
+                    f"{folder}: the training loss of {system} is {loss.item()} at step "
+                    f"{state.step}; lower learning_rate in the preset, or look for broken signals"
                 )
             assess()
 
@@ -181,7 +181,7 @@ def weighted_loss(
 
 
 def _parameter_groups(network: Network, l2: float) -> list[dict[str, Any]]:
-    """Adam adds ``weight_decay`` times the variable to its gradient: the gradient of the penalty."""
+    """Adam adds ``weight_decay`` times the variable to its gradient, as the penalty would."""
     penalised = network.penalised_parameters()
     chosen = {id(parameter) for parameter in penalised}
     others = [p for p in network.parameters() if id(p) not in chosen]

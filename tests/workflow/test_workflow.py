@@ -82,7 +82,7 @@ def planned(folder, *arguments, config=TINY):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run of which one recording was damaged before it was read; and what was printed."""
+    """A finished run, one recording damaged before it was read; and what was printed."""
     folder = tmp_path_factory.mktemp("workflow")
     recordings = [f"data/recordings/simulated/SC40{n}1E0-PSG.edf" for n in range(5)]
     status, text = snakemake(folder, *recordings)
@@ -101,10 +101,16 @@ def test_table2_has_a_row_for_each_system_and_says_what_it_stands_on(finished):
     predictions = [
         night
         for fold in (1, 2)
-        for night in read_predictions(finished[0] / RUN.format("XSleepNet2", fold) / "predictions.h5")
+        for night in read_predictions(
+            finished[0] / RUN.format("XSleepNet2", fold) / "predictions.h5"
+        )
     ]
     for row in rows:
-        assert (row["database"], row["window"], row["source"]) == ("simulated", "in-bed", "measured")
+        assert (row["database"], row["window"], row["source"]) == (
+            "simulated",
+            "in-bed",
+            "measured",
+        )
         assert (row["recordings"], row["subjects"], row["skipped"]) == ("4", "4", "1")
         assert int(row["epochs"]) == sum(len(night.stages) for night in predictions)
         assert 0 < float(row["EEG accuracy"]) < 100
@@ -157,7 +163,9 @@ def test_a_training_parameter_reruns_training_and_what_follows_alone(finished):
 def test_a_window_that_is_added_leaves_the_epochs_alone(finished):
     changed = yaml.safe_load(yaml.safe_dump(TINY))
     changed["database_settings"]["simulated"]["windows"] = ["in-bed", "whole-night"]
-    assert not {"epochs", "spectrograms", "simulate_psg"} & set(planned(finished[0], config=changed))
+    assert not {"epochs", "spectrograms", "simulate_psg"} & set(
+        planned(finished[0], config=changed)
+    )
 
 
 def test_threads_and_memory_rerun_nothing(finished):

@@ -159,5 +159,5 @@ def lights_table() -> dict[str, tuple[str, str]]:
 
 
 def cassette_nights(subjects: int | None = None) -> list[str]:
-    """The nights of the first so many subject numbers (20: SleepEDF-20), or all 153 of SleepEDF-78."""
+    """The nights of subject numbers below ``subjects`` (20: SleepEDF-20), or all 153."""
     return sorted(n for n in lights_table() if subjects is None or int(n[3:5]) < subjects)

@@ -1,0 +1,54 @@
+"""What a logistic regression on band powers reaches where the networks are trained and tested.
+
+    python benchmarks/logistic_regression.py simulated in-bed EEG
+
+Reads the store and the folds that the pipeline made in this folder: for each fold it learns from
+the training subjects' epochs and scores the test subjects', as the systems of Table 2 do.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from band_powers import classifier, log_powers
+
+from xsleep import pipeline
+from xsleep.metrics import measure
+from xsleep.stages import STAGES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("database")
+    parser.add_argument("window")
+    parser.add_argument("channels")
+    arguments = parser.parse_args()
+    channels = tuple(arguments.channels.split("-"))
+    folds = Path("results") / arguments.database / "folds.csv"
+    stores = [Path("data") / kind / arguments.database for kind in ("epochs", "spectrograms")]
+
+    def features(fold: int, role: str) -> tuple[np.ndarray, np.ndarray]:
+        parts = pipeline.load_parts(folds, fold, role, *stores, arguments.window, channels)
+        powers = []
+        for part in parts:
+            raw = part.data.raw(0, len(part))
+            powers.append(np.hstack([log_powers(raw[..., c]) for c in range(len(channels))]))
+        return np.concatenate(powers), np.concatenate([part.night.stages for part in parts])
+
+    true, predicted = [], []
+    for fold in sorted(pd.read_csv(folds)["fold"].unique()):
+        model = classifier().fit(*features(fold, "training"))
+        powers, stages = features(fold, "test")
+        true.append(stages)
+        predicted.append(model.predict(powers))
+    true, predicted = np.concatenate(true), np.concatenate(predicted)
+    print(f"{arguments.database}, {arguments.window}, {arguments.channels}: {len(true)} epochs")
+    print(", ".join(f"{name} {value:.3g}" for name, value in measure(true, predicted).items()))
+    for label, stage in enumerate(STAGES):
+        if (true == label).any():
+            print(f"  {stage}: recall {np.mean(predicted[true == label] == label):.2f}")
+
+
+if __name__ == "__main__":
+    main()
