@@ -1,5 +1,3 @@
-import sys
-
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 

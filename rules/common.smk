@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from xsleep import settings as xsleep_settings
@@ -39,6 +40,11 @@ def fold_count(database):
 
 def preset(database):
     return WORKFLOW.presets[WORKFLOW.databases[database].preset]
+
+
+def training_settings(wildcards):
+    """Settings of a run's training, with what differs for its system."""
+    return preset(wildcards.database).training_of(SYSTEMS[wildcards.system])
 
 
 def source_params(wildcards):

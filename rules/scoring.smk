@@ -18,7 +18,7 @@ rule score:
         runtime=60,
         gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
     params:
-        longest_gap=lambda wildcards: preset(wildcards.database).training.longest_gap,
+        longest_gap=lambda wildcards: training_settings(wildcards).longest_gap,
     message:
         "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "score {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"

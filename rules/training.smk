@@ -23,9 +23,7 @@ rule train:
         network=lambda wildcards: preset(wildcards.database).network.model_dump(
             mode="json"
         ),
-        training=lambda wildcards: preset(wildcards.database)
-        .training_of(SYSTEMS[wildcards.system])
-        .model_dump(mode="json"),
+        training=lambda wildcards: training_settings(wildcards).model_dump(mode="json"),
     message:
         "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
