@@ -63,7 +63,7 @@ def features(night: tuple[str, str], cohort: Cohort) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         write_recording(Path(folder), recording, cohort)
         psg = edfio.read_edf(Path(folder) / f"{recording}-PSG.edf")
-        scored = edfio.read_edf(Path(folder) / hypnogram_name(recording, cohort)).annotations
+        scored = edfio.read_edf(Path(folder) / hypnogram_name(recording)).annotations
         letters = "".join(
             ("M" if a.text == "Movement time" else a.text[-1]) * round(a.duration / 30)
             for a in scored

@@ -1,10 +1,11 @@
-rule simulate_psg:
+rule simulate:
     output:
-        "data/recordings/simulated/{night}0-PSG.edf",
+        psg="data/recordings/simulated/{night}0-PSG.edf",
+        hypnogram="data/recordings/simulated/{night}C-Hypnogram.edf",
     log:
-        "logs/recordings/simulated/{night}-psg.log",
+        "logs/recordings/simulated/{night}.log",
     benchmark:
-        "logs/benchmarks/recordings/simulated/{night}-psg.tsv"
+        "logs/benchmarks/recordings/simulated/{night}.tsv"
     conda:
         "../environment.yml"
     threads: 1
@@ -14,23 +15,6 @@ rule simulate_psg:
     params:
         cohort=lambda wildcards: simulated_cohort(),
     message:
-        "simulated: signals of night {wildcards.night}"
+        "simulated: night {wildcards.night}"
     script:
-        "../workflow_scripts/simulate_psg.py"
-
-
-rule simulate_hypnogram:
-    output:
-        "data/recordings/simulated/{night}{scorer}-Hypnogram.edf",
-    log:
-        "logs/recordings/simulated/{night}{scorer}-hypnogram.log",
-    wildcard_constraints:
-        scorer="[A-Z]",
-    conda:
-        "../environment.yml"
-    params:
-        cohort=lambda wildcards: simulated_cohort(),
-    message:
-        "simulated: hypnogram of night {wildcards.night}"
-    script:
-        "../workflow_scripts/simulate_hypnogram.py"
+        "../workflow_scripts/simulate.py"

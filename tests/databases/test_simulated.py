@@ -95,15 +95,8 @@ def test_a_recording_outside_the_cohort_is_an_input_error(tmp_path):
 
 def test_file_names_are_those_of_sleep_edf(folder):
     expected = {f"SC40{n}1E0-PSG.edf" for n in range(4)}
-    expected |= {hypnogram_name(f"SC40{n}1E0", COHORT) for n in range(4)}
+    expected |= {hypnogram_name(f"SC40{n}1E0") for n in range(4)}
     assert {path.name for path in folder.iterdir()} == expected
-
-
-def test_scorers_vary():
-    cohort = Cohort(20, 1, 9, 0)
-    names = [hypnogram_name(name, cohort) for name, _ in recording_ids(cohort)]
-    assert all(n[:7] == i[:7] for n, (i, _) in zip(names, recording_ids(cohort), strict=True))
-    assert len({name[7] for name in names}) > 2
 
 
 def test_psg_has_the_channels_rates_and_units_of_a_cassette(folder):
@@ -136,7 +129,7 @@ def test_psg_has_the_header_of_the_real_fragment(folder):
 
 def test_psg_and_hypnogram_start_together(folder):
     psg = edfio.read_edf(folder / "SC4001E0-PSG.edf")
-    hypnogram = edfio.read_edf(folder / hypnogram_name("SC4001E0", COHORT))
+    hypnogram = edfio.read_edf(folder / hypnogram_name("SC4001E0"))
     assert psg.startdate == hypnogram.startdate
     assert psg.starttime == hypnogram.starttime
 
@@ -207,7 +200,7 @@ def test_traits_persist_over_a_subjects_nights(folder, tmp_path):
 
 def epochs(folder: Path, recording: str, channel: str) -> tuple[np.ndarray, np.ndarray]:
     """(n, 3000) microvolts and (n,) labels, -1 without a stage."""
-    letters, _ = scored(folder / hypnogram_name(recording, COHORT))
+    letters, _ = scored(folder / hypnogram_name(recording))
     labels = np.array([STAGES.index(RK_STAGES[s]) if s in RK_STAGES else -1 for s in letters])
     signal = edfio.read_edf(folder / f"{recording}-PSG.edf").get_signal(channel).data
     return signal.reshape(-1, 3000), labels
@@ -229,7 +222,7 @@ def test_n3_has_slow_waves_of_75_to_200_microvolts(folder):
 
 
 def test_rem_has_little_chin_muscle_tone(folder):
-    letters, _ = scored(folder / hypnogram_name("SC4001E0", COHORT))
+    letters, _ = scored(folder / hypnogram_name("SC4001E0"))
     emg = edfio.read_edf(folder / "SC4001E0-PSG.edf").get_signal("EMG submental").data
     tone = emg.reshape(-1, 30).mean(axis=1)
     letters = np.array(list(letters))

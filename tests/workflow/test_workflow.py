@@ -36,7 +36,9 @@ TINY = {
     },
     "database_settings": {
         "simulated": {
-            "source": {"cohort": {"subjects": 5, "nights": 1, "hours": 3}},
+            "source": {"cohort": {"subjects": 5, "nights": 1, "hours": 3, "seed": 1}},
+            "channels": ["EEG"],
+            "windows": ["in-bed"],
             "folds": {"folds": 2, "validation": 1, "training_subset": 1},
         }
     },
@@ -163,9 +165,7 @@ def test_a_training_parameter_reruns_training_and_what_follows_alone(finished):
 def test_a_window_that_is_added_leaves_the_epochs_alone(finished):
     changed = yaml.safe_load(yaml.safe_dump(TINY))
     changed["database_settings"]["simulated"]["windows"] = ["in-bed", "whole-night"]
-    assert not {"epochs", "spectrograms", "simulate_psg"} & set(
-        planned(finished[0], config=changed)
-    )
+    assert not {"epochs", "spectrograms", "simulate"} & set(planned(finished[0], config=changed))
 
 
 def test_threads_and_memory_rerun_nothing(finished):

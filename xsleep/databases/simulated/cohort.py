@@ -13,7 +13,7 @@ MAX_SUBJECTS = 100
 MAX_NIGHTS = 9
 MIN_HOURS = 3
 MAX_HOURS = 48
-SCORERS = "CHJPVG"
+SCORER = "C"
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,9 @@ def subject_and_night(recording_id: str, cohort: Cohort) -> tuple[int, int]:
     return int(digits[1]), int(digits[2])
 
 
-def hypnogram_name(recording_id: str, cohort: Cohort) -> str:
+def hypnogram_name(recording_id: str) -> str:
     """File name of a recording's hypnogram; its last letter is the scorer, as in Sleep-EDF."""
-    scorer = generator(cohort, *subject_and_night(recording_id, cohort), "scorer").choice(
-        list(SCORERS)
-    )
-    return f"{recording_id[:-1]}{scorer}-Hypnogram.edf"
+    return f"{recording_id[:-1]}{SCORER}-Hypnogram.edf"
 
 
 def generator(cohort: Cohort, subject: int, night: int, purpose: str) -> np.random.Generator:
@@ -160,7 +157,7 @@ def traits(cohort: Cohort, subject: int) -> Traits:
         depth=depth,
         rem=float(np.exp(0.2 * rng.standard_normal())),
         s4=float(min(rng.beta(0.9, 2.2) * depth**0.5, 0.9)),
-        amplitude=np.exp(0.25 * rng.standard_normal(3)),
+        amplitude=np.exp(0.1 * rng.standard_normal(3)),
         alpha=float((rng.random() > 1 / 7) * np.exp(0.4 * rng.standard_normal())),
         alpha_hz=float(rng.normal(9.8, 0.7)),
         spindle_hz=float(rng.normal(13.2, 0.5)),

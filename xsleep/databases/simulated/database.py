@@ -24,7 +24,7 @@ class SimulatedCohort(SleepEdf):
                 subject,
                 (
                     self.folder / f"{name}-PSG.edf",
-                    self.folder / hypnogram_name(name, self.cohort),
+                    self.folder / hypnogram_name(name),
                 ),
             )
             for name, subject in recording_ids(self.cohort)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import edfio
 import numpy as np
@@ -13,7 +12,6 @@ import numpy as np
 from xsleep.databases.simulated import signals
 from xsleep.databases.simulated.cohort import (
     Cohort,
-    Traits,
     generator,
     hypnogram_name,
     subject_and_night,
@@ -51,34 +49,6 @@ def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
     Raises:
         InputError: the cohort has no such recording.
     """
-    write_psg(folder, recording_id, cohort)
-    write_hypnogram(folder, recording_id, cohort)
-
-
-def write_psg(folder: Path, recording_id: str, cohort: Cohort) -> None:
-    """Write a recording's signals into ``folder``, as `write_recording` does."""
-    person, night, header, rng = _recorded(recording_id, cohort)
-    psg = edfio.Edf(
-        [_signal(label, data) for label, data in signals.synthesise(night, person, rng).items()],
-        data_record_duration=RECORD_SECONDS,
-        **header,
-    )
-    with whole(Path(folder) / f"{recording_id}-PSG.edf") as temporary:
-        psg.write(temporary)
-
-
-def write_hypnogram(folder: Path, recording_id: str, cohort: Cohort) -> None:
-    """Write a recording's hypnogram into ``folder``, as `write_recording` does."""
-    _, night, header, _ = _recorded(recording_id, cohort)
-    hypnogram = edfio.Edf([], annotations=_annotations(night), **header)
-    with whole(Path(folder) / hypnogram_name(recording_id, cohort)) as temporary:
-        hypnogram.write(temporary)
-
-
-def _recorded(
-    recording_id: str, cohort: Cohort
-) -> tuple[Traits, Night, dict[str, Any], np.random.Generator]:
-    """Who was recorded, how he slept, what both headers say, and the random numbers that follow."""
     subject, night_number = subject_and_night(recording_id, cohort)
     person = traits(cohort, subject)
     rng = generator(cohort, subject, night_number, "night")
@@ -90,7 +60,16 @@ def _recorded(
         "recording": edfio.Recording(startdate=_date(subject, night_number)),
         "starttime": _clock(night, rng),
     }
-    return person, night, header, rng
+    psg = edfio.Edf(
+        [_signal(label, data) for label, data in signals.synthesise(night, person, rng).items()],
+        data_record_duration=RECORD_SECONDS,
+        **header,
+    )
+    hypnogram = edfio.Edf([], annotations=_annotations(night), **header)
+    with whole(Path(folder) / f"{recording_id}-PSG.edf") as temporary:
+        psg.write(temporary)
+    with whole(Path(folder) / hypnogram_name(recording_id)) as temporary:
+        hypnogram.write(temporary)
 
 
 def _signal(label: str, data: np.ndarray) -> edfio.EdfSignal:

@@ -2,11 +2,11 @@ from pathlib import Path
 
 from xsleep.console import job
 from xsleep.databases.simulated.cohort import Cohort
-from xsleep.databases.simulated.files import write_hypnogram
+from xsleep.databases.simulated.files import write_recording
 
 with job(snakemake.log[0]):
-    write_hypnogram(
-        Path(snakemake.output[0]).parent,
+    write_recording(
+        Path(snakemake.output.psg).parent,
         f"{snakemake.wildcards.night}0",
         Cohort(**snakemake.params.cohort),
     )
