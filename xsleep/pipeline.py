@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +56,7 @@ def prepare_epochs(source: Source, channels: Sequence[str], name: str, out: Path
         epochs.stages,
         recording.lights,
         hashes={path.name: store.sha256(path) for path in entry.files},
+        start=recording.start,
     )
     store.write_epochs(out, night, epochs.signals)
     return ""
@@ -135,7 +137,7 @@ def make_folds(
 def _unusable(night: store.Night, entry: Entry, windows: Sequence[str]) -> str:
     try:
         for window in windows:
-            inside = np.count_nonzero(in_window(night.onsets, night.lights, window))
+            inside = np.count_nonzero(in_window(night, window))
             _check_enough(entry, int(inside), f" in the window {window}")
     except InputError as error:
         message = str(error)
@@ -168,15 +170,12 @@ def load_parts(
 def load_part(epochs: Path, spectrograms: Path, window: str, channels: tuple[str, ...]) -> Part:
     """The epochs of one recording that lie in a window."""
     night = store.read_night(epochs)
-    chosen = np.flatnonzero(in_window(night.onsets, night.lights, window))
-    part = store.Night(
-        night.recording,
-        night.subject,
-        night.places[chosen],
-        night.onsets[chosen],
-        night.stages[chosen],
-        night.lights,
-        hashes=night.hashes,
+    chosen = np.flatnonzero(in_window(night, window))
+    part = replace(
+        night,
+        places=night.places[chosen],
+        onsets=night.onsets[chosen],
+        stages=night.stages[chosen],
     )
     return Part(part, store.NightData(epochs, spectrograms, channels, chosen))
 

@@ -25,7 +25,10 @@ from pydantic import (
 from xsleep.errors import InputError
 
 System = Literal["XSleepNet2", "XSleepNet1", "Naive Fusion", "ARNN+RNN", "FCNN+RNN"]
-Window = Literal["in-bed", "in-bed+30min", "whole-night"]
+Window = Literal[
+    "in-bed", "in-bed+30min", "in-bed+30min-as-published", "sleep+30min", "whole-night"
+]
+"""Parts of a night, as `xsleep.preprocessing.in_window` defines them."""
 ChannelSet = Literal["EEG", "EEG-EOG", "EEG-EOG-EMG"]
 
 SYSTEMS: tuple[System, ...] = System.__args__
