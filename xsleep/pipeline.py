@@ -260,6 +260,50 @@ def score_run(
     store.write_predictions(out, scoring.score(network, parts, longest_gap))
 
 
+def zero_shot(
+    database: str,
+    source: Source,
+    model: Path,
+    epochs: Path,
+    spectrograms: Path,
+    window: str,
+    longest_gap: int | None,
+    predictions_out: Path,
+    table_out: Path,
+    threads: int,
+) -> None:
+    """Score all usable recordings of a database with a network that was trained elsewhere.
+
+    What the network was trained on is not at hand, so the spectrograms are normalised with the
+    statistics of the recordings themselves.
+    """
+    import torch
+
+    from xsleep import checkpoints, scoring, tables
+    from xsleep.sequences import normalisation
+
+    torch.set_num_threads(threads)
+    network, system, channels = checkpoints.load(model)
+    names = [entry.name for entry in open_database(source).entries()]
+    reasons = {name: store.read_night(epochs / f"{name}.h5").skipped for name in names}
+    used = [name for name, reason in reasons.items() if not reason]
+    if not used:
+        raise InputError(f"{database}: no recording can be used; the first: {reasons[names[0]]}")
+    parts = [
+        load_part(epochs / f"{name}.h5", spectrograms / f"{name}.h5", window, channels)
+        for name in used
+    ]
+    network.set_normalisation(*normalisation(parts))
+    if torch.cuda.is_available():
+        network.cuda()
+    store.write_predictions(predictions_out, scoring.score(network, parts, longest_gap))
+
+    address = {"database": database, "window": window, "channels": "-".join(channels)}
+    counts = {"recordings": len(used), "skipped": len(names) - len(used)}
+    table = tables.confusion_table(store.read_predictions(predictions_out))
+    _write_csv(table_out, [address | {"system": system} | counts | row for row in table])
+
+
 def _commit() -> str:
     """The commit of the code that runs, with ``+`` where files differ from it; or ``unknown``."""
     folder = Path(__file__).parent
