@@ -85,7 +85,5 @@ def test_a_recording_that_cannot_be_used_is_counted(tmp_path, model):
     rows, _ = score(tmp_path, folder, model)
     assert (rows["all"]["recordings"], rows["all"]["skipped"]) == ("1", "1")
     (folder / "Hypnogram_excerpt1.txt").unlink()
-    with pytest.raises(
-        InputError, match=r"DREAMS: no recording can be used; .*excerpt1\.txt"
-    ):
+    with pytest.raises(InputError, match=r"DREAMS: no recording can be used; .*excerpt1\.txt"):
         score(tmp_path, folder, model)

@@ -99,6 +99,11 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         ).to_csv(temporary, index=False, lineterminator="\n")
 
 
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """The table that ``write_csv`` wrote, to its decimals."""
+    return pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
+
+
 def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]]:
     """Confusion matrix in epochs and, in its last line, the metrics over all epochs.
 
@@ -119,11 +124,6 @@ def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]
         | (metrics if stage == "all" else dict.fromkeys(METRICS, ""))
         for stage, counts in lines
     ]
-
-
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """The table that ``write_csv`` wrote, to its decimals."""
-    return pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
 
 
 def summary(table: pd.DataFrame, console: Console) -> None:
