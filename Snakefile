@@ -14,6 +14,7 @@ include: "rules/spectrograms.smk"
 include: "rules/folds.smk"
 include: "rules/training.smk"
 include: "rules/scoring.smk"
+include: "rules/zero_shot.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 

@@ -6,14 +6,15 @@ from xsleep.databases import open_database
 from xsleep.errors import InputError
 from xsleep.folds import published_count
 
+
+def database_entries(database):
+    source = WORKFLOW.sources[database].source
+    return {entry.name: entry for entry in open_database(source).entries()}
+
+
 try:
     WORKFLOW = xsleep_settings.load(config, Path(workflow.basedir) / "config")
-    ENTRIES = {
-        database: {
-            entry.name: entry for entry in open_database(settings.source).entries()
-        }
-        for database, settings in WORKFLOW.databases.items()
-    }
+    ENTRIES = {database: database_entries(database) for database in WORKFLOW.databases}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -24,7 +25,7 @@ RUN = "results/{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
 
 
 wildcard_constraints:
-    database="|".join(re.escape(database) for database in WORKFLOW.databases),
+    database="|".join(re.escape(database) for database in WORKFLOW.sources),
     recording="[^/]+",
     window="[^/]+",
     channels="EEG(-EOG(-EMG)?)?",
@@ -39,7 +40,7 @@ def fold_count(database):
 
 
 def preset(database):
-    return WORKFLOW.presets[WORKFLOW.databases[database].preset]
+    return WORKFLOW.presets[WORKFLOW.sources[database].preset]
 
 
 def training_settings(wildcards):
@@ -49,18 +50,18 @@ def training_settings(wildcards):
 
 def source_params(wildcards):
     """Where the recordings of a database come from."""
-    return WORKFLOW.databases[wildcards.database].source.model_dump(mode="json")
+    return WORKFLOW.sources[wildcards.database].source.model_dump(mode="json")
 
 
 def simulated_cohort():
     """Who is simulated; the files depend on nothing else."""
-    return WORKFLOW.databases["simulated"].source.cohort.model_dump()
+    return WORKFLOW.sources["simulated"].source.cohort.model_dump()
 
 
 def available(database, recording):
     """The files of a recording that are there or that the workflow makes."""
     files = ENTRIES[database][recording].files
-    if WORKFLOW.databases[database].source.reader == "simulated":
+    if WORKFLOW.sources[database].source.reader == "simulated":
         return files
     return [path for path in files if path.exists()]
 

@@ -16,9 +16,7 @@ rule epochs:
         runtime=10,
     params:
         source=source_params,
-        channels=lambda wildcards: WORKFLOW.databases[
-            wildcards.database
-        ].stored_channels,
+        channels=lambda wildcards: WORKFLOW.sources[wildcards.database].stored_channels,
     message:
         "{wildcards.database}: epochs of {wildcards.recording}"
     script:

@@ -82,6 +82,18 @@ def write_night(
     ).write(folder / f"{name[:7]}C-Hypnogram.edf")
 
 
+def write_excerpts(folder, *gains):
+    """DREAMS excerpts of ten minutes of noise, each with a gain of its own; their folder."""
+    folder.mkdir()
+    codes = [*[5] * 4, *[2] * 112, *[4] * 4]
+    for number, gain in enumerate(gains, start=1):
+        signal = edf_signal("C3-A1", 600, values=gain * noise(600, 100, seed=number))
+        edfio.Edf([signal]).write(folder / f"excerpt{number}.edf")
+        text = "\n".join(["[Hypnogram]", *map(str, codes)])
+        (folder / f"Hypnogram_excerpt{number}.txt").write_text(text)
+    return folder
+
+
 def make_part(folder, name="night", epochs=40, channels=("EEG",), places=None, seed=0, subject="0"):
     """A part of a night in the store, with signals that tell the stages apart."""
     rng = np.random.default_rng(seed)

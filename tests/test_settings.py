@@ -30,6 +30,18 @@ def test_the_released_preset_is_what_the_published_numbers_came_from():
     assert (preset.network.gru_units, preset.network.sequence_units) == (256, 64)
 
 
+def test_the_database_of_zero_shot_is_there_without_being_selected():
+    workflow = load(BASE | {"databases": ["simulated"]}, CONFIG)
+    assert list(workflow.databases) == ["simulated"]
+    assert list(workflow.sources) == ["simulated", workflow.zero_shot.database]
+
+
+@pytest.mark.parametrize("window", ["in-bed+30min-as-published", "sleep+30min"])
+def test_every_window_can_be_selected(window):
+    changes = {"database_settings": {"simulated": {"windows": [window]}}}
+    assert load(BASE | changes, CONFIG).databases["simulated"].windows == (window,)
+
+
 def test_settings_can_be_changed_by_name():
     changes = {"database_settings": {"DREAMS": {"source": {"folder": "elsewhere"}}}}
     database = load(BASE | changes | {"databases": ["DREAMS"]}, CONFIG).databases["DREAMS"]
@@ -43,6 +55,11 @@ def test_settings_can_be_changed_by_name():
         (
             {"database": ["DREAMS"]},
             "configuration: database is not a known key; choose from databases",
+        ),
+        ({"zero_shot": {"weights": "a.npz"}}, "configuration: zero_shot.database: Field required"),
+        (
+            {"zero_shot": {"weights": "a.npz", "database": "MASS"}},
+            "configuration: zero_shot.database: 'MASS' is not known; choose from DREAMS, Sleep",
         ),
         ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from DREAMS, Sleep"),
         ({"systems": ["XSleepNet3"]}, "configuration: systems.0 = 'XSleepNet3': Input should be"),

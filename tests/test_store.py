@@ -16,6 +16,7 @@ NIGHT = store.Night(
     np.array([0, 2, 4], "i1"),
     (30.0, 120.0),
     hashes={"SC4001E0-PSG.edf": "ab"},
+    start=58_380.0,
 )
 
 

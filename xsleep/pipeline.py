@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +56,7 @@ def prepare_epochs(source: Source, channels: Sequence[str], name: str, out: Path
         epochs.stages,
         recording.lights,
         hashes={path.name: store.sha256(path) for path in entry.files},
+        start=recording.start,
     )
     store.write_epochs(out, night, epochs.signals)
     return ""
@@ -135,7 +137,7 @@ def make_folds(
 def _unusable(night: store.Night, entry: Entry, windows: Sequence[str]) -> str:
     try:
         for window in windows:
-            inside = np.count_nonzero(in_window(night.onsets, night.lights, window))
+            inside = np.count_nonzero(in_window(night, window))
             _check_enough(entry, int(inside), f" in the window {window}")
     except InputError as error:
         message = str(error)
@@ -168,15 +170,12 @@ def load_parts(
 def load_part(epochs: Path, spectrograms: Path, window: str, channels: tuple[str, ...]) -> Part:
     """The epochs of one recording that lie in a window."""
     night = store.read_night(epochs)
-    chosen = np.flatnonzero(in_window(night.onsets, night.lights, window))
-    part = store.Night(
-        night.recording,
-        night.subject,
-        night.places[chosen],
-        night.onsets[chosen],
-        night.stages[chosen],
-        night.lights,
-        hashes=night.hashes,
+    chosen = np.flatnonzero(in_window(night, window))
+    part = replace(
+        night,
+        places=night.places[chosen],
+        onsets=night.onsets[chosen],
+        stages=night.stages[chosen],
     )
     return Part(part, store.NightData(epochs, spectrograms, channels, chosen))
 
@@ -259,6 +258,50 @@ def score_run(
         network.cuda()
     parts = load_parts(folds, number, "test", epochs, spectrograms, window, channels)
     store.write_predictions(out, scoring.score(network, parts, longest_gap))
+
+
+def zero_shot(
+    database: str,
+    source: Source,
+    model: Path,
+    epochs: Path,
+    spectrograms: Path,
+    window: str,
+    longest_gap: int | None,
+    predictions_out: Path,
+    table_out: Path,
+    threads: int,
+) -> None:
+    """Score all usable recordings of a database with a network that was trained elsewhere.
+
+    What the network was trained on is not at hand, so the spectrograms are normalised with the
+    statistics of the recordings themselves.
+    """
+    import torch
+
+    from xsleep import checkpoints, scoring, tables
+    from xsleep.sequences import normalisation
+
+    torch.set_num_threads(threads)
+    network, system, channels = checkpoints.load(model)
+    names = [entry.name for entry in open_database(source).entries()]
+    reasons = {name: store.read_night(epochs / f"{name}.h5").skipped for name in names}
+    used = [name for name, reason in reasons.items() if not reason]
+    if not used:
+        raise InputError(f"{database}: no recording can be used; the first: {reasons[names[0]]}")
+    parts = [
+        load_part(epochs / f"{name}.h5", spectrograms / f"{name}.h5", window, channels)
+        for name in used
+    ]
+    network.set_normalisation(*normalisation(parts))
+    if torch.cuda.is_available():
+        network.cuda()
+    store.write_predictions(predictions_out, scoring.score(network, parts, longest_gap))
+
+    address = {"database": database, "window": window, "channels": "-".join(channels)}
+    counts = {"recordings": len(used), "skipped": len(names) - len(used)}
+    table = tables.confusion_table(store.read_predictions(predictions_out))
+    _write_csv(table_out, [address | {"system": system} | counts | row for row in table])
 
 
 def _commit() -> str:

@@ -18,6 +18,9 @@ from xsleep.metrics import METRICS
 CHANNELS = ("EEG", "EEG-EOG", "EEG-EOG-EMG")
 """The channel sets of Table 2, in its order."""
 
+WINDOWS = {"in-bed+30min-as-published": "in-bed+30min"}
+"""Windows that Table 2 reports under another name: its +30 min figures are of the wrapped sets."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -65,7 +68,7 @@ def _by_name() -> dict[tuple[str, str, str], Row]:
 
 def published(database: str, window: str, system: str, channels: str) -> Mapping[str, float] | None:
     """The published metrics, keyed as ``METRICS``; ``None`` where the paper reports none."""
-    row = _by_name().get((database, window, system))
+    row = _by_name().get((database, WINDOWS.get(window, window), system))
     return row.values.get(channels) if row else None
 
 

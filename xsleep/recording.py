@@ -47,6 +47,8 @@ class Recording:
         lights: seconds from the start of the recording at which lights went off and on;
             ``None`` where the database does not tell.
         files: what it was read from.
+        start: clock time at which the recording starts, in seconds of the day; ``None`` where
+            the database does not tell.
     """
 
     name: str
@@ -55,3 +57,4 @@ class Recording:
     hypnogram: Hypnogram
     lights: tuple[float, float] | None
     files: tuple[Path, ...]
+    start: float | None = None

@@ -25,7 +25,10 @@ from pydantic import (
 from xsleep.errors import InputError
 
 System = Literal["XSleepNet2", "XSleepNet1", "Naive Fusion", "ARNN+RNN", "FCNN+RNN"]
-Window = Literal["in-bed", "in-bed+30min", "whole-night"]
+Window = Literal[
+    "in-bed", "in-bed+30min", "in-bed+30min-as-published", "sleep+30min", "whole-night"
+]
+"""Parts of a night, as `xsleep.preprocessing.in_window` defines them."""
 ChannelSet = Literal["EEG", "EEG-EOG", "EEG-EOG-EMG"]
 
 SYSTEMS: tuple[System, ...] = System.__args__
@@ -206,15 +209,30 @@ class DatabaseSettings(Settings):
         return tuple(max(self.channels, key=len).split("-"))
 
 
+class ZeroShotSettings(Settings):
+    """A released network, and the database that it scores as it is.
+
+    Attributes:
+        weights: npz file of its variables; relative to where Snakemake runs.
+        database: scored whole, in the first of its windows.
+    """
+
+    weights: Path
+    database: str
+
+
 class Workflow(Settings):
     """The whole configuration: what ``config/config.yaml`` says, with what it refers to.
 
     Attributes:
         databases: the selected databases, in order.
+        sources: these and the database of ``zero_shot``.
         presets: those that the databases name.
     """
 
     databases: dict[str, DatabaseSettings]
+    sources: dict[str, DatabaseSettings]
+    zero_shot: ZeroShotSettings
     systems: tuple[System, ...]
     seeds: tuple[NonNegativeInt, ...]
     presets: dict[str, Preset]
@@ -226,6 +244,7 @@ class _Selection(Settings):
     databases: tuple[str, ...] = Field(min_length=1)
     systems: tuple[System, ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    zero_shot: ZeroShotSettings
     database_settings: dict[str, dict[str, Any]] = {}
     preset_settings: dict[str, dict[str, Any]] = {}
 
@@ -241,13 +260,15 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         InputError: one line that names the wrong key or value.
     """
     selection = _checked(_Selection, config, "configuration")
-    databases = {
+    zero_shot = selection.zero_shot
+    _existing(folder / "databases", zero_shot.database, "configuration: zero_shot.database")
+    sources = {
         name: _named(DatabaseSettings, folder / "databases", name, selection.database_settings)
-        for name in selection.databases
+        for name in dict.fromkeys([*selection.databases, zero_shot.database])
     }
     presets = {
         name: _named(Preset, folder / "presets", name, selection.preset_settings)
-        for name in {database.preset for database in databases.values()}
+        for name in {database.preset for database in sources.values()}
     }
     for group, given, kind in (
         ("database_settings", selection.database_settings, "databases"),
@@ -256,7 +277,12 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         for name in given:
             _existing(folder / kind, name, f"configuration: {group}")
     return Workflow(
-        databases=databases, systems=selection.systems, seeds=selection.seeds, presets=presets
+        databases={name: sources[name] for name in selection.databases},
+        sources=sources,
+        zero_shot=zero_shot,
+        systems=selection.systems,
+        seeds=selection.seeds,
+        presets=presets,
     )
 
 

@@ -49,6 +49,7 @@ class Night:
         lights: seconds from the start of lights off and on, or ``None``.
         skipped: why the recording cannot be used; empty where it can.
         hashes: SHA-256 of the files that it was read from, by name.
+        start: clock time of the start, in seconds of the day, or ``None``.
     """
 
     recording: str
@@ -59,6 +60,7 @@ class Night:
     lights: tuple[float, float] | None = None
     skipped: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
+    start: float | None = None
 
 
 def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarray]) -> None:
@@ -74,6 +76,8 @@ def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarra
         )
         if night.lights:
             file.attrs["lights"] = night.lights
+        if night.start is not None:
+            file.attrs["start"] = night.start
         _dataset(file, "places", night.places.astype("i4"), "epochs", "epoch")
         _dataset(file, "onsets", night.onsets.astype("f8"), "s", "epoch")
         _dataset(file, "stages", night.stages.astype("i1"), "index into stages", "epoch")
@@ -95,6 +99,7 @@ def read_night(path: str | Path) -> Night:
             lights=None if lights is None else (float(lights[0]), float(lights[1])),
             skipped=file.attrs["skipped"],
             hashes=json.loads(file.attrs["source"]),
+            start=file.attrs.get("start"),
         )
 
 

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from xsleep.errors import InputError
-from xsleep.metrics import METRICS, measure, pooled
+from xsleep.metrics import METRICS, confusion, measure, pooled
 from xsleep.published import CHANNELS, database_windows, published, systems
+from xsleep.stages import STAGES
 from xsleep.store import Prediction, read_predictions, whole
 
 NAMES = ("database", "window", "system", "source")
@@ -101,6 +102,28 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 def read_csv(path: str | Path) -> pd.DataFrame:
     """The table that ``write_csv`` wrote, to its decimals."""
     return pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
+
+
+def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]]:
+    """Confusion matrix in epochs and, in its last line, the metrics over all epochs.
+
+    A line for each true stage and one for ``all``: epochs by predicted stage, their sum, then
+    ``METRICS`` as in Table 2.
+
+    Raises:
+        InputError: predictions that cannot be pooled.
+    """
+    true, predicted = pooled(predictions)
+    matrix = confusion(true, predicted)
+    metrics = {m: _number(value, m) for m, value in measure(true, predicted).items()}
+    lines = [*zip(STAGES, matrix, strict=True), ("all", matrix.sum(axis=0))]
+    return [
+        {"true stage": stage}
+        | dict(zip(STAGES, counts.tolist(), strict=True))
+        | {"epochs": int(counts.sum())}
+        | (metrics if stage == "all" else dict.fromkeys(METRICS, ""))
+        for stage, counts in lines
+    ]
 
 
 def summary(table: pd.DataFrame, console: Console) -> None:

@@ -11,11 +11,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, SHARED
+from tests.conftest import ROOT, SHARED, write_excerpts
+from xsleep.models import NetworkSettings, build
+from xsleep.models.released import variables
 from xsleep.pipeline import PACKAGES
+from xsleep.stages import STAGES
 from xsleep.store import read_predictions
 
 SYSTEMS = ["XSleepNet2", "Naive Fusion"]
@@ -185,6 +189,42 @@ def test_another_database_leaves_the_runs_of_the_first_alone(finished):
     assert jobs["epochs"] == 7
 
 
+def test_zero_shot_imports_and_scores_without_any_training(tmp_path):
+    write_excerpts(tmp_path / "dreams", 1)
+    settings = NetworkSettings(filterbank=4, frame_units=2, attention=2, sequence_units=2)
+    given = variables(build("ARNN+RNN", 1, settings, seed=0))
+    np.savez(tmp_path / "weights.npz", **{name: value.numpy() for name, value in given.items()})
+    status, text = snakemake(
+        tmp_path, "results/zero_shot.csv", config=zero_shot(tmp_path / "dreams", "weights.npz")
+    )
+    assert status == 0, text
+    with (tmp_path / "results/zero_shot.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    (night,) = read_predictions(tmp_path / "results/zero_shot/predictions.h5")
+    assert [row["true stage"] for row in rows] == [*STAGES, "all"]
+    assert (rows[-1]["system"], rows[-1]["channels"]) == ("ARNN+RNN", "EEG")
+    assert int(rows[-1]["epochs"]) == len(night.stages)
+    found = {path.name for path in (tmp_path / "results").iterdir()}
+    assert found == {"zero_shot", "zero_shot.csv"}
+
+
+def test_weights_and_database_of_zero_shot_are_missed_by_its_target_alone(tmp_path):
+    config = zero_shot(tmp_path / "nowhere", "nowhere.npz")
+    assert planned(tmp_path, config=config)["table2"] == 1
+    status, text = snakemake(tmp_path, "results/zero_shot.csv", config=config)
+    assert status != 0 and "Traceback" not in text
+    assert "\nerror: nowhere.npz: no such file" in text
+
+
+def zero_shot(folder, weights):
+    """The tiny configuration, DREAMS in the folder and these weights."""
+    dreams = {"DREAMS": {"source": {"folder": str(folder)}}}
+    return TINY | {
+        "zero_shot": {"weights": weights},
+        "database_settings": TINY["database_settings"] | dreams,
+    }
+
+
 def test_lint_finds_nothing(finished):
     status, text = snakemake(finished[0], "--lint")
     assert status == 0 and "good condition" in text
@@ -194,6 +234,7 @@ def test_lint_finds_nothing(finished):
     ("change", "line"),
     [
         ({"databases": ["SleepEDF"]}, "configuration: databases: 'SleepEDF' is not known"),
+        ({"zero_shot": {"database": "X"}}, "configuration: zero_shot.database: 'X' is not known"),
         ({"sistems": []}, "configuration: sistems is not a known key; choose from databases"),
         ({"databases": ["SleepEDF-20"]}, "no recording of this database there"),
     ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -73,11 +73,16 @@ class SleepEdf:
         file = edf.open_edf(psg)
         annotations = edf.read_annotations(hypnogram_path)
         hypnogram = read_hypnogram(hypnogram_path, annotations, edf.duration(file))
+        start = edf.start_time(psg, file)
         lights = _annotated_lights(hypnogram_path, annotations) or _published_lights(
-            entry.name, edf.start_time(psg, file)
+            entry.name, start
         )
         signals = edf.read_channels(psg, file, self.channels, channels)
-        return Recording(entry.name, entry.subject, signals, hypnogram, lights, entry.files)
+        midnight = datetime.combine(start.date(), time())
+        return Recording(
+            *(entry.name, entry.subject, signals, hypnogram, lights, entry.files),
+            start=(start - midnight).total_seconds(),
+        )
 
 
 def read_hypnogram(
@@ -144,8 +149,7 @@ def _published_lights(name: str, start: datetime) -> tuple[float, float] | None:
 
 
 def _after(start: datetime, clock: str) -> float:
-    time = datetime.strptime(clock, "%H:%M:%S").time()
-    moment = datetime.combine(start.date(), time)
+    moment = datetime.combine(start.date(), time.fromisoformat(clock))
     return ((moment - start) % timedelta(days=1)).total_seconds()
 
 

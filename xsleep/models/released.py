@@ -7,7 +7,7 @@ A released SeqSleepNet is an ARNN+RNN; in an XSleepNet the same names carry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from xsleep.models.layers import BatchNormLSTM, Bidirectional
 from xsleep.models.network import Network
 
 CHANNELS = ("eeg", "eog", "emg")
+"""The channels' names in those of the filterbanks."""
 
 OUTPUTS = {
     ("raw", "time-frequency", "joint"): (
@@ -33,11 +34,14 @@ OUTPUTS = {
 
 
 def variables(
-    network: Network, of: Callable[[Tensor], Tensor] = Tensor.detach
+    network: Network,
+    of: Callable[[Tensor], Tensor] = Tensor.detach,
+    channels: Sequence[str] = CHANNELS,
 ) -> dict[str, Tensor]:
     """Views of a network's variables, in TensorFlow's shapes and under its names.
 
-    ``of`` chooses what is viewed of a parameter or buffer: itself, or its gradient.
+    ``of`` chooses what is viewed of a parameter or buffer: itself, or its gradient. ``channels``
+    are the names of the filterbanks; those of the network are the first.
     """
     both = len(network.views) == 2
     named: dict[str, Tensor] = {}
@@ -60,7 +64,7 @@ def variables(
         prefix = "seq_" if both else ""
         arnn = network.epoch["time-frequency"]
         weights = of(arnn.filterbank.weight)
-        for channel, weight in zip(CHANNELS[: len(weights)], weights, strict=True):
+        for channel, weight in zip(channels[: len(weights)], weights, strict=True):
             named[f"{prefix}filterbank-layer-{channel}/Variable"] = weight
         attention = f"{prefix}frame_attention_layer/Variable"
         named[attention] = of(arnn.attention.kernel)
@@ -95,13 +99,18 @@ def _lstm_variables(
     return named
 
 
-def load_variables(network: Network, variables_by_name: Mapping[str, np.ndarray]) -> None:
+def load_variables(
+    network: Network,
+    variables_by_name: Mapping[str, np.ndarray],
+    channels: Sequence[str] = CHANNELS,
+) -> None:
     """Copy released variables, the population statistics among them, into a network.
 
+    ``channels`` are the names of the filterbanks, as for `variables`.
     Raises `InputError` naming the variable, and both shapes, where one is missing,
     surplus or of another shape; the network is then unchanged.
     """
-    targets = variables(network)
+    targets = variables(network, channels=channels)
     for name in {**targets, **variables_by_name}:
         expected = tuple(targets[name].shape) if name in targets else "no such variable"
         given = np.shape(variables_by_name[name]) if name in variables_by_name else "missing"

@@ -1,0 +1,65 @@
+ZERO_SHOT = WORKFLOW.zero_shot
+
+# Other targets need neither the weights nor this database: where either is missing, it is for the
+# job that reads it to say so.
+try:
+    ENTRIES.setdefault(ZERO_SHOT.database, database_entries(ZERO_SHOT.database))
+except InputError:
+    ENTRIES[ZERO_SHOT.database] = {}
+
+
+rule import_weights:
+    input:
+        ZERO_SHOT.weights if ZERO_SHOT.weights.exists() else [],
+    output:
+        "results/zero_shot/model.safetensors",
+    log:
+        "logs/zero_shot/import_weights.log",
+    conda:
+        "../environment.yml"
+    params:
+        weights=lambda wildcards: str(ZERO_SHOT.weights),
+    message:
+        "Zero-shot: import {params.weights}"
+    script:
+        "../workflow_scripts/import_weights.py"
+
+
+rule zero_shot:
+    input:
+        model="results/zero_shot/model.safetensors",
+        epochs=[
+            f"data/epochs/{ZERO_SHOT.database}/{name}.h5"
+            for name in ENTRIES[ZERO_SHOT.database]
+        ],
+        spectrograms=[
+            f"data/spectrograms/{ZERO_SHOT.database}/{name}.h5"
+            for name in ENTRIES[ZERO_SHOT.database]
+        ],
+    output:
+        table=report(
+            "results/zero_shot.csv",
+            caption="../captions/zero_shot.rst",
+            category="Tables",
+        ),
+        predictions="results/zero_shot/predictions.h5",
+    log:
+        "logs/zero_shot/score.log",
+    benchmark:
+        "logs/benchmarks/zero_shot.tsv"
+    conda:
+        "../environment.yml"
+    threads: preset(ZERO_SHOT.database).resources.threads
+    resources:
+        mem_mb=preset(ZERO_SHOT.database).resources.mem_mb,
+        runtime=60,
+        gpu=preset(ZERO_SHOT.database).resources.gpu,
+    params:
+        database=ZERO_SHOT.database,
+        source=source_params(ZERO_SHOT),
+        window=WORKFLOW.sources[ZERO_SHOT.database].windows[0],
+        longest_gap=preset(ZERO_SHOT.database).training.longest_gap,
+    message:
+        "Zero-shot: score {params.database}"
+    script:
+        "../workflow_scripts/zero_shot.py"

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from xsleep import pipeline
+from xsleep.console import job
+from xsleep.settings import Source
+
+with job(snakemake.log[0]):
+    database = snakemake.params.database
+    pipeline.zero_shot(
+        database,
+        Source(**snakemake.params.source),
+        Path(snakemake.input.model),
+        Path("data/epochs", database),
+        Path("data/spectrograms", database),
+        snakemake.params.window,
+        snakemake.params.longest_gap,
+        Path(snakemake.output.predictions),
+        Path(snakemake.output.table),
+        snakemake.threads,
+    )

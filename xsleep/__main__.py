@@ -1,0 +1,3 @@
+from xsleep.cli import main
+
+raise SystemExit(main())
