@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from xsleep.blending import policy
+from xsleep.settings import TrainingSettings
 
 TRACES = Path(__file__).parents[2] / "shared/reference/parity/blending_traces.json"
+RELEASED = TrainingSettings(steps=1)
 BRANCHES = ("raw", "time-frequency", "joint")
 
 
@@ -30,7 +32,7 @@ def evaluations(trace):
 
 def test_released_traces_are_reproduced(trace):
     system, trace = trace
-    blending = policy(system)
+    blending = policy(system, RELEASED)
     for arguments, weights, w_g_o in zip(
         evaluations(trace), trace["weights"], trace["w_g_o"], strict=True
     ):
@@ -48,18 +50,18 @@ def test_released_traces_are_reproduced(trace):
 @pytest.mark.parametrize("interruption", (1, 21, 22, 40))
 def test_policy_resumes_exactly_from_a_json_state(system, interruption):
     curves = 1000 / np.sqrt(np.arange(1, 61)) + np.random.default_rng(0).normal(0, 9, (2, 3, 60))
-    whole, interrupted = policy(system), policy(system)
+    whole, interrupted = policy(system, RELEASED), policy(system, RELEASED)
     for i, (training, validation) in enumerate(curves.transpose(2, 0, 1)):
         if i == interruption:
             state = json.dumps(interrupted.state())
-            interrupted = policy(system)
+            interrupted = policy(system, RELEASED)
             interrupted.restore(json.loads(state))
         losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
         assert whole.update(*losses, 10, 20) == interrupted.update(*losses, 10, 20)
 
 
 def test_state_of_a_policy_does_not_change_with_later_evaluations():
-    blending = policy("XSleepNet2")
+    blending = policy("XSleepNet2", RELEASED)
     feed(blending, [100.0], [100.0])
     state = blending.state()
     before = json.dumps(state)
@@ -80,7 +82,7 @@ def feed(blending, training, validation, scale=(1.0, 1.0, 1.0)):
 
 
 def test_sec3_xsleepnet1_measures_are_falls_of_the_mean_losses():
-    blend = feed(policy("XSleepNet1"), [100.0, 80.0], [200.0, 170.0])
+    blend = feed(policy("XSleepNet1", RELEASED), [100.0, 80.0], [200.0, 170.0])
     assert blend.generalisation["raw"] == pytest.approx(30 / 20)
     assert blend.overfitting["raw"] == pytest.approx(20 / 10 - 30 / 20)
     assert blend.weights == pytest.approx(dict.fromkeys(BRANCHES, 1 / 3))
@@ -89,26 +91,26 @@ def test_sec3_xsleepnet1_measures_are_falls_of_the_mean_losses():
 def test_sec3_xsleepnet2_measures_are_zero_on_straight_lines():
     # Past the smoothing's start the tangent of a line is constant, and its own reference.
     line = np.linspace(500, 100, 60)
-    blend = feed(policy("XSleepNet2"), line, line)
+    blend = feed(policy("XSleepNet2", RELEASED), line, line)
     assert blend.generalisation["joint"] == pytest.approx(0, abs=1e-9)
     assert blend.overfitting["joint"] == pytest.approx(0, abs=1e-9)
 
 
 def test_released_xsleepnet2_weights_are_equal_for_the_first_21_evaluations():
     curve = np.cumsum(np.linspace(-30, 1, 22)) + 1000
-    assert feed(policy("XSleepNet2"), curve[:21], curve[:21]).generalisation is None
-    assert feed(policy("XSleepNet2"), curve, curve).generalisation is not None
+    assert feed(policy("XSleepNet2", RELEASED), curve[:21], curve[:21]).generalisation is None
+    assert feed(policy("XSleepNet2", RELEASED), curve, curve).generalisation is not None
 
 
 def test_released_weights_are_equal_where_all_are_negative():
-    blend = feed(policy("XSleepNet1"), [100.0, 80.0], [200.0, 210.0])
+    blend = feed(policy("XSleepNet1", RELEASED), [100.0, 80.0], [200.0, 210.0])
     assert blend.generalisation["raw"] < 0
     assert blend.weights == dict.fromkeys(BRANCHES, 1 / 3)
 
 
 def test_released_xsleepnet2_floors_positive_weights_at_1e_5():
     curve = np.cumsum(np.linspace(-40, 1, 22)) + 2000
-    small = feed(policy("XSleepNet2"), curve, curve, scale=(1.0, 1e-7, 1.0))
+    small = feed(policy("XSleepNet2", RELEASED), curve, curve, scale=(1.0, 1e-7, 1.0))
     assert small.weights["time-frequency"] == 1e-5
 
 
@@ -118,7 +120,7 @@ def test_released_xsleepnet2_floors_positive_weights_at_1e_5():
 )
 def test_systems_without_blending_have_constant_weights(system, branches):
     losses = dict.fromkeys(branches, 100.0)
-    blending = policy(system)
+    blending = policy(system, RELEASED)
     blending.restore(json.loads(json.dumps(blending.state())))
     blend = blending.update(losses, losses, 10, 10)
     assert blend.weights == dict.fromkeys(branches, 1.0)

@@ -121,7 +121,9 @@ def test_released_loss_is_the_sum_over_the_batch_and_the_mean_over_the_sequence(
     logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
     expected = -logits.log_softmax(-1).gather(2, labels[..., None]).mean(1).sum()
-    loss = weighted_loss({"raw": logits, "joint": logits}, labels, {"raw": 0.2, "joint": 0.5})
+    loss = weighted_loss(
+        {"raw": logits, "joint": logits}, labels, {"raw": 0.2, "joint": 0.5}, "sum"
+    )
     assert loss.item() == pytest.approx(0.7 * expected.item(), rel=1e-6)
 
 

@@ -39,23 +39,31 @@ class Settings(BaseModel):
 
 
 class NetworkSettings(Settings):
-    """Sizes of the networks. The defaults are those of the released code.
+    """What the networks compute. The defaults are those of the released code.
 
     Attributes:
         filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
         filter_deviation: of the truncated normal distribution that filters start from.
+        convolution_lengths: ``halved``: every feature map has half the samples of the one before,
+            rounded up; ``printed``: as in the paper's text, where the third of nine is 325 samples
+            long instead of 375 (its middle is kept).
+        activation: of the convolutions: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns
+            one slope for each filter.
         gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
         filterbank: filters of the learned filterbank.
         frame_units: bidirectional LSTM between the frames of an epoch.
         attention: size of the attention layer.
         sequence_units: bidirectional LSTM between epochs, after the attention.
         convolution_dropout, recurrent_dropout: probability of dropping a value.
+        dropout_after_last_convolution: whether the FCNN's output is dropped from as well.
         sequence_length: L, epochs in a sequence.
     """
 
     filters: tuple[PositiveInt, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)
     kernel: PositiveInt = 31
     filter_deviation: PositiveFloat = 0.02
+    convolution_lengths: Literal["halved", "printed"] = "halved"
+    activation: Literal["leaky_relu", "prelu"] = "leaky_relu"
     gru_units: PositiveInt = 256
     gru_layers: PositiveInt = 2
     filterbank: PositiveInt = 32
@@ -63,6 +71,7 @@ class NetworkSettings(Settings):
     attention: PositiveInt = 64
     sequence_units: PositiveInt = 64
     convolution_dropout: float = Field(0.5, ge=0, lt=1)
+    dropout_after_last_convolution: bool = False
     recurrent_dropout: float = Field(0.25, ge=0, lt=1)
     sequence_length: PositiveInt = 20
 
@@ -76,11 +85,15 @@ class TrainingSettings(Settings):
         batch_size: sequences in a minibatch.
         learning_rate, adam_epsilon: of Adam.
         l2: factor of half the squared norm of all variables but the filterbanks.
+        loss_reduction: over the sequences of a minibatch; within one it is always the mean.
         evaluate_every: steps between evaluations, which also update the loss weights.
         patience: evaluations without a better validation accuracy after which training
             stops; ``None``: never.
         blending_window: evaluations over which XSleepNet2 smooths losses and fits tangents;
             its weights adapt once there are more than that many.
+        xsleepnet2_losses: what XSleepNet2 reads its tangents off: a set's ``sums`` or ``means``.
+            XSleepNet1 always has means.
+        weight_formula: how G and O of a branch become its weight; see `xsleep.blending`.
         longest_gap: a sequence bridges at most so many dropped epochs in a row; ``None``: any
             number, as the authors concatenate.
     """
@@ -91,9 +104,12 @@ class TrainingSettings(Settings):
     learning_rate: PositiveFloat = 1e-4
     adam_epsilon: PositiveFloat = 1e-8
     l2: NonNegativeFloat = 1e-3
+    loss_reduction: Literal["sum", "mean"] = "sum"
     evaluate_every: PositiveInt = 100
     patience: PositiveInt | None = None
     blending_window: int = Field(20, ge=2)
+    xsleepnet2_losses: Literal["sums", "means"] = "sums"
+    weight_formula: Literal["guarded", "plain"] = "guarded"
     longest_gap: NonNegativeInt | None = None
 
     @model_validator(mode="after")

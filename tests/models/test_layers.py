@@ -16,6 +16,7 @@ from xsleep.models.layers import (
     dropout,
     triangles,
 )
+from xsleep.settings import NetworkSettings
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_convolutions_of_other_kernels(generator, kernel):
 
 
 def test_released_fcnn_halves_3000_samples_nine_times(generator):
-    fcnn = FCNN(1, 3000, (2,) * 9, 31, 0.02, 0.5, generator)
+    fcnn = FCNN(1, 3000, NetworkSettings(filters=(2,) * 9), generator)
     lengths, x = [], torch.zeros(1, 3000, 1)
     for convolution in fcnn.convolutions:
         x = convolution(x)
@@ -55,7 +56,7 @@ def test_released_fcnn_halves_3000_samples_nine_times(generator):
 
 
 def test_released_fcnn_drops_nothing_after_the_last_convolution(generator):
-    fcnn = FCNN(1, 3000, (4,), 31, 0.02, 0.5, generator).train()
+    fcnn = FCNN(1, 3000, NetworkSettings(filters=(4,)), generator).train()
     x = torch.randn(2, 3000, 1, generator=generator)
     torch.testing.assert_close(fcnn(x), fcnn(x))
     assert (fcnn(x) != 0).all()
