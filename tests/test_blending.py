@@ -114,6 +114,73 @@ def test_released_xsleepnet2_floors_positive_weights_at_1e_5():
     assert small.weights["time-frequency"] == 1e-5
 
 
+CURVES = 1000 / np.sqrt(np.arange(1, 41)) + np.random.default_rng(1).normal(0, 9, (3, 2, 40))
+
+
+def run(system, settings, divisors=(1, 1)):
+    """The last blend on made-up losses of 10 and 20 sequences, each divided."""
+    blending = policy(system, settings)
+    for training, validation in CURVES.transpose(2, 1, 0) / np.reshape(divisors, (2, 1)):
+        losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
+        blend = blending.update(*losses, 10, 20)
+    return blend
+
+
+def test_paper_xsleepnet2_reads_means():
+    means = RELEASED.model_copy(update={"xsleepnet2_losses": "means"})
+    blend, expected = run("XSleepNet2", means), run("XSleepNet2", RELEASED, divisors=(10, 20))
+    assert blend.weights == pytest.approx(expected.weights)
+    assert blend.overfitting == pytest.approx(expected.overfitting)
+    assert blend.weights != pytest.approx(run("XSleepNet2", RELEASED).weights)
+
+
+def test_xsleepnet1_reads_means_in_any_case():
+    means = RELEASED.model_copy(update={"xsleepnet2_losses": "means"})
+    assert run("XSleepNet1", means) == run("XSleepNet1", RELEASED)
+
+
+PLAIN = RELEASED.model_copy(update={"weight_formula": "plain"})
+
+
+@pytest.mark.parametrize("system", ("XSleepNet1", "XSleepNet2"))
+def test_paper_weights_are_proportional_to_g_over_o_squared(system):
+    blend = run(system, PLAIN)
+    raw = {b: max(blend.generalisation[b], 0) / blend.overfitting[b] ** 2 for b in BRANCHES}
+    expected = {b: w / sum(raw.values()) for b, w in raw.items()}
+    assert blend.weights == pytest.approx(expected, rel=1e-12)
+
+
+def weights(settings, *falls):
+    """XSleepNet1's weights after training and validation losses fell so much, per branch."""
+    blending = policy("XSleepNet1", settings)
+    before = dict.fromkeys(BRANCHES, 100.0)
+    after = [dict(zip(BRANCHES, 100 - np.array(f), strict=True)) for f in zip(*falls, strict=True)]
+    blending.update(before, before, 1, 1)
+    return [*blending.update(*after, 1, 1).weights.values()]
+
+
+@pytest.mark.parametrize(
+    ("falls", "expected"),
+    [
+        # G = 2, O = 1 and G = 4, O = 2: 2 and 1; a branch that got worse has none
+        ([(3, 2), (6, 4), (1, -1)], [2 / 3, 1 / 3, 0]),
+        # O = 0: infinite, and shared
+        ([(3, 3), (6, 4), (5, 5)], [1 / 2, 0, 1 / 2]),
+        # G = O = 0 is no weight
+        ([(0, 0), (6, 4), (0, 0)], [0, 1, 0]),
+        ([(0, 0), (6, -4), (1, -1)], [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_plain_weights_that_are_negative_infinite_or_undefined(falls, expected):
+    assert weights(PLAIN, *falls) == pytest.approx(expected)
+
+
+def test_plain_weights_have_no_floor():
+    curve = np.cumsum(np.linspace(-40, 1, 22)) + 2000
+    blend = feed(policy("XSleepNet2", PLAIN), curve, curve + 0.01 * curve**1.1, (1.0, 1e7, 1.0))
+    assert 0 < blend.weights["time-frequency"] < 1e-5
+
+
 @pytest.mark.parametrize(
     ("system", "branches"),
     [("Naive Fusion", ("joint",)), ("ARNN+RNN", ("time-frequency",)), ("FCNN+RNN", ("raw",))],

@@ -128,6 +128,21 @@ class ResourceSettings(Settings):
     gpu: NonNegativeInt = 0
 
 
+DIFFERENCES: dict[str, tuple[str, ...]] = {
+    "units": ("network.gru_units", "network.sequence_units"),
+    "gru_layers": ("network.gru_layers",),
+    "convolution_lengths": ("network.convolution_lengths",),
+    "activation": ("network.activation",),
+    "dropout_after_last_convolution": ("network.dropout_after_last_convolution",),
+    "adam_epsilon": ("training.adam_epsilon",),
+    "l2": ("training.l2",),
+    "loss_reduction": ("training.loss_reduction",),
+    "xsleepnet2_losses": ("training.xsleepnet2_losses",),
+    "weight_formula": ("training.weight_formula",),
+}
+"""Where the paper and the released code compute differently, and the settings that say which."""
+
+
 class Preset(Settings):
     """A named set of hyper-parameters; ``systems`` holds what differs for one system."""
 
@@ -145,6 +160,30 @@ class Preset(Settings):
     def training_of(self, system: str) -> TrainingSettings:
         """The training settings of a system, with its differences."""
         return TrainingSettings(**self.training.model_dump() | self.systems.get(system, {}))
+
+    def value(self, setting: str) -> Any:
+        """The value of a setting, as in ``network.gru_layers``."""
+        group, name = setting.split(".")
+        return getattr(getattr(self, group), name)
+
+    def switched(self, difference: str, paper: Preset) -> Preset:
+        """This preset with one of `DIFFERENCES` as in the paper, for all systems.
+
+        The paper has the sizes of the units the other way round. They are exchanged, so that a
+        preset of small networks keeps to its own sizes.
+        """
+        settings = DIFFERENCES[difference]
+        if difference == "units":
+            values = [self.value(setting) for setting in reversed(settings)]
+        else:
+            values = [paper.value(setting) for setting in settings]
+        content = self.model_dump()
+        for setting, value in zip(settings, values, strict=True):
+            group, name = setting.split(".")
+            content[group][name] = value
+            for changes in content["systems"].values():
+                changes.pop(name, None)
+        return Preset.model_validate(content)
 
 
 class KFold(Settings):
@@ -222,18 +261,28 @@ class DatabaseSettings(Settings):
         return tuple(max(self.channels, key=len).split("-"))
 
 
+class AblationSettings(Settings):
+    """What the ablation table is made of: one of each that is selected or configured."""
+
+    database: str
+    window: Window
+    channels: ChannelSet
+    system: System
+
+
 class Workflow(Settings):
     """The whole configuration: what ``config/config.yaml`` says, with what it refers to.
 
     Attributes:
         databases: the selected databases, in order.
-        presets: those that the databases name.
+        presets: those that the databases name, and ``paper``, which the ablation takes from.
     """
 
     databases: dict[str, DatabaseSettings]
     systems: tuple[System, ...]
     seeds: tuple[NonNegativeInt, ...]
     presets: dict[str, Preset]
+    ablation: AblationSettings
 
 
 class _Selection(Settings):
@@ -244,6 +293,7 @@ class _Selection(Settings):
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     database_settings: dict[str, dict[str, Any]] = {}
     preset_settings: dict[str, dict[str, Any]] = {}
+    ablation: dict[str, Any] = {}
 
 
 def load(config: Mapping[str, Any], folder: Path) -> Workflow:
@@ -263,7 +313,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     }
     presets = {
         name: _named(Preset, folder / "presets", name, selection.preset_settings)
-        for name in {database.preset for database in databases.values()}
+        for name in {"paper", *(database.preset for database in databases.values())}
     }
     for group, given, kind in (
         ("database_settings", selection.database_settings, "databases"),
@@ -272,8 +322,34 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         for name in given:
             _existing(folder / kind, name, f"configuration: {group}")
     return Workflow(
-        databases=databases, systems=selection.systems, seeds=selection.seeds, presets=presets
+        databases=databases,
+        systems=selection.systems,
+        seeds=selection.seeds,
+        presets=presets,
+        ablation=_ablation(selection, databases),
     )
+
+
+def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) -> AblationSettings:
+    """What is given, and the first there is of what is not given."""
+
+    def chosen(key: str, there: Sequence[str]) -> str:
+        value = selection.ablation.get(key, there[0])
+        if value not in there:
+            raise InputError(
+                f"configuration: ablation.{key} = {value!r}: not selected; "
+                f"choose from {', '.join(there)}"
+            )
+        return value
+
+    database = chosen("database", tuple(databases))
+    found = {
+        "database": database,
+        "window": chosen("window", databases[database].windows),
+        "channels": chosen("channels", databases[database].channels),
+        "system": chosen("system", selection.systems),
+    }
+    return _checked(AblationSettings, selection.ablation | found, "configuration: ablation")
 
 
 def _named(
