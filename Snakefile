@@ -17,6 +17,7 @@ include: "rules/folds.smk"
 include: "rules/training.smk"
 include: "rules/scoring.smk"
 include: "rules/tables.smk"
+include: "rules/ablation.smk"
 include: "rules/figures.smk"
 
 

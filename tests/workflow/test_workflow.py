@@ -16,6 +16,7 @@ import yaml
 
 from tests.conftest import ROOT, SHARED
 from xsleep.pipeline import PACKAGES
+from xsleep.settings import DIFFERENCES
 from xsleep.store import read_predictions
 
 SYSTEMS = ["XSleepNet2", "Naive Fusion"]
@@ -183,6 +184,49 @@ def test_another_database_leaves_the_runs_of_the_first_alone(finished):
     jobs = planned(finished[0], config=changed)
     assert jobs["train"] == 2 * 7
     assert jobs["epochs"] == 7
+
+
+def ablated(difference, fold):
+    return RUN.format("XSleepNet2", fold).replace("results", f"results/ablation/{difference}")
+
+
+def test_the_ablation_trains_each_difference_once_and_shares_the_rest(finished):
+    jobs = planned(finished[0], "results/ablation.csv")
+    assert jobs == {"train": 2 * len(DIFFERENCES), "score": 2 * len(DIFFERENCES), "ablation": 1}
+
+
+def test_an_ablation_run_has_its_difference_and_nothing_else_switched(finished, tmp_path):
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    target = f"{ablated('activation', 1)}/run.json"
+    status, text = snakemake(tmp_path, target, "--rerun-triggers", "mtime")
+    assert status == 0, text
+    base = json.loads((tmp_path / RUN.format("XSleepNet2", 1) / "run.json").read_text())
+    run = json.loads((tmp_path / target).read_text())
+    assert run["network"] == base["network"] | {"activation": "prelu"}
+    assert run["training"] == base["training"]
+    assert run["parameters"] == base["parameters"] + 4 + 4
+
+
+def test_the_ablation_table_is_made_of_the_runs(finished, tmp_path):
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    for difference in DIFFERENCES:  # in place of training twenty networks
+        for fold in (1, 2):
+            plain = tmp_path / RUN.format("XSleepNet2", fold)
+            shutil.copytree(plain, tmp_path / ablated(difference, fold))
+    status, text = snakemake(tmp_path, "results/ablation.csv", "--rerun-triggers", "mtime")
+    assert status == 0, text
+    with (tmp_path / "results/ablation.csv").open() as file:
+        rows = {row["difference"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["none", *DIFFERENCES]
+    assert rows["units"]["setting"] == "network.gru_units, network.sequence_units"
+    assert rows["gru_layers"]["value"] == "1"
+    with (tmp_path / "results/table2.csv").open() as file:
+        measured = next(csv.DictReader(file))
+    for row in rows.values():
+        assert row["accuracy"] == measured["EEG accuracy"]
+        assert (row["change in accuracy"], row["change in kappa"]) == ("0.0", "0.000")
 
 
 def test_lint_finds_nothing(finished):
