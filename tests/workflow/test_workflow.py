@@ -74,7 +74,7 @@ def environment():
 
 def planned(folder, *arguments, config=TINY):
     """Job counts of a dry run, by rule."""
-    status, text = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments, config=config)
+    status, text = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", config=config)
     assert status == 0, text
     counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
     counts.pop("total", None)
