@@ -16,6 +16,7 @@ include: "rules/training.smk"
 include: "rules/scoring.smk"
 include: "rules/zero_shot.smk"
 include: "rules/tables.smk"
+include: "rules/ablation.smk"
 include: "rules/figures.smk"
 
 

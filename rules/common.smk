@@ -21,10 +21,12 @@ except InputError as error:
 # Names as in Table 2; a path has a hyphen where the name has a space.
 SYSTEMS = {system.replace(" ", "-"): system for system in WORKFLOW.systems}
 
-RUN = "results/{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
+# The root is results, or where a difference to the paper is switched results/ablation/DIFFERENCE.
+RUN = "{root}/{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
 
 
 wildcard_constraints:
+    root=f"results(/ablation/({'|'.join(xsleep_settings.DIFFERENCES)}))?",
     database="|".join(re.escape(database) for database in WORKFLOW.sources),
     recording="[^/]+",
     window="[^/]+",
@@ -39,13 +41,22 @@ def fold_count(database):
     return published_count(database) if folds == "published" else folds.folds
 
 
-def preset(database):
-    return WORKFLOW.presets[WORKFLOW.sources[database].preset]
+def preset(database, difference=""):
+    """The hyper-parameters of a database, or these with one difference as in the paper."""
+    plain = WORKFLOW.presets[WORKFLOW.sources[database].preset]
+    return (
+        plain.switched(difference, WORKFLOW.presets["paper"]) if difference else plain
+    )
+
+
+def run_preset(wildcards):
+    """The hyper-parameters of a run."""
+    return preset(wildcards.database, wildcards.root.partition("/ablation/")[2])
 
 
 def training_settings(wildcards):
     """Settings of a run's training, with what differs for its system."""
-    return preset(wildcards.database).training_of(SYSTEMS[wildcards.system])
+    return run_preset(wildcards).training_of(SYSTEMS[wildcards.system])
 
 
 def source_params(wildcards):
@@ -86,12 +97,20 @@ def runs(database, systems=tuple(SYSTEMS)):
     ]
 
 
+def run_path(run, difference=""):
+    """The folder of a run."""
+    root = f"results/ablation/{difference}" if difference else "results"
+    return RUN.format(root=root, **run)
+
+
 def first_histories(systems):
     """Input function: histories of the first seed and fold of these systems."""
 
     def files(wildcards):
         run = dict(wildcards, seed=WORKFLOW.seeds[0], fold=1)
-        return [f"{RUN}/history.csv".format(**run, system=system) for system in systems]
+        return [
+            f"{run_path(run | {'system': system})}/history.csv" for system in systems
+        ]
 
     return files
 

@@ -12,15 +12,15 @@ rule score:
         f"logs/benchmarks/scoring/{RUN}.tsv"
     conda:
         "../environment.yml"
-    threads: lambda wildcards: preset(wildcards.database).resources.threads
+    threads: lambda wildcards: run_preset(wildcards).resources.threads
     resources:
-        mem_mb=lambda wildcards: preset(wildcards.database).resources.mem_mb,
+        mem_mb=lambda wildcards: run_preset(wildcards).resources.mem_mb,
         runtime=60,
-        gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
+        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
     params:
         longest_gap=lambda wildcards: training_settings(wildcards).longest_gap,
     message:
-        "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
+        "{wildcards.root}/{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "score {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
     script:
         "../workflow_scripts/score.py"

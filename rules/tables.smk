@@ -1,7 +1,7 @@
 rule table2:
     input:
         predictions=[
-            f"{RUN}/predictions.h5".format(**run)
+            f"{run_path(run)}/predictions.h5"
             for database in WORKFLOW.databases
             for run in runs(database)
         ],

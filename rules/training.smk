@@ -13,19 +13,17 @@ rule train:
         f"logs/benchmarks/training/{RUN}.tsv"
     conda:
         "../environment.yml"
-    threads: lambda wildcards: preset(wildcards.database).resources.threads
+    threads: lambda wildcards: run_preset(wildcards).resources.threads
     resources:
-        mem_mb=lambda wildcards: preset(wildcards.database).resources.mem_mb,
-        runtime=lambda wildcards: preset(wildcards.database).resources.runtime,
-        gpu=lambda wildcards: preset(wildcards.database).resources.gpu,
+        mem_mb=lambda wildcards: run_preset(wildcards).resources.mem_mb,
+        runtime=lambda wildcards: run_preset(wildcards).resources.runtime,
+        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
     params:
         system=lambda wildcards: SYSTEMS[wildcards.system],
-        network=lambda wildcards: preset(wildcards.database).network.model_dump(
-            mode="json"
-        ),
+        network=lambda wildcards: run_preset(wildcards).network.model_dump(mode="json"),
         training=lambda wildcards: training_settings(wildcards).model_dump(mode="json"),
     message:
-        "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
+        "{wildcards.root}/{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
     script:
         "../workflow_scripts/train.py"

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from xsleep.blending import policy
+from xsleep.settings import TrainingSettings
 
 TRACES = Path(__file__).parents[2] / "shared/reference/parity/blending_traces.json"
+RELEASED = TrainingSettings(steps=1)
 BRANCHES = ("raw", "time-frequency", "joint")
 
 
@@ -30,7 +32,7 @@ def evaluations(trace):
 
 def test_released_traces_are_reproduced(trace):
     system, trace = trace
-    blending = policy(system)
+    blending = policy(system, RELEASED)
     for arguments, weights, w_g_o in zip(
         evaluations(trace), trace["weights"], trace["w_g_o"], strict=True
     ):
@@ -48,18 +50,18 @@ def test_released_traces_are_reproduced(trace):
 @pytest.mark.parametrize("interruption", (1, 21, 22, 40))
 def test_policy_resumes_exactly_from_a_json_state(system, interruption):
     curves = 1000 / np.sqrt(np.arange(1, 61)) + np.random.default_rng(0).normal(0, 9, (2, 3, 60))
-    whole, interrupted = policy(system), policy(system)
+    whole, interrupted = policy(system, RELEASED), policy(system, RELEASED)
     for i, (training, validation) in enumerate(curves.transpose(2, 0, 1)):
         if i == interruption:
             state = json.dumps(interrupted.state())
-            interrupted = policy(system)
+            interrupted = policy(system, RELEASED)
             interrupted.restore(json.loads(state))
         losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
         assert whole.update(*losses, 10, 20) == interrupted.update(*losses, 10, 20)
 
 
 def test_state_of_a_policy_does_not_change_with_later_evaluations():
-    blending = policy("XSleepNet2")
+    blending = policy("XSleepNet2", RELEASED)
     feed(blending, [100.0], [100.0])
     state = blending.state()
     before = json.dumps(state)
@@ -80,7 +82,7 @@ def feed(blending, training, validation, scale=(1.0, 1.0, 1.0)):
 
 
 def test_sec3_xsleepnet1_measures_are_falls_of_the_mean_losses():
-    blend = feed(policy("XSleepNet1"), [100.0, 80.0], [200.0, 170.0])
+    blend = feed(policy("XSleepNet1", RELEASED), [100.0, 80.0], [200.0, 170.0])
     assert blend.generalisation["raw"] == pytest.approx(30 / 20)
     assert blend.overfitting["raw"] == pytest.approx(20 / 10 - 30 / 20)
     assert blend.weights == pytest.approx(dict.fromkeys(BRANCHES, 1 / 3))
@@ -89,27 +91,94 @@ def test_sec3_xsleepnet1_measures_are_falls_of_the_mean_losses():
 def test_sec3_xsleepnet2_measures_are_zero_on_straight_lines():
     # Past the smoothing's start the tangent of a line is constant, and its own reference.
     line = np.linspace(500, 100, 60)
-    blend = feed(policy("XSleepNet2"), line, line)
+    blend = feed(policy("XSleepNet2", RELEASED), line, line)
     assert blend.generalisation["joint"] == pytest.approx(0, abs=1e-9)
     assert blend.overfitting["joint"] == pytest.approx(0, abs=1e-9)
 
 
 def test_released_xsleepnet2_weights_are_equal_for_the_first_21_evaluations():
     curve = np.cumsum(np.linspace(-30, 1, 22)) + 1000
-    assert feed(policy("XSleepNet2"), curve[:21], curve[:21]).generalisation is None
-    assert feed(policy("XSleepNet2"), curve, curve).generalisation is not None
+    assert feed(policy("XSleepNet2", RELEASED), curve[:21], curve[:21]).generalisation is None
+    assert feed(policy("XSleepNet2", RELEASED), curve, curve).generalisation is not None
 
 
 def test_released_weights_are_equal_where_all_are_negative():
-    blend = feed(policy("XSleepNet1"), [100.0, 80.0], [200.0, 210.0])
+    blend = feed(policy("XSleepNet1", RELEASED), [100.0, 80.0], [200.0, 210.0])
     assert blend.generalisation["raw"] < 0
     assert blend.weights == dict.fromkeys(BRANCHES, 1 / 3)
 
 
 def test_released_xsleepnet2_floors_positive_weights_at_1e_5():
     curve = np.cumsum(np.linspace(-40, 1, 22)) + 2000
-    small = feed(policy("XSleepNet2"), curve, curve, scale=(1.0, 1e-7, 1.0))
+    small = feed(policy("XSleepNet2", RELEASED), curve, curve, scale=(1.0, 1e-7, 1.0))
     assert small.weights["time-frequency"] == 1e-5
+
+
+CURVES = 1000 / np.sqrt(np.arange(1, 41)) + np.random.default_rng(1).normal(0, 9, (3, 2, 40))
+
+
+def run(system, settings, divisors=(1, 1)):
+    """The last blend on made-up losses of 10 and 20 sequences, each divided."""
+    blending = policy(system, settings)
+    for training, validation in CURVES.transpose(2, 1, 0) / np.reshape(divisors, (2, 1)):
+        losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
+        blend = blending.update(*losses, 10, 20)
+    return blend
+
+
+def test_paper_xsleepnet2_reads_means():
+    means = RELEASED.model_copy(update={"xsleepnet2_losses": "means"})
+    blend, expected = run("XSleepNet2", means), run("XSleepNet2", RELEASED, divisors=(10, 20))
+    assert blend.weights == pytest.approx(expected.weights)
+    assert blend.overfitting == pytest.approx(expected.overfitting)
+    assert blend.weights != pytest.approx(run("XSleepNet2", RELEASED).weights)
+
+
+def test_xsleepnet1_reads_means_in_any_case():
+    means = RELEASED.model_copy(update={"xsleepnet2_losses": "means"})
+    assert run("XSleepNet1", means) == run("XSleepNet1", RELEASED)
+
+
+PLAIN = RELEASED.model_copy(update={"weight_formula": "plain"})
+
+
+@pytest.mark.parametrize("system", ("XSleepNet1", "XSleepNet2"))
+def test_paper_weights_are_proportional_to_g_over_o_squared(system):
+    blend = run(system, PLAIN)
+    raw = {b: max(blend.generalisation[b], 0) / blend.overfitting[b] ** 2 for b in BRANCHES}
+    expected = {b: w / sum(raw.values()) for b, w in raw.items()}
+    assert blend.weights == pytest.approx(expected, rel=1e-12)
+
+
+def weights(settings, *falls):
+    """XSleepNet1's weights after training and validation losses fell so much, per branch."""
+    blending = policy("XSleepNet1", settings)
+    before = dict.fromkeys(BRANCHES, 100.0)
+    after = [dict(zip(BRANCHES, 100 - np.array(f), strict=True)) for f in zip(*falls, strict=True)]
+    blending.update(before, before, 1, 1)
+    return [*blending.update(*after, 1, 1).weights.values()]
+
+
+@pytest.mark.parametrize(
+    ("falls", "expected"),
+    [
+        # G = 2, O = 1 and G = 4, O = 2: 2 and 1; a branch that got worse has none
+        ([(3, 2), (6, 4), (1, -1)], [2 / 3, 1 / 3, 0]),
+        # O = 0: infinite, and shared
+        ([(3, 3), (6, 4), (5, 5)], [1 / 2, 0, 1 / 2]),
+        # G = O = 0 is no weight
+        ([(0, 0), (6, 4), (0, 0)], [0, 1, 0]),
+        ([(0, 0), (6, -4), (1, -1)], [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_plain_weights_that_are_negative_infinite_or_undefined(falls, expected):
+    assert weights(PLAIN, *falls) == pytest.approx(expected)
+
+
+def test_plain_weights_have_no_floor():
+    curve = np.cumsum(np.linspace(-40, 1, 22)) + 2000
+    blend = feed(policy("XSleepNet2", PLAIN), curve, curve + 0.01 * curve**1.1, (1.0, 1e7, 1.0))
+    assert 0 < blend.weights["time-frequency"] < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -118,7 +187,7 @@ def test_released_xsleepnet2_floors_positive_weights_at_1e_5():
 )
 def test_systems_without_blending_have_constant_weights(system, branches):
     losses = dict.fromkeys(branches, 100.0)
-    blending = policy(system)
+    blending = policy(system, RELEASED)
     blending.restore(json.loads(json.dumps(blending.state())))
     blend = blending.update(losses, losses, 10, 10)
     assert blend.weights == dict.fromkeys(branches, 1.0)

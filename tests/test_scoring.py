@@ -106,7 +106,7 @@ def test_losses_are_sums_over_sequences_of_means_over_epochs(tmp_path):
         logits = built(**inputs(built, arrays))
     assert losses.count == len(spans)
     for branch in built.branches:
-        alone = weighted_loss({branch: logits[branch]}, labels, {branch: 1.0}).item()
+        alone = weighted_loss({branch: logits[branch]}, labels, {branch: 1.0}, "sum").item()
         assert losses.sums[branch] == pytest.approx(alone, rel=1e-5)
         right = (logits[branch].argmax(-1) == labels).float().mean().item()
         assert losses.accuracies[branch] == pytest.approx(right)

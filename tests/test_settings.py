@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from xsleep.errors import InputError
-from xsleep.settings import SYSTEMS, load
+from xsleep.settings import DIFFERENCES, SYSTEMS, NetworkSettings, TrainingSettings, load
 
 CONFIG = Path(__file__).parents[1] / "config"
 BASE = yaml.safe_load((CONFIG / "config.yaml").read_text())
@@ -40,6 +40,98 @@ def test_the_database_of_zero_shot_is_there_without_being_selected():
 def test_every_window_can_be_selected(window):
     changes = {"database_settings": {"simulated": {"windows": [window]}}}
     assert load(BASE | changes, CONFIG).databases["simulated"].windows == (window,)
+
+
+PRESETS = {
+    name: yaml.safe_load((CONFIG / f"presets/{name}.yaml").read_text())
+    for name in ("paper", "released")
+}
+
+
+def test_paper_and_released_differ_in_every_difference_and_in_nothing_else():
+    paper, released = (
+        {
+            f"{group}.{name}": value
+            for group in ("network", "training")
+            for name, value in preset.pop(group).items()
+        }
+        | preset
+        for preset in (dict(PRESETS["paper"]), dict(PRESETS["released"]))
+    )
+    assert paper.keys() == released.keys()
+    assert {key for key in paper if paper[key] != released[key]} == {
+        setting for settings in DIFFERENCES.values() for setting in settings
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_paper_and_released_leave_no_hyper_parameter_to_the_defaults(name):
+    assert PRESETS[name]["network"].keys() == NetworkSettings.model_fields.keys()
+    either = {"steps", "patience"}  # or training_epochs, which both have; no early stopping
+    assert PRESETS[name]["training"].keys() == TrainingSettings.model_fields.keys() - either
+
+
+def preset(name, **changes):
+    """A preset, and the paper's."""
+    config = BASE | {
+        "database_settings": {"simulated": {"preset": name}},
+        "preset_settings": {name: changes},
+    }
+    presets = load(config, CONFIG).presets
+    return presets[name], presets["paper"]
+
+
+def test_the_defaults_are_the_released_settings():
+    released, _ = preset("released")
+    assert released.network == NetworkSettings()
+    assert released.training == TrainingSettings(training_epochs=10)
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES)
+@pytest.mark.parametrize("name", ("released", "embedded"))
+def test_a_difference_is_switched_alone(name, difference):
+    before, paper = preset(name)
+    after = before.switched(difference, paper)
+    changed = {
+        f"{group}.{key}"
+        for group in ("network", "training")
+        for key, value in getattr(before, group)
+        if value != getattr(getattr(after, group), key)
+    }
+    assert changed == set(DIFFERENCES[difference])
+    assert (after.systems, after.resources) == (before.systems, before.resources)
+
+
+def test_all_differences_switched_make_the_paper_of_the_released():
+    switched, paper = preset("released")
+    for difference in DIFFERENCES:
+        switched = switched.switched(difference, paper)
+    assert switched == paper
+
+
+def test_units_are_exchanged_so_that_a_preset_keeps_its_sizes():
+    embedded, paper = preset("embedded")
+    units = embedded.switched("units", paper).network
+    assert (units.gru_units, units.sequence_units) == (
+        embedded.network.sequence_units,
+        embedded.network.gru_units,
+    )
+
+
+def test_a_difference_is_switched_for_a_system_with_a_value_of_its_own():
+    embedded, paper = preset("embedded", systems={"XSleepNet2": {"l2": 0.5, "batch_size": 3}})
+    training = embedded.switched("l2", paper).training_of("XSleepNet2")
+    assert (training.l2, training.batch_size) == (0, 3)
+
+
+def test_the_ablation_takes_the_first_of_what_is_not_given():
+    config = BASE | {"databases": ["SleepEDF-20"], "ablation": {"channels": "EEG-EOG"}}
+    assert load(config, CONFIG).ablation.model_dump() == {
+        "database": "SleepEDF-20",
+        "window": "in-bed",
+        "channels": "EEG-EOG",
+        "system": "XSleepNet2",
+    }
 
 
 def test_settings_can_be_changed_by_name():
@@ -80,6 +172,32 @@ def test_settings_can_be_changed_by_name():
             {"preset_settings": {"embedded": {"training": {"training_epochs": 3}}}},
             "presets/embedded.yaml: training = ",
         ),
+        (
+            {"preset_settings": {"embedded": {"network": {"activation": "relu"}}}},
+            "network.activation = 'relu': Input should be 'leaky_relu' or 'prelu'",
+        ),
+        (
+            {"preset_settings": {"embedded": {"network": {"convolution_lengths": 325}}}},
+            "network.convolution_lengths = 325: Input should be 'halved' or 'printed'",
+        ),
+        (
+            {"preset_settings": {"paper": {"training": {"loss_reduction": "max"}}}},
+            "presets/paper.yaml: training.loss_reduction = 'max': Input should be 'sum' or 'mean'",
+        ),
+        (
+            {"preset_settings": {"embedded": {"training": {"weight_formula": "G/O"}}}},
+            "training.weight_formula = 'G/O': Input should be 'guarded' or 'plain'",
+        ),
+        (
+            {"preset_settings": {"embedded": {"training": {"xsleepnet2_losses": "sum"}}}},
+            "training.xsleepnet2_losses = 'sum': Input should be 'sums' or 'means'",
+        ),
+        (
+            {"ablation": {"database": "DREAMS"}},
+            "configuration: ablation.database = 'DREAMS': not selected; choose from simulated",
+        ),
+        ({"ablation": {"window": "whole-night"}}, "ablation.window = 'whole-night': not selected"),
+        ({"ablation": {"seed": 1}}, "ablation: seed is not a known key; choose from database"),
         ({"preset_settings": {"embeded": {}}}, "preset_settings: 'embeded' is not known; choose"),
         (
             {"database_settings": {"simulated": {"windows": ["all-night"]}}},
@@ -91,7 +209,7 @@ def test_settings_can_be_changed_by_name():
         ),
         (
             {"database_settings": {"simulated": {"preset": "fast"}}},
-            "'fast' is not known; choose from embedded, released",
+            "'fast' is not known; choose from embedded, paper, released",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from rich.console import Console
 from xsleep.errors import InputError
 from xsleep.metrics import measure
 from xsleep.store import Prediction, write_predictions
-from xsleep.tables import Cell, read_csv, summary, table2, write_csv
+from xsleep.tables import Cell, ablation, read_csv, summary, table2, write_csv
 
 HEADER = "recording,subject,epochs,W,N1,N2,N3,REM,skipped"
 
@@ -237,3 +237,27 @@ def test_a_database_without_a_table_of_recordings_is_named(study):
     study.run("a1")
     with pytest.raises(InputError, match=r"SleepEDF-20: no recordings\.csv"):
         table2(study.cells, {})
+
+
+def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tmp_path):
+    nights = {
+        difference: study.run("a1", "a2", fold=1) + study.run("b1", fold=2)
+        for difference in ("none", "units")
+    }
+    runs = {"none": study.cells[:2], "units": study.cells[2:]}
+    settings = {"none": {}, "units": {"network.gru_units": 64, "network.sequence_units": 256}}
+    table = ablation(runs, settings, {"SleepEDF-20": study.recordings("SleepEDF-20")})
+    assert table["difference"].tolist() == ["none", "units"]
+    assert table["setting"].tolist() == ["", "network.gru_units, network.sequence_units"]
+    assert table["value"].tolist() == ["", "64, 256"]
+    assert table.loc[1, "subjects":"seeds"].tolist() == [2, 3, 1, 60, 2, 1]
+    none, units = (measure(*epochs(n)) for n in nights.values())
+    for metric in none:
+        assert table.loc[1, metric] == pytest.approx(units[metric])
+        assert table.loc[0, f"change in {metric}"] == 0
+        assert table.loc[1, f"change in {metric}"] == pytest.approx(units[metric] - none[metric])
+    write_csv(table, tmp_path / "ablation.csv")
+    written = pd.read_csv(tmp_path / "ablation.csv", dtype=str, keep_default_na=False)
+    assert written.loc[1, "value"] == "64, 256"
+    assert written.loc[1, "change in kappa"] == f"{units['kappa'] - none['kappa']:.3f}"
+    assert written.loc[1, "change in MF1"] == f"{units['MF1'] - none['MF1']:.1f}"

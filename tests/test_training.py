@@ -121,8 +121,33 @@ def test_released_loss_is_the_sum_over_the_batch_and_the_mean_over_the_sequence(
     logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
     expected = -logits.log_softmax(-1).gather(2, labels[..., None]).mean(1).sum()
-    loss = weighted_loss({"raw": logits, "joint": logits}, labels, {"raw": 0.2, "joint": 0.5})
+    loss = weighted_loss(
+        {"raw": logits, "joint": logits}, labels, {"raw": 0.2, "joint": 0.5}, "sum"
+    )
     assert loss.item() == pytest.approx(0.7 * expected.item(), rel=1e-6)
+
+
+def test_paper_loss_is_the_mean_over_the_batch():
+    logits = {"joint": torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))}
+    labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
+    mean, total = (weighted_loss(logits, labels, {"joint": 0.5}, r) for r in ("mean", "sum"))
+    assert mean.item() == pytest.approx(total.item() / 3, rel=1e-6)
+
+
+def test_training_takes_its_loss_from_the_settings(tmp_path, data):
+    """Adam divides a loss's scale out of its steps: but for L2 and epsilon, nothing may change."""
+    settings = QUICK.model_copy(update={"l2": 0.0, "adam_epsilon": 1e-20, "learning_rate": 1e-4})
+    losses = {}
+    for name, change in {
+        "sum": {},
+        "mean": {"loss_reduction": "mean"},
+        "mean, l2": {"loss_reduction": "mean", "l2": 1.0},
+        "sum, l2": {"l2": 1.0},
+    }.items():
+        run("FCNN+RNN", data, tmp_path / name, settings.model_copy(update=change))
+        losses[name] = float(history(tmp_path / name)[-1]["raw validation loss"])
+    assert losses["mean"] == pytest.approx(losses["sum"], rel=1e-4)
+    assert losses["mean, l2"] != pytest.approx(losses["sum, l2"], rel=1e-4)
 
 
 def test_a_diverging_training_is_one_line(tmp_path, data):

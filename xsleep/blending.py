@@ -3,17 +3,25 @@
 A branch's generalisation measure G and overfitting measure O come from its losses
 on a subset of the training set and on the validation set; its weight is
 proportional to G / O^2. XSleepNet1 reads them off the losses themselves,
-XSleepNet2 off the tangents of the smoothed losses. Both follow the released code,
-which adds 1e-6 to O^2, sets negative weights to 0, and falls back on equal
-weights where all are 0.
+XSleepNet2 off the tangents of the smoothed losses.
+
+The ``guarded`` formula is the released code's: it adds 1e-6 to O^2, and XSleepNet2 lifts the
+weights of branches that have one to at least 1e-5. The ``plain`` one is the paper's G / O^2 as it
+stands; where O is 0 and G is not, the weight is infinite, and the branches with such a one share
+all of it. Under both, a branch with negative G, whose loss a negative weight would raise, has
+weight 0 as in the released code (the paper does not say), and where no branch has a weight all
+are equal.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+
+from xsleep.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -55,15 +63,26 @@ def _equal(branches) -> Blend:
     return Blend({branch: 1 / len(branches) for branch in branches})
 
 
+def _guarded(g: float, o: float) -> float:
+    return max(g / (o**2 + 1e-6), 0.0)
+
+
+def _plain(g: float, o: float) -> float:
+    if g <= 0:
+        return 0.0
+    return g / square if (square := o**2) else math.inf
+
+
 class _Adaptive(Policy, ABC):
     """Weights from the history of losses; a subclass says what G and O are."""
 
     warm_up: int
     """Evaluations after the first that keep the weights equal."""
     floor: float
-    """Least weight of a branch that has one, after normalising."""
+    """Least weight of a branch that has one, after normalising; of the guarded formula."""
 
-    def __init__(self):
+    def __init__(self, settings: TrainingSettings):
+        self.plain = settings.weight_formula == "plain"
         self.losses: dict[str, list[tuple[float, float]]] = {}  # (training, validation)
 
     @abstractmethod
@@ -86,12 +105,16 @@ class _Adaptive(Policy, ABC):
 
         sizes = (training_size, validation_size)
         measured = {branch: self.measures(branch, sizes) for branch in training_loss_sums}
-        raw = {branch: max(g / (o**2 + 1e-6), 0.0) for branch, (g, o) in measured.items()}
+        share = _plain if self.plain else _guarded
+        raw = {branch: share(g, o) for branch, (g, o) in measured.items()}
+        if math.inf in raw.values():
+            raw = {branch: float(w == math.inf) for branch, w in raw.items()}
         total = sum(raw.values())
+        floor = 0.0 if self.plain else self.floor
         if total == 0:
             weights = _equal(raw).weights
         else:
-            weights = {b: max(w / total, self.floor) if w > 0 else 0.0 for b, w in raw.items()}
+            weights = {b: max(w / total, floor) if w > 0 else 0.0 for b, w in raw.items()}
         return Blend(
             weights,
             {branch: g for branch, (g, _) in measured.items()},
@@ -124,18 +147,19 @@ class XSleepNet2(_Adaptive):
     the smoothed loss, a point of which is the mean of the last ``window`` losses. The
     reference is the pair of tangents at which the validation loss, which stands for the true one,
     fell fastest; the first reference is that of the window one evaluation earlier.
-    Losses are sums over the sets, as in the released code; the paper has means.
+    Losses are sums over the sets, as in the released code, or means, as in the paper.
     """
 
     floor = 1e-5
 
-    def __init__(self, window: int):
-        super().__init__()
-        self.window = self.warm_up = window
+    def __init__(self, settings: TrainingSettings):
+        super().__init__(settings)
+        self.window = self.warm_up = settings.blending_window
+        self.means = settings.xsleepnet2_losses == "means"
         self.reference: dict[str, list[float]] = {}  # tangents (training, validation)
 
     def measures(self, branch: str, sizes: tuple[int, int]) -> tuple[float, float]:
-        losses = np.array(self.losses[branch])
+        losses = np.array(self.losses[branch]) / (sizes if self.means else 1)
         now = self._tangents(losses)
         reference = self.reference.setdefault(branch, self._tangents(losses[:-1]))
         training, validation = np.subtract(now, reference)
@@ -160,11 +184,8 @@ class XSleepNet2(_Adaptive):
         self.reference = {branch: [*pair] for branch, pair in state["reference"].items()}
 
 
-def policy(system: str, window: int = 20) -> Policy:
-    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weight equally.
-
-    ``window`` is the number of evaluations over which XSleepNet2 looks back.
-    """
+def policy(system: str, settings: TrainingSettings) -> Policy:
+    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weight equally."""
     if system == "XSleepNet2":
-        return XSleepNet2(window)
-    return XSleepNet1() if system == "XSleepNet1" else Policy()
+        return XSleepNet2(settings)
+    return XSleepNet1(settings) if system == "XSleepNet1" else Policy()

@@ -42,23 +42,31 @@ class Settings(BaseModel):
 
 
 class NetworkSettings(Settings):
-    """Sizes of the networks. The defaults are those of the released code.
+    """What the networks compute. The defaults are those of the released code.
 
     Attributes:
         filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
         filter_deviation: of the truncated normal distribution that filters start from.
+        convolution_lengths: ``halved``: every feature map has half the samples of the one before,
+            rounded up; ``printed``: as in the paper's text, where the third of nine is 325 samples
+            long instead of 375 (its middle is kept).
+        activation: of the convolutions: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns
+            one slope for each filter.
         gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
         filterbank: filters of the learned filterbank.
         frame_units: bidirectional LSTM between the frames of an epoch.
         attention: size of the attention layer.
         sequence_units: bidirectional LSTM between epochs, after the attention.
         convolution_dropout, recurrent_dropout: probability of dropping a value.
+        dropout_after_last_convolution: whether the FCNN's output is dropped from as well.
         sequence_length: L, epochs in a sequence.
     """
 
     filters: tuple[PositiveInt, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)
     kernel: PositiveInt = 31
     filter_deviation: PositiveFloat = 0.02
+    convolution_lengths: Literal["halved", "printed"] = "halved"
+    activation: Literal["leaky_relu", "prelu"] = "leaky_relu"
     gru_units: PositiveInt = 256
     gru_layers: PositiveInt = 2
     filterbank: PositiveInt = 32
@@ -66,6 +74,7 @@ class NetworkSettings(Settings):
     attention: PositiveInt = 64
     sequence_units: PositiveInt = 64
     convolution_dropout: float = Field(0.5, ge=0, lt=1)
+    dropout_after_last_convolution: bool = False
     recurrent_dropout: float = Field(0.25, ge=0, lt=1)
     sequence_length: PositiveInt = 20
 
@@ -79,11 +88,15 @@ class TrainingSettings(Settings):
         batch_size: sequences in a minibatch.
         learning_rate, adam_epsilon: of Adam.
         l2: factor of half the squared norm of all variables but the filterbanks.
+        loss_reduction: over the sequences of a minibatch; within one it is always the mean.
         evaluate_every: steps between evaluations, which also update the loss weights.
         patience: evaluations without a better validation accuracy after which training
             stops; ``None``: never.
         blending_window: evaluations over which XSleepNet2 smooths losses and fits tangents;
             its weights adapt once there are more than that many.
+        xsleepnet2_losses: what XSleepNet2 reads its tangents off: a set's ``sums`` or ``means``.
+            XSleepNet1 always has means.
+        weight_formula: how G and O of a branch become its weight; see `xsleep.blending`.
         longest_gap: a sequence bridges at most so many dropped epochs in a row; ``None``: any
             number, as the authors concatenate.
     """
@@ -94,9 +107,12 @@ class TrainingSettings(Settings):
     learning_rate: PositiveFloat = 1e-4
     adam_epsilon: PositiveFloat = 1e-8
     l2: NonNegativeFloat = 1e-3
+    loss_reduction: Literal["sum", "mean"] = "sum"
     evaluate_every: PositiveInt = 100
     patience: PositiveInt | None = None
     blending_window: int = Field(20, ge=2)
+    xsleepnet2_losses: Literal["sums", "means"] = "sums"
+    weight_formula: Literal["guarded", "plain"] = "guarded"
     longest_gap: NonNegativeInt | None = None
 
     @model_validator(mode="after")
@@ -113,6 +129,21 @@ class ResourceSettings(Settings):
     mem_mb: PositiveInt = 4000
     runtime: PositiveInt = 60
     gpu: NonNegativeInt = 0
+
+
+DIFFERENCES: dict[str, tuple[str, ...]] = {
+    "units": ("network.gru_units", "network.sequence_units"),
+    "gru_layers": ("network.gru_layers",),
+    "convolution_lengths": ("network.convolution_lengths",),
+    "activation": ("network.activation",),
+    "dropout_after_last_convolution": ("network.dropout_after_last_convolution",),
+    "adam_epsilon": ("training.adam_epsilon",),
+    "l2": ("training.l2",),
+    "loss_reduction": ("training.loss_reduction",),
+    "xsleepnet2_losses": ("training.xsleepnet2_losses",),
+    "weight_formula": ("training.weight_formula",),
+}
+"""Where the paper and the released code compute differently, and the settings that say which."""
 
 
 class Preset(Settings):
@@ -132,6 +163,30 @@ class Preset(Settings):
     def training_of(self, system: str) -> TrainingSettings:
         """The training settings of a system, with its differences."""
         return TrainingSettings(**self.training.model_dump() | self.systems.get(system, {}))
+
+    def value(self, setting: str) -> Any:
+        """The value of a setting, as in ``network.gru_layers``."""
+        group, name = setting.split(".")
+        return getattr(getattr(self, group), name)
+
+    def switched(self, difference: str, paper: Preset) -> Preset:
+        """This preset with one of `DIFFERENCES` as in the paper, for all systems.
+
+        The paper has the sizes of the units the other way round. They are exchanged, so that a
+        preset of small networks keeps to its own sizes.
+        """
+        settings = DIFFERENCES[difference]
+        if difference == "units":
+            values = [self.value(setting) for setting in reversed(settings)]
+        else:
+            values = [paper.value(setting) for setting in settings]
+        content = self.model_dump()
+        for setting, value in zip(settings, values, strict=True):
+            group, name = setting.split(".")
+            content[group][name] = value
+            for changes in content["systems"].values():
+                changes.pop(name, None)
+        return Preset.model_validate(content)
 
 
 class KFold(Settings):
@@ -221,13 +276,22 @@ class ZeroShotSettings(Settings):
     database: str
 
 
+class AblationSettings(Settings):
+    """What the ablation table is made of: one of each that is selected or configured."""
+
+    database: str
+    window: Window
+    channels: ChannelSet
+    system: System
+
+
 class Workflow(Settings):
     """The whole configuration: what ``config/config.yaml`` says, with what it refers to.
 
     Attributes:
         databases: the selected databases, in order.
         sources: these and the database of ``zero_shot``.
-        presets: those that the databases name.
+        presets: those that the sources name, and ``paper``, which the ablation takes from.
     """
 
     databases: dict[str, DatabaseSettings]
@@ -236,6 +300,7 @@ class Workflow(Settings):
     systems: tuple[System, ...]
     seeds: tuple[NonNegativeInt, ...]
     presets: dict[str, Preset]
+    ablation: AblationSettings
 
 
 class _Selection(Settings):
@@ -247,6 +312,7 @@ class _Selection(Settings):
     zero_shot: ZeroShotSettings
     database_settings: dict[str, dict[str, Any]] = {}
     preset_settings: dict[str, dict[str, Any]] = {}
+    ablation: dict[str, Any] = {}
 
 
 def load(config: Mapping[str, Any], folder: Path) -> Workflow:
@@ -266,9 +332,10 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         name: _named(DatabaseSettings, folder / "databases", name, selection.database_settings)
         for name in dict.fromkeys([*selection.databases, zero_shot.database])
     }
+    databases = {name: sources[name] for name in selection.databases}
     presets = {
         name: _named(Preset, folder / "presets", name, selection.preset_settings)
-        for name in {database.preset for database in sources.values()}
+        for name in {"paper", *(database.preset for database in sources.values())}
     }
     for group, given, kind in (
         ("database_settings", selection.database_settings, "databases"),
@@ -277,13 +344,36 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         for name in given:
             _existing(folder / kind, name, f"configuration: {group}")
     return Workflow(
-        databases={name: sources[name] for name in selection.databases},
+        databases=databases,
         sources=sources,
         zero_shot=zero_shot,
         systems=selection.systems,
         seeds=selection.seeds,
         presets=presets,
+        ablation=_ablation(selection, databases),
     )
+
+
+def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) -> AblationSettings:
+    """What is given, and the first there is of what is not given."""
+
+    def chosen(key: str, there: Sequence[str]) -> str:
+        value = selection.ablation.get(key, there[0])
+        if value not in there:
+            raise InputError(
+                f"configuration: ablation.{key} = {value!r}: not selected; "
+                f"choose from {', '.join(there)}"
+            )
+        return value
+
+    database = chosen("database", tuple(databases))
+    found = {
+        "database": database,
+        "window": chosen("window", databases[database].windows),
+        "channels": chosen("channels", databases[database].channels),
+        "system": chosen("system", selection.systems),
+    }
+    return _checked(AblationSettings, selection.ablation | found, "configuration: ablation")
 
 
 def _named(

@@ -1,4 +1,4 @@
-"""Table 2: what was measured, with what the paper reports directly beneath."""
+"""Table 2: what was measured, with what the paper reports directly beneath; and the ablation."""
 
 from __future__ import annotations
 
@@ -88,19 +88,58 @@ def table2(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFram
     return pd.DataFrame(table, columns=columns).astype({count: "Int64" for count in COUNTS})
 
 
+def ablation(
+    runs: Mapping[str, Sequence[Cell]],
+    settings: Mapping[str, Mapping[str, object]],
+    recordings: Mapping[str, Path],
+) -> pd.DataFrame:
+    """What each difference between the paper and the released code changes, switched alone.
+
+    Args:
+        runs: difference to the runs of one system on one channel set; the first has none switched.
+        settings: difference to the settings that it switches and their values.
+        recordings: as for `table2`; metrics and counts are those of `table2` as well.
+
+    Returns:
+        One row per difference: database, window, channels, system; difference, setting, value;
+        ``COUNTS``; the metrics; and ``"change in {metric}"`` against the first row.
+
+    Raises:
+        InputError: as `table2`.
+    """
+    nights = _Nights(recordings)
+    rows: list[dict] = []
+    for difference, run in runs.items():
+        counts, values = _measured(run, nights)
+        first = rows[0] if rows else values
+        rows.append(
+            {name: getattr(run[0], name) for name in ("database", "window", "channels", "system")}
+            | {
+                "difference": difference,
+                "setting": ", ".join(settings[difference]),
+                "value": ", ".join(map(str, settings[difference].values())),
+            }
+            | dict(zip(COUNTS, counts, strict=True))
+            | values
+            | {f"change in {metric}": values[metric] - first[metric] for metric in METRICS}
+        )
+    return pd.DataFrame(rows)
+
+
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write Table 2: percents with one decimal, kappa with three, empty where there is nothing."""
+    """Write a table: percents with one decimal, kappa with three, empty where there is nothing."""
     with whole(path) as temporary:
         table.assign(
             **{
                 column: [_number(value, column) for value in table[column]]
-                for column in table.columns.difference([*NAMES, *COUNTS])
+                for column in table.columns
+                if _metric(column) in METRICS
             }
         ).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """The table that ``write_csv`` wrote, to its decimals."""
+    """The Table 2 that ``write_csv`` wrote, to its decimals."""
     return pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
 
 
@@ -282,8 +321,11 @@ def _channel_sets(runs: Iterable[tuple]) -> list[str]:
 
 
 def _number(value: float, column: str) -> str:
-    metric = column.rsplit(" ", 1)[-1]
-    return "" if pd.isna(value) else f"{value:.{_DECIMALS[metric]}f}"
+    return "" if pd.isna(value) else f"{value:.{_DECIMALS[_metric(column)]}f}"
+
+
+def _metric(column: str) -> str:
+    return column.rsplit(" ", 1)[-1]
 
 
 def _lines(rows: pd.DataFrame) -> Iterable[tuple[str, str, pd.Series]]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.nn import functional
@@ -77,7 +77,7 @@ def train(
     optimizer = torch.optim.Adam(
         _parameter_groups(network, settings.l2), settings.learning_rate, eps=settings.adam_epsilon
     )
-    blending = policy(system, settings.blending_window)
+    blending = policy(system, settings)
     gap = settings.longest_gap
     sequences = TrainingSequences(
         data.training, network_settings.sequence_length, settings.batch_size, gap, seed
@@ -131,7 +131,8 @@ def train(
         network.train()
         arrays, labels = sequences.batch(state.step % len(sequences), network.views)
         logits = network(**inputs(network, arrays))
-        loss = weighted_loss(logits, torch.from_numpy(labels).to(device), state.weights)
+        labels = torch.from_numpy(labels).to(device)
+        loss = weighted_loss(logits, labels, state.weights, settings.loss_reduction)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -164,18 +165,22 @@ def train(
 
 
 def weighted_loss(
-    logits: dict[str, torch.Tensor], labels: torch.Tensor, weights: dict[str, float]
+    logits: dict[str, torch.Tensor],
+    labels: torch.Tensor,
+    weights: dict[str, float],
+    reduction: Literal["sum", "mean"],
 ) -> torch.Tensor:
     """The blended loss of a minibatch: logits (B, L, 5) per branch, labels (B, L).
 
-    Of each branch the sum over the minibatch of the mean over the sequence, as released; the
-    weights blend the gradients (Section 3.4).
+    Of each branch the sum (released) or the mean over the minibatch of the mean over the
+    sequence; the weights blend the gradients (Section 3.4).
     """
-    length = labels.shape[1]
+    batch, length = labels.shape
+    divisor = length * (batch if reduction == "mean" else 1)
     return sum(
         weights[branch]
         * functional.cross_entropy(values.flatten(0, 1), labels.flatten(), reduction="sum")
-        / length
+        / divisor
         for branch, values in logits.items()
     )
 

@@ -16,6 +16,7 @@ from xsleep.models.layers import (
     dropout,
     triangles,
 )
+from xsleep.settings import NetworkSettings
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_convolutions_of_other_kernels(generator, kernel):
 
 
 def test_released_fcnn_halves_3000_samples_nine_times(generator):
-    fcnn = FCNN(1, 3000, (2,) * 9, 31, 0.02, 0.5, generator)
+    fcnn = FCNN(1, 3000, NetworkSettings(filters=(2,) * 9), generator)
     lengths, x = [], torch.zeros(1, 3000, 1)
     for convolution in fcnn.convolutions:
         x = convolution(x)
@@ -55,10 +56,61 @@ def test_released_fcnn_halves_3000_samples_nine_times(generator):
 
 
 def test_released_fcnn_drops_nothing_after_the_last_convolution(generator):
-    fcnn = FCNN(1, 3000, (4,), 31, 0.02, 0.5, generator).train()
+    fcnn = FCNN(1, 3000, NetworkSettings(filters=(4,)), generator).train()
     x = torch.randn(2, 3000, 1, generator=generator)
     torch.testing.assert_close(fcnn(x), fcnn(x))
     assert (fcnn(x) != 0).all()
+
+
+def test_paper_fcnn_drops_after_the_last_convolution_as_well(generator):
+    settings = NetworkSettings(filters=(4,), dropout_after_last_convolution=True)
+    fcnn = FCNN(1, 3000, settings, generator).train()
+    x = torch.randn(2, 3000, 1, generator=generator)
+    assert (fcnn(x) == 0).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert (fcnn.eval()(x) != 0).all()
+
+
+def test_paper_fcnn_has_feature_maps_of_the_printed_lengths(generator):
+    halved, printed = (
+        FCNN(1, 3000, NetworkSettings(filters=(2,) * 9, convolution_lengths=lengths), generator)
+        for lengths in ("halved", "printed")
+    )
+    assert printed.lengths == [1500, 750, 325, 163, 82, 41, 21, 11, 6]
+    assert printed.features == halved.features
+    seen = []
+    for convolution in printed.convolutions:
+        convolution.register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[1]))
+    assert printed(torch.zeros(1, 3000, 1)).shape == (1, 6 * 2)
+    assert seen == [3000, *printed.lengths[:-1]]
+
+
+def test_paper_printed_length_keeps_the_middle_of_the_third_feature_map(generator):
+    settings = [
+        NetworkSettings(filters=(2,) * 3, convolution_lengths=lengths)
+        for lengths in ("halved", "printed")
+    ]
+    halved, printed = (FCNN(1, 3000, s, generator).eval() for s in settings)
+    printed.load_state_dict(halved.state_dict())
+    x = torch.randn(2, 3000, 1, generator=generator)
+    maps = halved(x).view(2, 375, 2)
+    torch.testing.assert_close(printed(x), maps[:, 25:-25].flatten(1))
+
+
+def test_released_activation_is_leaky_relu_of_slope_0_3(generator):
+    fcnn = FCNN(1, 8, NetworkSettings(filters=(4,)), generator)
+    x = torch.randn(2, 8, 1, generator=generator)
+    y = fcnn.convolutions[0](x)
+    torch.testing.assert_close(fcnn(x), torch.where(y < 0, 0.3 * y, y).flatten(1))
+
+
+def test_paper_prelu_has_a_slope_for_each_filter(generator):
+    fcnn = FCNN(1, 8, NetworkSettings(filters=(4,), activation="prelu"), generator)
+    slope = fcnn.activations[0].slope
+    assert slope.tolist() == [0.25] * 4
+    slope.data = torch.tensor([-1.0, 0.0, 0.5, 1.0])
+    x = torch.randn(2, 8, 1, generator=generator)
+    y = fcnn.convolutions[0](x)
+    torch.testing.assert_close(fcnn(x), torch.where(y < 0, slope * y, y).flatten(1))
 
 
 def test_released_filterbank_is_32_triangles_from_0_to_50_hz():

@@ -33,6 +33,43 @@ def test_released_number_of_parameters(channels, parameters):
 
 
 @pytest.mark.parametrize(
+    ("difference", "parameters"),
+    [
+        ({"activation": "prelu"}, 2 * (16 + 32 + 64 + 128) + 256),
+        ({"convolution_lengths": "printed"}, 0),
+        ({"dropout_after_last_convolution": True}, 0),
+        # (input + units, 3 gates, bias) of the second layer in each direction
+        ({"gru_layers": 1}, -2 * (3 * 256 * (256 + 256) + 3 * 256)),
+    ],
+)
+def test_paper_differences_change_the_number_of_parameters_by(difference, parameters):
+    network = build("XSleepNet2", 1, NetworkSettings(**difference), seed=0)
+    assert sum(p.numel() for p in network.parameters()) == 5_736_831 + parameters
+
+
+@pytest.mark.parametrize(
+    ("gru_units", "sequence_units", "raw", "time_frequency"),
+    [(256, 64, 5_569_493, 164_133), (64, 256, 2_689_877, 859_557)],
+)
+def test_only_the_released_units_give_the_papers_5_6e6_and_1_6e5_parameters(
+    gru_units, sequence_units, raw, time_frequency
+):
+    settings = NetworkSettings(gru_units=gru_units, sequence_units=sequence_units)
+    for system, expected in (("FCNN+RNN", raw), ("ARNN+RNN", time_frequency)):
+        network = build(system, 1, settings, seed=0)
+        assert sum(p.numel() for p in network.parameters()) == expected
+
+
+@pytest.mark.parametrize(
+    "difference", [{"activation": "prelu"}, {"convolution_lengths": "printed"}]
+)
+def test_differences_in_the_convolutions_keep_the_initial_values_of_the_rest(difference):
+    released = build("XSleepNet2", C, SMALL, seed=0).state_dict()
+    other = build("XSleepNet2", C, SMALL.model_copy(update=difference), seed=0).state_dict()
+    assert all(torch.equal(value, other[name]) for name, value in released.items())
+
+
+@pytest.mark.parametrize(
     ("system", "branches", "views"),
     [
         ("XSleepNet2", ("raw", "time-frequency", "joint"), ("raw", "time-frequency")),

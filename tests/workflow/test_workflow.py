@@ -19,6 +19,7 @@ from tests.conftest import ROOT, SHARED, write_excerpts
 from xsleep.models import NetworkSettings, build
 from xsleep.models.released import variables
 from xsleep.pipeline import PACKAGES
+from xsleep.settings import DIFFERENCES
 from xsleep.stages import STAGES
 from xsleep.store import read_predictions
 
@@ -79,7 +80,7 @@ def environment():
 
 def planned(folder, *arguments, config=TINY):
     """Job counts of a dry run, by rule."""
-    status, text = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments, config=config)
+    status, text = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", config=config)
     assert status == 0, text
     counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
     counts.pop("total", None)
@@ -223,6 +224,49 @@ def zero_shot(folder, weights):
         "zero_shot": {"weights": weights},
         "database_settings": TINY["database_settings"] | dreams,
     }
+
+
+def ablated(difference, fold):
+    return RUN.format("XSleepNet2", fold).replace("results", f"results/ablation/{difference}")
+
+
+def test_the_ablation_trains_each_difference_once_and_shares_the_rest(finished):
+    jobs = planned(finished[0], "results/ablation.csv")
+    assert jobs == {"train": 2 * len(DIFFERENCES), "score": 2 * len(DIFFERENCES), "ablation": 1}
+
+
+def test_an_ablation_run_has_its_difference_and_nothing_else_switched(finished, tmp_path):
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    target = f"{ablated('activation', 1)}/run.json"
+    status, text = snakemake(tmp_path, target, "--rerun-triggers", "mtime")
+    assert status == 0, text
+    base = json.loads((tmp_path / RUN.format("XSleepNet2", 1) / "run.json").read_text())
+    run = json.loads((tmp_path / target).read_text())
+    assert run["network"] == base["network"] | {"activation": "prelu"}
+    assert run["training"] == base["training"]
+    assert run["parameters"] == base["parameters"] + 4 + 4
+
+
+def test_the_ablation_table_is_made_of_the_runs(finished, tmp_path):
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    for difference in DIFFERENCES:  # in place of training twenty networks
+        for fold in (1, 2):
+            plain = tmp_path / RUN.format("XSleepNet2", fold)
+            shutil.copytree(plain, tmp_path / ablated(difference, fold))
+    status, text = snakemake(tmp_path, "results/ablation.csv", "--rerun-triggers", "mtime")
+    assert status == 0, text
+    with (tmp_path / "results/ablation.csv").open() as file:
+        rows = {row["difference"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["none", *DIFFERENCES]
+    assert rows["units"]["setting"] == "network.gru_units, network.sequence_units"
+    assert rows["gru_layers"]["value"] == "1"
+    with (tmp_path / "results/table2.csv").open() as file:
+        measured = next(csv.DictReader(file))
+    for row in rows.values():
+        assert row["accuracy"] == measured["EEG accuracy"]
+        assert (row["change in accuracy"], row["change in kappa"]) == ("0.0", "0.000")
 
 
 def test_lint_finds_nothing(finished):

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+
+from xsleep.settings import NetworkSettings
 
 BINS = 129
 """Frequency bins of a spectrogram frame, 0 to 50 Hz."""
@@ -76,40 +79,62 @@ class Convolution(nn.Module):
         return x.squeeze(2).transpose(1, 2)
 
 
+class PReLU(nn.Module):
+    """ReLU with a learned slope for each filter below 0, ``(..., filters)`` to the same.
+
+    The paper names the function alone; 0.25 at the start is that of He et al. (2015).
+    """
+
+    def __init__(self, filters: int):
+        super().__init__()
+        self.slope = nn.Parameter(torch.full((filters,), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.prelu(x.flatten(0, -2), self.slope).view(x.shape)
+
+
+ACTIVATIONS = {"leaky_relu": lambda filters: nn.LeakyReLU(0.3), "prelu": PReLU}
+
+PRINTED = {375: 325}
+"""Lengths of feature maps that the paper prints otherwise than its strides give them."""
+
+
 class FCNN(nn.Module):
     """Fully convolutional network, the epoch-level part of the raw stream (Section 3).
 
     ``(N, 3000, C)`` samples to ``(N, features)``: the last feature maps, time step
-    by time step. Leaky ReLU of slope 0.3; no dropout after the last convolution.
+    by time step.
     """
 
     def __init__(
-        self,
-        channels: int,
-        samples: int,
-        filters: tuple[int, ...],
-        kernel: int,
-        deviation: float,
-        rate: float,
-        generator: Generator,
+        self, channels: int, samples: int, settings: NetworkSettings, generator: Generator
     ):
         super().__init__()
-        sizes = (channels, *filters)
+        s = settings
         self.convolutions = nn.ModuleList(
-            Convolution(before, after, kernel, deviation, generator)
-            for before, after in zip(sizes, filters, strict=False)
+            Convolution(before, after, s.kernel, s.filter_deviation, generator)
+            for before, after in pairwise((channels, *s.filters))
         )
-        self.dropout = rate
-        for _ in filters:
+        self.activations = nn.ModuleList(ACTIVATIONS[s.activation](size) for size in s.filters)
+        self.rates = [s.convolution_dropout] * len(s.filters)
+        if not s.dropout_after_last_convolution:
+            self.rates[-1] = 0.0
+        self.lengths = []
+        for _ in s.filters:
             samples = (samples + 1) // 2
-        self.features = samples * filters[-1]
+            if s.convolution_lengths == "printed":
+                samples = PRINTED.get(samples, samples)
+            self.lengths.append(samples)
+        self.features = samples * s.filters[-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        last = self.convolutions[-1]
-        for convolution in self.convolutions:
-            x = F.leaky_relu(convolution(x), 0.3)
-            if convolution is not last:
-                x = dropout(x, self.dropout, self.training)
+        for convolution, activation, length, rate in zip(
+            self.convolutions, self.activations, self.lengths, self.rates, strict=True
+        ):
+            x = convolution(x)
+            if surplus := x.shape[1] - length:
+                x = x.narrow(1, surplus // 2, length)
+            x = dropout(activation(x), rate, self.training)
         return x.flatten(1)
 
 

@@ -62,15 +62,7 @@ class Network(nn.Module):
         self.sequence = nn.ModuleDict()  # view: the features of L epochs to their hidden states
         sizes = {}  # view: units of a hidden state
         if "raw" in self.views:
-            fcnn = FCNN(
-                channels,
-                SAMPLES,
-                s.filters,
-                s.kernel,
-                s.filter_deviation,
-                s.convolution_dropout,
-                generator,
-            )
+            fcnn = FCNN(channels, SAMPLES, s, generator)
             self.epoch["raw"] = fcnn
             self.sequence["raw"] = Bidirectional(
                 lambda: GRU(fcnn.features, s.gru_units, s.gru_layers, generator),

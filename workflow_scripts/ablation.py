@@ -1,0 +1,15 @@
+from collections import defaultdict
+from pathlib import Path
+
+from xsleep import tables
+from xsleep.console import job
+
+with job(snakemake.log[0]):
+    params = snakemake.params
+    runs = defaultdict(list)
+    for (difference, run), path in zip(params.runs, snakemake.input.predictions, strict=True):
+        names = run | {"system": params.systems[run["system"]]}
+        runs[difference or "none"].append(tables.Cell(**names, predictions=Path(path)))
+    recordings = {params.database: Path(snakemake.input.recordings)}
+    table = tables.ablation(runs, {"none": {}} | params.values, recordings)
+    tables.write_csv(table, snakemake.output[0])
