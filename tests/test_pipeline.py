@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import edf_signal, write_night
 from xsleep import pipeline, store
 from xsleep.errors import InputError
+from xsleep.sequences import read
 from xsleep.settings import KFold, Source
 from xsleep.spectrogram import spectrogram
 
@@ -140,3 +141,16 @@ def test_parts_are_cut_to_the_window(tmp_path):
     assert part.night.places.tolist() == list(range(10, 34))
     whole = store.read_signals(out)["EOG"]
     assert np.array_equal(part.data.raw(2, 5)[..., 0], whole[12:15])
+
+
+def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
+    write_night(tmp_path, annotations=SCORED)
+    out, _ = prepare(tmp_path)
+    pipeline.prepare_spectrograms(out, tmp_path / "tf.h5")
+    stored = (out, tmp_path / "tf.h5", "whole-night", ("EEG", "EOG"))
+    plain, scaled = (pipeline.load_part(*stored, deviation) for deviation in (None, 20))
+    amplitudes = read(scaled, "raw", 0, 40).std((0, 1))
+    assert np.allclose(amplitudes, 20, rtol=1e-4)
+    assert np.array_equal(read(plain, "raw", 0, 40)[..., 0], store.read_signals(out)["EEG"])
+    images = [read(part, "time-frequency", 0, 40) for part in (plain, scaled)]
+    assert np.array_equal(*images)

@@ -153,6 +153,7 @@ def load_parts(
     spectrograms: Path,
     window: str,
     channels: tuple[str, ...],
+    raw_deviation: float | None = None,
 ) -> list[Part]:
     """The recordings of one role of a fold, from the folders of the store."""
     with folds.open() as file:
@@ -162,13 +163,25 @@ def load_parts(
             if row["fold"] == str(number) and row["role"] == role
         ]
     return [
-        load_part(epochs / f"{name}.h5", spectrograms / f"{name}.h5", window, channels)
+        load_part(
+            *(epochs / f"{name}.h5", spectrograms / f"{name}.h5"), window, channels, raw_deviation
+        )
         for name in names
     ]
 
 
-def load_part(epochs: Path, spectrograms: Path, window: str, channels: tuple[str, ...]) -> Part:
-    """The epochs of one recording that lie in a window."""
+def load_part(
+    epochs: Path,
+    spectrograms: Path,
+    window: str,
+    channels: tuple[str, ...],
+    raw_deviation: float | None = None,
+) -> Part:
+    """The epochs of one recording that lie in a window.
+
+    With ``raw_deviation`` (microvolts) each raw channel is scaled to it over these epochs, so that
+    amplitudes compare between subjects.
+    """
     night = store.read_night(epochs)
     chosen = np.flatnonzero(in_window(night, window))
     part = replace(
@@ -177,7 +190,12 @@ def load_part(epochs: Path, spectrograms: Path, window: str, channels: tuple[str
         onsets=night.onsets[chosen],
         stages=night.stages[chosen],
     )
-    return Part(part, store.NightData(epochs, spectrograms, channels, chosen))
+    data = store.NightData(epochs, spectrograms, channels, chosen)
+    if raw_deviation is None:
+        return Part(part, data)
+    deviation = data.raw(0, len(chosen)).std((0, 1))
+    # A dead channel has no amplitude to scale.
+    return Part(part, data, raw_deviation / np.where(deviation > 0, deviation, raw_deviation))
 
 
 def train_run(
@@ -202,7 +220,8 @@ def train_run(
 
     def parts(role: str) -> list[Part]:
         return load_parts(
-            folds, address["fold"], role, epochs, spectrograms, address["window"], channels
+            *(folds, address["fold"], role, epochs, spectrograms, address["window"], channels),
+            network.raw_deviation,
         )
 
     data = Data(parts("training"), parts("training subset"), parts("validation"))
@@ -256,7 +275,10 @@ def score_run(
     network, _, channels = checkpoints.load(model)
     if torch.cuda.is_available():
         network.cuda()
-    parts = load_parts(folds, number, "test", epochs, spectrograms, window, channels)
+    parts = load_parts(
+        *(folds, number, "test", epochs, spectrograms, window, channels),
+        network.settings.raw_deviation,
+    )
     store.write_predictions(out, scoring.score(network, parts, longest_gap))
 
 

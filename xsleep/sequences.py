@@ -24,10 +24,12 @@ class Part:
     Attributes:
         night: names, lights; ``places`` and ``stages`` (n,) of the part's epochs only.
         data: signals and spectrograms of the same epochs.
+        raw_scale: (C,) factor on each raw channel.
     """
 
     night: Night
     data: NightData
+    raw_scale: np.ndarray | float = 1.0
 
     def __len__(self) -> int:
         return len(self.night.stages)
@@ -104,7 +106,9 @@ class TrainingSequences:
 
 def read(part: Part, view: str, start: int, stop: int) -> np.ndarray:
     """Epochs of a part as a network's input: (n, 3000, C) raw or (n, 29, 129, C)."""
-    return part.data.raw(start, stop) if view == "raw" else part.data.time_frequency(start, stop)
+    if view == "time-frequency":
+        return part.data.time_frequency(start, stop)
+    return part.data.raw(start, stop) * np.float32(part.raw_scale)
 
 
 def blocks(length: int, size: int) -> Iterator[tuple[int, int]]:

@@ -60,6 +60,8 @@ class NetworkSettings(Settings):
         convolution_dropout, recurrent_dropout: probability of dropping a value.
         dropout_after_last_convolution: whether the FCNN's output is dropped from as well.
         sequence_length: L, epochs in a sequence.
+        raw_deviation: each recording's raw channels are scaled to this deviation, in microvolts;
+            ``None``: they are left as they are, as released.
     """
 
     filters: tuple[PositiveInt, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)
@@ -77,6 +79,7 @@ class NetworkSettings(Settings):
     dropout_after_last_convolution: bool = False
     recurrent_dropout: float = Field(0.25, ge=0, lt=1)
     sequence_length: PositiveInt = 20
+    raw_deviation: PositiveFloat | None = None
 
 
 class TrainingSettings(Settings):
