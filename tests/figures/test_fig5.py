@@ -37,7 +37,7 @@ def test_fig5_has_a_column_per_xsleepnet_with_losses_above_weights(figures):
     assert titles[1] == ["XSleepNet2"]
 
 
-def test_fig5_weights_of_xsleepnet2_are_smoothed_over_10_evaluations_and_those_of_1_are_not(
+def test_fig5_weights_of_xsleepnet2_are_smoothed_over_the_last_10_and_those_of_1_are_not(
     figures,
 ):
     given = history(*fig5.BRANCHES)
@@ -51,7 +51,7 @@ def test_fig5_weights_of_xsleepnet2_are_smoothed_over_10_evaluations_and_those_o
         weights = given[f"{branch} weight"].to_numpy()
         assert np.array_equal(faint.get_ydata(), weights)
         assert faint.get_alpha() < 0.5
-        assert line.get_ydata()[20] == pytest.approx(weights[15:25].mean())
+        assert line.get_ydata()[20] == pytest.approx(weights[11:21].mean())
 
 
 def test_fig5_weights_are_not_drawn_before_they_are_defined(figures):

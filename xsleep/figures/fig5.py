@@ -59,7 +59,9 @@ def draw(histories: Mapping[str, pd.DataFrame], stem: str | Path, title: str) ->
                     _loss(losses, histories, other, branch, label=other, dashed=True)
                 _weight(weights, histories, system, branch)
             if system == SMOOTHED:
-                weights.set_title(f"mean of {POINTS} evaluations; faint: each one", fontsize=7)
+                weights.set_title(
+                    f"mean of the last {POINTS} evaluations; faint: each one", fontsize=7
+                )
             weights.set_xlabel("training step")
             for panel in (losses, weights):
                 panel.grid(color="0.9", linewidth=0.6)
@@ -97,7 +99,7 @@ def _weight(panel: Axes, histories: Mapping[str, pd.DataFrame], system: str, bra
     look = _look(branch, len(weights))
     if system == SMOOTHED:
         panel.plot(steps, weights, color=look["color"], linewidth=0.6, alpha=0.35, zorder=1)
-        smooth = weights.rolling(POINTS, center=True, min_periods=1).mean()
+        smooth = weights.rolling(POINTS, min_periods=1).mean()
         weights = smooth.where(weights.notna())
     panel.plot(steps, weights, linewidth=1.2, **look)
 
