@@ -28,7 +28,15 @@ from pydantic import (
 
 from xsleep.errors import InputError
 
-System = Literal["XSleepNet2", "XSleepNet1", "Naive Fusion", "ARNN+RNN", "FCNN+RNN"]
+System = Literal[
+    "XSleepNet2",
+    "XSleepNet1",
+    "Naive Fusion",
+    "ARNN+RNN",
+    "FCNN+RNN",
+    "SeqSleepNet+",
+    "DeepSleepNet+",
+]
 Window = Literal[
     "in-bed", "in-bed+30min", "in-bed+30min-as-published", "sleep+30min", "whole-night"
 ]
@@ -36,8 +44,11 @@ Window = Literal[
 RawFilter = Literal["band-pass", "none"]
 ChannelSet = Literal["EEG", "EEG-EOG", "EEG-EOG-EMG"]
 
-SYSTEMS: tuple[System, ...] = System.__args__
+SYSTEMS: tuple[System, ...] = System.__args__[:5]
 """The systems of Table 2, in its order."""
+
+TRANSFER_SYSTEMS: tuple[System, ...] = System.__args__[5:]
+"""Those of the transfer paper (Phan et al., IEEE TBME 2021), which train from scratch as well."""
 
 
 class Settings(BaseModel):
