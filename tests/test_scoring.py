@@ -10,7 +10,7 @@ from xsleep.evaluation import evaluate, inputs
 from xsleep.models import build
 from xsleep.scoring import score
 from xsleep.sequences import read
-from xsleep.settings import SYSTEMS, NetworkSettings
+from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS, NetworkSettings
 from xsleep.step import weighted_loss
 
 L = 5
@@ -23,6 +23,8 @@ SETTINGS = NetworkSettings(
     frame_units=6,
     attention=5,
     sequence_units=6,
+    deepsleepnet_filters=(3, 4),
+    deepsleepnet_units=6,
     sequence_length=L,
 )
 
@@ -54,7 +56,7 @@ def plainly(built, part, spans):
     }
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", SYSTEMS + TRANSFER_SYSTEMS)
 def test_shared_features_give_the_scores_of_the_plain_way(tmp_path, system):
     part, built = make_part(tmp_path, epochs=13), network(system)
     (prediction,) = score(built, [part], None)

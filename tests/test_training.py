@@ -11,7 +11,7 @@ from tests.test_scoring import SETTINGS
 from xsleep import checkpoints
 from xsleep.errors import InputError
 from xsleep.evaluation import evaluate
-from xsleep.settings import SYSTEMS, TrainingSettings
+from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS, TrainingSettings
 from xsleep.training import CHECKPOINT, Data, train
 
 QUICK = TrainingSettings(
@@ -35,7 +35,7 @@ def history(folder, *without):
         return [{k: v for k, v in row.items() if k not in without} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", SYSTEMS + TRANSFER_SYSTEMS)
 def test_history_has_a_line_per_evaluation_the_first_before_training(tmp_path, data, system):
     facts = run(system, data, tmp_path / "run")
     rows = history(tmp_path / "run")

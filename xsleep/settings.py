@@ -75,8 +75,12 @@ class NetworkSettings(Settings):
         attention_softmax: of its weights (eq. 5): ``shifted`` subtracts the largest score before
             the exponential, ``unshifted`` does not. The same function but for its rounding.
         sequence_units: bidirectional LSTM between epochs, after the attention.
-        convolution_dropout, recurrent_dropout: probability of dropping a value.
+        convolution_dropout, recurrent_dropout: probability of dropping a value; of DeepSleepNet+
+            it is ``deepsleepnet_dropout`` everywhere.
         dropout_after_last_convolution: whether the FCNN's output is dropped from as well.
+        deepsleepnet_filters: of its first convolutions and of all others.
+        deepsleepnet_units, deepsleepnet_layers: bidirectional LSTM between epochs.
+        deepsleepnet_momentum: share that a batch's statistics get of the population's.
         sequence_length: L, epochs in a sequence.
         raw_deviation: each recording's raw channels are scaled to this deviation, in microvolts;
             ``None``: they are left as they are, as released.
@@ -101,6 +105,11 @@ class NetworkSettings(Settings):
     convolution_dropout: float = Field(0.5, ge=0, lt=1)
     dropout_after_last_convolution: bool = False
     recurrent_dropout: float = Field(0.25, ge=0, lt=1)
+    deepsleepnet_filters: tuple[PositiveInt, PositiveInt] = (64, 128)
+    deepsleepnet_units: PositiveInt = 512
+    deepsleepnet_layers: PositiveInt = 2
+    deepsleepnet_dropout: float = Field(0.5, ge=0, lt=1)
+    deepsleepnet_momentum: float = Field(1e-3, gt=0, le=1)
     sequence_length: PositiveInt = 20
     raw_deviation: PositiveFloat | None = None
     raw_filter: RawFilter = "band-pass"

@@ -3,6 +3,9 @@ import torch
 
 from xsleep.errors import InputError
 from xsleep.models import SYSTEMS, NetworkSettings, build
+from xsleep.settings import TRANSFER_SYSTEMS
+
+ALL = SYSTEMS + TRANSFER_SYSTEMS
 
 SMALL = NetworkSettings(
     filters=(4, 8),
@@ -12,6 +15,8 @@ SMALL = NetworkSettings(
     sequence_units=8,
     attention=4,
     filterbank=16,
+    deepsleepnet_filters=(3, 4),
+    deepsleepnet_units=8,
     sequence_length=10,
 )
 B, L, C = 3, 10, 2
@@ -61,6 +66,77 @@ def test_only_the_released_units_give_the_papers_5_6e6_and_1_6e5_parameters(
 
 
 @pytest.mark.parametrize(
+    ("channels", "parameters"), [(1, 22_647_557), (2, 22_676_357), (3, 22_705_157)]
+)
+def test_transfer_number_of_parameters_of_deepsleepnet(channels, parameters):
+    """Without the outer columns of the released first filters, which see nothing."""
+    network = build("DeepSleepNet+", channels, NetworkSettings(), seed=0)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+    def convolution(inputs, filters, kernel):
+        return filters * (inputs * kernel + 3)  # bias, scale and offset
+
+    def lstm(inputs, units=512):
+        return 4 * units * (inputs + units + 1) + 3 * units  # peepholes
+
+    first = convolution(channels, 64, 50) + convolution(channels, 64, 400)
+    others = sum(convolution(64, 128, k) + 2 * convolution(128, 128, k) for k in (8, 6))
+    shortcut = 1024 * (3072 + 3)
+    assert parameters == first + others + 2 * (lstm(3072) + lstm(512)) + shortcut + 5 * 1025
+
+
+@pytest.mark.parametrize(("channels", "parameters"), [(1, 164_133), (2, 184_645), (3, 205_157)])
+def test_transfer_seqsleepnet_is_arnn_rnn(channels, parameters):
+    ours, theirs = (
+        build(system, channels, NetworkSettings(), seed=2).state_dict()
+        for system in ("SeqSleepNet+", "ARNN+RNN")
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    network = build("SeqSleepNet+", channels, NetworkSettings(), seed=2)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize("system", ALL)
+def test_transfer_blocks_have_every_parameter_once(system):
+    network = build(system, C, SMALL, seed=0)
+    parameters = [p for block in network.blocks().values() for p in block.parameters()]
+    assert len(parameters) == len({id(p) for p in parameters})
+    assert {id(p) for p in parameters} == {id(p) for p in network.parameters()}
+    assert list(network.blocks()) == ["epoch", "sequence", "softmax"]
+    assert all(list(block.parameters()) for block in network.blocks().values())
+
+
+@pytest.mark.parametrize("system", ALL)
+@pytest.mark.parametrize("frozen", ("epoch", "sequence"))
+def test_transfer_a_block_in_evaluation_mode_drops_nothing_and_keeps_its_statistics(
+    system, frozen, inputs
+):
+    network = build(system, C, SMALL, seed=0).train()
+    network.blocks()[frozen].eval()
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    views = [view.flatten(0, 1) for view in inputs]
+    with torch.no_grad():
+        features = network.encode(*views)
+        same_features = torch.equal(features, network.encode(*views))
+        features = features.view(B, L, -1)
+        one, other = network.decode(features), network.decode(features)
+    same_logits = all(torch.equal(one[branch], other[branch]) for branch in network.branches)
+    assert (same_features, same_logits) == (frozen == "epoch", frozen == "sequence")
+    changed = {
+        name.split(".")[0]
+        for name, value in network.named_buffers()
+        if not torch.equal(value, before[name])
+    }
+    normalised = {name.split(".")[0] for name in before} & {"epoch", "sequence"}
+    assert changed == {
+        block
+        for block in normalised - {frozen}
+        if any("mean" in name and name.startswith(block) for name in before)
+    }
+
+
+@pytest.mark.parametrize(
     "difference", [{"activation": "prelu"}, {"convolution_lengths": "printed"}]
 )
 def test_differences_in_the_convolutions_keep_the_initial_values_of_the_rest(difference):
@@ -77,6 +153,8 @@ def test_differences_in_the_convolutions_keep_the_initial_values_of_the_rest(dif
         ("Naive Fusion", ("joint",), ("raw", "time-frequency")),
         ("ARNN+RNN", ("time-frequency",), ("time-frequency",)),
         ("FCNN+RNN", ("raw",), ("raw",)),
+        ("SeqSleepNet+", ("time-frequency",), ("time-frequency",)),
+        ("DeepSleepNet+", ("raw",), ("raw",)),
     ],
 )
 def test_sec3_branches_and_views_of_the_systems(system, branches, views, inputs):
@@ -97,7 +175,7 @@ def test_unknown_system_is_one_line():
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", ALL)
 def test_seed_determines_the_weights(system):
     before = torch.get_rng_state()
     one, same, other = (build(system, C, SMALL, seed).state_dict() for seed in (5, 5, 6))
@@ -106,7 +184,7 @@ def test_seed_determines_the_weights(system):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", ALL)
 def test_forward_is_decode_of_encode(system, inputs):
     network = build(system, C, SMALL, seed=0).eval()
     with torch.no_grad():

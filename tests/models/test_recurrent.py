@@ -1,7 +1,15 @@
 import pytest
 import torch
+from torch import nn
 
-from xsleep.models.recurrent import GRU, BatchNormLSTM, Bidirectional, GRULayer, StepNorm
+from xsleep.models.recurrent import (
+    GRU,
+    BatchNormLSTM,
+    Bidirectional,
+    GRULayer,
+    PeepholeLSTM,
+    StepNorm,
+)
 
 T, N, F, U = 5, 6, 3, 4
 
@@ -46,6 +54,25 @@ def plain_gru(gru, x):
         reset, update = torch.sigmoid(gates).split(U, dim=1)
         candidate = torch.cat((step, reset * h), 1) @ gru.candidate_kernel + gru.candidate_bias
         h = update * h + (1 - update) * torch.tanh(candidate)
+        hidden.append(h)
+    return torch.stack(hidden)
+
+
+def peephole_cell(features, generator):
+    cell = PeepholeLSTM(features, U, generator).double()
+    cell.bias.data.normal_(generator=generator)
+    return cell
+
+
+def plain_peephole(cell, x):
+    h = c = x.new_zeros(x.shape[1], U)
+    hidden = []
+    for step in x:
+        gates = torch.cat((step, h), 1) @ torch.cat((cell.W_xh, cell.W_hh)) + cell.bias
+        i, j, f, o = gates.split(U, dim=1)
+        keep = torch.sigmoid(f + 1 + cell.forget * c)
+        c = keep * c + torch.sigmoid(i + cell.enter * c) * torch.tanh(j)
+        h = torch.sigmoid(o + cell.leave * c) * torch.tanh(c)
         hidden.append(h)
     return torch.stack(hidden)
 
@@ -120,13 +147,41 @@ def test_released_gru_resets_the_state_before_the_candidates_product(
     check(layer, x, both_ways(plain, layer, x))
 
 
+@pytest.mark.parametrize("training", (True, False))
+@pytest.mark.parametrize("layers", (1, 2))
+def test_transfer_lstm_gates_see_the_cell_and_the_forget_gate_begins_open(
+    generator, x, training, layers
+):
+    def direction():
+        return nn.Sequential(*(peephole_cell(size, generator) for size in (F, U)[:layers]))
+
+    def plain(cells, x):
+        for cell in cells:
+            x = plain_peephole(cell, x)
+        return x
+
+    layer = bidirectional(direction).train(training)
+    check(layer, x, both_ways(plain, layer, x))
+
+
+def test_transfer_lstm_starts_from_glorots_values_of_one_matrix(generator):
+    cell = PeepholeLSTM(300, 100, generator)
+    limit = (6 / (300 + 100 + 400)) ** 0.5
+    for values in (cell.W_xh, cell.W_hh):
+        assert 0.99 * limit < values.abs().max() <= limit
+    assert not cell.bias.any()
+    for values in (cell.enter, cell.forget, cell.leave):
+        assert 0.9 * 0.03**0.5 < values.abs().max() <= 0.03**0.5  # 6 / (100 + 100)
+
+
 @pytest.mark.parametrize(
     "direction",
     [
         lambda generator: GRU(F, U, 2, generator).double(),
         lambda generator: lstm_cell(generator),
+        lambda generator: nn.Sequential(peephole_cell(F, generator), peephole_cell(U, generator)),
     ],
-    ids=["GRU", "LSTM"],
+    ids=["GRU", "LSTM", "peephole LSTM"],
 )
 def test_overlapping_sequences_share_the_inputs_products_and_nothing_changes(generator, direction):
     layer = bidirectional(lambda: direction(generator)).eval()

@@ -362,6 +362,23 @@ def test_the_ablation_table_is_made_of_the_runs(finished, tmp_path):
         assert (row["change in accuracy"], row["change in kappa"]) == ("0.0", "0.000")
 
 
+def test_deepsleepnet_of_the_transfer_paper_trains_and_has_a_row_that_none_is_published_for(
+    finished, tmp_path
+):
+    for folder in ("data", "results/simulated"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    config = TINY | {"systems": ["XSleepNet2", "DeepSleepNet+"]}
+    target = "results/table2.csv"
+    status, text = snakemake(tmp_path, target, "--rerun-triggers", "mtime", config=config)
+    assert status == 0, text
+    with (tmp_path / target).open() as file:
+        rows = [(row["system"], row["source"]) for row in csv.DictReader(file)]
+    assert rows == [("XSleepNet2", "measured"), ("DeepSleepNet+", "measured")]
+    run = json.loads((tmp_path / RUN.format("DeepSleepNet+", 1) / "run.json").read_text())
+    assert run["system"] == "DeepSleepNet+"
+    assert run["network"]["deepsleepnet_units"] == 32
+
+
 def test_lint_finds_nothing(finished):
     status, text = snakemake(finished[0], "--lint")
     assert status == 0 and "good condition" in text

@@ -1,4 +1,4 @@
-"""The five systems of the XSleepNet paper as PyTorch networks."""
+"""The systems of the XSleepNet paper and of the transfer paper as PyTorch networks."""
 
 from xsleep.models.network import Network, build
 from xsleep.settings import SYSTEMS, NetworkSettings

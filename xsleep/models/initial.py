@@ -8,9 +8,12 @@ import torch
 from torch import Generator, nn
 
 
-def glorot(*shape: int, generator: Generator) -> nn.Parameter:
-    """Glorot-uniform values; a vector counts its length as both fans, as in TensorFlow."""
-    limit = math.sqrt(6 / (shape[0] + shape[-1]))
+def glorot(*shape: int, generator: Generator, fans: int | None = None) -> nn.Parameter:
+    """Glorot-uniform values; a vector counts its length as both fans, as in TensorFlow.
+
+    ``fans`` is the sum of both where it is not that of the first and the last axis.
+    """
+    limit = math.sqrt(6 / (fans or shape[0] + shape[-1]))
     return nn.Parameter(torch.empty(shape).uniform_(-limit, limit, generator=generator))
 
 

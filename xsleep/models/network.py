@@ -1,7 +1,7 @@
-"""The five systems (Section 3 of the XSleepNet paper), made of two streams.
+"""The systems of the XSleepNet paper (Section 3) and of the transfer paper, made of two streams.
 
-The raw stream is FCNN + GRU, the time-frequency stream ARNN + LSTM
-(SeqSleepNet). Each has an epoch-level part, which sees one epoch at a time, and
+The raw stream is FCNN + GRU, or DeepSleepNet+; the time-frequency stream ARNN + LSTM
+(SeqSleepNet+). Each has an epoch-level part, which sees one epoch at a time, and
 a sequence-level part, which sees the L epochs of a sequence in both directions.
 The joint branch reads the sequence-level outputs of both.
 """
@@ -12,10 +12,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from xsleep.errors import InputError
+from xsleep.models import deepsleepnet
 from xsleep.models.convolution import FCNN
 from xsleep.models.layers import ARNN, BINS, Output
 from xsleep.models.recurrent import GRU, BatchNormLSTM, Bidirectional
-from xsleep.settings import SYSTEMS, NetworkSettings
+from xsleep.settings import NetworkSettings
 from xsleep.stages import STAGES
 
 SAMPLES = 3000
@@ -32,8 +33,51 @@ BRANCHES = {
     "Naive Fusion": ("joint",),
     "ARNN+RNN": ("time-frequency",),
     "FCNN+RNN": ("raw",),
+    "SeqSleepNet+": ("time-frequency",),
+    "DeepSleepNet+": ("raw",),
 }
 """The branches of a system that have an output and a loss; the last is the prediction."""
+
+
+Stream = tuple[nn.Module, nn.Module, int]
+"""The epoch-level part, the sequence-level part, and the units of its hidden states."""
+
+
+def _fcnn_rnn(channels: int, s: NetworkSettings, generator: Generator) -> Stream:
+    fcnn = FCNN(channels, SAMPLES, s, generator)
+    rnn = Bidirectional(
+        lambda: GRU(fcnn.features, s.gru_units, s.gru_layers, generator), s.recurrent_dropout
+    )
+    return fcnn, rnn, 2 * s.gru_units
+
+
+def _arnn_rnn(channels: int, s: NetworkSettings, generator: Generator) -> Stream:
+    arnn = ARNN(
+        channels,
+        FRAMES,
+        s.filterbank,
+        s.frame_units,
+        s.attention,
+        s.attention_softmax,
+        s.recurrent_dropout,
+        generator,
+    )
+    rnn = Bidirectional(
+        lambda: BatchNormLSTM(arnn.features, s.sequence_units, s.sequence_length, generator),
+        s.recurrent_dropout,
+    )
+    return arnn, rnn, 2 * s.sequence_units
+
+
+def _deepsleepnet(channels: int, s: NetworkSettings, generator: Generator) -> Stream:
+    epoch = deepsleepnet.EpochPart(channels, SAMPLES, s, generator)
+    sequence = deepsleepnet.SequencePart(epoch.convolved, s, generator)
+    return epoch, sequence, 2 * s.deepsleepnet_units
+
+
+STREAMS = {"raw": _fcnn_rnn, "time-frequency": _arnn_rnn}
+TRANSFER_STREAMS = {"DeepSleepNet+": {"raw": _deepsleepnet}}
+"""Streams of a system that are not those of XSleepNet."""
 
 
 class Network(nn.Module):
@@ -45,7 +89,6 @@ class Network(nn.Module):
 
     def __init__(self, system: str, channels: int, settings: NetworkSettings, generator: Generator):
         super().__init__()
-        s = settings
         self.branches = BRANCHES[system]
         self.views = VIEWS if "joint" in self.branches else self.branches
         self.settings = settings
@@ -55,33 +98,11 @@ class Network(nn.Module):
         self.epoch = nn.ModuleDict()  # view: an epoch to its features
         self.sequence = nn.ModuleDict()  # view: the features of L epochs to their hidden states
         sizes = {}  # view: units of a hidden state
-        if "raw" in self.views:
-            fcnn = FCNN(channels, SAMPLES, s, generator)
-            self.epoch["raw"] = fcnn
-            self.sequence["raw"] = Bidirectional(
-                lambda: GRU(fcnn.features, s.gru_units, s.gru_layers, generator),
-                s.recurrent_dropout,
+        streams = STREAMS | TRANSFER_STREAMS.get(system, {})
+        for view in self.views:
+            self.epoch[view], self.sequence[view], sizes[view] = streams[view](
+                channels, settings, generator
             )
-            sizes["raw"] = 2 * s.gru_units
-        if "time-frequency" in self.views:
-            arnn = ARNN(
-                channels,
-                FRAMES,
-                s.filterbank,
-                s.frame_units,
-                s.attention,
-                s.attention_softmax,
-                s.recurrent_dropout,
-                generator,
-            )
-            self.epoch["time-frequency"] = arnn
-            self.sequence["time-frequency"] = Bidirectional(
-                lambda: BatchNormLSTM(
-                    arnn.features, s.sequence_units, s.sequence_length, generator
-                ),
-                s.recurrent_dropout,
-            )
-            sizes["time-frequency"] = 2 * s.sequence_units
         sizes["joint"] = sum(sizes.values())
         self.outputs = nn.ModuleDict(
             {b: Output(sizes[b], len(STAGES), generator) for b in self.branches}
@@ -91,6 +112,14 @@ class Network(nn.Module):
         """Mean and deviation of the training set's spectrograms in dB, both ``(129, C)``."""
         self.mean.copy_(torch.as_tensor(mean))
         self.deviation.copy_(torch.as_tensor(deviation))
+
+    def blocks(self) -> dict[str, nn.Module]:
+        """The blocks that transfer learning finetunes or freezes; together all parameters.
+
+        ``epoch`` and ``sequence`` are the epoch and the sequence processing block, ``softmax`` the
+        outputs. Dropout and batch statistics of a block follow its own training mode.
+        """
+        return {"epoch": self.epoch, "sequence": self.sequence, "softmax": self.outputs}
 
     def penalised_parameters(self) -> list[Tensor]:
         """Parameters under the L2 penalty: all but the filterbanks."""
@@ -169,8 +198,8 @@ class Network(nn.Module):
 def build(system: str, channels: int, settings: NetworkSettings, seed: int) -> Network:
     """A network with the initial weights of a seed.
 
-    Raises `InputError` for a system that is none of `SYSTEMS`.
+    Raises `InputError` for a system that is none of `BRANCHES`.
     """
     if system not in BRANCHES:
-        raise InputError(f"unknown system {system!r}: choose one of {', '.join(SYSTEMS)}")
+        raise InputError(f"unknown system {system!r}: choose one of {', '.join(BRANCHES)}")
     return Network(system, channels, settings, torch.Generator().manual_seed(seed))

@@ -1,10 +1,11 @@
 """The recurrent layers, as the released TensorFlow graphs compute them.
 
-Neither cell is one of PyTorch's, and a loop of small operations costs more where autograd follows
-it than its arithmetic does. So both directions run as one batch, the products of the inputs of all
-steps are one product, and the backward passes are written by hand: they keep what they need in
-buffers of all steps, and leave the weights' gradients to one product again. On a GPU the steps in
-training are those of `xsleep.models.kernels`.
+None of the cells is one of PyTorch's, and a loop of small operations costs more where autograd
+follows it than its arithmetic does. So both directions run as one batch, the products of the inputs
+of all steps are one product, and the backward passes are written by hand: they keep what they need
+in buffers of all steps, and leave the weights' gradients to one product again. On a GPU the steps
+in training are those of `xsleep.models.kernels`. The LSTM with peepholes alone is left to autograd:
+its 512 units make it mostly arithmetic, and a training step would gain a twentieth at most.
 
 Shapes: D directions, T time steps, N sequences, F features, u units.
 """
@@ -17,6 +18,7 @@ from operator import attrgetter
 import torch
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
 from xsleep.models.acceleration import accelerated
 from xsleep.models.dropout import dropout
@@ -368,6 +370,54 @@ class GRU(nn.Sequential):
         super().__init__(*(GRULayer(size, units, generator) for size in inputs))
 
 
+class PeepholeLSTM(nn.Module):
+    """LSTM in one direction, whose gates see the cell.
+
+    The forget and the input gate see the cell before the step, the output gate that after it. Gates
+    in the order input, candidate, forget, output; 1 is added to the forget gate.
+    """
+
+    def __init__(self, features: int, units: int, generator: Generator):
+        super().__init__()
+        fans = features + units + 4 * units  # the released weights are one matrix
+        self.W_xh = glorot(features, 4 * units, fans=fans, generator=generator)
+        self.W_hh = glorot(units, 4 * units, fans=fans, generator=generator)
+        self.bias = nn.Parameter(torch.zeros(4 * units))
+        self.enter, self.forget, self.leave = (glorot(units, generator=generator) for _ in range(3))
+
+    @staticmethod
+    def project(cells: Sequence[PeepholeLSTM], x: Tensor) -> Tensor:
+        """The inputs' part ``(D, M, 4u)`` of the gates, from ``(D, M, F)``."""
+        bias = stacked(cells, "bias")
+        u = bias.shape[1] // 4
+        bias = bias + pad(bias.new_ones(u), (2 * u, u))
+        return torch.baddbmm(bias.unsqueeze(1), x, stacked(cells, "W_xh"))
+
+    @staticmethod
+    def train_steps(cells: Sequence[PeepholeLSTM], projected: Tensor) -> Tensor:
+        """Hidden states ``(D, T, N, u)`` of ``(D, T, N, 4u)``."""
+        return PeepholeLSTM.evaluate_steps(cells, projected.unbind(1))
+
+    @staticmethod
+    def evaluate_steps(cells: Sequence[PeepholeLSTM], projected: Iterable[Tensor]) -> Tensor:
+        """Hidden states ``(D, T, N, u)`` of T times ``(D, N, 4u)``."""
+        W_hh = stacked(cells, "W_hh")
+        enter_peephole, forget_peephole, leave_peephole = (
+            stacked(cells, gate).unsqueeze(1) for gate in ("enter", "forget", "leave")
+        )
+        hidden = []
+        for t, xh in enumerate(projected):
+            if t == 0:
+                h = c = xh.new_zeros(*xh.shape[:2], W_hh.shape[1])
+            enter, candidate, forget, leave = torch.baddbmm(xh, h, W_hh).chunk(4, dim=-1)
+            enter = torch.sigmoid(torch.addcmul(enter, c, enter_peephole))
+            forget = torch.sigmoid(torch.addcmul(forget, c, forget_peephole))
+            c = torch.addcmul(enter * torch.tanh(candidate), c, forget)
+            h = torch.sigmoid(torch.addcmul(leave, c, leave_peephole)) * torch.tanh(c)
+            hidden.append(h)
+        return torch.stack(hidden, dim=1)
+
+
 class Bidirectional(nn.Module):
     """A recurrent layer, or a stack of layers, once in each direction.
 
@@ -375,7 +425,7 @@ class Bidirectional(nn.Module):
     output, with a new mask for every time step and direction.
     """
 
-    def __init__(self, direction: Callable[[], BatchNormLSTM | GRU], rate: float):
+    def __init__(self, direction: Callable[[], nn.Module], rate: float):
         super().__init__()
         self.fw = direction()
         self.bw = direction()
@@ -383,7 +433,7 @@ class Bidirectional(nn.Module):
 
     def _layers(self) -> list[tuple[nn.Module, nn.Module]]:
         """Layer by layer, the cells of both directions."""
-        if isinstance(self.fw, GRU):
+        if isinstance(self.fw, nn.Sequential):
             return list(zip(self.fw, self.bw, strict=True))
         return [(self.fw, self.bw)]
 
