@@ -5,7 +5,7 @@ follows it than its arithmetic does. So both directions run as one batch, the pr
 of all steps are one product, and the backward passes are written by hand: they keep what they need
 in buffers of all steps, and leave the weights' gradients to one product again. On a GPU the steps
 in training are those of `xsleep.models.kernels`. The LSTM with peepholes alone is left to autograd:
-its 512 units make it mostly arithmetic, and a training step would gain a twentieth at most.
+its 512 units make it mostly arithmetic, and a training step would gain less than a tenth.
 
 Shapes: D directions, T time steps, N sequences, F features, u units.
 """
