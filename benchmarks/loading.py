@@ -66,13 +66,13 @@ def one_night(number: int):
 
 def opened(folder: Path, channels: tuple[str, ...]):
     """The parts of a store and their sequences."""
-    from xsleep import pipeline, store
+    from xsleep import runs, store
     from xsleep.sequences import TrainingSequences
     from xsleep.settings import NetworkSettings
 
     settings = NetworkSettings()
     parts = [
-        pipeline.load_part(stored, "whole-night", channels, settings)
+        runs.load_part(stored, "whole-night", channels, settings)
         for stored in store.read_index(folder / "index.h5").values()
     ]
     return parts, TrainingSequences(parts, LENGTH, BATCH, None, seed=1)
@@ -150,7 +150,7 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
     The index names as many recordings as SHHS has, all of them in the files of one.
     """
-    from xsleep import pipeline
+    from xsleep import runs
     from xsleep.settings import NetworkSettings, TrainingSettings
 
     def report(line: str) -> None:
@@ -158,7 +158,7 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
     address = dict(window="whole-night", channels="EEG", system="XSleepNet2", seed=1, fold=1)
     try:
-        pipeline.train_run(
+        runs.train_run(
             *(address, NetworkSettings(), TrainingSettings(steps=1)),
             *(folder / "folds.csv", folder / "shhs.h5", folder, 1, report),
         )

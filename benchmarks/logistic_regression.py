@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from band_powers import classifier, log_powers
 
-from xsleep import pipeline
+from xsleep import runs
 from xsleep.metrics import measure
 from xsleep.settings import NetworkSettings
 from xsleep.stages import STAGES
@@ -31,7 +31,7 @@ def main() -> None:
     recordings = read_index(Path("data/index") / arguments.database / "all.h5")
 
     def features(fold: int, role: str) -> tuple[np.ndarray, np.ndarray]:
-        parts = pipeline.load_parts(
+        parts = runs.load_parts(
             *(folds, fold, role, recordings, arguments.window, channels), NetworkSettings()
         )
         powers = []

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from xsleep import settings as xsleep_settings
@@ -41,14 +42,31 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+# Table 2 needs neither what is scored zero-shot nor what is transferred: where it is missing, it is
+# for the job that reads it to say so.
+for database in WORKFLOW.sources.keys() - WORKFLOW.databases.keys():
+    try:
+        ENTRIES[database] = database_entries(database)
+    except InputError:
+        ENTRIES[database] = {}
+
 # Says that all files of a database are there; what it said before one went missing does not count.
 FETCHED = "data/fetched/{database}.txt"
 for database, files in TO_FETCH.items():
     if files:
         Path(FETCHED.format(database=database)).unlink(missing_ok=True)
 
+SIMULATED = [
+    database
+    for database, settings in WORKFLOW.sources.items()
+    if settings.source.reader == "simulated"
+]
+
 # Names as in Table 2; a path has a hyphen where the name has a space.
-SYSTEMS = {system.replace(" ", "-"): system for system in WORKFLOW.systems}
+SYSTEMS = {
+    system.replace(" ", "-"): system for system in xsleep_settings.System.__args__
+}
+SELECTED = [slug for slug, system in SYSTEMS.items() if system in WORKFLOW.systems]
 
 # Where epochs and spectrograms are stored, by what the signals are filtered with.
 STORES = {"band-pass": "data", "none": "data/unfiltered"}
@@ -62,25 +80,37 @@ BATCH_INDEX = "{store}/index/{database}/batches/{batch}.h5"
 # Snakemake takes milliseconds for every job, and a database may have thousands of recordings.
 MOST_BATCHES = 100
 
-# The root is results, or where a difference to the paper is switched results/ablation/DIFFERENCE.
-RUN = "{root}/{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
+# The root is results; where a difference to the paper is switched, results/ablation/DIFFERENCE; and
+# where a network is finetuned, TRANSFER.
+ADDRESS = "{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
+RUN = f"{{root}}/{ADDRESS}"
+TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
+# The databases that a network is pretrained on, in a path.
+SOURCE = "+".join(WORKFLOW.source)
+PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"
 
 
 wildcard_constraints:
     store="data(/unfiltered)?",
-    root=f"results(/ablation/({'|'.join(xsleep_settings.DIFFERENCES)}))?",
+    root=f"results(/ablation/({'|'.join(xsleep_settings.DIFFERENCES)})|/transfer/.+)?",
+    source=re.escape(SOURCE),
+    source_channels="|".join(xsleep_settings.ChannelSet.__args__),
+    strategy="|".join(map(re.escape, xsleep_settings.STRATEGIES)),
+    subjects=r"(/subjects-\d+)?",
     database="|".join(re.escape(database) for database in WORKFLOW.sources),
     batch="[^/]+",
     window="[^/]+",
-    channels="EEG(-EOG(-EMG)?)?",
+    channels="|".join(xsleep_settings.ChannelSet.__args__),
     system="|".join(re.escape(system) for system in SYSTEMS),
     seed=r"\d+",
     fold=r"\d+",
 
 
-def fold_count(database):
-    folds = WORKFLOW.databases[database].folds
-    return published_count(database) if folds == "published" else folds.folds
+def folds_of(database):
+    """The numbers of a database's folds."""
+    folds = WORKFLOW.sources[database].folds
+    count = published_count(database) if folds == "published" else folds.folds
+    return range(1, count + 1)
 
 
 def preset(database, difference=""):
@@ -98,9 +128,9 @@ def run_preset(wildcards):
     )
 
 
-def training_settings(wildcards):
+def training_settings(wildcards, finetuning=False):
     """Settings of a run's training, with what differs for its system."""
-    return run_preset(wildcards).training_of(SYSTEMS[wildcards.system])
+    return run_preset(wildcards).training_of(SYSTEMS[wildcards.system], finetuning)
 
 
 def source_params(wildcards):
@@ -109,17 +139,12 @@ def source_params(wildcards):
     return source.model_dump(mode="json", exclude={"fetch", "apply"})
 
 
-def simulated_cohort():
-    """Who is simulated; the files depend on nothing else."""
-    return WORKFLOW.sources["simulated"].source.cohort.model_dump()
-
-
 def available(database, recording):
     """The files of a recording that are there, after fetching, or that the workflow makes."""
     if TO_FETCH[database]:
         checkpoints.fetch.get(database=database)
     files = ENTRIES[database][recording].files
-    if WORKFLOW.sources[database].source.reader == "simulated":
+    if database in SIMULATED:
         return files
     return [path for path in files if os.access(path, os.R_OK)]
 
@@ -141,7 +166,75 @@ def batch(wildcards):
     return batches(wildcards.database)[wildcards.batch]
 
 
-def runs(database, systems=tuple(SYSTEMS)):
+# Of the networks that are transferred. What the authors' were trained with is in their files, but
+# for the filter, which is that of the default settings.
+AUTHORS = SOURCE == xsleep_settings.AUTHORS
+SOURCE_DATABASES = () if AUTHORS else WORKFLOW.source
+SOURCE_PRESET = WORKFLOW.presets["released"] if AUTHORS else preset(WORKFLOW.source[0])
+SOURCE_FILTER = SOURCE_PRESET.network.raw_filter
+SOURCE_WINDOWS = {
+    database: WORKFLOW.sources[database].windows[0] for database in SOURCE_DATABASES
+}
+SOURCE_INDEXES = expand(INDEX, store=STORES[SOURCE_FILTER], database=SOURCE_DATABASES)
+
+
+def pretrained(wildcards):
+    """Input function: the network that a run goes on from."""
+    folder = PRETRAINED.format(source_channels=wildcards.source_channels)
+    if AUTHORS:
+        return f"{folder}/model.safetensors"
+    system = next(
+        first
+        for first, then in xsleep_settings.TRANSFERRED.values()
+        if then == SYSTEMS[wildcards.system]
+    )
+    return f"{folder}/{system}/seed-{wildcards.seed}/model.safetensors"
+
+
+def authors_weights(wildcards):
+    """Input function: the file of a released network; one that is missing is for the job to name."""
+    path = WORKFLOW.transfer.weights[wildcards.source_channels]
+    return path if path.exists() else []
+
+
+def transfers(network, strategy, subjects=None):
+    """The runs that finetune a network, on so many training subjects of each fold or on all.
+
+    Addresses, with the channels of the source, the strategy and the folder of the run.
+    """
+    found = []
+    for database in WORKFLOW.target:
+        for channels in WORKFLOW.transfer.channels:
+            root = TRANSFER.format(
+                source=SOURCE,
+                source_channels=channels.source,
+                strategy=strategy,
+                subjects=f"/subjects-{subjects}" if subjects else "",
+            )
+            for seed, fold in product(WORKFLOW.seeds, folds_of(database)):
+                run = dict(
+                    database=database,
+                    window=WORKFLOW.sources[database].windows[0],
+                    channels=channels.target,
+                    system=xsleep_settings.TRANSFERRED[network][1],
+                    seed=seed,
+                    fold=fold,
+                )
+                path = f"{root}/{ADDRESS.format(**run)}"
+                found.append(
+                    run
+                    | dict(
+                        network=network,
+                        source_channels=channels.source,
+                        strategy=strategy,
+                        subjects=subjects,
+                        path=path,
+                    )
+                )
+    return found
+
+
+def runs(database, systems=SELECTED):
     """The addresses of all runs of a database."""
     settings = WORKFLOW.databases[database]
     return [
@@ -157,7 +250,7 @@ def runs(database, systems=tuple(SYSTEMS)):
         for channels in settings.channels
         for system in systems
         for seed in WORKFLOW.seeds
-        for fold in range(1, fold_count(database) + 1)
+        for fold in folds_of(database)
     ]
 
 
@@ -181,7 +274,10 @@ def first_histories(systems):
 
 def index(wildcards):
     """Input function: of the store that a run reads, or without a run the database's own preset."""
-    raw_filter = run_preset(wildcards).network.raw_filter
+    if wildcards.get("root", "").startswith("results/transfer/"):
+        raw_filter = SOURCE_FILTER
+    else:
+        raw_filter = run_preset(wildcards).network.raw_filter
     return INDEX.format(store=STORES[raw_filter], database=wildcards.database)
 
 
@@ -189,7 +285,7 @@ def show_placement():
     """What is missing or surplus of the databases that people put in place themselves."""
     for database, settings in WORKFLOW.databases.items():
         source = settings.source
-        if source.fetch is None and source.reader != "simulated":
+        if source.fetch is None and database not in SIMULATED:
             if line := placement(source.folder, list(ENTRIES[database].values())):
                 text = (
                     f"{database}: {line} in {source.folder}{where_to_apply(database)}"

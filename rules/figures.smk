@@ -1,7 +1,7 @@
 FIG5 = "results/figures/fig5/{database}/{window}/{channels}"
 
 # Losses and weights are shown for the first seed and fold, of the systems that blend.
-BLENDING = [slug for slug in SYSTEMS if slug.startswith("XSleepNet")]
+BLENDING = [slug for slug in SELECTED if slug.startswith("XSleepNet")]
 
 FIGURES = [
     f"{stem}.{suffix}"

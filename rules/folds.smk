@@ -10,8 +10,8 @@ rule folds:
         "../environment.yml"
     params:
         source=source_params,
-        windows=lambda wildcards: WORKFLOW.databases[wildcards.database].windows,
-        folds=lambda wildcards: WORKFLOW.databases[wildcards.database].model_dump()[
+        windows=lambda wildcards: WORKFLOW.sources[wildcards.database].windows,
+        folds=lambda wildcards: WORKFLOW.sources[wildcards.database].model_dump()[
             "folds"
         ],
     message:

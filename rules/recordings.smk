@@ -19,14 +19,17 @@ checkpoint fetch:
         "../workflow_scripts/fetch.py"
 
 
+# A simulated cohort's folder has its name.
 rule simulate:
     output:
-        psg="data/recordings/simulated/{night}0-PSG.edf",
-        hypnogram="data/recordings/simulated/{night}C-Hypnogram.edf",
+        psg="data/recordings/{database}/{night}0-PSG.edf",
+        hypnogram="data/recordings/{database}/{night}C-Hypnogram.edf",
     log:
-        "logs/recordings/simulated/{night}.log",
+        "logs/recordings/{database}/{night}.log",
     benchmark:
-        "logs/benchmarks/recordings/simulated/{night}.tsv"
+        "logs/benchmarks/recordings/{database}/{night}.tsv"
+    wildcard_constraints:
+        database="|".join(SIMULATED),
     conda:
         "../environment.yml"
     threads: 1
@@ -34,8 +37,10 @@ rule simulate:
         mem_mb=1000,
         runtime=10,
     params:
-        cohort=lambda wildcards: simulated_cohort(),
+        cohort=lambda wildcards: WORKFLOW.sources[
+            wildcards.database
+        ].source.cohort.model_dump(),
     message:
-        "simulated: night {wildcards.night}"
+        "{wildcards.database}: night {wildcards.night}"
     script:
         "../workflow_scripts/simulate.py"

@@ -10,6 +10,8 @@ rule train:
         f"logs/training/{RUN}.log",
     benchmark:
         f"logs/benchmarks/training/{RUN}.tsv"
+    wildcard_constraints:
+        root="results(/ablation/[^/]+)?",
     conda:
         "../environment.yml"
     threads: lambda wildcards: run_preset(wildcards).resources.threads
@@ -29,3 +31,121 @@ rule train:
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
     script:
         "../workflow_scripts/train.py"
+
+
+# The authors' networks of the channels that are transferred.
+rule import_weights:
+    input:
+        authors_weights,
+    output:
+        "results/pretraining/authors/{source_channels}/model.safetensors",
+    log:
+        "logs/pretraining/authors/{source_channels}.log",
+    conda:
+        "../environment.yml"
+    params:
+        weights=lambda wildcards: str(
+            WORKFLOW.transfer.weights[wildcards.source_channels]
+        ),
+    message:
+        "{wildcards.source_channels}: import {params.weights}"
+    script:
+        "../workflow_scripts/import_weights.py"
+
+
+# Where several databases are pretrained on, they are pooled.
+rule source_split:
+    input:
+        SOURCE_INDEXES,
+    output:
+        f"results/pretraining/{SOURCE}/split.csv",
+    log:
+        f"logs/pretraining/{SOURCE}/split.log",
+    conda:
+        "../environment.yml"
+    params:
+        windows=SOURCE_WINDOWS,
+        validation=WORKFLOW.transfer.validation,
+        seed=1,
+    message:
+        f"{SOURCE}: who trains and who validates"
+    script:
+        "../workflow_scripts/source_split.py"
+
+
+rule pretrain:
+    input:
+        split=rules.source_split.output,
+        indexes=SOURCE_INDEXES,
+    output:
+        model=f"{PRETRAINED}/{{system}}/seed-{{seed}}/model.safetensors",
+        history=f"{PRETRAINED}/{{system}}/seed-{{seed}}/history.csv",
+        run=f"{PRETRAINED}/{{system}}/seed-{{seed}}/run.json",
+    log:
+        f"logs/training/{PRETRAINED}/{{system}}/seed-{{seed}}.log",
+    benchmark:
+        f"logs/benchmarks/training/{PRETRAINED}/{{system}}/seed-{{seed}}.tsv"
+    conda:
+        "../environment.yml"
+    threads: SOURCE_PRESET.resources.threads
+    resources:
+        mem_mb=SOURCE_PRESET.resources.mem_mb,
+        runtime=SOURCE_PRESET.resources.runtime,
+        gpu=SOURCE_PRESET.resources.gpu,
+    params:
+        windows=SOURCE_WINDOWS,
+        source=SOURCE,
+        run=lambda wildcards: {
+            "system": SYSTEMS[wildcards.system],
+            "network": SOURCE_PRESET.network.model_dump(mode="json"),
+            "training": SOURCE_PRESET.training_of(
+                SYSTEMS[wildcards.system]
+            ).model_dump(mode="json"),
+        },
+    message:
+        f"{SOURCE}, {{wildcards.source_channels}}: "
+        "pretrain {wildcards.system}, seed {wildcards.seed}"
+    script:
+        "../workflow_scripts/pretrain.py"
+
+
+rule finetune:
+    input:
+        pretrained=pretrained,
+        folds="results/{database}/folds.csv",
+        index=lambda wildcards: INDEX.format(
+            store=STORES[SOURCE_PRESET.network.raw_filter], database=wildcards.database
+        ),
+    output:
+        model=f"{TRANSFER}/{ADDRESS}/model.safetensors",
+        history=f"{TRANSFER}/{ADDRESS}/history.csv",
+        run=f"{TRANSFER}/{ADDRESS}/run.json",
+    log:
+        f"logs/training/{TRANSFER}/{ADDRESS}.log",
+    benchmark:
+        f"logs/benchmarks/training/{TRANSFER}/{ADDRESS}.tsv"
+    conda:
+        "../environment.yml"
+    threads: lambda wildcards: run_preset(wildcards).resources.threads
+    resources:
+        mem_mb=lambda wildcards: run_preset(wildcards).resources.mem_mb,
+        runtime=lambda wildcards: run_preset(wildcards).resources.runtime,
+        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
+    params:
+        run=lambda wildcards: {
+            "system": SYSTEMS[wildcards.system],
+            "subjects": (
+                int(wildcards.subjects.rpartition("-")[2])
+                if wildcards.subjects
+                else None
+            ),
+            "training": training_settings(wildcards, finetuning=True).model_dump(
+                mode="json"
+            ),
+        },
+    message:
+        "{wildcards.source} {wildcards.source_channels} to {wildcards.database} "
+        "{wildcards.channels}{wildcards.subjects}: finetune {wildcards.system} "
+        "({wildcards.strategy}), seed {wildcards.seed}, fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/finetune.py"

@@ -1,28 +1,17 @@
 ZERO_SHOT = WORKFLOW.zero_shot
 
-# Other targets need neither the weights nor this database: where either is missing, it is for the
-# job that reads it to say so.
-try:
-    ENTRIES.setdefault(ZERO_SHOT.database, database_entries(ZERO_SHOT.database))
-except InputError:
-    ENTRIES[ZERO_SHOT.database] = {}
 
-
-rule import_weights:
+use rule import_weights as import_zero_shot with:
     input:
         ZERO_SHOT.weights if ZERO_SHOT.weights.exists() else [],
     output:
         "results/zero_shot/model.safetensors",
     log:
         "logs/zero_shot/import_weights.log",
-    conda:
-        "../environment.yml"
     params:
         weights=lambda wildcards: str(ZERO_SHOT.weights),
     message:
         "Zero-shot: import {params.weights}"
-    script:
-        "../workflow_scripts/import_weights.py"
 
 
 # Signals are band-passed whatever the database's preset says: so were those of the network.

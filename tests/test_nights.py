@@ -8,7 +8,7 @@ import torch
 
 from tests.conftest import edf_signal, prepare, write_night
 from tests.test_scoring import network as make_network
-from xsleep import checkpoints, pipeline, store
+from xsleep import checkpoints, runs, store
 from xsleep.cli import main
 from xsleep.scoring import score
 from xsleep.settings import Source
@@ -48,7 +48,7 @@ def test_a_night_gets_the_stages_that_the_pipeline_gives_it(tmp_path, night, raw
     source = Source(reader="sleep-edf-20", folder=night.parent, labels=SOURCE)
     index, _ = prepare(tmp_path, source, channels, "SC4001E0")
     (stored,) = store.read_index(index).values()
-    part = pipeline.load_part(stored, "whole-night", channels, network.settings)
+    part = runs.load_part(stored, "whole-night", channels, network.settings)
     (expected,) = score(network, [part], None)
 
     hypnogram = pd.read_csv(tmp_path / "hypnogram.csv")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, prepare, write_night
-from xsleep import pipeline, store
+from xsleep import pipeline, runs, store
 from xsleep.errors import InputError
 from xsleep.sequences import read
 from xsleep.settings import KFold, NetworkSettings, Source
@@ -63,9 +63,9 @@ def test_a_stored_recording_tells_its_filter_and_no_other_network_reads_it(tmp_p
         assert file.attrs["raw_filter"] == raw_filter
     stored = (one, "whole-night", ("EEG",))
     other = {"band-pass": "none", "none": "band-pass"}[raw_filter]
-    assert len(pipeline.load_part(*stored, NetworkSettings(raw_filter=raw_filter))) == 40
+    assert len(runs.load_part(*stored, NetworkSettings(raw_filter=raw_filter))) == 40
     with pytest.raises(InputError, match=f"h5: raw_filter is {raw_filter}, .* {other}; take"):
-        pipeline.load_part(*stored, NetworkSettings(raw_filter=other))
+        runs.load_part(*stored, NetworkSettings(raw_filter=other))
 
 
 NIGHTS = ("SC4001E0", "SC4011E0", "SC4021E0")
@@ -263,7 +263,7 @@ def test_parts_are_cut_to_the_window(tmp_path):
     lights = [(300, 0, "Lights off"), (1020, 0, "Lights on")]
     write_night(tmp_path, annotations=[*SCORED, *lights])
     stored = stored_night(tmp_path)
-    part = pipeline.load_part(stored, "in-bed", ("EOG",), NetworkSettings())
+    part = runs.load_part(stored, "in-bed", ("EOG",), NetworkSettings())
     assert part.night.places.tolist() == list(range(10, 34))
     whole = store.read_signals(stored.epochs)["EOG"]
     assert np.array_equal(part.data.raw(2, 5)[..., 0], whole[12:15])
@@ -274,7 +274,7 @@ def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
     one = stored_night(tmp_path)
     stored = (one, "whole-night", ("EEG", "EOG"))
     plain, scaled = (
-        pipeline.load_part(*stored, NetworkSettings(raw_deviation=deviation))
+        runs.load_part(*stored, NetworkSettings(raw_deviation=deviation))
         for deviation in (None, 20)
     )
     amplitudes = read(scaled, "raw", 0, 40).std((0, 1))

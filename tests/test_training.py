@@ -8,10 +8,11 @@ import torch
 
 from tests.conftest import make_part
 from tests.test_scoring import SETTINGS
-from xsleep import checkpoints
+from xsleep import checkpoints, training
 from xsleep.errors import InputError
-from xsleep.evaluation import evaluate
-from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS, TrainingSettings
+from xsleep.evaluation import Losses, evaluate
+from xsleep.models import build
+from xsleep.settings import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS, TrainingSettings
 from xsleep.training import CHECKPOINT, Data, train
 
 QUICK = TrainingSettings(
@@ -25,9 +26,19 @@ def data(tmp_path):
     return Data(parts[:2], parts[1:2], parts[2:3])
 
 
-def run(system, data, folder, settings=QUICK, report=lambda line: None, network=SETTINGS):
+def run(
+    system,
+    data,
+    folder,
+    settings=QUICK,
+    report=lambda line: None,
+    network=SETTINGS,
+    start=None,
+    blocks=BLOCKS,
+):
     folder.mkdir(exist_ok=True)
-    return train(system, ("EEG",), network, settings, data, 1, folder, report)
+    start = start or build(system, 1, network, seed=1)
+    return train(system, ("EEG",), start, settings, data, 1, folder, report, blocks)
 
 
 def history(folder, *without):
@@ -147,9 +158,21 @@ def test_one_seed_gives_one_history(tmp_path, data):
     assert history(tmp_path / "a", "seconds") == history(tmp_path / "b", "seconds")
 
 
-def test_early_stopping_after_patience_evaluations_without_gain(tmp_path, data):
-    settings = QUICK.model_copy(update={"learning_rate": 1e-9, "patience": 2, "steps": 40})
-    assert run("FCNN+RNN", data, tmp_path / "run", settings)["steps"] == 6
+@pytest.mark.parametrize(("earliest", "steps"), [(0, 6), (14, 14)])
+def test_early_stopping_after_patience_evaluations_below_the_best(
+    tmp_path, data, monkeypatch, earliest, steps
+):
+    """An accuracy as good as the best is a gain, as released; the first is before training."""
+    accuracies = iter([0.9, 0.9, 0.2, 0.5, 0.4, 0.5, 0.4, 0.4, 0.3, 0.1])
+
+    def measured(network, parts, gap):
+        accuracy = next(accuracies) if parts is data.validation else 0.0
+        return Losses({"raw": 1.0}, {"raw": accuracy}, 1)
+
+    monkeypatch.setattr(training, "evaluate", measured)
+    changes = {"patience": 2, "earliest_stop": earliest, "steps": 40}
+    facts = run("FCNN+RNN", data, tmp_path / "run", QUICK.model_copy(update=changes))
+    assert (facts["steps"], facts["best_step"]) == (steps, 2)
 
 
 def test_training_learns_what_the_signals_tell(tmp_path, data):
@@ -196,3 +219,63 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a checkpoint of xsleep"):
         checkpoints.load(tmp_path / "model.safetensors")
+
+
+def state(network, block):
+    return {n: v.clone() for n, v in network.blocks()[block].state_dict().items()}
+
+
+@pytest.mark.parametrize("frozen", ["parameters", "everything"])
+@pytest.mark.parametrize("strategy", ["direct", "softmax", "softmax+SPB", "softmax+EPB", "all"])
+@pytest.mark.parametrize("system", ["XSleepNet1", *TRANSFER_SYSTEMS])
+def test_only_the_blocks_of_a_strategy_are_trained(tmp_path, data, system, strategy, frozen):
+    """Frozen means frozen: parameters always, statistics where everything is frozen."""
+    network = build(system, 1, SETTINGS, seed=2)
+    before = {block: state(network, block) for block in BLOCKS}
+    settings = QUICK.model_copy(update={"frozen": frozen})
+    trained = STRATEGIES[strategy]
+    facts = run(system, data, tmp_path / "run", settings, start=network, blocks=trained)
+    after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    sizes = 0
+    for block in BLOCKS:
+        parameters = dict(after.blocks()[block].named_parameters())
+        sizes += (block in trained) * sum(p.numel() for p in parameters.values())
+        for name, value in state(after, block).items():
+            changed = not torch.equal(value, before[block][name])
+            if name in parameters:
+                assert changed == (block in trained), name
+            elif block not in trained and (frozen == "everything" or not trained):
+                assert not changed, name
+    assert facts["parameters_trained"] == sizes
+    assert facts["steps"] == (8 if trained else 0)
+
+
+@pytest.mark.parametrize("system", TRANSFER_SYSTEMS)
+def test_frozen_blocks_learn_population_statistics_as_released(tmp_path, data, system):
+    network = build(system, 1, SETTINGS, seed=2)
+    before = state(network, "epoch")
+    run(system, data, tmp_path / "run", start=network, blocks=("softmax",))
+    after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert any(not torch.equal(v, before[n]) for n, v in state(after, "epoch").items())
+
+
+def test_an_untrained_network_is_normalised_for_its_target_and_nothing_else(tmp_path, data):
+    network = build("SeqSleepNet+", 1, SETTINGS, seed=2)
+    facts = run("SeqSleepNet+", data, tmp_path / "run", start=network, blocks=())
+    assert (facts["steps"], facts["best_step"], len(history(tmp_path / "run"))) == (0, 0, 1)
+    frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
+    after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert np.allclose(after.mean[:, 0], frames.mean((0, 1))[..., 0], atol=1e-3)
+
+
+def test_a_run_goes_on_only_from_the_weights_that_it_started_from(tmp_path, data):
+    def stop(line):
+        if "step 4" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("ARNN+RNN", data, tmp_path / "run", report=stop)
+    lines = []
+    other = build("ARNN+RNN", 1, SETTINGS, seed=2)
+    run("ARNN+RNN", data, tmp_path / "run", report=lines.append, start=other)
+    assert not [line for line in lines if "goes on" in line]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import prepare, write_excerpts
-from xsleep import checkpoints, pipeline, store
+from xsleep import checkpoints, runs, store
 from xsleep.databases import open_database
 from xsleep.errors import InputError
 from xsleep.importing import import_weights
@@ -21,7 +21,7 @@ def score(folder, recordings, model):
     names = [entry.name for entry in open_database(source).entries()]
     index, _ = prepare(folder, source, ["EEG"], *names)
     outputs = folder / "predictions.h5", folder / "zero_shot.csv"
-    pipeline.zero_shot(
+    runs.zero_shot(
         *("DREAMS", source, model, index, "whole-night", None, 1, *outputs, 1),
     )
     with outputs[1].open() as file:

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from xsleep import pipeline
+from xsleep import runs
 from xsleep.console import job
 
 with job(snakemake.log[0]):
-    pipeline.score_run(
+    runs.score_run(
         Path(snakemake.input.model),
         Path(snakemake.input.folds),
         int(snakemake.wildcards.fold),

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from xsleep import pipeline
+from xsleep import runs
 from xsleep.console import job
 from xsleep.settings import NetworkSettings, TrainingSettings
 
 with job(snakemake.log[0]) as report:
     wildcards, run = snakemake.wildcards, snakemake.params.run
-    pipeline.train_run(
+    runs.train_run(
         {
             "database": wildcards.database,
             "window": wildcards.window,

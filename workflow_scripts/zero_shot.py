@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from xsleep import pipeline
+from xsleep import runs
 from xsleep.console import job
 from xsleep.settings import Source
 
 with job(snakemake.log[0]):
     database = snakemake.params.database
-    pipeline.zero_shot(
+    runs.zero_shot(
         database,
         Source(**snakemake.params.source),
         Path(snakemake.input.model),

@@ -104,6 +104,20 @@ def k_fold(database: str, subjects: Sequence[str], settings: KFold) -> list[Fold
     return folds
 
 
+def few(subjects: Sequence[str], count: int, seed: int) -> set[str]:
+    """So many of the subjects, drawn at random; those of a smaller count are among them.
+
+    Raises:
+        InputError: there are not as many.
+    """
+    subjects = sorted(set(subjects))
+    if count > len(subjects):
+        raise InputError(
+            f"fold {seed}: {count} of {len(subjects)} training subjects; lower transfer.subjects"
+        )
+    return set(random.Random(seed).sample(subjects, len(subjects))[:count])
+
+
 def _published_rows(database: str) -> list[dict[str, str]]:
     with files("xsleep").joinpath("published_folds.csv").open() as file:
         return [row for row in csv.DictReader(file) if row["database"] == database]

@@ -1,4 +1,4 @@
-"""What each rule of the workflow does: files in, files out.
+"""What the rules up to the folds do: files in, files out.
 
 What takes long to import is imported by the rule that needs it.
 """
@@ -8,14 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-import platform
-import resource
-import subprocess
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,15 +19,12 @@ from xsleep import folds as fold_tables
 from xsleep import store
 from xsleep.databases import Database, Entry, open_database, to_fetch
 from xsleep.errors import InputError
-from xsleep.sequences import Part, amplitude_scale, bridging
-from xsleep.settings import KFold, NetworkSettings, RawFilter, Source, TrainingSettings
+from xsleep.settings import KFold, RawFilter, Source
 from xsleep.stages import STAGES
 from xsleep.windows import in_window
 
 SHORTEST = 20
 """Scored epochs that a window of a recording must have: one sequence of the paper (L = 20)."""
-
-PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snakemake")
 
 
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
@@ -202,7 +193,7 @@ def make_folds(
         )
         if not reason:
             used.append(night)
-    _write_csv(recordings_out, rows)
+    write_csv(recordings_out, rows)
 
     subjects = [night.subject for night in used]
     if settings == "published":
@@ -219,7 +210,7 @@ def make_folds(
         for subject in getattr(fold, role)
         for name in names[subject]
     ]
-    _write_csv(folds_out, lines)
+    write_csv(folds_out, lines)
     return [row["skipped"] for row in rows if row["skipped"]]
 
 
@@ -234,196 +225,8 @@ def _unusable(night: store.Night, entry: Entry, windows: Sequence[str]) -> str:
     return ""
 
 
-def load_parts(
-    folds: Path,
-    number: int,
-    role: str,
-    recordings: Mapping[str, store.Stored],
-    window: str,
-    channels: tuple[str, ...],
-    network: NetworkSettings,
-) -> list[Part]:
-    """The recordings of one role of a fold."""
-    with folds.open() as file:
-        names = [
-            row["recording"]
-            for row in csv.DictReader(file)
-            if row["fold"] == str(number) and row["role"] == role
-        ]
-    return [load_part(recordings[name], window, channels, network) for name in names]
-
-
-def load_part(
-    stored: store.Stored, window: str, channels: tuple[str, ...], network: NetworkSettings
-) -> Part:
-    """The epochs of one recording that lie in a window, as a network of these settings reads them.
-
-    With ``raw_deviation`` (microvolts) each raw channel is scaled to it over these epochs, so that
-    amplitudes compare between subjects.
-
-    Raises:
-        InputError: the stored signals are filtered otherwise than the network's.
-    """
-    night = stored.night
-    if night.raw_filter != network.raw_filter:
-        raise InputError(
-            f"{stored.epochs}: raw_filter is {night.raw_filter}, that of the network "
-            f"{network.raw_filter}; take the epochs stored with that filter"
-        )
-    chosen = np.flatnonzero(in_window(night, window))
-    part = replace(
-        night,
-        places=night.places[chosen],
-        onsets=night.onsets[chosen],
-        stages=night.stages[chosen],
-    )
-    data = store.NightData(stored, channels, chosen)
-    raw_scale = None
-    if network.raw_deviation is not None:
-        raw_scale = amplitude_scale(data.raw(0, len(chosen)), network.raw_deviation)
-    return Part(part, data, raw_scale)
-
-
-def train_run(
-    address: Mapping[str, Any],
-    network: NetworkSettings,
-    settings: TrainingSettings,
-    folds: Path,
-    index: Path,
-    folder: Path,
-    threads: int,
-    report: Callable[[str], None],
-) -> None:
-    """Train the run at ``address`` (database, window, channels, system, seed, fold)."""
-    import torch
-
-    from xsleep.training import Data, train
-
-    torch.set_num_threads(threads)
-    began = time.monotonic()
-    channels = tuple(address["channels"].split("-"))
-    recordings = store.read_index(index)
-
-    def parts(role: str) -> list[Part]:
-        return load_parts(
-            folds, address["fold"], role, recordings, address["window"], channels, network
-        )
-
-    data = Data(parts("training"), parts("training subset"), parts("validation"))
-    facts = train(
-        address["system"], channels, network, settings, data, address["seed"], folder, report
-    )
-    used = [*data.training, *data.validation]
-    run = {
-        **address,
-        "network": network.model_dump(mode="json"),
-        "training": settings.model_dump(mode="json"),
-        **facts,
-        "sequences_bridging_gaps": sum(
-            bridging(part.night.places, network.sequence_length, settings.longest_gap)
-            for part in data.training
-        ),
-        "duration_seconds": round(time.monotonic() - began, 1),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "inputs": {
-            folds.name: store.sha256(folds),
-            **{name: sha for part in used for name, sha in sorted(part.night.hashes.items())},
-        },
-        "outputs": {
-            name: store.sha256(folder / name) for name in ("model.safetensors", "history.csv")
-        },
-    }
-    with store.whole(folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(run, indent=2) + "\n")
-
-
-def score_run(
-    model: Path,
-    folds: Path,
-    number: int,
-    index: Path,
-    window: str,
-    longest_gap: int | None,
-    scoring_stride: int,
-    out: Path,
-    threads: int,
-) -> None:
-    """Score the test recordings of a fold with its trained network."""
-    import torch
-
-    from xsleep import checkpoints, device, scoring
-
-    torch.set_num_threads(threads)
-    network, _, channels = checkpoints.load(model)
-    network.to(device.best())
-    recordings = store.read_index(index)
-    parts = load_parts(folds, number, "test", recordings, window, channels, network.settings)
-    store.write_predictions(out, scoring.score(network, parts, longest_gap, scoring_stride))
-
-
-def zero_shot(
-    database: str,
-    source: Source,
-    model: Path,
-    index: Path,
-    window: str,
-    longest_gap: int | None,
-    scoring_stride: int,
-    predictions_out: Path,
-    table_out: Path,
-    threads: int,
-) -> None:
-    """Score all usable recordings of a database with a network that was trained elsewhere.
-
-    What the network was trained on is not at hand, so the spectrograms are normalised with the
-    statistics of the recordings themselves.
-    """
-    import torch
-
-    from xsleep import checkpoints, device, scoring, tables
-    from xsleep.sequences import normalisation
-
-    torch.set_num_threads(threads)
-    network, system, channels = checkpoints.load(model)
-    names = [entry.name for entry in open_database(source).entries()]
-    recordings = store.read_index(index)
-    reasons = {name: recordings[name].night.skipped for name in names}
-    used = [name for name, reason in reasons.items() if not reason]
-    if not used:
-        raise InputError(f"{database}: no recording can be used; the first: {reasons[names[0]]}")
-    settings = network.settings
-    parts = [load_part(recordings[name], window, channels, settings) for name in used]
-    network.set_normalisation(*normalisation(parts, settings.normalisation))
-    network.to(device.best())
-    predictions = scoring.score(network, parts, longest_gap, scoring_stride)
-    store.write_predictions(predictions_out, predictions)
-
-    address = {"database": database, "window": window, "channels": "-".join(channels)}
-    counts = {"recordings": len(used), "skipped": len(names) - len(used)}
-    table = tables.confusion_table(store.read_predictions(predictions_out))
-    _write_csv(table_out, [address | {"system": system} | counts | row for row in table])
-
-
-def _commit() -> str:
-    """The commit of the code that runs, with ``+`` where files differ from it; or ``unknown``."""
-    folder = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that have the same keys, whole."""
     with store.whole(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()

@@ -42,13 +42,29 @@ Window = Literal[
 ]
 """Parts of a night, as `xsleep.preprocessing.in_window` defines them."""
 RawFilter = Literal["band-pass", "none"]
-ChannelSet = Literal["EEG", "EEG-EOG", "EEG-EOG-EMG"]
+ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
 
 SYSTEMS: tuple[System, ...] = System.__args__[:5]
 """The systems of Table 2, in its order."""
 
 TRANSFER_SYSTEMS: tuple[System, ...] = System.__args__[5:]
 """Those of the transfer paper (Phan et al., IEEE TBME 2021), which train from scratch as well."""
+
+BLOCKS = ("epoch", "sequence", "softmax")
+"""Parts of every network: what sees single epochs, what sees sequences, and the outputs."""
+
+Strategy = Literal["scratch", "direct", "softmax", "softmax+SPB", "softmax+EPB", "all"]
+STRATEGIES: dict[Strategy, tuple[str, ...]] = {
+    "scratch": BLOCKS,
+    "direct": (),
+    "softmax": ("softmax",),
+    "softmax+SPB": ("sequence", "softmax"),
+    "softmax+EPB": ("epoch", "softmax"),
+    "all": BLOCKS,
+}
+"""Ways to finetune a pretrained network: the blocks that are trained. EPB and SPB are the paper's
+names of the epoch and the sequence block. To compare with, ``scratch`` draws all weights anew and
+``direct`` trains none."""
 
 
 class Settings(BaseModel):
@@ -128,8 +144,8 @@ class TrainingSettings(Settings):
         loss_reduction: over the sequences of a minibatch; within one it is always the mean.
         shuffle: the order of the training sequences: drawn ``once``, or anew for ``every-pass``.
         evaluate_every: steps between evaluations, which also update the loss weights.
-        patience: evaluations without a better validation accuracy after which training
-            stops; ``None``: never.
+        patience: evaluations with a validation accuracy below the best so far after which
+            training stops, if it has made ``earliest_stop`` steps; ``None``: never.
         model_kept: the network with the ``best`` validation accuracy, or the ``last``.
         blending_window: evaluations over which XSleepNet2 smooths losses and fits tangents;
             its weights adapt once there are more than that many.
@@ -142,6 +158,9 @@ class TrainingSettings(Settings):
             number, as the authors concatenate.
         scoring_stride: epochs between the beginnings of the sequences that score a test night:
             with 1 an epoch gets up to L predictions, with L (the most there can be) it gets one.
+        frozen: what does not change in the blocks that a strategy leaves as they were: the
+            ``parameters``, while in training they normalise with the minibatch, learn population
+            statistics and drop, as released; or ``everything``, as in evaluation.
     """
 
     training_epochs: PositiveInt | None = None
@@ -154,6 +173,7 @@ class TrainingSettings(Settings):
     shuffle: Literal["once", "every-pass"] = "once"
     evaluate_every: PositiveInt = 100
     patience: PositiveInt | None = None
+    earliest_stop: NonNegativeInt = 0
     model_kept: Literal["best", "last"] = "best"
     blending_window: int = Field(20, ge=2)
     xsleepnet2_losses: Literal["sums", "means"] = "sums"
@@ -161,6 +181,7 @@ class TrainingSettings(Settings):
     weight_formula: Literal["guarded", "plain"] = "guarded"
     longest_gap: NonNegativeInt | None = None
     scoring_stride: PositiveInt = 1
+    frozen: Literal["parameters", "everything"] = "parameters"
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSettings:
@@ -198,17 +219,23 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
 
 
 class Preset(Settings):
-    """A named set of hyper-parameters; ``systems`` holds what differs for one system."""
+    """A named set of hyper-parameters.
+
+    ``systems`` holds what differs for one system, and ``finetuning`` what differs further where a
+    network is finetuned.
+    """
 
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings
     systems: dict[System, dict[str, Any]] = {}
+    finetuning: dict[str, Any] = {}
     resources: ResourceSettings = ResourceSettings()
 
     @model_validator(mode="after")
     def _differences_fit(self) -> Preset:
         length = self.network.sequence_length
-        for training in (self.training, *map(self.training_of, self.systems)):
+        finetuning = [self.training_of(system, finetuning=True) for system in System.__args__]
+        for training in (self.training, *map(self.training_of, self.systems), *finetuning):
             if training.scoring_stride > length:
                 raise ValueError(
                     f"training.scoring_stride is {training.scoring_stride}: it leaves epochs out "
@@ -216,9 +243,10 @@ class Preset(Settings):
                 )
         return self
 
-    def training_of(self, system: str) -> TrainingSettings:
+    def training_of(self, system: str, finetuning: bool = False) -> TrainingSettings:
         """The training settings of a system, with its differences."""
-        return TrainingSettings(**self.training.model_dump() | self.systems.get(system, {}))
+        changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
+        return TrainingSettings(**self.training.model_dump() | changes)
 
     def value(self, setting: str) -> Any:
         """The value of a setting, as in ``network.gru_layers``."""
@@ -287,11 +315,20 @@ Folds = Annotated[
 
 
 class CohortSettings(Settings):
-    """The simulated cohort: subjects, nights of each, hours of each record."""
+    """A simulated cohort.
+
+    Attributes:
+        subjects, nights, hours: how many, of each, and of each record.
+        gain, low_pass: another recorder: a factor on EEG and EOG, and the hertz above which it
+            damps them.
+        seed: another seed, other people.
+    """
 
     subjects: PositiveInt
     nights: PositiveInt = 1
     hours: PositiveFloat
+    gain: PositiveFloat = 1
+    low_pass: PositiveFloat | None = Field(None, lt=50)
     seed: NonNegativeInt = 1
 
 
@@ -435,8 +472,10 @@ class DatabaseSettings(Settings):
 
     @property
     def stored_channels(self) -> tuple[str, ...]:
-        """The channels that any of the channel sets needs."""
-        return tuple(max(self.channels, key=len).split("-"))
+        """The channels that any of the channel sets needs, in the order of the largest."""
+        every = max(ChannelSet.__args__, key=len).split("-")
+        needed = {channel for channels in self.channels for channel in channels.split("-")}
+        return tuple(channel for channel in every if channel in needed)
 
 
 class ZeroShotSettings(Settings):
@@ -449,6 +488,75 @@ class ZeroShotSettings(Settings):
 
     weights: Path
     database: str
+
+
+Transferred = Literal["SeqSleepNet+", "DeepSleepNet+", "XSleepNet"]
+TRANSFERRED: dict[Transferred, tuple[System, System]] = {
+    "SeqSleepNet+": ("SeqSleepNet+", "SeqSleepNet+"),
+    "DeepSleepNet+": ("DeepSleepNet+", "DeepSleepNet+"),
+    "XSleepNet": ("XSleepNet2", "XSleepNet1"),
+}
+"""Networks that are transferred: the system that pretrains one, and the one that finetunes it. Both
+have the same network; an XSleepNet blends as XSleepNet2 where there is much data and as XSleepNet1
+where there is little (XSleepNet paper, Section 4.4)."""
+
+NETWORK_OF: dict[System, System] = {"XSleepNet1": "XSleepNet2", "SeqSleepNet+": "ARNN+RNN"}
+"""Systems with the network of another: its weights are theirs."""
+
+Finetuned = Literal["FT-XSleepNet", "FT-SeqSleepNet+", "FT-DeepSleepNet+"]
+"""Names in Table 2 of transferred networks, finetuned as a whole."""
+
+AUTHORS = "authors"
+"""The source whose networks are the released ones."""
+
+
+class ChannelTransfer(Settings):
+    """Channels of the source's networks, and those of the target that they are finetuned on."""
+
+    source: ChannelSet
+    target: ChannelSet
+
+    @model_validator(mode="after")
+    def _as_many(self) -> ChannelTransfer:
+        of_source, of_target = (c.count("-") + 1 for c in (self.source, self.target))
+        if of_source != of_target:
+            raise ValueError(
+                f"the source has {of_source} and the target {of_target} channels; choose as many "
+                "of both"
+            )
+        return self
+
+
+def _channel_transfer(value: Any) -> Any:
+    """``EEG-to-EOG`` in two parts; ``EEG`` is ``EEG-to-EEG``."""
+    if not isinstance(value, str):
+        return value
+    source, _, target = value.partition("-to-")
+    return {"source": source, "target": target or source}
+
+
+class TransferSettings(Settings):
+    """How networks are transferred.
+
+    Attributes:
+        networks: which; of the source ``authors`` only SeqSleepNet+ is to be had.
+        channels: of source and target, ``EEG`` or across channels ``EEG-to-EOG``.
+        strategies: keys of `STRATEGIES`.
+        validation: subjects of the source who validate; all others train.
+        subjects: how many of the subjects of a target's fold train, for the learning curves; that
+            of all is always there.
+        weights: of the source ``authors``: npz files of variables by channel set, relative to where
+            Snakemake runs.
+    """
+
+    networks: tuple[Transferred, ...] = Field(min_length=1)
+    channels: tuple[Annotated[ChannelTransfer, BeforeValidator(_channel_transfer)], ...] = Field(
+        min_length=1
+    )
+    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    validation: PositiveInt
+    subjects: tuple[PositiveInt, ...]
+    weights: dict[ChannelSet, Path]
 
 
 class AblationSettings(Settings):
@@ -465,26 +573,45 @@ class Workflow(Settings):
 
     Attributes:
         databases: the selected databases, in order.
-        sources: these and the database of ``zero_shot``.
-        presets: those that the sources name, and ``paper``, which the ablation takes from.
+        sources: these, the database of ``zero_shot``, and those of the transfer.
+        source: the databases that networks are pretrained on, pooled; or `AUTHORS` alone.
+        target: the databases that they are finetuned on, each in the first of its windows.
+        systems, finetuned: the rows of Table 2, from scratch and transferred.
+        presets: those that the sources name; ``paper``, which the ablation takes from; and
+            ``released``, with which the authors' networks were trained.
     """
 
     databases: dict[str, DatabaseSettings]
     sources: dict[str, DatabaseSettings]
     zero_shot: ZeroShotSettings
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    transfer: TransferSettings
     systems: tuple[System, ...]
+    finetuned: tuple[Finetuned, ...]
     seeds: tuple[NonNegativeInt, ...]
     presets: dict[str, Preset]
     ablation: AblationSettings
+
+
+def _names(value: Any) -> Any:
+    """A name alone is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 
 
 class _Selection(Settings):
     """The keys of ``config/config.yaml``."""
 
     databases: tuple[str, ...] = Field(min_length=1)
-    systems: tuple[System, ...] = Field(min_length=1)
+    systems: tuple[Literal[System, Finetuned], ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     zero_shot: ZeroShotSettings
+    source: Names
+    target: Names
+    transfer: TransferSettings
     database_settings: dict[str, dict[str, Any]] = {}
     preset_settings: dict[str, dict[str, Any]] = {}
     ablation: dict[str, Any] = {}
@@ -502,15 +629,17 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     """
     selection = _checked(_Selection, config, "configuration")
     zero_shot = selection.zero_shot
+    transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]
     _existing(folder / "databases", zero_shot.database, "configuration: zero_shot.database")
     sources = {
         name: _named(DatabaseSettings, folder / "databases", name, selection.database_settings)
-        for name in dict.fromkeys([*selection.databases, zero_shot.database])
+        for name in dict.fromkeys([*selection.databases, zero_shot.database, *transferred])
     }
+    _check_transfer(selection, sources)
     databases = {name: sources[name] for name in selection.databases}
     presets = {
         name: _named(Preset, folder / "presets", name, selection.preset_settings)
-        for name in {"paper", *(database.preset for database in sources.values())}
+        for name in {"paper", "released", *(database.preset for database in sources.values())}
     }
     for group, given, kind in (
         ("database_settings", selection.database_settings, "databases"),
@@ -522,11 +651,61 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         databases=databases,
         sources=sources,
         zero_shot=zero_shot,
-        systems=selection.systems,
+        source=selection.source,
+        target=selection.target,
+        transfer=selection.transfer,
+        systems=_scratch(selection),
+        finetuned=tuple(system for system in selection.systems if system in Finetuned.__args__),
         seeds=selection.seeds,
         presets=presets,
         ablation=_ablation(selection, databases),
     )
+
+
+def _scratch(selection: _Selection) -> tuple[System, ...]:
+    """The selected systems that train from scratch."""
+    return tuple(system for system in selection.systems if system in System.__args__)
+
+
+def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSettings]) -> None:
+    """That source and target have what is transferred between them."""
+    transfer, channel_sets = selection.transfer, {"source": set(), "target": set()}
+    for channels in transfer.channels:
+        channel_sets["source"].add(channels.source)
+        channel_sets["target"].add(channels.target)
+    of_authors = AUTHORS in selection.source
+    if of_authors:
+        where = "configuration: source = authors: "
+        if len(selection.source) > 1:
+            raise InputError(f"{where}its networks are trained already; name it alone")
+        if surplus := [name for name in transfer.networks if name != "SeqSleepNet+"]:
+            raise InputError(
+                f"{where}there are no weights of {surplus[0]}; set transfer.networks to "
+                "[SeqSleepNet+], or pretrain on a database"
+            )
+        if missing := sorted(channel_sets["source"] - transfer.weights.keys()):
+            raise InputError(
+                f"{where}transfer.weights has no file for {missing[0]}; name it there, or choose "
+                f"transfer.channels from {', '.join(transfer.weights)}"
+            )
+    for role in ("source", "target"):
+        for name in getattr(selection, role):
+            if role == "source" and of_authors:
+                continue
+            stored = sources[name].stored_channels
+            for channels in sorted(channel_sets[role]):
+                if missing := [c for c in channels.split("-") if c not in stored]:
+                    raise InputError(
+                        f"configuration: transfer.channels has {channels} of the {role} {name}, "
+                        f"of which no {missing[0]} is stored; add it to the database's channels "
+                        f"and labels, or choose from {', '.join(stored)}"
+                    )
+    presets = {sources[name].preset for name in selection.source if name != AUTHORS}
+    if len(presets) > 1:
+        raise InputError(
+            f"configuration: source = {', '.join(selection.source)}: their presets differ "
+            f"({', '.join(sorted(presets))}); give all the same in database_settings"
+        )
 
 
 def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) -> AblationSettings:
@@ -546,7 +725,7 @@ def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) 
         "database": database,
         "window": chosen("window", databases[database].windows),
         "channels": chosen("channels", databases[database].channels),
-        "system": chosen("system", selection.systems),
+        "system": chosen("system", _scratch(selection) or SYSTEMS),
     }
     return _checked(AblationSettings, selection.ablation | found, "configuration: ablation")
 

@@ -1,4 +1,4 @@
-"""One run: train one system on one fold, keep the best network, resume where it was stopped."""
+"""One run: train one network on one fold, keep the best, resume where it was stopped."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from xsleep import checkpoints, device, feeding
 from xsleep.blending import Blend, policy
 from xsleep.errors import InputError
 from xsleep.evaluation import Losses, evaluate
-from xsleep.models import Network, build
+from xsleep.models import Network
 from xsleep.sequences import Part, TrainingSequences, normalisation
-from xsleep.settings import NetworkSettings, TrainingSettings
+from xsleep.settings import BLOCKS, TrainingSettings
 from xsleep.step import Graphed, Step
 from xsleep.store import whole
 
@@ -53,14 +53,19 @@ class Progress:
 def train(
     system: str,
     channels: tuple[str, ...],
-    network_settings: NetworkSettings,
+    network: Network,
     settings: TrainingSettings,
     data: Data,
     seed: int,
     folder: Path,
     report: Callable[[str], None] = print,
+    blocks: Sequence[str] = BLOCKS,
 ) -> dict[str, Any]:
-    """Train, and write ``model.safetensors`` and ``history.csv`` into ``folder``.
+    """Train a network, and write ``model.safetensors`` and ``history.csv`` into ``folder``.
+
+    Of a network that is trained already, ``blocks`` may be some or none: the parameters of the
+    others stay as they are, and without any it is kept as it is, but for the normalisation of
+    spectrograms, which is always that of these training recordings.
 
     The network that is kept is the last, or the one with the best validation accuracy of its last
     branch (the joint one, where there is one); of equals the latest. A run that was stopped goes on
@@ -72,12 +77,17 @@ def train(
     torch.manual_seed(seed)
     place = device.best()
     on_gpu = place.type == "cuda"
-    network = build(system, len(channels), network_settings, seed).to(place)
+    fingerprint = _fingerprint(system, channels, network, settings, seed, data, blocks)
+    network.to(place)
     if "time-frequency" in network.views:
-        statistics = normalisation(data.training, network_settings.normalisation)
+        statistics = normalisation(data.training, network.settings.normalisation)
         network.set_normalisation(*map(torch.from_numpy, statistics))
+    frozen = [block for name, block in network.blocks().items() if name not in blocks]
+    for block in frozen:
+        block.requires_grad_(False)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(
-        _parameter_groups(network, settings.l2),
+        _parameter_groups(network, trained, settings.l2),
         settings.learning_rate,
         eps=settings.adam_epsilon,
         fused=True,
@@ -88,19 +98,21 @@ def train(
     blending = policy(system, settings)
     gap = settings.longest_gap
     sequences = TrainingSequences(
-        *(data.training, network_settings.sequence_length, settings.batch_size, gap, seed),
+        *(data.training, network.settings.sequence_length, settings.batch_size, gap, seed),
         settings.shuffle,
     )
     total = settings.steps or settings.training_epochs * len(sequences)
+    if not trained:
+        total = 0
     evaluate_every = min(settings.evaluate_every, total)
+    parameters, training = (sum(p.numel() for p in ps) for ps in (network.parameters(), trained))
     report(
-        f"{system}: {sum(p.numel() for p in network.parameters()):,} parameters, "
+        f"{system}: {parameters:,} parameters, {training:,} of them to train, "
         f"{sequences.count:,} training sequences, {total:,} steps on {place}"
     )
 
     state = Progress()
     checkpoint = folder / CHECKPOINT
-    fingerprint = _fingerprint(system, channels, network_settings, settings, seed, data)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
         if saved["fingerprint"] == fingerprint:
@@ -116,9 +128,8 @@ def train(
         state.weights = blend.weights
         accuracy = validation.accuracies[network.branches[-1]]
         state.evaluations_without_gain += 1
-        if state.step and accuracy >= state.best_accuracy:
-            if accuracy > state.best_accuracy:
-                state.evaluations_without_gain = 0
+        if (state.step or not total) and accuracy >= state.best_accuracy:
+            state.evaluations_without_gain = 0
             state.best_accuracy = accuracy
             state.best_weights = {n: v.cpu().clone() for n, v in network.state_dict().items()}
         state.seconds = time.monotonic() - began
@@ -136,10 +147,13 @@ def train(
     step.weigh(state.weights)
     batches = feeding.batches(sequences, network.views, range(state.step, total), place)
     while state.step < total:
-        if settings.patience and state.evaluations_without_gain >= settings.patience:
+        if _no_gain(state, settings):
             report(f"{system}: stops early, no gain in {settings.patience} evaluations")
             break
         network.train()
+        if settings.frozen == "everything":
+            for block in frozen:
+                block.eval()
         loss = take_step(*next(batches))
         state.step += 1
         if state.step % evaluate_every == 0:
@@ -157,7 +171,7 @@ def train(
     _write_history(folder / "history.csv", state.history)
     checkpoint.unlink(missing_ok=True)
     best = max(
-        (line for line in state.history[1:]),
+        (line for line in state.history if line["step"] or not total),
         key=lambda line: (line[f"{network.branches[-1]} validation accuracy"], line["step"]),
     )
     return {
@@ -167,15 +181,27 @@ def train(
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
         "training_sequences": sequences.count,
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "parameters": parameters,
+        "parameters_trained": training,
     }
 
 
-def _parameter_groups(network: Network, l2: float) -> list[dict[str, Any]]:
+def _no_gain(state: Progress, settings: TrainingSettings) -> bool:
+    """Whether training stops early."""
+    return (
+        settings.patience is not None
+        and state.step >= settings.earliest_stop
+        and state.evaluations_without_gain >= settings.patience
+    )
+
+
+def _parameter_groups(
+    network: Network, trained: Sequence[torch.Tensor], l2: float
+) -> list[dict[str, Any]]:
     """Adam adds ``weight_decay`` times the variable to its gradient, as the penalty would."""
-    penalised = network.penalised_parameters()
-    chosen = {id(parameter) for parameter in penalised}
-    others = [p for p in network.parameters() if id(p) not in chosen]
+    chosen = {id(parameter) for parameter in network.penalised_parameters()}
+    penalised = [p for p in trained if id(p) in chosen]
+    others = [p for p in trained if id(p) not in chosen]
     return [{"params": penalised, "weight_decay": l2}, {"params": others, "weight_decay": 0.0}]
 
 
@@ -203,16 +229,22 @@ def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
 def _fingerprint(
     system: str,
     channels: tuple[str, ...],
-    network: NetworkSettings,
+    network: Network,
     settings: TrainingSettings,
     seed: int,
     data: Data,
+    blocks: Sequence[str],
 ) -> str:
-    """What a checkpoint must agree with to be gone on from."""
+    """What a checkpoint must agree with to be gone on from; the network is as it starts."""
+    start = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        start.update(tensor.numpy())
     facts = [
         system,
         channels,
-        network.model_dump(),
+        network.settings.model_dump(),
+        start.hexdigest(),
+        blocks,
         settings.model_dump(),
         seed,
         [

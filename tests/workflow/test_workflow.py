@@ -18,7 +18,7 @@ import yaml
 from tests.conftest import ROOT, SHARED, write_excerpts
 from xsleep.models import NetworkSettings, build
 from xsleep.models.released import variables
-from xsleep.pipeline import PACKAGES
+from xsleep.runs import PACKAGES
 from xsleep.settings import DIFFERENCES
 from xsleep.stages import STAGES
 from xsleep.store import read_night, read_predictions, read_signals

@@ -25,6 +25,8 @@ class Cohort:
         nights: per subject, at most 9 (one digit).
         hours: length of each record, 3 to 48.
         seed: another seed, other people.
+        gain, low_pass: another recorder: a factor on EEG and EOG, and the hertz above which it
+            damps them; ``None`` where it does not.
 
     Raises:
         InputError: a value is out of range.
@@ -34,6 +36,8 @@ class Cohort:
     nights: int
     hours: float
     seed: int
+    gain: float = 1
+    low_pass: float | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import edfio
 import numpy as np
+from scipy.signal import butter, sosfilt
 
 from xsleep.databases.simulated import signals
 from xsleep.databases.simulated.cohort import (
@@ -44,7 +45,7 @@ _HEADERS = {
 def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
     """Write a recording's PSG and hypnogram into ``folder``.
 
-    The bytes depend on the cohort's seed and hours and on the recording id alone.
+    The bytes depend on the cohort's seed, hours and recorder and on the recording id alone.
 
     Raises:
         InputError: the cohort has no such recording.
@@ -61,7 +62,10 @@ def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
         "starttime": _clock(night, rng),
     }
     psg = edfio.Edf(
-        [_signal(label, data) for label, data in signals.synthesise(night, person, rng).items()],
+        [
+            _signal(label, *_recorded(label, data, cohort))
+            for label, data in signals.synthesise(night, person, rng).items()
+        ],
         data_record_duration=RECORD_SECONDS,
         **header,
     )
@@ -72,9 +76,20 @@ def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
         hypnogram.write(temporary)
 
 
-def _signal(label: str, data: np.ndarray) -> edfio.EdfSignal:
+def _recorded(label: str, data: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, str]:
+    """A channel as the cohort's recorder has it, and how that filters it."""
+    filters = _HEADERS[label][-1]
+    if not label.startswith(("EEG", "EOG")):
+        return data, filters
+    if cohort.low_pass is not None:
+        data = sosfilt(butter(2, cohort.low_pass, fs=_HEADERS[label][0], output="sos"), data)
+        filters = f"HP:0.5Hz LP:{cohort.low_pass:g}Hz"
+    return cohort.gain * data, filters
+
+
+def _signal(label: str, data: np.ndarray, filters: str) -> edfio.EdfSignal:
     """One channel, clipped to the range of the recorder's converter."""
-    rate, transducer, dimension, physical, digital, filters = _HEADERS[label]
+    rate, transducer, dimension, physical, digital, _ = _HEADERS[label]
     per_step = (physical[1] - physical[0]) / (digital[1] - digital[0])
     steps = np.rint((data - physical[0]) / per_step) + digital[0]
     return edfio.EdfSignal.from_digital(

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+from xsleep import runs
+from xsleep.console import job
+from xsleep.settings import TrainingSettings
+
+with job(snakemake.log[0]) as report:
+    wildcards, run = snakemake.wildcards, snakemake.params.run
+    runs.finetune_run(
+        {
+            "source": wildcards.source,
+            "source_channels": wildcards.source_channels,
+            "database": wildcards.database,
+            "window": wildcards.window,
+            "channels": wildcards.channels,
+            "system": run["system"],
+            "seed": int(wildcards.seed),
+            "fold": int(wildcards.fold),
+        },
+        wildcards.strategy,
+        run["subjects"],
+        TrainingSettings(**run["training"]),
+        Path(snakemake.input.pretrained),
+        Path(snakemake.input.folds),
+        Path(snakemake.input.index),
+        Path(snakemake.output.model).parent,
+        snakemake.threads,
+        report,
+    )

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+from xsleep import runs
+from xsleep.console import job
+from xsleep.settings import NetworkSettings, TrainingSettings
+
+with job(snakemake.log[0]) as report:
+    wildcards, run = snakemake.wildcards, snakemake.params.run
+    databases = snakemake.params.windows
+    runs.pretrain_run(
+        {
+            "source": snakemake.params.source,
+            "channels": wildcards.source_channels,
+            "system": run["system"],
+            "seed": int(wildcards.seed),
+        },
+        NetworkSettings(**run["network"]),
+        TrainingSettings(**run["training"]),
+        Path(snakemake.input.split),
+        databases,
+        dict(zip(databases, map(Path, snakemake.input.indexes), strict=True)),
+        Path(snakemake.output.model).parent,
+        snakemake.threads,
+        report,
+    )
