@@ -17,6 +17,7 @@ include: "rules/zero_shot.smk"
 include: "rules/tables.smk"
 include: "rules/ablation.smk"
 include: "rules/figures.smk"
+include: "rules/appendix.smk"
 
 
 rule all:
@@ -24,6 +25,7 @@ rule all:
     input:
         "results/table2.csv",
         FIGURES,
+        APPENDIX,
 
 
 rule figures:

@@ -304,7 +304,7 @@ def show_results():
 
     console = Console(stderr=True)
     tables.summary(tables.read_csv(table), console)
-    console.print(f"Table 2:  {table}")
+    console.print(f"Table 2:  {table}, .html, .tex")
     for figure in FIGURES:
         if figure.endswith(".png") and Path(figure).exists():
             console.print(f"Figure:   {figure}")

@@ -4,6 +4,7 @@ from pathlib import Path
 from xsleep import tables
 from xsleep.console import job
 from xsleep.errors import InputError
+from xsleep.outcomes import Cell
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -15,7 +16,7 @@ with job(snakemake.log[0]):
     runs = defaultdict(list)
     for (difference, run), path in zip(params.runs, snakemake.input.predictions, strict=True):
         names = run | {"system": params.systems[run["system"]]}
-        runs[difference].append(tables.Cell(**names, predictions=Path(path)))
+        runs[difference].append(Cell(**names, predictions=Path(path)))
     recordings = {params.database: Path(snakemake.input.recordings)}
     table = tables.ablation(runs, {"none": {}} | params.values, recordings)
     tables.write_csv(table, snakemake.output[0])

@@ -1,19 +1,24 @@
+import sys
 from pathlib import Path
 
-from xsleep import tables
+from xsleep import tables, typeset
 from xsleep.console import job
+from xsleep.outcomes import cells, gather
+from xsleep.store import whole
 
-with job(snakemake.log[0]):
-    cells = [
-        tables.Cell(
-            **run | {"system": snakemake.params.systems[run["system"]]}, predictions=Path(path)
-        )
-        for run, path in zip(snakemake.params.runs, snakemake.input.predictions, strict=True)
-    ]
-    recordings = {
-        database: Path(path)
-        for database, path in zip(
-            snakemake.params.databases, snakemake.input.recordings, strict=True
-        )
-    }
-    tables.write_csv(tables.table2(cells, recordings), snakemake.output[0])
+with job(snakemake.log[0]) as report:
+    params = snakemake.params
+    recordings = dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True))
+    runs = cells(params.runs, snakemake.input.predictions, params.systems)
+    outcomes = gather(runs, recordings)
+    for line in tables.faults(outcomes):
+        report(f"left out: {line}")
+        print(f"left out: {line}", file=sys.stderr)
+    table = tables.table2(outcomes, params.not_run)
+    tables.write_csv(table, snakemake.output.csv)
+    for path, write in (
+        (snakemake.output.html, typeset.html),
+        (snakemake.output.tex, typeset.latex),
+    ):
+        with whole(path) as temporary:
+            temporary.write_text(write(table), encoding="utf-8")

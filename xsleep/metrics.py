@@ -10,18 +10,10 @@ belong to. With all five stages present the means are the paper's.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import (
-    accuracy_score,
-    cohen_kappa_score,
-    confusion_matrix,
-    f1_score,
-    recall_score,
-)
+from sklearn.metrics import confusion_matrix
 
 from xsleep.errors import InputError
 from xsleep.stages import STAGES
@@ -29,6 +21,8 @@ from xsleep.store import Prediction
 
 METRICS = ("accuracy", "kappa", "MF1", "sensitivity", "specificity")
 """In the order of Table 2; kappa is a fraction, the others are percent."""
+CLASS_WISE = ("precision", "sensitivity", "specificity", "F1")
+"""Of one stage, in percent; sensitivity is what others call recall."""
 
 
 def pooled(
@@ -51,10 +45,16 @@ def pooled(
     if not predictions:
         raise InputError("no recordings; delete the file and run the fold again")
     true = np.concatenate([p.stages for p in predictions]).astype(int)
-    return true, np.concatenate([_decided(p, branch) for p in predictions])
+    return true, np.concatenate([decided(p, branch) for p in predictions])
 
 
-def _decided(prediction: Prediction, branch: str | None) -> np.ndarray:
+def decided(prediction: Prediction, branch: str | None = None) -> np.ndarray:
+    """Predicted stages (n,) of one recording; arguments and errors as `pooled`."""
+    return probabilities(prediction, branch).argmax(axis=1)
+
+
+def probabilities(prediction: Prediction, branch: str | None = None) -> np.ndarray:
+    """The probabilities (n, 5) that decide; arguments and errors as `pooled`."""
     name, branches = prediction.recording, prediction.probabilities
     if branch is None:
         branch = "joint" if "joint" in branches else next(iter(branches), "joint")
@@ -64,15 +64,15 @@ def _decided(prediction: Prediction, branch: str | None) -> np.ndarray:
             )
     if branch not in branches:
         raise InputError(f"{name}: no branch {branch}, only {', '.join(branches) or 'none'}")
-    probabilities = branches[branch]
-    if probabilities.shape != (len(prediction.stages), len(STAGES)):
+    values = branches[branch]
+    if values.shape != (len(prediction.stages), len(STAGES)):
         raise InputError(
-            f"{name}: {branch} probabilities of shape {probabilities.shape} for "
+            f"{name}: {branch} probabilities of shape {values.shape} for "
             f"{len(prediction.stages)} epochs; delete the file and run the fold again"
         )
-    if not (finite := np.isfinite(probabilities).all(axis=1)).all():
+    if not (finite := np.isfinite(values).all(axis=1)).all():
         raise InputError(
-            f"{name}: {branch} probability {probabilities[~finite][0].tolist()} in epoch "
+            f"{name}: {branch} probability {values[~finite][0].tolist()} in epoch "
             f"{np.argmin(finite)}; see why the training diverged, delete the run and train again"
         )
     if not (known := np.isin(prediction.stages, range(len(STAGES)))).all():
@@ -80,7 +80,7 @@ def _decided(prediction: Prediction, branch: str | None) -> np.ndarray:
             f"{name}: true stage {prediction.stages[~known][0]} in epoch {np.argmin(known)}, not "
             f"one of 0 to {len(STAGES) - 1}; leave epochs without a stage out of the test"
         )
-    return probabilities.argmax(axis=1)
+    return values
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -99,19 +99,51 @@ def measure(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         fraction. NaN where a metric does not exist: kappa and specificity where a single stage
         leaves nothing to tell apart.
     """
-    counts = confusion(true, predicted)
-    hits, actual, given = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    present = np.flatnonzero(actual)
-    means = {"labels": present, "average": "macro"}
-    with np.errstate(invalid="ignore"):
-        specificity = 1 - (given - hits)[present] / (counts.sum() - actual)[present]
-    # scikit-learn warns as well as returning NaN where kappa does not exist
-    with warnings.catch_warnings(action="ignore", category=UndefinedMetricWarning):
-        kappa = cohen_kappa_score(true, predicted, labels=range(len(STAGES)))
+    return {m: float(value) for m, value in of_confusion(confusion(true, predicted)).items()}
+
+
+def of_confusion(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of `measure` (...) of confusion matrices (..., 5, 5), many at once."""
+    counts = np.asarray(counts, float)
+    hits, actual, given = _sums(counts)
+    total = actual.sum(axis=-1)
+    stages = class_wise(counts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = hits.sum(axis=-1) / total
+        by_chance = (actual * given).sum(axis=-1) / total**2
+        kappa = (observed - by_chance) / (1 - by_chance)
     return {
-        "accuracy": 100 * float(accuracy_score(true, predicted)),
-        "kappa": float(kappa),
-        "MF1": 100 * float(f1_score(true, predicted, **means)),
-        "sensitivity": 100 * float(recall_score(true, predicted, **means)),
-        "specificity": 100 * float(specificity.mean()),
+        "accuracy": 100 * observed,
+        "kappa": kappa,
+        "MF1": _mean(stages["F1"], actual > 0),
+        "sensitivity": _mean(stages["sensitivity"], actual > 0),
+        "specificity": _mean(stages["specificity"], actual > 0),
     }
+
+
+def class_wise(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Each of ``CLASS_WISE`` in percent (..., 5), by stage, of confusion matrices (..., 5, 5).
+
+    NaN where one does not exist: nothing is divided by nothing.
+    """
+    counts = np.asarray(counts, float)
+    hits, actual, given = _sums(counts)
+    total = actual.sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = (
+            hits / given,
+            hits / actual,
+            1 - (given - hits) / (total - actual),
+            2 * hits / (actual + given),
+        )
+    return {name: 100 * value for name, value in zip(CLASS_WISE, values, strict=True)}
+
+
+def _sums(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each stage (..., 5) the epochs that are right, that are this stage, that are called so."""
+    return np.einsum("...ii->...i", counts), counts.sum(axis=-1), counts.sum(axis=-2)
+
+
+def _mean(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(present, values, 0).sum(axis=-1) / present.sum(axis=-1)

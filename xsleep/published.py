@@ -6,7 +6,7 @@ that the paper does not report or that cannot be read in it; ``note`` says which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,6 +14,12 @@ from importlib import resources
 import pandas as pd
 
 from xsleep.metrics import METRICS
+from xsleep.settings import SYSTEMS
+
+TABLE = resources.files("xsleep") / "published_table2.csv"
+
+OURS = "this paper"
+"""The authors of the rows whose systems can be run; those of the others are quoted."""
 
 CHANNELS = ("EEG", "EEG-EOG", "EEG-EOG-EMG")
 """The channel sets of Table 2, in its order."""
@@ -46,7 +52,7 @@ class Row:
 @cache
 def rows() -> tuple[Row, ...]:
     """All rows of the published Table 2, in its order."""
-    with (resources.files("xsleep") / "published_table2.csv").open(encoding="utf-8") as file:
+    with TABLE.open(encoding="utf-8") as file:
         table = pd.read_csv(file).fillna({"note": ""})
     return tuple(
         Row(
@@ -68,8 +74,13 @@ def _by_name() -> dict[tuple[str, str, str], Row]:
 
 def published(database: str, window: str, system: str, channels: str) -> Mapping[str, float] | None:
     """The published metrics, keyed as ``METRICS``; ``None`` where the paper reports none."""
-    row = _by_name().get((database, WINDOWS.get(window, window), system))
-    return row.values.get(channels) if row else None
+    found = row(database, window, system)
+    return found.values.get(channels) if found else None
+
+
+def row(database: str, window: str, system: str) -> Row | None:
+    """The row of a system; ``None`` where the paper has none."""
+    return _by_name().get((database, WINDOWS.get(window, window), system))
 
 
 def database_windows() -> tuple[tuple[str, str], ...]:
@@ -79,4 +90,29 @@ def database_windows() -> tuple[tuple[str, str], ...]:
 
 def systems() -> tuple[str, ...]:
     """The systems of the paper itself, in the order of Table 2."""
-    return tuple(dict.fromkeys(row.system for row in rows() if row.authors == "this paper"))
+    return tuple(dict.fromkeys(row.system for row in rows() if row.authors == OURS))
+
+
+def fault(row: Row) -> str:
+    """What is wrong with a row, in a line; empty where nothing is."""
+    known = (*SYSTEMS, "FT-XSleepNet")
+    if row.authors != OURS or row.system in known:
+        return ""
+    return (
+        f"{TABLE.name}: {row.database}, {row.window}: the system {row.system!r} is not known; "
+        f"correct it to one of {', '.join(known)}"
+    )
+
+
+def paper_order(database: str, window: str, system: str, channels: str) -> tuple:
+    """Sorts as Table 2 does; what it does not have comes last, by alphabet."""
+    return (
+        _rank(database, tuple(dict.fromkeys(name for name, _ in database_windows()))),
+        _rank((database, window), database_windows()),
+        _rank(system, systems()),
+        _rank(channels, CHANNELS),
+    )
+
+
+def _rank(name: object, order: Sequence) -> tuple:
+    return (order.index(name) if name in order else len(order), name)

@@ -1,91 +1,179 @@
-"""Table 2: what was measured, with what the paper reports directly beneath; and the ablation."""
+"""Table 2: what was measured, how sure that is, and what the paper reports; and the ablation."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from xsleep import published, statistics
 from xsleep.errors import InputError
-from xsleep.metrics import METRICS, confusion, measure, pooled
-from xsleep.published import CHANNELS, database_windows, published, systems
+from xsleep.metrics import CLASS_WISE, METRICS, confusion, measure, pooled
+from xsleep.outcomes import Cell, Outcome, gather
+from xsleep.published import CHANNELS, OURS, WINDOWS, paper_order
 from xsleep.stages import STAGES
-from xsleep.store import Prediction, read_predictions, whole
+from xsleep.store import Prediction, whole
 
 NAMES = ("database", "window", "system", "source")
 COUNTS = ("subjects", "recordings", "skipped", "epochs", "folds", "seeds")
-MEASURED, PUBLISHED = "measured", "published"
+MEASURED, FROM, TO, SPREAD = "measured", "95 % from", "95 % to", "deviation over seeds"
+PUBLISHED, DIFFERENCE = "published", "difference"
+QUOTED, NOT_RUN = "quoted", "not run"
 
-_DECIMALS = {metric: 3 if metric == "kappa" else 1 for metric in METRICS}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The predictions of one run and what the run is; names as in Table 2, not slugs."""
-
-    database: str
-    window: str
-    channels: str
-    system: str
-    seed: int
-    fold: int
-    predictions: Path
+_DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
 
-def table2(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
-    """Table 2 of the XSleepNet paper, measured and published.
+def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Table 2 of the XSleepNet paper, whole: measured, published, and how sure that is.
 
     The folds of a seed are pooled before anything is computed; with several seeds, a metric is the
     mean of the seeds' metrics.
 
     Args:
-        cells: every run to show. What a row stands on is counted in their predictions.
-        recordings: per database its ``recordings.csv``, with one line per recording and the reason
-            why it was skipped, empty where it was used.
+        outcomes: what was measured.
+        not_run: why nothing of a published database was measured; ``not configured`` where it is
+            not told.
 
     Returns:
-        One row per database, window, system and source, in the paper's order (names that the paper
-        does not have come last, by alphabet). Columns: ``NAMES``, ``COUNTS``, then
-        ``"{channels} {metric}"`` for every channel set that a row has: percent, kappa a fraction,
-        NaN where there is nothing. ``published`` rows have no counts. Channel sets of one system
-        that do not stand on the same counts get a ``measured`` row each.
-
-    Raises:
-        InputError: a file that cannot be used, or files that contradict each other.
+        The databases and windows of which something was measured, then the others, both in the
+        paper's order (what the paper does not have comes last, by alphabet), for each
+        database, window and system a row for each source that there is: ``measured`` and its 95 %
+        interval over subjects, the ``deviation over seeds`` where there are several, ``published``
+        by the paper, and the ``difference``, measured less published; ``not run`` where the paper
+        has what was not measured; ``quoted`` for earlier work. Columns: ``NAMES``, ``COUNTS`` (of
+        ``measured``), ``"{channels} {metric}"`` for every channel set that there is: percent,
+        kappa a fraction, NaN where there is nothing; ``note``: why cells are missing. Channel sets
+        of one system that do not stand on the same counts get rows of their own.
     """
-    runs: dict[tuple, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        runs[cell.database, cell.window, cell.system, cell.channels].append(cell)
-    nights = _Nights(recordings)
-    rows: dict[tuple, dict[tuple, dict]] = defaultdict(dict)
-    for (*names, channels), run in sorted(runs.items(), key=_paper_order):
-        counts, values = _measured(run, nights)
-        # channel sets with the same counts share a row
-        rows[tuple(names)].setdefault(counts, {}).update(_block(channels, values))
+    systems: dict[tuple, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        systems[outcome.database, outcome.window, outcome.system].append(outcome)
     table = []
-    for names, parts in rows.items():
-        for counts, blocks in parts.items():
-            named = zip(NAMES + COUNTS, (*names, MEASURED, *counts), strict=True)
-            table.append({**dict(named), **blocks})
-        reported = {
-            column: value
-            for channels in CHANNELS
-            for column, value in _block(channels, published(*names, channels) or {}).items()
-        }
-        if reported:
-            named = zip(NAMES, (*names, PUBLISHED), strict=True)
-            table.append({**dict(named), **reported})
+    for names in _all_names(systems):
+        if names in systems:
+            table += _measured_rows(names, systems[names])
+        else:
+            table += _unmeasured_rows(names, (not_run or {}).get(names[0], "not configured"))
     present = {column for row in table for column in row}
-    columns = [f"{c} {metric}" for c in _channel_sets(runs) for metric in METRICS]
-    columns = [*NAMES, *COUNTS, *(column for column in columns if column in present)]
-    return pd.DataFrame(table, columns=columns).astype({count: "Int64" for count in COUNTS})
+    channel_sets = dict.fromkeys(
+        [*CHANNELS, *(o.channels for run in systems.values() for o in run)]
+    )
+    columns = [f"{channels} {metric}" for channels in channel_sets for metric in METRICS]
+    columns = [*NAMES, *COUNTS, *(column for column in columns if column in present), "note"]
+    frame = pd.DataFrame(table, columns=columns)
+    return frame.astype({count: "Int64" for count in COUNTS}).fillna({"note": ""})
+
+
+def _all_names(measured: Iterable[tuple]) -> list[tuple[str, str, str]]:
+    """Database, window and system of all rows, measured and published, in order.
+
+    What the paper reports of a window stands with the windows that it is of and that were measured.
+    """
+    windows: dict[tuple, list[str]] = defaultdict(list)
+    for database, window, _ in measured:
+        key = database, WINDOWS.get(window, window)
+        if window not in windows[key]:
+            windows[key].append(window)
+    reported = [
+        (row.database, window, row.system)
+        for row in published.rows()
+        for window in windows.get((row.database, row.window), [row.window])
+    ]
+
+    def place(names: tuple[str, str, str]) -> tuple:
+        database, window, system = names
+        quoted = reported.index(names) if names in reported and _row(names).authors != OURS else -1
+        order = paper_order(database, WINDOWS.get(window, window), system, "")
+        return names[:2] not in ran, *order[:2], window, quoted, order[2]
+
+    ran = {(database, window) for database, window, _ in measured}
+    return sorted({*measured, *reported}, key=place)
+
+
+def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> list[dict]:
+    """Measured rows of one system, with their intervals, then what is published beside them."""
+    parts: dict[tuple, list[Outcome]] = defaultdict(list)
+    for outcome in sorted(outcomes, key=lambda o: paper_order(*names, o.channels)):
+        parts[_counts(outcome)].append(outcome)
+    reported = _row(names)
+    lacking = [gap for outcome in outcomes for gap in outcome.gaps]
+    if reported:
+        run = {outcome.channels for outcome in outcomes}
+        lacking += [f"{c}: not configured" for c in reported.values if c not in run]
+    elif names[0] in dict(published.database_windows()):
+        lacking.append("not published")
+    rows = []
+    differences: dict[str, float] = {}
+    for counts, part in parts.items():
+        values: dict[str, dict[str, float]] = defaultdict(dict)
+        for outcome in part:
+            matrices = outcome.matrices()
+            found = statistics.estimate(matrices)
+            spans = statistics.intervals(outcome.matrices("subject"))
+            values[MEASURED] |= _block(outcome.channels, found)
+            values[FROM] |= _block(outcome.channels, {m: low for m, (low, _) in spans.items()})
+            values[TO] |= _block(outcome.channels, {m: high for m, (_, high) in spans.items()})
+            if len(matrices) > 1:
+                spread = statistics.deviation_over_seeds(matrices)
+                values[SPREAD] |= _block(outcome.channels, spread)
+            theirs = reported.values.get(outcome.channels, {}) if reported else {}
+            apart = {metric: found[metric] - value for metric, value in theirs.items()}
+            differences |= _block(outcome.channels, apart)
+        for source, block in values.items():
+            extra = dict(zip(COUNTS, counts, strict=True)) if source == MEASURED else {}
+            note = "; ".join(lacking) if source == MEASURED else ""
+            rows.append(_line(names, source, block | extra, note))
+    if reported:
+        rows.append(_published_row(names))
+    if differences:
+        rows.append(_line(names, DIFFERENCE, differences))
+    return rows
+
+
+def _unmeasured_rows(names: tuple[str, str, str], reason: str) -> list[dict]:
+    """What is published of a system that was not run, and why it was not."""
+    if _row(names).authors == OURS:
+        return [_line(names, NOT_RUN, {}, reason), _published_row(names)]
+    return [_published_row(names)]
+
+
+def _published_row(names: tuple[str, str, str]) -> dict:
+    row = _row(names)
+    values = {k: v for c, block in row.values.items() for k, v in _block(c, block).items()}
+    note = "; ".join(filter(None, (row.note, published.fault(row))))
+    return _line(names, PUBLISHED if row.authors == OURS else QUOTED, values, note)
+
+
+def _line(names: tuple, source: str, values: Mapping, note: str = "") -> dict:
+    return dict(zip(NAMES, (*names, source), strict=True)) | dict(values) | {"note": note}
+
+
+def _row(names: tuple[str, str, str]) -> published.Row | None:
+    return published.row(*names)
+
+
+def _counts(outcome: Outcome) -> tuple[int, ...]:
+    """As ``COUNTS``."""
+    return (
+        outcome.number("subject"),
+        outcome.number("recording"),
+        outcome.skipped,
+        outcome.epochs(),
+        outcome.number("fold"),
+        outcome.number("seed"),
+    )
+
+
+def faults(outcomes: Iterable[Outcome]) -> list[str]:
+    """All that is left out of the tables because it cannot be used, a line each."""
+    gaps = (gap for outcome in outcomes for gap in outcome.gaps)
+    return [*dict.fromkeys(gaps), *filter(None, map(published.fault, published.rows()))]
 
 
 def ablation(
@@ -99,7 +187,7 @@ def ablation(
         runs: difference to the runs of one system on one channel set; the first has none switched.
             A difference that has the same runs is one that was as in the paper already.
         settings: difference to the settings that it switches and their values.
-        recordings: as for `table2`; metrics and counts are those of `table2` as well.
+        recordings: as for `xsleep.outcomes.gather`; metrics and counts are those of `table2`.
 
     Returns:
         One row per difference: database, window, channels, system; difference, setting, value, and
@@ -107,13 +195,18 @@ def ablation(
         ``"change in {metric}"`` against the first row.
 
     Raises:
-        InputError: as `table2`.
+        InputError: a file that cannot be used, or files that contradict each other.
     """
-    nights = _Nights(recordings)
     none, *_ = runs.values()
+    # Each difference is gathered as a system of its own: all are to be tested on the same epochs.
+    cells = (replace(cell, system=name) for name, run in runs.items() for cell in run)
+    outcomes = {outcome.system: outcome for outcome in gather(cells, recordings)}
     rows: list[dict] = []
     for difference, run in runs.items():
-        counts, values = _measured(run, nights)
+        outcome = outcomes[difference]
+        if outcome.gaps:
+            raise InputError(outcome.gaps[0])
+        counts, values = _counts(outcome), statistics.estimate(outcome.matrices())
         first = rows[0] if rows else values
         rows.append(
             {name: getattr(run[0], name) for name in ("database", "window", "channels", "system")}
@@ -130,21 +223,29 @@ def ablation(
     return pd.DataFrame(rows)
 
 
+def shown_together(table: pd.DataFrame) -> pd.DataFrame:
+    """Of Table 2 the measured rows and the published ones of the same systems."""
+    names = ["database", "window", "system"]
+    measured = table.loc[table["source"] == MEASURED, names].drop_duplicates()
+    return table[table["source"].isin([MEASURED, PUBLISHED])].merge(measured, on=names)
+
+
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table: percents with one decimal, kappa with three, empty where there is nothing."""
     with whole(path) as temporary:
         table.assign(
             **{
-                column: [_number(value, column) for value in table[column]]
+                column: [number(value, column) for value in table[column]]
                 for column in table.columns
-                if _metric(column) in METRICS
+                if _metric(column) in _DECIMALS
             }
         ).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
     """The Table 2 that ``write_csv`` wrote, to its decimals."""
-    return pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
+    table = pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
+    return table.fillna({"note": ""})
 
 
 def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]]:
@@ -158,7 +259,7 @@ def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]
     """
     true, predicted = pooled(predictions)
     matrix = confusion(true, predicted)
-    metrics = {m: _number(value, m) for m, value in measure(true, predicted).items()}
+    metrics = {m: number(value, m) for m, value in measure(true, predicted).items()}
     lines = [*zip(STAGES, matrix, strict=True), ("all", matrix.sum(axis=0))]
     return [
         {"true stage": stage}
@@ -172,8 +273,9 @@ def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]
 def summary(table: pd.DataFrame, console: Console) -> None:
     """Print Table 2 in at least 80 columns: one block per database and window.
 
-    Of what is published, only the channel sets that were measured are shown.
+    Of what is published, only what is beside something measured is shown.
     """
+    table = shown_together(table)
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         view = Table(
             title=f"{database}, {window} (percent; kappa a fraction)",
@@ -186,145 +288,26 @@ def summary(table: pd.DataFrame, console: Console) -> None:
             view.add_column(heading, no_wrap=True)
         for heading in ("acc.", "kappa", "MF1", "sens.", "spec."):
             view.add_column(heading, justify="right", no_wrap=True)
-        stands_on: dict[str, list[str]] = defaultdict(list)
+        sentences: dict[str, list[str]] = defaultdict(list)
         for system, rows in block.groupby("system", sort=False):
             for channels, source, row in _lines(rows):
-                values = [_number(row[f"{channels} {metric}"], metric) for metric in METRICS]
+                values = [number(row[f"{channels} {metric}"], metric) for metric in METRICS]
                 style = None if source == MEASURED else "dim"
                 view.add_row(system, channels, source, *values, style=style)
                 if source == MEASURED:
-                    stands_on[_sentence(row)].append(f"{system} {channels}")
+                    sentences[stands_on(row)].append(f"{system} {channels}")
         console.print(view)
-        for sentence, who in stands_on.items():
-            console.print(sentence if len(stands_on) == 1 else f"{', '.join(who)}: {sentence}")
+        for sentence, who in sentences.items():
+            console.print(sentence if len(sentences) == 1 else f"{', '.join(who)}: {sentence}")
         console.print()
-
-
-class _Nights:
-    """What is known of the recordings, to notice where files contradict each other."""
-
-    def __init__(self, recordings: Mapping[str, Path]) -> None:
-        self._paths = recordings
-        self._reasons_of: dict[str, pd.Series] = {}
-        self._seen: dict[tuple[str, str, str], tuple[Path, Prediction]] = {}
-
-    def skipped(self, database: str) -> int:
-        return int((self._reasons(database) != "").sum())
-
-    def check(self, cell: Cell, night: Prediction) -> None:
-        """Every system, channel set and seed must be tested on the same epochs of a night."""
-        reasons = self._reasons(cell.database)
-        if reasons.get(night.recording) != "":
-            why = "skipped" if night.recording in reasons else "missing"
-            raise InputError(
-                f"{cell.predictions}: {night.recording} was tested but is {why} in "
-                f"{self._paths[cell.database]}; delete the run and score it again"
-            )
-        key = cell.database, cell.window, night.recording
-        path, other = self._seen.setdefault(key, (cell.predictions, _without_scores(night)))
-        for what in ("places", "stages"):
-            ours, theirs = getattr(night, what), getattr(other, what)
-            if not np.array_equal(ours, theirs):
-                raise InputError(
-                    f"{cell.predictions}: {night.recording} has {len(ours)} epochs whose {what} "
-                    f"differ from its {len(theirs)} in {path}; delete the older of the two and "
-                    "run it again"
-                )
-
-    def _reasons(self, database: str) -> pd.Series:
-        """Reason to skip, empty for none, by recording."""
-        if database not in self._reasons_of:
-            if database not in self._paths:
-                raise InputError(f"{database}: no recordings.csv; name the one of this database")
-            path = self._paths[database]
-            try:
-                table = pd.read_csv(path, dtype=str, keep_default_na=False)
-                reasons = table.set_index("recording")["skipped"]
-                if not reasons.index.is_unique:
-                    raise ValueError(f"{reasons.index[reasons.index.duplicated()][0]} twice")
-            except (OSError, KeyError, ValueError) as error:
-                why = " ".join(str(error).split())
-                raise InputError(
-                    f"{path}: not a table of recordings ({why}); delete it and run again"
-                ) from error
-            self._reasons_of[database] = reasons
-        return self._reasons_of[database]
-
-
-def _measured(run: Sequence[Cell], nights: _Nights) -> tuple[tuple[int, ...], dict[str, float]]:
-    """Counts, as ``COUNTS``, and metrics of one system on one channel set."""
-    by_seed: dict[int, list[Cell]] = defaultdict(list)
-    for cell in sorted(run, key=lambda cell: (cell.seed, cell.fold)):
-        by_seed[cell.seed].append(cell)
-    subjects, tested, values = set(), {}, []
-    for seed, cells in by_seed.items():
-        files: dict[str, Path] = {}
-        epochs = []
-        for cell in cells:
-            predictions = read_predictions(cell.predictions)
-            for night in predictions:
-                if night.recording in files:
-                    raise InputError(
-                        f"{cell.predictions}: {night.recording} is tested in "
-                        f"{files[night.recording]} too; make the folds anew and run both again"
-                    )
-                nights.check(cell, night)
-                files[night.recording] = cell.predictions
-                subjects.add(night.subject)
-            try:
-                epochs.append(pooled(predictions))
-            except InputError as error:
-                raise InputError(f"{cell.predictions}: {error}") from error
-        tested[seed] = files
-        true, predicted = map(np.concatenate, zip(*epochs, strict=True))
-        values.append(measure(true, predicted))
-    everywhere = set().union(*tested.values())
-    for seed, files in tested.items():
-        if missing := sorted(everywhere - files.keys()):
-            raise InputError(
-                f"{by_seed[seed][0].predictions}: seed {seed} does not test {missing[0]}, which "
-                "another seed does; run all folds of this seed or leave it out"
-            )
-    counts = (
-        len(subjects),
-        len(everywhere),
-        nights.skipped(run[0].database),
-        len(true),
-        len({cell.fold for cell in run}),
-        len(by_seed),
-    )
-    return counts, {metric: float(np.mean([v[metric] for v in values])) for metric in METRICS}
-
-
-def _without_scores(night: Prediction) -> Prediction:
-    return Prediction(night.recording, night.subject, night.places, night.stages, {})
 
 
 def _block(channels: str, values: Mapping[str, float]) -> dict[str, float]:
     return {f"{channels} {metric}": value for metric, value in values.items()}
 
 
-def _rank(name: object, order: Sequence) -> tuple:
-    """Sorts in ``order``; what it does not have comes last, by alphabet."""
-    return (order.index(name) if name in order else len(order), name)
-
-
-def _paper_order(run: tuple[tuple, list[Cell]]) -> tuple:
-    database, window, system, channels = run[0]
-    databases = tuple(dict.fromkeys(name for name, _ in database_windows()))
-    return (
-        _rank(database, databases),
-        _rank((database, window), database_windows()),
-        _rank(system, systems()),
-        _rank(channels, CHANNELS),
-    )
-
-
-def _channel_sets(runs: Iterable[tuple]) -> list[str]:
-    return sorted({*CHANNELS, *(run[-1] for run in runs)}, key=lambda c: _rank(c, CHANNELS))
-
-
-def _number(value: float, column: str) -> str:
+def number(value: float, column: str) -> str:
+    """A value as it is shown: percents with one decimal, kappa with three, NaN as nothing."""
     return "" if pd.isna(value) else f"{value:.{_DECIMALS[_metric(column)]}f}"
 
 
@@ -344,7 +327,8 @@ def _lines(rows: pd.DataFrame) -> Iterable[tuple[str, str, pd.Series]]:
                 yield channels, row["source"], row
 
 
-def _sentence(row: pd.Series) -> str:
+def stands_on(row: pd.Series) -> str:
+    """What a measured row of Table 2 stands on, in words."""
     counted = [
         f"{row[many]:,} {many.removesuffix('s') if row[many] == 1 else many}"
         for many in ("subjects", "recordings", "epochs", "folds", "seeds")

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from xsleep.errors import InputError
 from xsleep.figures.style import COLOURS, FONT, SHAPES, save
-from xsleep.tables import MEASURED, PUBLISHED
+from xsleep.tables import MEASURED, PUBLISHED, shown_together
 
 LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
 WIDTH, ROW_HEIGHT, LEGEND_HEIGHT = 9.0, 1.7, 0.6
@@ -32,6 +32,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     Raises:
         InputError: nothing was measured.
     """
+    table = shown_together(table)
     measured = table[table["source"] == MEASURED]
     if measured.empty:
         raise InputError("Fig. 4: nothing is measured; train and score at least one system")

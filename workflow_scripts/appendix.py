@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from xsleep import appendix, tables
+from xsleep.console import job
+from xsleep.outcomes import cells, gather
+
+with job(snakemake.log[0]) as report:
+    params, given = snakemake.params, snakemake.input
+    recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
+    outcomes = gather(cells(params.runs, given.predictions, params.systems), recordings)
+    for line in tables.faults(outcomes):
+        report(f"left out: {line}")
+    branched = cells(params.branched, given.branched, params.systems)
+    tables.write_csv(appendix.b(outcomes), snakemake.output.b)
+    tables.write_csv(appendix.c(outcomes), snakemake.output.c)
+    tables.write_csv(appendix.d(branched, recordings), snakemake.output.d)

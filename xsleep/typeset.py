@@ -1,0 +1,235 @@
+"""Table 2 as a page (HTML, self-contained) and as a LaTeX document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from xsleep.metrics import METRICS
+from xsleep.tables import (
+    DIFFERENCE,
+    FROM,
+    MEASURED,
+    NOT_RUN,
+    PUBLISHED,
+    QUOTED,
+    TO,
+    number,
+    stands_on,
+)
+
+TITLE = "Table 2: measured and published"
+EXPLAINED = (
+    "Accuracy, MF1, mean sensitivity and mean specificity in percent, kappa a fraction, of the "
+    "pooled epochs of all test folds; with several seeds the mean over them.",
+    "95 % interval: percentiles of 5,000 resamples of the subjects, with the networks as they "
+    "were trained. difference: measured less published.",
+    "published: XSleepNet, Phan et al., IEEE TPAMI 2022. quoted: earlier work, as quoted there; "
+    "it is not run here. In brackets the references of that paper.",
+)
+SPAN = "95 % interval"
+HEADINGS = dict(zip(METRICS, ("acc.", "kappa", "MF1", "sens.", "spec."), strict=True))
+
+
+@dataclass(frozen=True)
+class _System:
+    """The rows of one system, each a source and its cells by channel set and metric."""
+
+    name: str
+    rows: Sequence[tuple[str, Sequence[str]]]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Block:
+    database: str
+    window: str
+    channel_sets: Sequence[str]
+    systems: Sequence[_System]
+
+
+def html(table: pd.DataFrame) -> str:
+    """A page of Table 2, as ``xsleep.tables.table2`` makes it, that needs nothing else."""
+    parts = [_HEAD, f"<h1>{TITLE}</h1>", *(f"<p>{line}</p>" for line in EXPLAINED)]
+    for block in _blocks(table):
+        parts.append(f"<h2>{escape(block.database)}, {escape(block.window)}</h2>\n<table>")
+        groups = "".join(
+            f'<th class="first" colspan="{len(METRICS)}" scope="colgroup">{c}</th>'
+            for c in block.channel_sets
+        )
+        names = "".join(
+            f'<th scope="col"{_first(place)}>{heading}</th>'
+            for _ in block.channel_sets
+            for place, heading in enumerate(HEADINGS.values())
+        )
+        parts.append(
+            '<thead><tr><th rowspan="2">system</th><th rowspan="2">source</th>'
+            f'{groups}<th class="note first" rowspan="2">what it stands on, and what is missing'
+            f"</th></tr>\n<tr>{names}</tr></thead>\n<tbody>"
+        )
+        for system in block.systems:
+            tall = f'rowspan="{len(system.rows)}"'
+            name = f'<th scope="row" {tall}>{escape(system.name)}</th>'
+            notes = f'<td class="note first" {tall}>{escape("; ".join(system.notes))}</td>'
+            for place, (source, values) in enumerate(system.rows):
+                cells = "".join(
+                    f"<td{_first(place % len(METRICS))}>{cell}</td>"
+                    for place, cell in enumerate(values)
+                )
+                look = f"{_LOOKS.get(source, 'less')}{'' if place else ' new'}"
+                parts.append(
+                    f'<tr class="{look}">{"" if place else name}<td class="source">{source}</td>'
+                    f"{cells}{'' if place else notes}</tr>"
+                )
+        parts.append("</tbody></table>")
+    return "\n".join([*parts, "</body></html>", ""])
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A LaTeX document of Table 2, as ``xsleep.tables.table2`` makes it; needs booktabs."""
+    parts = [
+        _PREAMBLE,
+        rf"\section*{{{_tex(TITLE)}}}",
+        *(_tex(line) + r"\par" for line in EXPLAINED),
+    ]
+    for block in _blocks(table):
+        width = len(METRICS)
+        columns = "ll" + len(block.channel_sets) * ("@{\\quad}" + width * "r")
+        groups = [rf"\multicolumn{{{width}}}{{c}}{{{c}}}" for c in block.channel_sets]
+        rules = [
+            rf"\cmidrule(lr){{{3 + width * place}-{2 + width * (place + 1)}}}"
+            for place in range(len(groups))
+        ]
+        names = " & ".join([*HEADINGS.values()] * len(groups))
+        parts += [
+            rf"\subsection*{{{_tex(block.database)}, {_tex(block.window)}}}",
+            rf"\begin{{longtable}}{{{columns}}}",
+            r"\toprule",
+            rf" & & {' & '.join(groups)} \\",
+            "".join(rules),
+            rf"system & source & {names} \\",
+            r"\midrule",
+            r"\endhead",
+            r"\bottomrule",
+            r"\endfoot",
+        ]
+        notes: list[str] = []
+        for system in block.systems:
+            marks = []
+            for note in system.notes:
+                if note not in notes:
+                    notes.append(note)
+                marks.append(str(notes.index(note) + 1))
+            name = rf"{_tex(system.name)}\textsuperscript{{{','.join(marks)}}}"
+            for source, values in system.rows:
+                parts.append(rf"{name} & {_tex(source)} & {' & '.join(map(_tex, values))} \\")
+                name = ""
+            parts.append(r"\addlinespace")
+        parts.append(r"\end{longtable}")
+        parts += [
+            rf"\noindent\textsuperscript{{{place}}} {_tex(note)}\par"
+            for place, note in enumerate(notes, start=1)
+        ]
+    return "\n".join([*parts, r"\end{document}", ""])
+
+
+def _blocks(table: pd.DataFrame) -> Iterator[_Block]:
+    every = [column.removesuffix(" accuracy") for column in table if column.endswith(" accuracy")]
+    for (database, window), block in table.groupby(["database", "window"], sort=False):
+        there = [
+            channels
+            for channels in every
+            if block[[f"{channels} {m}" for m in METRICS]].notna().any(axis=None)
+        ]
+        columns = [f"{channels} {metric}" for channels in there for metric in METRICS]
+        systems = [
+            _System(str(name), *_rows(rows, columns))
+            for name, rows in block.groupby("system", sort=False)
+        ]
+        yield _Block(database, window, there, systems)
+
+
+def _rows(
+    system: pd.DataFrame, columns: Sequence[str]
+) -> tuple[list[tuple[str, Sequence[str]]], list[str]]:
+    """Rows, the two of an interval made one, and notes of one system."""
+    rows: list[tuple[str, Sequence[str]]] = []
+    notes: list[str] = []
+    low: list[str] = []
+    for _, row in system.iterrows():
+        source = row["source"]
+        cells = [number(row[column], column) for column in columns]
+        if source == MEASURED:
+            notes.append(stands_on(row))
+        if row["note"]:
+            notes.append(row["note"])
+        if source == FROM:
+            low = cells
+            continue
+        if source == TO:
+            source = SPAN
+            cells = [f"{a}–{b}" if a else "" for a, b in zip(low, cells, strict=True)]
+        if source == DIFFERENCE:
+            cells = [cell if cell[:1] in ("", "-") else f"+{cell}" for cell in cells]
+        rows.append((source, [cell.replace("-", "−") for cell in cells]))
+    return rows, notes
+
+
+def _first(place: int) -> str:
+    return "" if place else ' class="first"'
+
+
+_TEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "–": "--",
+        "−": "$-$",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+    }
+)
+
+
+def _tex(text: str) -> str:
+    return text.translate(_TEX)
+
+
+_LOOKS = {MEASURED: "measured", PUBLISHED: "published", QUOTED: "elsewhere", NOT_RUN: "elsewhere"}
+
+_HEAD = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{TITLE}</title>
+<style>
+body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2em; color: #111; background: #fff }}
+p {{ max-width: 50em; margin: .3em 0 }}
+h2 {{ margin: 1.6em 0 .4em; font-size: 1.1em }}
+table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }}
+thead {{ border-top: 2px solid; border-bottom: 1px solid }}
+tbody {{ border-bottom: 2px solid }}
+th, td {{ padding: .1em .5em; text-align: right; white-space: nowrap; vertical-align: top }}
+th[scope=row], .source, th[rowspan] {{ text-align: left }}
+thead th[scope=colgroup] {{ text-align: center }}
+.first {{ padding-left: 1.6em }}
+.note {{ text-align: left; white-space: normal; min-width: 22em; max-width: 40em; color: #444 }}
+tr.new > * {{ border-top: 1px solid #ddd; padding-top: .3em }}
+tr.measured td:not(.note) {{ font-weight: 600 }}
+tr.less {{ color: #444 }}
+tr.elsewhere {{ color: #555; font-style: italic }}
+</style></head><body>"""
+
+_PREAMBLE = r"""\documentclass[a4paper,landscape]{article}
+\usepackage[utf8]{inputenc}
+\usepackage[T1]{fontenc}
+\usepackage[margin=1.5cm]{geometry}
+\usepackage{booktabs,longtable}
+\setlength{\parindent}{0pt}
+\begin{document}
+\scriptsize
+\setlength{\tabcolsep}{2.5pt}"""
