@@ -9,8 +9,8 @@ APPENDIX = [*COMPARISONS, *(f"results/appendix_{table}.csv" for table in "bcd")]
 
 rule comparisons:
     input:
-        predictions=[f"{run_path(run)}/predictions.h5" for run in ALL_RUNS],
-        histories=[f"{run_path(run)}/history.csv" for run in ALL_RUNS],
+        predictions=[f"{run_path(run)}/predictions.h5" for run in SCRATCH_RUNS],
+        histories=[f"{run_path(run)}/history.csv" for run in SCRATCH_RUNS],
         recordings=expand(
             "results/{database}/recordings.csv", database=WORKFLOW.databases
         ),
@@ -32,7 +32,7 @@ rule comparisons:
         "../environment.yml"
     params:
         databases=list(WORKFLOW.databases),
-        runs=ALL_RUNS,
+        runs=SCRATCH_RUNS,
         systems=SYSTEMS,
     message:
         "Comparisons of systems, and claims"
@@ -42,7 +42,7 @@ rule comparisons:
 
 rule appendix:
     input:
-        predictions=[f"{run_path(run)}/predictions.h5" for run in ALL_RUNS],
+        predictions=[f"{run_path(run)}/predictions.h5" for run in SCRATCH_RUNS],
         branched=[f"{run_path(run)}/predictions.h5" for run in BRANCHED_RUNS],
         weights=[
             f"{run_path(run)}/{file}"
@@ -67,7 +67,7 @@ rule appendix:
         "../environment.yml"
     params:
         databases=list(WORKFLOW.databases),
-        runs=ALL_RUNS,
+        runs=SCRATCH_RUNS,
         branched=BRANCHED_RUNS,
         systems=SYSTEMS,
     message:

@@ -198,39 +198,30 @@ def authors_weights(wildcards):
 
 
 def transfers(network, strategy, subjects=None):
-    """The runs that finetune a network, on so many training subjects of each fold or on all.
-
-    Addresses, with the channels of the source, the strategy and the folder of the run.
-    """
+    """The runs that finetune a network by a strategy, on so many training subjects of each fold or
+    on all: what they are, with their addresses and folders."""
+    system = xsleep_settings.TRANSFERRED[network][1]
     found = []
-    for database in WORKFLOW.target:
-        for channels in WORKFLOW.transfer.channels:
-            root = TRANSFER.format(
-                source=SOURCE,
-                source_channels=channels.source,
-                strategy=strategy,
-                subjects=f"/subjects-{subjects}" if subjects else "",
+    for database, channels in product(WORKFLOW.target, WORKFLOW.transfer.channels):
+        run = dict(
+            network=network,
+            source_channels=channels.source,
+            strategy=strategy,
+            subjects=subjects,
+        )
+        few = f"/subjects-{subjects}" if subjects else ""
+        root = TRANSFER.format(**run | {"source": SOURCE, "subjects": few})
+        for seed, fold in product(WORKFLOW.seeds, folds_of(database)):
+            address = dict(
+                database=database,
+                window=WORKFLOW.sources[database].windows[0],
+                channels=channels.target,
+                system=system,
+                seed=seed,
+                fold=fold,
             )
-            for seed, fold in product(WORKFLOW.seeds, folds_of(database)):
-                run = dict(
-                    database=database,
-                    window=WORKFLOW.sources[database].windows[0],
-                    channels=channels.target,
-                    system=xsleep_settings.TRANSFERRED[network][1],
-                    seed=seed,
-                    fold=fold,
-                )
-                path = f"{root}/{ADDRESS.format(**run)}"
-                found.append(
-                    run
-                    | dict(
-                        network=network,
-                        source_channels=channels.source,
-                        strategy=strategy,
-                        subjects=subjects,
-                        path=path,
-                    )
-                )
+            folder = f"{root}/{ADDRESS.format(**address)}"
+            found.append(dict(run, address=address, folder=folder))
     return found
 
 

@@ -1,4 +1,19 @@
-ALL_RUNS = [run for database in WORKFLOW.databases for run in runs(database)]
+# The addresses of the runs of Table 2, from scratch and finetuned as a whole, and their folders.
+SCRATCH_RUNS = [run for database in WORKFLOW.databases for run in runs(database)]
+FINETUNED_RUNS = [
+    run
+    for network in WORKFLOW.finetuned
+    for run in transfers(network.removeprefix("FT-"), "all")
+    if run["address"]["database"] in WORKFLOW.databases
+    if run["address"]["channels"] == run["source_channels"]
+]
+TABLE2_FOLDERS = [
+    *map(run_path, SCRATCH_RUNS),
+    *(run["folder"] for run in FINETUNED_RUNS),
+]
+TABLE2_RUNS = SCRATCH_RUNS + [
+    run["address"] | {"system": f"FT-{run['network']}"} for run in FINETUNED_RUNS
+]
 
 
 def not_run(wildcards):
@@ -24,7 +39,7 @@ def not_run(wildcards):
 
 rule table2:
     input:
-        predictions=[f"{run_path(run)}/predictions.h5" for run in ALL_RUNS],
+        predictions=[f"{folder}/predictions.h5" for folder in TABLE2_FOLDERS],
         recordings=expand(
             "results/{database}/recordings.csv", database=WORKFLOW.databases
         ),
@@ -42,8 +57,8 @@ rule table2:
         "../environment.yml"
     params:
         databases=list(WORKFLOW.databases),
-        runs=ALL_RUNS,
-        systems=SYSTEMS,
+        runs=TABLE2_RUNS,
+        systems=SYSTEMS | {name: name for name in WORKFLOW.finetuned},
         not_run=not_run,
     message:
         "Table 2"

@@ -75,7 +75,7 @@ rule source_split:
 
 rule pretrain:
     input:
-        split=rules.source_split.output,
+        split=rules.source_split.output[0],
         indexes=SOURCE_INDEXES,
     output:
         model=f"{PRETRAINED}/{{system}}/seed-{{seed}}/model.safetensors",

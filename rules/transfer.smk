@@ -1,0 +1,75 @@
+# The table, the learning curves and their figures; the runs are in training.smk.
+CURVE_STRATEGIES = ["scratch", "direct", "all"]
+
+
+def transferred(strategies, subjects):
+    """The runs of all networks by these strategies, on so many training subjects or on all."""
+    return [
+        run
+        for network in WORKFLOW.transfer.networks
+        for strategy in strategies
+        # What trains nothing needs no subjects.
+        for count in ([None] if strategy == "direct" else subjects)
+        for run in transfers(network, strategy, count)
+    ]
+
+
+TRANSFER_RUNS = {
+    "transfer": transferred(WORKFLOW.transfer.strategies, [None]),
+    "learning_curves": transferred(
+        CURVE_STRATEGIES, [*WORKFLOW.transfer.subjects, None]
+    ),
+}
+
+
+rule transfer_table:
+    input:
+        predictions=lambda wildcards: [
+            f"{run['folder']}/predictions.h5" for run in TRANSFER_RUNS[wildcards.table]
+        ],
+        runs=lambda wildcards: [
+            f"{run['folder']}/run.json" for run in TRANSFER_RUNS[wildcards.table]
+        ],
+        recordings=expand("results/{database}/recordings.csv", database=WORKFLOW.target),
+    output:
+        report(
+            "results/{table}.csv",
+            caption="../captions/{table}.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{table}.log",
+    wildcard_constraints:
+        table="|".join(TRANSFER_RUNS),
+    conda:
+        "../environment.yml"
+    params:
+        source=SOURCE,
+        runs=lambda wildcards: TRANSFER_RUNS[wildcards.table],
+        targets=list(WORKFLOW.target),
+    message:
+        "{wildcards.table}"
+    script:
+        "../workflow_scripts/transfer_table.py"
+
+
+rule transfer_figure:
+    input:
+        "results/{table}.csv",
+    output:
+        svg=report(
+            "results/figures/{table}.svg",
+            caption="../captions/{table}.rst",
+            category="Figures",
+        ),
+        png="results/figures/{table}.png",
+    log:
+        "logs/figures/{table}.log",
+    wildcard_constraints:
+        table="|".join(TRANSFER_RUNS),
+    conda:
+        "../environment.yml"
+    message:
+        "Figure: {wildcards.table}"
+    script:
+        "../workflow_scripts/transfer_figure.py"

@@ -1,0 +1,24 @@
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from xsleep import transfer_tables
+from xsleep.console import job
+from xsleep.outcomes import Cell
+from xsleep.tables import write_csv
+
+with job(snakemake.log[0]) as report:
+    params, inputs = snakemake.params, snakemake.input
+    runs, facts = defaultdict(list), defaultdict(list)
+    for run, predictions, told in zip(params.runs, inputs.predictions, inputs.runs, strict=True):
+        address = run["address"]
+        places = {name: address[name] for name in ("database", "window", "channels")}
+        named = ("network", "source_channels", "strategy", "subjects")
+        transfer = transfer_tables.Transfer(**places, **{name: run[name] for name in named})
+        runs[transfer].append(Cell(**address, predictions=Path(predictions)))
+        facts[transfer].append(json.loads(Path(told).read_text()))
+    recordings = dict(zip(params.targets, map(Path, inputs.recordings), strict=True))
+    table, left_out = transfer_tables.table(params.source, runs, facts, recordings)
+    for line in left_out:
+        report(f"left out: {line}")
+    write_csv(table, snakemake.output[0])

@@ -1,0 +1,166 @@
+"""What finetuning a pretrained network is worth: each strategy beside training from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xsleep import published, statistics
+from xsleep.metrics import METRICS
+from xsleep.outcomes import Cell, Outcome, gather
+
+CASE = ["target", "window", "network", "source channels", "channels"]
+"""Columns that what is compared has in common."""
+
+SCRATCH = "scratch"
+SHOWN = ("accuracy", "kappa", "MF1")
+"""Metrics that are compared with training from scratch."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What was transferred, and how.
+
+    Attributes:
+        network: what Table 2 calls it, without ``FT-``.
+        source_channels, channels: of the source and of the target.
+        strategy: a key of `xsleep.settings.STRATEGIES`.
+        subjects: how many of a fold's training subjects trained; ``None`` for all.
+    """
+
+    database: str
+    window: str
+    network: str
+    source_channels: str
+    channels: str
+    strategy: str
+    subjects: int | None
+
+    @property
+    def case(self) -> tuple:
+        """What those that are compared have in common."""
+        return self.database, self.window, self.network, self.source_channels, self.channels
+
+
+def table(
+    source: str,
+    runs: Mapping[Transfer, Sequence[Cell]],
+    facts: Mapping[Transfer, Sequence[Mapping]],
+    recordings: Mapping[str, Path],
+) -> tuple[pd.DataFrame, list[str]]:
+    """What each strategy reaches, and how much more that is than from scratch.
+
+    Args:
+        source: what the networks were pretrained on.
+        runs: the predictions of all folds and seeds.
+        facts: what their ``run.json`` tell.
+        recordings: per database its ``recordings.csv``.
+
+    Returns:
+        One row per transfer, in the order given: what it is; subjects, recordings, epochs, folds
+        and seeds that it stands on; the parameters trained; for each metric its value and 95 %
+        interval over subjects; the same of its difference to training from scratch on the same
+        subjects, with the p of Wilcoxon's test over subjects, Holm-corrected for the strategies
+        beside it; and what the paper reports. And lines on predictions that are left out.
+    """
+    names = {f"{number}": transfer for number, transfer in enumerate(runs)}
+    cells = [
+        Cell(**vars(cell) | {"system": number})
+        for number, transfer in names.items()
+        for cell in runs[transfer]
+    ]
+    outcomes = {names[outcome.system]: outcome for outcome in gather(cells, recordings)}
+    rows = []
+    for transfer in runs:
+        outcome = outcomes[transfer]
+        base = outcomes.get(Transfer(*transfer.case, SCRATCH, transfer.subjects))
+        rows.append(
+            {
+                "source": source,
+                "target": transfer.database,
+                "window": transfer.window,
+                "network": transfer.network,
+                "source channels": transfer.source_channels,
+                "channels": transfer.channels,
+                "strategy": transfer.strategy,
+                "training subjects": round(_mean(facts[transfer], "training_subjects")),
+                "subjects": outcome.number("subject"),
+                "recordings": outcome.number("recording"),
+                "epochs": outcome.epochs(),
+                "folds": outcome.number("fold"),
+                "seeds": outcome.number("seed"),
+                "parameters trained": round(_mean(facts[transfer], "parameters_trained")),
+                **_values(outcome),
+                **(_gains(outcome, base) if base and base is not outcome else {}),
+                **_published(transfer),
+                "note": "; ".join(outcome.gaps),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    cases = frame.groupby(CASE)
+    for column in frame.columns.intersection([f"gain in {metric}: p" for metric in SHOWN]):
+        frame[column] = cases[column].transform(
+            lambda p: statistics.holm(p.to_numpy(float)).round(4)
+        )
+    return frame, [gap for outcome in outcomes.values() for gap in outcome.gaps]
+
+
+def _mean(facts: Sequence[Mapping], name: str) -> float:
+    return float(np.mean([one[name] for one in facts]))
+
+
+def _values(outcome: Outcome) -> dict[str, float]:
+    """Every metric with its interval."""
+    found = statistics.estimate(outcome.matrices())
+    spans = statistics.intervals(outcome.matrices("subject"))
+    return {
+        name: value
+        for metric in METRICS
+        for name, value in zip(
+            (metric, f"95 % from {metric}", f"95 % to {metric}"),
+            (found[metric], *spans[metric]),
+            strict=True,
+        )
+    }
+
+
+def _gains(outcome: Outcome, base: Outcome) -> dict[str, float]:
+    """Differences to training from scratch on the subjects that both tested."""
+    both = sorted({*_subjects(outcome)} & {*_subjects(base)})
+    if len(both) < 2:
+        return {}
+    pair = [one.of("subject", both).matrices("subject") for one in (outcome, base)]
+    gains: dict[str, float] = {}
+    estimates = [statistics.estimate(matrices.sum(axis=1)) for matrices in pair]
+    draws = [statistics.resampled(matrices) for matrices in pair]
+    each = [statistics.each(matrices) for matrices in pair]
+    for metric in SHOWN:
+        gain = f"gain in {metric}"
+        gains[gain] = estimates[0][metric] - estimates[1][metric]
+        span = statistics.interval(draws[0][metric] - draws[1][metric])
+        gains[f"95 % from {gain}"], gains[f"95 % to {gain}"] = span
+        gains[f"{gain}: p"] = statistics.wilcoxon(each[0][metric] - each[1][metric])
+    return gains
+
+
+def _subjects(outcome: Outcome) -> Iterable[str]:
+    return outcome.counts.index.unique("subject")
+
+
+def _published(transfer: Transfer) -> dict[str, float]:
+    """What Table 2 reports of this network finetuned; it does not say by which strategy."""
+    if (
+        transfer.strategy != "all"
+        or transfer.subjects
+        or transfer.source_channels != transfer.channels
+    ):
+        return {}
+    for name in (f"FT-{transfer.network}", f"FT-{transfer.network} [50]"):
+        if row := published.row(transfer.database, transfer.window, name):
+            values = row.values.get(transfer.channels, {})
+            return {f"published {metric}": values.get(metric, np.nan) for metric in METRICS}
+    return {}
