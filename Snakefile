@@ -24,7 +24,7 @@ include: "rules/appendix.smk"
 rule all:
     default_target: True
     input:
-        "results/table2.csv",
+        rules.table2.output,
         FIGURES,
         APPENDIX,
 

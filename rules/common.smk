@@ -272,6 +272,27 @@ def index(wildcards):
     return INDEX.format(store=STORES[raw_filter], database=wildcards.database)
 
 
+def not_run(wildcards):
+    """Why each database that is not selected was not run."""
+    folder = Path(workflow.basedir) / "config"
+    reasons = {}
+    for path in sorted((folder / "databases").glob("*.yaml")):
+        if path.stem in WORKFLOW.databases:
+            continue
+        selected = {**config, "databases": [path.stem], "ablation": {}}
+        try:
+            source = xsleep_settings.load(selected, folder).databases[path.stem].source
+        except InputError as error:
+            reasons[path.stem] = str(error)
+            continue
+        reasons[path.stem] = "not configured"
+        if not source.fetch and not any(source.folder.glob("*")):
+            reasons[path.stem] += f"; no data in {source.folder}"
+            if source.apply:
+                reasons[path.stem] += f", licence: apply for access at {source.apply}"
+    return reasons
+
+
 def show_placement():
     """What is missing or surplus of the databases that people put in place themselves."""
     for database, settings in WORKFLOW.databases.items():
@@ -295,7 +316,10 @@ def show_results():
 
     console = Console(stderr=True)
     tables.summary(tables.read_csv(table), console)
-    console.print(f"Table 2:  {table}, .html, .tex")
+    console.print(f"Table 2:  {table} (also .html, .tex)")
+    for path in APPENDIX:
+        if Path(path).exists():
+            console.print(f"Table:    {path}")
     for figure in FIGURES:
         if figure.endswith(".png") and Path(figure).exists():
             console.print(f"Figure:   {figure}")

@@ -16,27 +16,6 @@ TABLE2_RUNS = SCRATCH_RUNS + [
 ]
 
 
-def not_run(wildcards):
-    """Why each database that is not selected was not run."""
-    folder = Path(workflow.basedir) / "config"
-    reasons = {}
-    for path in sorted((folder / "databases").glob("*.yaml")):
-        if path.stem in WORKFLOW.databases:
-            continue
-        selected = {**config, "databases": [path.stem], "ablation": {}}
-        try:
-            source = xsleep_settings.load(selected, folder).databases[path.stem].source
-        except InputError as error:
-            reasons[path.stem] = str(error)
-            continue
-        reasons[path.stem] = "not configured"
-        if not source.fetch and not any(source.folder.glob("*")):
-            reasons[path.stem] += f"; no data in {source.folder}"
-            if source.apply:
-                reasons[path.stem] += f", licence: apply for access at {source.apply}"
-    return reasons
-
-
 rule table2:
     input:
         predictions=[f"{folder}/predictions.h5" for folder in TABLE2_FOLDERS],

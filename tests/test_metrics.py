@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import sklearn.metrics as sklearn
 
 from xsleep.errors import InputError
-from xsleep.metrics import METRICS, confusion, measure, pooled
+from xsleep.metrics import CLASS_WISE, METRICS, class_wise, confusion, measure, of_confusion, pooled
 from xsleep.store import Prediction
 
 # W, N1, N2, N3, REM: 4, 2, 6, 4, 4 epochs, of which 3, 1, 5, 4, 2 are right.
@@ -38,6 +39,40 @@ def test_table2_metrics_as_computed_by_hand():
     assert values["sensitivity"] == pytest.approx(100 * sensitivity.mean())
     specificity = np.array([16 / 16, 16 / 18, 13 / 14, 15 / 16, 15 / 16])
     assert values["specificity"] == pytest.approx(100 * specificity.mean())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metrics_agree_with_scikit_learn(seed):
+    random = np.random.default_rng(seed)
+    true = random.integers(0, 5, 300)
+    predicted = np.where(random.random(300) < 0.6, true, random.integers(0, 5, 300))
+    values = measure(true, predicted)
+    assert values["accuracy"] == pytest.approx(100 * sklearn.accuracy_score(true, predicted))
+    assert values["kappa"] == pytest.approx(sklearn.cohen_kappa_score(true, predicted))
+    assert values["MF1"] == pytest.approx(100 * sklearn.f1_score(true, predicted, average="macro"))
+    recall = sklearn.recall_score(true, predicted, average="macro")
+    assert values["sensitivity"] == pytest.approx(100 * recall)
+    others = [sklearn.recall_score(true != stage, predicted != stage) for stage in range(5)]
+    assert values["specificity"] == pytest.approx(100 * np.mean(others))
+    by_stage = class_wise(confusion(true, predicted))
+    precision, recall, f1, _ = sklearn.precision_recall_fscore_support(true, predicted)
+    assert tuple(by_stage) == CLASS_WISE
+    for name, expected in zip(CLASS_WISE, (precision, recall, others, f1), strict=True):
+        assert by_stage[name] == pytest.approx(100 * np.array(expected))
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_confusion_matrices_are_measured_at_once():
+    random = np.random.default_rng(0)
+    counts = random.integers(0, 9, (3, 4, 5, 5))
+    counts[0, 0, 2] = 0  # a stage that does not occur
+    at_once = of_confusion(counts)
+    for place in np.ndindex(3, 4):
+        true, predicted = np.repeat(
+            np.indices((5, 5)).reshape(2, -1), counts[place].ravel(), axis=1
+        )
+        for metric, value in measure(true, predicted).items():
+            assert at_once[metric][place] == pytest.approx(value, nan_ok=True)
 
 
 def test_means_leave_out_a_stage_that_does_not_occur_in_truth():

@@ -1,48 +1,15 @@
 import io
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from tests.studies import Study, epochs
+from xsleep import published, statistics
 from xsleep.errors import InputError
-from xsleep.metrics import measure
-from xsleep.store import Prediction, write_predictions
-from xsleep.tables import Cell, ablation, read_csv, summary, table2, write_csv
-
-HEADER = "recording,subject,epochs,W,N1,N2,N3,REM,skipped"
-
-
-class Study:
-    """Made-up runs: each recording has the same stages in whatever system it is tested."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.cells = []
-
-    def run(self, *recordings, seed=0, fold=1, channels="EEG", system="XSleepNet2", **where):
-        where = {"database": "SleepEDF-20", "window": "in-bed"} | where
-        path = self.folder / f"{len(self.cells)}.h5"
-        cell = Cell(
-            **where, channels=channels, system=system, seed=seed, fold=fold, predictions=path
-        )
-        nights = [night(name, seed=len(self.cells)) for name in recordings]
-        write_predictions(path, nights)
-        self.cells.append(cell)
-        return nights
-
-    def table(self, **files):
-        databases = {cell.database for cell in self.cells}
-        return table2(self.cells, {name: self.recordings(name) for name in databases} | files)
-
-    def recordings(self, database):
-        path = self.folder / f"{database}.csv"
-        path.write_text(
-            f"{HEADER}\na1,a,20,4,4,4,4,4,\na2,a,20,4,4,4,4,4,\nb1,b,20,4,4,4,4,4,\n"
-            "c1,c,0,0,0,0,0,0,no hypnogram\n"
-        )
-        return path
+from xsleep.metrics import METRICS, measure
+from xsleep.tables import ablation, faults, read_csv, summary, write_csv
 
 
 @pytest.fixture
@@ -50,66 +17,103 @@ def study(tmp_path):
     return Study(tmp_path)
 
 
-def night(name, seed):
-    stages = np.roll(np.repeat(np.arange(5), 4), sum(map(ord, name)))
-    scores = np.random.default_rng(seed).dirichlet(np.ones(5), 20) + 0.5 * np.eye(5)[stages]
-    return Prediction(name, name[0], np.arange(20), stages, {"joint": scores})
+def measured(table):
+    return table[table["source"] == "measured"]
 
 
-def epochs(nights):
-    true = np.concatenate([n.stages for n in nights])
-    return true, np.concatenate([n.probabilities["joint"].argmax(1) for n in nights])
+def row(table, source, system="XSleepNet2", window="in-bed", database="SleepEDF-20"):
+    (found,) = table.query(
+        "source == @source and system == @system and window == @window and database == @database"
+    ).to_dict("records")
+    return found
 
 
 def test_folds_are_pooled_within_a_seed_and_seeds_averaged(study):
     first = study.run("a1", "a2", fold=1) + study.run("b1", fold=2)
-    second = study.run("b1", seed=1, fold=1) + study.run("a1", "a2", seed=1, fold=2)
-    row = study.table().iloc[0]
+    second = study.run("a1", "a2", seed=1, fold=1) + study.run("b1", seed=1, fold=2)
+    table = study.table()
     for metric, value in measure(*epochs(first)).items():
-        mean = (value + measure(*epochs(second))[metric]) / 2
-        assert row[f"EEG {metric}"] == pytest.approx(mean)
+        values = [value, measure(*epochs(second))[metric]]
+        assert row(table, "measured")[f"EEG {metric}"] == pytest.approx(np.mean(values))
+        spread = row(table, "deviation over seeds")[f"EEG {metric}"]
+        assert spread == pytest.approx(np.std(values, ddof=1))
 
 
 def test_counts_are_those_of_the_predictions(study):
     study.run("a1", "a2", fold=1)
     study.run("b1", fold=2)
-    row = study.table().iloc[0]
-    assert row["subjects":"seeds"].tolist() == [2, 3, 1, 60, 2, 1]
+    first = study.table().iloc[0]
+    assert first["subjects":"seeds"].tolist() == [2, 3, 1, 60, 2, 1]
 
 
-def test_published_row_stands_directly_beneath_the_measured_one(study):
-    study.run("a1", system="XSleepNet1")
-    study.run("a1", system="XSleepNet2")
+def test_what_is_published_stands_beneath_what_was_measured_with_the_difference(study):
+    study.run("a1", "b1", system="XSleepNet1")
+    study.run("a1", "b1", system="XSleepNet2")
     table = study.table()
-    assert table[["system", "source"]].to_numpy().tolist() == [
-        ["XSleepNet2", "measured"],
-        ["XSleepNet2", "published"],
-        ["XSleepNet1", "measured"],
-        ["XSleepNet1", "published"],
+    sources = ["measured", "95 % from", "95 % to", "published", "difference"]
+    assert table[["system", "source"]].to_numpy().tolist()[:10] == [
+        [system, source] for system in ("XSleepNet2", "XSleepNet1") for source in sources
     ]
-    assert table.loc[1, "EEG accuracy"] == 83.9
-    assert table.loc[1, "subjects":"seeds"].isna().all()
+    assert table.loc[3, "EEG accuracy"] == 83.9
+    assert table.loc[3, "subjects":"seeds"].isna().all()
+    apart = row(table, "measured")["EEG accuracy"] - 83.9
+    assert row(table, "difference")["EEG accuracy"] == pytest.approx(apart)
+    assert np.isnan(row(table, "difference")["EEG-EOG accuracy"])
 
 
-def test_columns_are_the_channel_sets_that_were_run_or_published(study):
-    study.run("a1", channels="EEG", database="SleepEDF-20")
-    assert study.table().columns[10::5].tolist() == ["EEG accuracy", "EEG-EOG accuracy"]
-    study.run("a1", channels="EEG-EOG-EMG", database="Simulated", window="whole-night")
-    assert study.table().columns[20:].tolist() == [
-        f"EEG-EOG-EMG {metric}"
-        for metric in ("accuracy", "kappa", "MF1", "sensitivity", "specificity")
+def test_intervals_are_over_subjects_and_hold_what_was_measured(study):
+    study.run("a1", "a2", "b1", "d1", "e1")
+    table = study.table()
+    (outcome,) = study.outcomes()
+    for metric, (low, high) in statistics.intervals(outcome.matrices("subject")).items():
+        assert row(table, "95 % from")[f"EEG {metric}"] == low < high
+        assert row(table, "95 % to")[f"EEG {metric}"] == high
+        assert low <= row(table, "measured")[f"EEG {metric}"] <= high
+
+
+def test_the_whole_of_table2_is_there_with_earlier_work_quoted(study):
+    study.run("a1")
+    table = study.table()
+    reported = table[table["source"].isin(["published", "quoted"])]
+    assert len(reported) == len(published.rows())
+    quoted = {
+        (r.database, r.window, r.system) for r in published.rows() if r.authors != "this paper"
+    }
+    names = reported[reported["source"] == "quoted"][["database", "window", "system"]]
+    assert set(names.itertuples(index=False, name=None)) == quoted
+    assert table.columns[10:-1].tolist() == [
+        f"{c} {m}" for c in ("EEG", "EEG-EOG", "EEG-EOG-EMG") for m in METRICS
     ]
 
 
-def test_rows_are_in_the_order_of_the_paper_and_what_it_lacks_last(study):
+def test_what_was_not_run_says_why(study):
+    study.run("a1", channels="EEG-EOG")
+    table = study.table(MASS="no data in data/recordings/mass")
+    assert row(table, "measured")["note"] == "EEG: not configured"
+    assert row(table, "not run", "XSleepNet1")["note"] == "not configured"
+    mass = row(table, "not run", window="whole-night", database="MASS")
+    assert mass["note"] == "no data in data/recordings/mass"
+    ours = [r for r in published.rows() if r.authors == "this paper"]
+    assert (table["source"] == "not run").sum() == len(ours) - 1
+
+
+def test_a_window_as_published_takes_the_place_of_the_papers(study):
+    study.run("a1", window="in-bed+30min-as-published")
+    table = study.table()
+    assert not len(table.query("database == 'SleepEDF-20' and window == 'in-bed+30min'"))
+    beside = table.query("window == 'in-bed+30min-as-published'")
+    assert set(beside["source"]) >= {"measured", "published", "not run", "quoted"}
+
+
+def test_measured_rows_come_first_in_the_order_of_the_paper_and_what_it_lacks_last(study):
     study.run("a1", database="Simulated")
     study.run("a1", database="MASS", window="whole-night")
     study.run("a1", window="whole-night")
     study.run("a1", window="in-bed")
     study.run("a1", window="in-bed+30min", system="ARNN+RNN")
     study.run("a1", window="in-bed+30min", system="Naive Fusion")
-    measured = study.table().query("source == 'measured'")
-    assert measured[["database", "window", "system"]].to_numpy().tolist() == [
+    table = study.table()
+    assert measured(table)[["database", "window", "system"]].to_numpy().tolist() == [
         ["SleepEDF-20", "in-bed+30min", "Naive Fusion"],
         ["SleepEDF-20", "in-bed+30min", "ARNN+RNN"],
         ["SleepEDF-20", "in-bed", "XSleepNet2"],
@@ -117,16 +121,22 @@ def test_rows_are_in_the_order_of_the_paper_and_what_it_lacks_last(study):
         ["MASS", "whole-night", "XSleepNet2"],
         ["Simulated", "in-bed", "XSleepNet2"],
     ]
+    places = list(dict.fromkeys(table[["database", "window"]].itertuples(index=False, name=None)))
+    assert places[5:] == [
+        ("SleepEDF-78", "in-bed+30min"),
+        ("SleepEDF-78", "in-bed"),
+        ("Physio2018", "whole-night"),
+        ("SHHS", "whole-night"),
+    ]
 
 
 def test_channel_sets_on_other_nights_get_a_measured_row_of_their_own(study):
     study.run("a1", "b1", channels="EEG")
     study.run("a1", channels="EEG-EOG")
-    table = study.table()
-    assert table["source"].tolist() == ["measured", "measured", "published"]
-    assert table["recordings"].tolist()[:2] == [2, 1]
-    assert table["EEG accuracy"].notna().tolist() == [True, False, True]
-    assert table["EEG-EOG accuracy"].notna().tolist() == [False, True, True]
+    rows = measured(study.table())
+    assert rows["recordings"].tolist() == [2, 1]
+    assert rows["EEG accuracy"].notna().tolist() == [True, False]
+    assert rows["EEG-EOG accuracy"].notna().tolist() == [False, True]
 
 
 def test_csv_has_fixed_decimals_empty_cells_and_the_same_bytes_every_time(study, tmp_path):
@@ -135,14 +145,62 @@ def test_csv_has_fixed_decimals_empty_cells_and_the_same_bytes_every_time(study,
     for name in ("one.csv", "two.csv"):
         write_csv(table, tmp_path / name)
     lines = (tmp_path / "one.csv").read_text().splitlines()
-    assert lines[2] == (
+    assert lines[4] == (
         "SleepEDF-20,in-bed,XSleepNet2,published,,,,,,,"
-        "83.9,0.771,78.7,78.6,95.5,83.3,0.762,77.3,76.4,95.2"
+        "83.9,0.771,78.7,78.6,95.5,83.3,0.762,77.3,76.4,95.2,,,,,,"
     )
-    assert lines[1].endswith(",,,,,")
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
-    decimals = {c: 3 if c.endswith("kappa") else 1 for c in table.columns[10:]}
+    decimals = {c: 3 if c.endswith("kappa") else 1 for c in table.columns[10:-1]}
     pd.testing.assert_frame_equal(read_csv(tmp_path / "one.csv"), table.round(decimals))
+
+
+def test_a_fold_that_cannot_be_used_is_a_gap_and_the_other_rows_go_on(study):
+    for system in ("XSleepNet2", "XSleepNet1"):
+        study.run("a1", "a2", fold=1, system=system)
+        study.run("b1", fold=2, system=system)
+    study.cells[1].predictions.write_text("junk")
+    table = study.table()
+    broken, fine = row(table, "measured"), row(table, "measured", "XSleepNet1")
+    assert (broken["folds"], broken["subjects"], broken["epochs"]) == (1, 1, 40)
+    assert (fine["folds"], fine["subjects"], fine["epochs"]) == (2, 2, 60)
+    assert f"{study.cells[1].predictions}: not a readable HDF5 file" in broken["note"]
+    (line,) = faults(study.outcomes())
+    assert line in broken["note"] and line not in fine["note"]
+
+
+def test_a_system_without_a_usable_file_has_a_row_with_nothing_but_the_reason(study):
+    study.run("a1")
+    study.run("a1", system="XSleepNet1")
+    study.cells[0].predictions.unlink()
+    table = study.table()
+    empty = row(table, "measured")
+    assert (empty["subjects"], empty["epochs"]) == (0, 0)
+    assert np.isnan(empty["EEG accuracy"]) and "run-0/predictions.h5" in empty["note"]
+    assert row(table, "measured", "XSleepNet1")["EEG accuracy"] > 0
+
+
+def test_a_misspelt_system_of_the_published_table_is_named_and_compared_with_nothing(
+    study, tmp_path, monkeypatch
+):
+    text = published.TABLE.read_text(encoding="utf-8")
+    misspelt = tmp_path / "published_table2.csv"
+    misspelt.write_text(
+        text.replace("SleepEDF-20,in-bed,XSleepNet2", "SleepEDF-20,in-bed,XSlepNet2")
+    )
+    monkeypatch.setattr(published, "TABLE", misspelt)
+    for cached in (published.rows, published._by_name):
+        cached.cache_clear()
+        monkeypatch.setattr(published, cached.__name__, cached.__wrapped__)
+    study.run("a1")
+    table = study.table()
+    (line,) = faults(study.outcomes())
+    assert line.startswith(
+        "published_table2.csv: SleepEDF-20, in-bed: the system 'XSlepNet2' is not known; correct"
+    )
+    assert row(table, "published", "XSlepNet2")["note"] == line
+    assert row(table, "measured")["note"] == "not published"
+    assert row(table, "measured")["EEG accuracy"] > 0
+    assert not len(table.query("source == 'difference'"))
 
 
 def test_summary_fits_80_columns_and_says_what_each_figure_stands_on(study):
@@ -156,87 +214,6 @@ def test_summary_fits_80_columns_and_says_what_each_figure_stands_on(study):
     assert "XSleepNet2 EEG: 2 subjects, 2 recordings (1 skipped), 40 epochs, 1 fold" in text
     assert "Naive Fusion EEG-EOG-EMG: 1 subject, 1 recording (1 skipped), 20 epochs" in text
     assert "…" not in text
-
-
-def spoil(study, number, **fields):
-    cell = study.cells[number]
-    name = fields.pop("recording", "a1")
-    write_predictions(cell.predictions, [replace(night(name, 0), **fields)])
-
-
-def with_nan(study):
-    study.run("a1")
-    spoil(study, 0, probabilities={"joint": np.full((20, 5), np.nan)})
-
-
-def twice_over_folds(study):
-    study.run("a1", fold=1)
-    study.run("a1", fold=2)
-
-
-def other_epochs(study):
-    study.run("a1")
-    study.run("a1", system="XSleepNet1")
-    short = slice(0, 18)
-    full = night("a1", 0)
-    spoil(
-        study, 1, places=full.places[short], stages=full.stages[short],
-        probabilities={"joint": full.probabilities["joint"][short]},
-    )  # fmt: skip
-
-
-def other_stages(study):
-    study.run("a1")
-    study.run("a1", channels="EEG-EOG")
-    spoil(study, 1, stages=np.zeros(20, int))
-
-
-def missing_fold(study):
-    study.run("a1", fold=1)
-    study.run("b1", fold=2)
-    study.run("a1", fold=1, seed=1)
-
-
-def not_hdf5(study):
-    study.run("a1")
-    study.cells[0].predictions.write_text("junk")
-
-
-@pytest.mark.parametrize(
-    ("spoiled", "file", "names"),
-    [
-        (with_nan, 0, "a1: joint probability .*nan.* in epoch 0; .*train again"),
-        (twice_over_folds, 1, "a1 is tested in .*0.h5 too; make the folds anew"),
-        (other_epochs, 1, "a1 has 18 epochs whose places differ from its 20 in .*0.h5; delete"),
-        (other_stages, 1, "a1 has 20 epochs whose stages differ from its 20 in .*0.h5; delete"),
-        (missing_fold, 2, "seed 1 does not test b1.*; run all folds"),
-        (lambda study: study.run("c1"), 0, "c1 was tested but is skipped in .*csv; delete"),
-        (lambda study: study.run("d1"), 0, "d1 was tested but is missing in .*csv; delete"),
-        (not_hdf5, 0, "not a readable HDF5 file.*; delete it and run again"),
-    ],
-)
-def test_bad_predictions_are_one_line_with_file_value_and_advice(study, spoiled, file, names):
-    spoiled(study)
-    with pytest.raises(InputError, match=names) as error:
-        study.table()
-    assert str(error.value).startswith(f"{study.cells[file].predictions}: ")
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("text", ["", "recording,reason\na1,\n", f"{HEADER}\na1,,,,,,,,\n" * 2])
-def test_a_bad_table_of_recordings_is_one_line(study, tmp_path, text):
-    study.run("a1")
-    path = tmp_path / "bad.csv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"bad\.csv: not a table of recordings") as error:
-        study.table(**{"SleepEDF-20": path})
-    assert "\n" not in str(error.value)
-
-
-def test_a_database_without_a_table_of_recordings_is_named(study):
-    study.run("a1")
-    with pytest.raises(InputError, match=r"SleepEDF-20: no recordings\.csv"):
-        table2(study.cells, {})
 
 
 def test_ablation_notes_a_difference_that_was_as_in_the_paper_already(study):
@@ -271,3 +248,13 @@ def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tm
     assert written.loc[1, "value"] == "64, 256"
     assert written.loc[1, "change in kappa"] == f"{units['kappa'] - none['kappa']:.3f}"
     assert written.loc[1, "change in MF1"] == f"{units['MF1'] - none['MF1']:.1f}"
+
+
+def test_ablation_of_runs_that_contradict_each_other_is_refused_in_one_line(study):
+    study.run("a1")
+    study.run("a1")
+    study.cells[1].predictions.write_text("junk")
+    runs = {"none": study.cells[:1], "l2": study.cells[1:]}
+    with pytest.raises(InputError, match="not a readable HDF5 file") as error:
+        ablation(runs, {"none": {}, "l2": {}}, {"SleepEDF-20": study.recordings("SleepEDF-20")})
+    assert "\n" not in str(error.value)

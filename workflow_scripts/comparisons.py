@@ -12,7 +12,7 @@ with job(snakemake.log[0]) as report:
     for line in tables.faults(outcomes):
         report(f"left out: {line}")
     ratios = {
-        database: comparisons.test_to_training(Path(path))
+        database: comparisons.subjects_ratio(Path(path))
         for database, path in zip(params.databases, given.folds, strict=True)
     }
     compared = comparisons.compare(outcomes, ratios)

@@ -51,7 +51,7 @@ def compare(outcomes: Iterable[Outcome], ratios: Mapping[str, float]) -> pd.Data
 
     Args:
         outcomes: in the order in which systems are paired.
-        ratios: per database subjects that test over subjects that train, as `test_to_training`.
+        ratios: per database subjects that test over subjects that train, as `subjects_ratio`.
 
     Returns:
         A row per pair and metric: the metric of either, their ``difference`` with the ends of its
@@ -127,7 +127,7 @@ def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict]:
     return rows
 
 
-def test_to_training(folds: Path) -> float:
+def subjects_ratio(folds: Path) -> float:
     """Subjects that test over subjects that train, the mean over the folds of a ``folds.csv``."""
     try:
         table = pd.read_csv(folds, dtype=str)
@@ -226,13 +226,14 @@ def _rises(runs: Sequence[Cell], system: str) -> tuple[np.ndarray, np.ndarray, i
 
     Seeds are averaged. Also the last step that is looked at: of all the runs the smallest.
     """
+    names = ("FCNN+RNN", system)
+    for name in names:
+        if name not in {run.system for run in runs}:
+            raise InputError(f"{name} is not run")
     losses = {
         name: {(run.seed, run.fold): _raw_losses(run) for run in runs if run.system == name}
-        for name in ("FCNN+RNN", system)
+        for name in names
     }
-    for name, histories in losses.items():
-        if not histories:
-            raise InputError(f"{name} is not run")
     both = sorted(losses["FCNN+RNN"].keys() & losses[system].keys())
     last = min(losses[name][run].index[-1] for name in losses for run in both)
     folds = [fold for _, fold in both]

@@ -47,7 +47,7 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
         interval over subjects, the ``deviation over seeds`` where there are several, ``published``
         by the paper, and the ``difference``, measured less published; ``not run`` where the paper
         has what was not measured; ``quoted`` for earlier work. Columns: ``NAMES``, ``COUNTS`` (of
-        ``measured``), ``"{channels} {metric}"`` for every channel set that there is: percent,
+        ``measured``), ``"{channels} {metric}"`` for every channel set of the paper: percent,
         kappa a fraction, NaN where there is nothing; ``note``: why cells are missing. Channel sets
         of one system that do not stand on the same counts get rows of their own.
     """

@@ -58,6 +58,8 @@ def fetched_from(url, **settings):
 
 STORES = ("data", "data/unfiltered")
 RUN = "results/simulated/in-bed/EEG/{}/seed-1/fold-{}"
+FROM_SCORES = dict.fromkeys(("table2", "comparisons", "appendix", "fig4", "fig5", "all"), 1)
+"""Jobs that the scores of all runs are followed by."""
 TRUNCATED = "data/recordings/simulated/SC4021E0-PSG.edf"
 
 
@@ -113,7 +115,7 @@ def finished(tmp_path_factory):
 
 def test_table2_has_a_row_for_each_system_and_says_what_it_stands_on(finished):
     with (finished[0] / "results/table2.csv").open() as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["source"] == "measured"]
     assert [row["system"] for row in rows] == SYSTEMS
     predictions = [
         night
@@ -131,6 +133,68 @@ def test_table2_has_a_row_for_each_system_and_says_what_it_stands_on(finished):
         assert (row["recordings"], row["subjects"], row["skipped"]) == ("4", "4", "1")
         assert int(row["epochs"]) == sum(len(night.stages) for night in predictions)
         assert 0 < float(row["EEG accuracy"]) < 100
+
+
+def test_table2_is_a_page_and_a_latex_document_as_well_and_says_what_was_not_run(finished):
+    results = finished[0] / "results"
+    with (results / "table2.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    (accuracy,) = {r["EEG accuracy"] for r in rows[:1]}
+    assert accuracy in (results / "table2.html").read_text()
+    assert rf"& measured & {accuracy} &" in (results / "table2.tex").read_text()
+    notes = {r["database"]: r["note"] for r in rows if r["source"] == "not run"}
+    assert notes["SleepEDF-20"] == "not configured"
+    assert re.fullmatch(
+        "not configured; no data in data/recordings/mass, licence: apply for access at http.*",
+        notes["MASS"],
+    )
+
+
+def test_systems_are_compared_and_the_appendix_tables_are_of_the_same_runs(finished):
+    results = finished[0] / "results"
+    tables = {}
+    for name in ("table2", "comparisons", "claims", "appendix_b", "appendix_c", "appendix_d"):
+        with (results / f"{name}.csv").open() as file:
+            tables[name] = list(csv.DictReader(file))
+    measured = {r["system"]: r for r in tables["table2"] if r["source"] == "measured"}
+    for row in tables["comparisons"][:1]:
+        assert [row["system"], row["against"], row["metric"]] == [*SYSTEMS, "accuracy"]
+        assert (row["subjects"], row["folds"]) == ("4", "2")
+    assert {row["verdict"] for row in tables["claims"]} <= {
+        "supported",
+        "contradicted",
+        "undecided",
+    }
+    assert [row["system"] for row in tables["appendix_b"]] == SYSTEMS
+    for system, row in measured.items():
+        of_system = [r for r in tables["appendix_c"] if r["system"] == system]
+        assert sum(int(r["epochs"]) for r in of_system) == int(row["epochs"])
+        right = sum(int(r[f"called {r['true stage']}"]) for r in of_system)
+        assert f"{100 * right / int(row['epochs']):.1f}" == row["EEG accuracy"]
+    decided = {r["decided by"]: r for r in tables["appendix_d"]}
+    assert {r["system"] for r in decided.values()} == {"XSleepNet2"} and len(decided) == 5
+    assert decided["joint"]["accuracy"] == measured["XSleepNet2"]["EEG accuracy"]
+
+
+def test_scores_that_cannot_be_used_are_a_gap_that_is_printed_and_the_table_is_made(
+    finished, tmp_path
+):
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    scores = RUN.format("Naive-Fusion", 1) + "/predictions.h5"
+    (tmp_path / scores).write_text("junk")
+    targets = ("results/table2.csv", "appendix", "comparisons")
+    status, text = snakemake(tmp_path, *targets, "--rerun-triggers", "mtime")
+    assert status == 0, text
+    line = f"left out: {scores}: not a readable HDF5 file"
+    assert len([found for found in text.splitlines() if found.startswith(line)]) == 1
+    assert "Traceback" not in text
+    for name in ("table2", "comparisons", "appendix"):
+        assert line in (tmp_path / f"logs/{name}.log").read_text()
+    with (tmp_path / "results/table2.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["source"] == "measured"]
+    assert [row["folds"] for row in rows] == ["2", "1"]
+    assert [scores in row["note"] for row in rows] == [False, True]
 
 
 def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finished):
@@ -174,7 +238,7 @@ def test_a_training_parameter_reruns_training_and_what_follows_alone(finished):
     changed = yaml.safe_load(yaml.safe_dump(TINY))
     changed["preset_settings"]["embedded"]["training"]["learning_rate"] = 1e-4
     jobs = planned(finished[0], config=changed)
-    assert jobs == {"train": 4, "score": 4, "table2": 1, "fig4": 1, "fig5": 1, "all": 1}
+    assert jobs == {"train": 4, "score": 4, **FROM_SCORES}
 
 
 def test_a_changed_recording_reruns_what_depends_on_it_alone(finished, tmp_path):
@@ -185,7 +249,7 @@ def test_a_changed_recording_reruns_what_depends_on_it_alone(finished, tmp_path)
     recording.write_bytes(content)
     assert planned(tmp_path) == {
         **{"prepare": 1, "index": 1, "folds": 1, "train": 4, "score": 4},
-        **{"table2": 1, "fig4": 1, "fig5": 1, "all": 1},
+        **FROM_SCORES,
     }
 
 

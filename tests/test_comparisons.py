@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.studies import Study, write_history
+from xsleep import statistics
+from xsleep.comparisons import claims, compare, rounded, subjects_ratio
+from xsleep.errors import InputError
+from xsleep.metrics import measure
+
+FOLDS = (("a1", "a2"), ("b1", "d1"), ("e1", "f1"), ("g1", "h1"))
+RATIOS = {"SleepEDF-20": 0.4}
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path)
+
+
+def train(study, system, skill=0.5, folds=FOLDS, **options):
+    nights = []
+    for fold, names in enumerate(folds, start=1):
+        nights += study.run(*names, fold=fold, system=system, skill=skill, **options)
+    return nights
+
+
+def accuracy(nights):
+    true, predicted = (
+        np.concatenate(values)
+        for values in zip(
+            *((n.stages, n.probabilities["joint"].argmax(1)) for n in nights), strict=True
+        )
+    )
+    return measure(true, predicted)["accuracy"]
+
+
+def test_a_pair_is_compared_by_subject_and_by_fold(study):
+    ours, theirs = train(study, "XSleepNet2", 1), train(study, "XSleepNet1", 0.3)
+    row = compare(study.outcomes(), RATIOS).iloc[0]
+    assert (row["system"], row["against"], row["metric"]) == (
+        "XSleepNet2",
+        "XSleepNet1",
+        "accuracy",
+    )
+    assert row["of system"] == pytest.approx(accuracy(ours))
+    assert row["difference"] == pytest.approx(accuracy(ours) - accuracy(theirs))
+    assert row["95 % from"] < row["difference"] < row["95 % to"]
+    by_subject, by_fold = (
+        [
+            accuracy([n for n in ours if chosen(n)]) - accuracy([n for n in theirs if chosen(n)])
+            for chosen in choices
+        ]
+        for choices in (
+            [lambda n, s=s: n.subject == s for s in "abdefgh"],
+            [lambda n, names=names: n.recording in names for names in FOLDS],
+        )
+    )
+    assert row["p Wilcoxon"] == pytest.approx(stats.wilcoxon(by_subject).pvalue)
+    assert row["p corrected t"] == pytest.approx(statistics.corrected_t(np.array(by_fold), 0.4))
+    assert (row["subjects"], row["folds"], row["seeds"]) == (7, 4, 1)
+
+
+def test_holm_counts_the_pairs_of_a_metric_within_a_channel_set(study):
+    for channels in ("EEG", "EEG-EOG"):
+        for skill, system in enumerate(("XSleepNet2", "XSleepNet1", "Naive Fusion")):
+            train(study, system, skill / 5, channels=channels)
+    table = compare(study.outcomes(), RATIOS)
+    assert len(table) == 2 * 3 * 3
+    for _, block in table.groupby(["channels", "metric"]):
+        p = block["p Wilcoxon"].to_numpy()
+        assert block["p Holm"].to_numpy() == pytest.approx(statistics.holm(p))
+        assert block["p Holm"].min() == pytest.approx(min(3 * p.min(), 1))
+
+
+def test_systems_are_compared_on_what_both_tested(study):
+    train(study, "XSleepNet2")
+    train(study, "XSleepNet1", folds=FOLDS[:2])
+    train(study, "FCNN+RNN", folds=FOLDS[:1])
+    study.cells[-1].predictions.write_text("junk")
+    table = compare(study.outcomes(), RATIOS)
+    assert set(table["against"]) == {"XSleepNet1"}
+    assert (table["subjects"].unique(), table["folds"].unique()) == ([3], [2])
+
+
+def test_a_single_fold_has_no_test_over_folds(study):
+    train(study, "XSleepNet2", folds=FOLDS[:1])
+    train(study, "XSleepNet1", folds=FOLDS[:1])
+    text = rounded(compare(study.outcomes(), RATIOS))
+    assert text[["p corrected t", "95 % from"]].eq("").all(axis=None)  # one subject as well
+    assert text["of system"].str.fullmatch(r"\d\d\.\d\d|0\.\d{4}").all()
+
+
+def test_training_and_testing_subjects_are_counted_in_the_folds(tmp_path):
+    path = tmp_path / "folds.csv"
+    lines = ["1,test,a,a1", "1,test,a,a2", "1,training,b,b1", "1,training,d,d1"]
+    path.write_text(
+        "\n".join(["fold,role,subject,recording", *lines, "2,test,b,b1", "2,training,a,a"])
+    )
+    assert subjects_ratio(path) == pytest.approx((1 / 2 + 1 / 1) / 2)
+    path.write_text("junk")
+    with pytest.raises(InputError, match=r"folds\.csv: not a table of folds .*; delete it"):
+        subjects_ratio(path)
+
+
+def verdicts(study):
+    table = claims(compare(study.outcomes(), RATIOS), study.cells, RATIOS)
+    assert table["criterion"].str.len().gt(0).all()
+    return table
+
+
+def verdict(study, claim):
+    found = verdicts(study)
+    return found[found["claim"].str.contains(claim)]["verdict"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("skill", "expected"),
+    [((2, 0), "supported"), ((0, 2), "contradicted"), ((0.5, 0.5), "undecided")],
+)
+def test_xsleepnet2_beats_naive_fusion(study, skill, expected):
+    train(study, "XSleepNet2", skill[0])
+    train(study, "Naive Fusion", skill[1])
+    assert verdict(study, "beats Naive Fusion") == expected
+    (row,) = verdicts(study).query("claim.str.contains('beats')").to_dict("records")
+    assert row["published"] == "83.9 against 80.2: +3.7"
+    assert row["measured"].endswith("7 subjects")
+
+
+@pytest.mark.parametrize(
+    ("skill", "expected"),
+    [((2, 0), "supported"), ((0, 2), "contradicted"), ((0.4, 0.4), "undecided")],
+)
+def test_xsleepnet2_is_at_least_xsleepnet1_on_small_data(study, skill, expected):
+    train(study, "XSleepNet2", skill[0])
+    train(study, "XSleepNet1", skill[1])
+    assert verdict(study, "at least XSleepNet1") == expected
+
+
+def test_a_claim_of_systems_that_were_not_run_is_undecided(study):
+    train(study, "XSleepNet2")
+    table = verdicts(study)
+    assert set(table["verdict"]) == {"undecided"}
+    assert table["measured"].tolist() == [
+        *["not both run"] * 2,
+        "XSleepNet2: FCNN+RNN is not run",
+        "XSleepNet1: FCNN+RNN is not run",
+    ]
+
+
+FALLS, RISES = [2.0, 1.5, 1.2, 1.1, 1.0, 0.99], [2.0, 1.5, 1.0, 1.2, 1.5, 1.9]
+
+
+def histories(study, alone, branch):
+    for system, losses in (("FCNN+RNN", alone), ("XSleepNet2", branch)):
+        for fold, names in enumerate(FOLDS, start=1):
+            study.run(*names, fold=fold, system=system)
+            factor = np.ones(len(losses))
+            factor[-1] += fold / 100  # no two folds alike
+            write_history(study.cells[-1], losses * factor)
+
+
+@pytest.mark.parametrize(
+    ("alone", "branch", "expected"),
+    [
+        (RISES, FALLS, "supported"),
+        (FALLS, RISES, "contradicted"),
+        (FALLS, FALLS, "undecided"),
+        (RISES, RISES, "undecided"),
+    ],
+)
+def test_blending_prevents_the_overfitting_of_the_raw_view(study, alone, branch, expected):
+    histories(study, alone, branch)
+    assert verdict(study, "overfitting") == expected
+
+
+def test_overfitting_is_looked_at_up_to_the_last_step_that_both_reached(study):
+    histories(study, [*FALLS, *RISES], FALLS)
+    row = verdicts(study).query("measured.str.startswith('XSleepNet2')").iloc[0]
+    assert "to step 50" in row["measured"] and row["verdict"] == "undecided"
+
+
+def test_a_history_that_cannot_be_read_is_named_and_the_other_claims_go_on(study):
+    histories(study, RISES, FALLS)
+    path = study.cells[1].predictions.parent / "history.csv"
+    path.write_text("junk")
+    measured = verdicts(study)["measured"].tolist()
+    assert measured[:2] == ["not both run"] * 2
+    assert measured[2].startswith(f"XSleepNet2: {path}: no losses of the raw view")

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import accuracy_score, cohen_kappa_score
+
+from xsleep.metrics import METRICS, of_confusion
+from xsleep.statistics import (
+    RESAMPLES,
+    corrected_t,
+    deviation_over_seeds,
+    each,
+    estimate,
+    holm,
+    interval,
+    intervals,
+    resampled,
+    wilcoxon,
+)
+
+
+def subjects(number, seeds=1, seed=0):
+    """Confusion matrices (seeds, number, 5, 5) of subjects of different length and difficulty."""
+    random = np.random.default_rng(seed)
+    right = random.uniform(0.4, 0.95, number)[None, :, None, None]
+    rates = 8 * (np.eye(5) * right + (1 - np.eye(5)) * (1 - right) / 4)
+    return random.poisson(rates * random.uniform(0.5, 3, (1, number, 1, 1)), (seeds, number, 5, 5))
+
+
+def epochs(matrix):
+    return np.repeat(np.indices((5, 5)).reshape(2, -1), matrix.ravel().astype(int), axis=1)
+
+
+def test_resamples_are_of_whole_subjects_against_scipy_bootstrap():
+    matrices = subjects(15)
+    for metric, score in (("accuracy", accuracy_score), ("kappa", cohen_kappa_score)):
+
+        def statistic(drawn, score=score, scale=100 if metric == "accuracy" else 1):
+            return scale * score(*epochs(matrices[0][drawn].sum(axis=0)))
+
+        theirs = stats.bootstrap(
+            (np.arange(15),),
+            statistic,
+            n_resamples=2000,
+            vectorized=False,
+            method="percentile",
+            rng=np.random.default_rng(3),
+        )
+        low, high = intervals(matrices)[metric]
+        width = high - low
+        assert low == pytest.approx(theirs.confidence_interval.low, abs=0.08 * width)
+        assert high == pytest.approx(theirs.confidence_interval.high, abs=0.08 * width)
+
+
+def test_intervals_over_subjects_are_wider_than_those_over_epochs():
+    matrices = subjects(15)
+    pooled = matrices[0].sum(axis=0)
+    over_epochs = stats.binomtest(int(np.trace(pooled)), int(pooled.sum())).proportion_ci()
+    low, high = intervals(matrices)["accuracy"]
+    assert high - low > 2 * 100 * (over_epochs.high - over_epochs.low)
+
+
+def test_pairs_are_drawn_together():
+    matrices = subjects(15)
+    better = matrices + 5 * np.eye(5, dtype=int)
+    ours, theirs = resampled(better)["accuracy"], resampled(matrices)["accuracy"]
+    paired = interval(ours - theirs)
+    apart = interval(np.random.default_rng(0).permutation(ours) - theirs)
+    assert paired[0] > 0 and paired[1] - paired[0] < apart[1] - apart[0]
+    assert (resampled(matrices)["kappa"] == resampled(matrices)["kappa"]).all()
+
+
+def test_seeds_are_averaged_over_the_same_subjects():
+    matrices = subjects(6, seeds=3)
+    one_by_one = [resampled(matrices[[seed]]) for seed in range(3)]
+    for metric, values in resampled(matrices).items():
+        assert values.shape == (RESAMPLES,)
+        assert values == pytest.approx(np.mean([one[metric] for one in one_by_one], axis=0))
+    pooled = matrices.sum(axis=1)
+    for metric, values in of_confusion(pooled).items():
+        assert estimate(pooled)[metric] == pytest.approx(values.mean())
+        assert deviation_over_seeds(pooled)[metric] == pytest.approx(values.std(ddof=1))
+        own = np.mean([of_confusion(matrices[seed])[metric] for seed in range(3)], axis=0)
+        assert each(matrices)[metric] == pytest.approx(own)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_single_subject_has_no_interval_and_a_single_seed_no_deviation():
+    assert np.isnan(list(intervals(subjects(1)).values())).all()
+    assert np.isnan(list(deviation_over_seeds(subjects(1)[:, 0]).values())).all()
+    assert np.isnan(list(estimate(np.empty((0, 5, 5))).values())).all()
+    assert set(intervals(subjects(1))) == set(METRICS)
+
+
+def test_wilcoxon_is_scipys_and_leaves_out_subjects_without_a_metric():
+    differences = np.random.default_rng(0).normal(0.5, 1, 20)
+    assert wilcoxon(np.append(differences, np.nan)) == stats.wilcoxon(differences).pvalue
+    assert wilcoxon(np.zeros(5)) == 1
+    assert np.isnan(wilcoxon(np.array([np.nan])))
+
+
+def test_holm_as_worked_out_by_hand():
+    # 0.01 x 4, 0.02 x 3, 0.04 x 2, 0.9 x 1, each as large as the one before at least
+    p = np.array([0.04, 0.01, np.nan, 0.9, 0.02])
+    assert holm(p) == pytest.approx([0.08, 0.04, np.nan, 0.9, 0.06], nan_ok=True)
+    assert holm(np.array([0.02, 0.021])) == pytest.approx([0.04, 0.04])
+    assert holm(np.array([0.6, 0.7])) == pytest.approx([1, 1])
+    assert np.isnan(holm(np.array([np.nan]))).all()
+
+
+def test_corrected_t_as_worked_out_by_hand():
+    # mean 2, variance 1, k = 3: t = 2 / sqrt(1/3 + 1/2) = 2.1909, 2 degrees of freedom
+    differences = np.array([1.0, 2.0, 3.0, np.nan])
+    t = 2 / np.sqrt(1 / 3 + 1 / 2)
+    assert corrected_t(differences, 0.5) == pytest.approx(2 * (1 - stats.t(2).cdf(t)))
+    plain = stats.ttest_1samp([1.0, 2.0, 3.0], 0).pvalue
+    assert corrected_t(differences, 0.0) == pytest.approx(plain)
+    assert corrected_t(differences, 0.5) > plain
+    assert np.isnan(corrected_t(np.array([1.0]), 0.5))
+    assert corrected_t(np.zeros(3), 0.5) == 1
