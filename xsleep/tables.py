@@ -42,12 +42,12 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
 
     Returns:
         The databases and windows of which something was measured, then the others, both in the
-        paper's order (what the paper does not have comes last, by alphabet), for each
-        database, window and system a row for each source that there is: ``measured`` and its 95 %
-        interval over subjects, the ``deviation over seeds`` where there are several, ``published``
+        paper's order (what the paper does not have comes last, by alphabet); for each database,
+        window and system a row for each source that there is: ``measured`` and its 95 % interval
+        over subjects, the ``deviation over seeds`` where there are several, ``published``
         by the paper, and the ``difference``, measured less published; ``not run`` where the paper
         has what was not measured; ``quoted`` for earlier work. Columns: ``NAMES``, ``COUNTS`` (of
-        ``measured``), ``"{channels} {metric}"`` for every channel set of the paper: percent,
+        ``measured``), ``"{channels} {metric}"`` for the paper's ``CHANNELS``: percent,
         kappa a fraction, NaN where there is nothing; ``note``: why cells are missing. Channel sets
         of one system that do not stand on the same counts get rows of their own.
     """
@@ -60,14 +60,9 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
             table += _measured_rows(names, systems[names])
         else:
             table += _unmeasured_rows(names, (not_run or {}).get(names[0], "not configured"))
-    present = {column for row in table for column in row}
-    channel_sets = dict.fromkeys(
-        [*CHANNELS, *(o.channels for run in systems.values() for o in run)]
-    )
-    columns = [f"{channels} {metric}" for channels in channel_sets for metric in METRICS]
-    columns = [*NAMES, *COUNTS, *(column for column in columns if column in present), "note"]
-    frame = pd.DataFrame(table, columns=columns)
-    return frame.astype({count: "Int64" for count in COUNTS}).fillna({"note": ""})
+    metrics = [f"{channels} {metric}" for channels in CHANNELS for metric in METRICS]
+    frame = pd.DataFrame(table, columns=[*NAMES, *COUNTS, *metrics, "note"])
+    return frame.astype({count: "Int64" for count in COUNTS})
 
 
 def _all_names(measured: Iterable[tuple]) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from html import escape
 import pandas as pd
 
 from xsleep.metrics import METRICS
+from xsleep.statistics import RESAMPLES
 from xsleep.tables import (
     DIFFERENCE,
     FROM,
@@ -25,8 +26,8 @@ TITLE = "Table 2: measured and published"
 EXPLAINED = (
     "Accuracy, MF1, mean sensitivity and mean specificity in percent, kappa a fraction, of the "
     "pooled epochs of all test folds; with several seeds the mean over them.",
-    "95 % interval: percentiles of 5,000 resamples of the subjects, with the networks as they "
-    "were trained. difference: measured less published.",
+    f"95 % interval: percentiles of {RESAMPLES:,} resamples of the subjects, with the networks as "
+    "they were trained. difference: measured less published.",
     "published: XSleepNet, Phan et al., IEEE TPAMI 2022. quoted: earlier work, as quoted there; "
     "it is not run here. In brackets the references of that paper.",
 )
@@ -231,5 +232,5 @@ _PREAMBLE = r"""\documentclass[a4paper,landscape]{article}
 \usepackage{booktabs,longtable}
 \setlength{\parindent}{0pt}
 \begin{document}
-\scriptsize
+\scriptsize\sloppy
 \setlength{\tabcolsep}{2.5pt}"""
