@@ -10,7 +10,9 @@ with job(snakemake.log[0]) as report:
     outcomes = gather(cells(params.runs, given.predictions, params.systems), recordings)
     for line in tables.faults(outcomes):
         report(f"left out: {line}")
-    branched = cells(params.branched, given.branched, params.systems)
+    ensembles = appendix.d(cells(params.branched, given.branched, params.systems), recordings)
+    for note in filter(None, ensembles["note"].unique()):
+        report(f"left out of D: {note}")
     tables.write_csv(appendix.b(outcomes), snakemake.output.b)
     tables.write_csv(appendix.c(outcomes), snakemake.output.c)
-    tables.write_csv(appendix.d(branched, recordings), snakemake.output.d)
+    tables.write_csv(ensembles, snakemake.output.d)

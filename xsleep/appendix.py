@@ -98,7 +98,7 @@ def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
                 row |= {metric: values[metric], **dict(ends)}
             counts = {level + "s": outcome.number(level) for level in ("subject", "fold", "seed")}
             rows.append(_names(outcome) | row | counts | _gaps(outcome))
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["system", "decided by"])
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["system", "decided by", "note"])
 
 
 def kept_weights(folder: Path) -> dict[str, float]:

@@ -305,7 +305,7 @@ def _published_evidence(
     )
     differences = differences[np.isfinite(differences)].round(1)
     return (
-        f"not of this; of {', '.join(dict(places))} higher in {(differences > 0).sum()}, equal in "
+        f"not of this; in {', '.join(dict(places))} higher in {(differences > 0).sum()}, equal in "
         f"{(differences == 0).sum()} and lower in {(differences < 0).sum()} of "
         f"{len(differences)}, by {differences.mean():+.1f} in the mean"
     )
