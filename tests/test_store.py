@@ -21,6 +21,9 @@ NIGHT = store.Night(
     (30.0, 120.0),
     hashes={"SC4001E0-PSG.edf": "ab"},
     start=58_380.0,
+    seconds=79_500.0,
+    labels={"EEG": "EEG C4-LER + EEG A2-LER"},
+    rates={"EEG": 256.0},
 )
 
 

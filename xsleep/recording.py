@@ -11,10 +11,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Signal:
-    """One channel: ``values`` (n,) in microvolts, sampled at ``rate`` hertz."""
+    """One channel: ``values`` (n,) in microvolts, sampled at ``rate`` hertz.
+
+    ``label`` is what was taken for it in the file: a signal's label, or a derivation.
+    """
 
     values: np.ndarray = field(repr=False)
     rate: float
+    label: str = ""
 
     @property
     def seconds(self) -> float:

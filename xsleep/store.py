@@ -28,7 +28,7 @@ RATE = 100
 RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
 """Of the stored values of one epoch and channel: samples; frames and frequency bins."""
 
-VERSION = 1
+VERSION = 2
 """Of what is stored of a recording: to be raised where its layout or its values change."""
 
 
@@ -58,6 +58,9 @@ class Night:
         skipped: why the recording cannot be used; empty where it can.
         hashes: SHA-256 of the files that it was read from, by name.
         start: clock time of the start, in seconds of the day, or ``None``.
+        seconds: length of the recording; ``None`` where it could not be read.
+        labels: channel to what was taken for it in the file, a label or a derivation.
+        rates: channel to its sampling rate in the file, in hertz.
         raw_filter: what the signals were filtered with, as in `xsleep.settings`.
         recipe: all settings that it was made with, to compare.
     """
@@ -71,6 +74,9 @@ class Night:
     skipped: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     start: float | None = None
+    seconds: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
     raw_filter: str = "band-pass"
     recipe: str = ""
 
@@ -87,11 +93,15 @@ def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarra
             raw_filter=night.raw_filter,
             recipe=night.recipe,
             source=json.dumps(dict(night.hashes), sort_keys=True),
+            labels=json.dumps(dict(night.labels)),
+            rates=json.dumps(dict(night.rates)),
         )
         if night.lights:
             file.attrs["lights"] = night.lights
         if night.start is not None:
             file.attrs["start"] = night.start
+        if night.seconds is not None:
+            file.attrs["seconds"] = night.seconds
         _dataset(file, "places", night.places.astype("i4"), "epochs", "epoch")
         _dataset(file, "onsets", night.onsets.astype("f8"), "s", "epoch")
         _dataset(file, "stages", night.stages.astype("i1"), "index into stages", "epoch")
@@ -114,6 +124,9 @@ def read_night(path: str | Path) -> Night:
             skipped=file.attrs["skipped"],
             hashes=json.loads(file.attrs["source"]),
             start=file.attrs.get("start"),
+            seconds=file.attrs.get("seconds"),
+            labels=json.loads(file.attrs["labels"]),
+            rates=json.loads(file.attrs["rates"]),
             raw_filter=file.attrs["raw_filter"],
             recipe=file.attrs["recipe"],
         )

@@ -10,6 +10,7 @@ import mmap
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -145,7 +146,7 @@ def _read_channel(
                 "Hz; they cannot be added or subtracted, choose another channel"
             )
         (np.add if sign == "+" else np.subtract)(total.values, term.values, out=total.values)
-    return total
+    return replace(total, label=" ".join(terms))
 
 
 def _terms(label: str, present: Mapping[str, edfio.EdfSignal]) -> list[str] | None:

@@ -43,6 +43,8 @@ FOLDERS = "t[re][0-9][0-9]-[0-9][0-9][0-9][0-9]"
 class Physio2018:
     """The records in ``folder``; ``channels`` maps each channel to the labels to try in turn."""
 
+    scoring = "AASM"
+
     def __init__(self, folder: Path, channels: Mapping[str, Sequence[str]]) -> None:
         self.folder = folder
         self.channels = channels
@@ -142,7 +144,7 @@ def _read_signals(
                 f"{path}: channel {name!r} has {np.isnan(values).sum()} samples marked as invalid; "
                 "choose another channel or take the record away"
             )
-        signals[channel] = Signal(values, float(header.fs))
+        signals[channel] = Signal(values, float(header.fs), name)
     return signals
 
 
