@@ -10,6 +10,7 @@ configfile: workflow.source_path("config/config.yaml")
 include: "rules/common.smk"
 include: "rules/recordings.smk"
 include: "rules/preparation.smk"
+include: "rules/inventory.smk"
 include: "rules/folds.smk"
 include: "rules/training.smk"
 include: "rules/scoring.smk"
@@ -24,6 +25,8 @@ include: "rules/appendix.smk"
 rule all:
     default_target: True
     input:
+        "results/recordings.csv",
+        "results/table1.csv",
         rules.table2.output,
         FIGURES,
         APPENDIX,

@@ -3,11 +3,13 @@ import math
 import os
 import re
 import sys
+import time
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 from xsleep import settings as xsleep_settings
+from xsleep import store
 from xsleep.databases import open_database, to_fetch
 from xsleep.databases.placement import placement
 from xsleep.errors import InputError
@@ -16,6 +18,8 @@ from xsleep.folds import published_count
 # A plan is millions of objects that stay. Going through them as often as Python does, for those that
 # may go, takes a twelfth of the time.
 gc.set_threshold(100_000)
+
+STARTED = time.time()
 
 
 def database_entries(database):
@@ -306,20 +310,30 @@ def show_placement():
 
 
 def show_results():
-    """The table, if this run made it, and where the results are."""
-    table = Path("results/table2.csv")
-    if not table.exists():
-        return
+    """The tables that this run made, and where the results are."""
     from rich.console import Console
 
-    from xsleep import tables
+    from xsleep import inventory, tables
 
     console = Console(stderr=True)
-    tables.summary(tables.read_csv(table), console)
-    console.print(f"Table 2:  {table} (also .html, .tex)")
-    for path in APPENDIX:
-        if Path(path).exists():
-            console.print(f"Table:    {path}")
+    shown = {
+        "Recordings": ("results/recordings.csv", inventory.read_csv, inventory.summary),
+        "Table 1": ("results/table1.csv", inventory.read_csv, inventory.summary1),
+        "Table 2": ("results/table2.csv", tables.read_csv, tables.summary),
+    }
+    made = {name: table for name, table in shown.items() if is_made(table[0])}
+    for path, read, summary in made.values():
+        summary(read(path), console)
+    for name, (path, *_) in made.items():
+        more = " (also .html, .tex)" if name == "Table 2" else ""
+        console.print(f"{name + ':':<12}{path}{more}")
+    for path in filter(is_made, APPENDIX):
+        console.print(f"Table:      {path}")
     for figure in FIGURES:
-        if figure.endswith(".png") and Path(figure).exists():
-            console.print(f"Figure:   {figure}")
+        if figure.endswith(".png") and is_made(figure):
+            console.print(f"Figure:     {figure}")
+
+
+def is_made(path):
+    """Whether this run made a file."""
+    return Path(path).exists() and Path(path).stat().st_mtime >= STARTED

@@ -1,16 +1,13 @@
 rule folds:
     input:
-        index,
+        "results/{database}/recordings.csv",
     output:
-        folds="results/{database}/folds.csv",
-        recordings="results/{database}/recordings.csv",
+        "results/{database}/folds.csv",
     log:
         "logs/folds/{database}.log",
     conda:
         "../environment.yml"
     params:
-        source=source_params,
-        windows=lambda wildcards: WORKFLOW.sources[wildcards.database].windows,
         folds=lambda wildcards: WORKFLOW.sources[wildcards.database].model_dump()[
             "folds"
         ],

@@ -21,6 +21,7 @@ rule prepare:
         # Minutes: a recording of 24 hours takes seconds.
         runtime=lambda wildcards: 10 + len(batch(wildcards)),
     params:
+        version=store.VERSION,
         source=source_params,
         channels=lambda wildcards: WORKFLOW.sources[wildcards.database].stored_channels,
         raw_filter=lambda wildcards: next(

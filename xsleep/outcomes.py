@@ -291,7 +291,7 @@ def _recordings(database: str, recordings: Mapping[str, Path]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         table = table.set_index("recording")[["epochs", "skipped"]]
-        table["epochs"] = table["epochs"].astype(int)
+        table["epochs"] = pd.to_numeric(table["epochs"]).astype("Int64")  # unread: unknown
         if not table.index.is_unique:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} twice")
     except (OSError, KeyError, ValueError) as error:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,11 +21,7 @@ from xsleep import store
 from xsleep.databases import Database, Entry, open_database, to_fetch
 from xsleep.errors import InputError
 from xsleep.settings import KFold, RawFilter, Source
-from xsleep.stages import STAGES
-from xsleep.windows import in_window
-
-SHORTEST = 20
-"""Scored epochs that a window of a recording must have: one sequence of the paper (L = 20)."""
+from xsleep.windows import check_enough
 
 
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
@@ -113,24 +110,30 @@ def _read(
     """A recording and its epochs by channel; none, and why, where it cannot be used."""
     from xsleep.preprocessing import cut
 
+    none = np.empty(0)
+    night = store.Night(
+        *(entry.name, entry.subject, none, none, none), raw_filter=raw_filter, recipe=recipe
+    )
     try:
         recording = database.read(entry, channels)
+        night = replace(
+            night,
+            lights=recording.lights,
+            start=recording.start,
+            seconds=min(signal.seconds for signal in recording.signals.values()),
+            labels={channel: signal.label for channel, signal in recording.signals.items()},
+            rates={channel: signal.rate for channel, signal in recording.signals.items()},
+        )
         epochs = cut(recording, raw_filter)
-        _check_enough(entry, len(epochs.stages), "")
+        check_enough(entry.files[0], len(epochs.stages))
     except InputError as error:
-        none = np.empty(0)
-        return store.Night(entry.name, entry.subject, none, none, none, skipped=str(error)), {}
-    night = store.Night(
-        entry.name,
-        entry.subject,
-        epochs.places,
-        epochs.onsets,
-        epochs.stages,
-        recording.lights,
+        return replace(night, skipped=str(error)), {}
+    night = replace(
+        night,
+        places=epochs.places,
+        onsets=epochs.onsets,
+        stages=epochs.stages,
         hashes=_hashes(entry),
-        start=recording.start,
-        raw_filter=raw_filter,
-        recipe=recipe,
     )
     return night, epochs.signals
 
@@ -152,14 +155,6 @@ def _hashes(entry: Entry) -> dict[str, str]:
     return {path.name: store.sha256(path) for path in entry.files}
 
 
-def _check_enough(entry: Entry, epochs: int, window: str) -> None:
-    if epochs < SHORTEST:
-        raise InputError(
-            f"{entry.files[0]}: {epochs} scored epochs{window}; at least {SHORTEST} are needed, "
-            "take the recording away or score more of it"
-        )
-
-
 def make_index(batches: Sequence[Path], out: Path) -> None:
     """Store what is known of all recordings of a database, given the indexes of its batches."""
     recordings = [stored for path in batches for stored in store.read_index(path).values()]
@@ -167,42 +162,18 @@ def make_index(batches: Sequence[Path], out: Path) -> None:
 
 
 def make_folds(
-    database: str,
-    source: Source,
-    windows: Sequence[str],
-    settings: KFold | Literal["published"],
-    index: Path,
-    folds_out: Path,
-    recordings_out: Path,
-) -> list[str]:
-    """Write who trains, validates and tests, and what each recording holds.
-
-    A recording is skipped, with its reason, where it could not be read or where one of the
-    configured windows has too few epochs. Returns the reasons.
-    """
-    files = {entry.name: entry for entry in open_database(source).entries()}
-    nights = [stored.night for stored in store.read_index(index).values()]
-    rows, used = [], []
-    for night in nights:
-        reason = night.skipped or _unusable(night, files[night.recording], windows)
-        counts = Counter(STAGES[stage] for stage in night.stages)
-        rows.append(
-            {"recording": night.recording, "subject": night.subject, "epochs": len(night.stages)}
-            | {stage: counts[stage] for stage in STAGES}
-            | {"skipped": reason}
-        )
-        if not reason:
-            used.append(night)
-    write_csv(recordings_out, rows)
-
-    subjects = [night.subject for night in used]
-    if settings == "published":
-        found = fold_tables.published(database, subjects)
-    else:
-        found = fold_tables.k_fold(database, subjects, settings)
+    database: str, settings: KFold | Literal["published"], recordings: Path, out: Path
+) -> None:
+    """Write who trains, validates and tests, of the recordings that are not skipped."""
     names = defaultdict(list)
-    for night in used:
-        names[night.subject].append(night.recording)
+    with recordings.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if not row["skipped"]:
+                names[row["subject"]].append(row["recording"])
+    if settings == "published":
+        found = fold_tables.published(database, list(names))
+    else:
+        found = fold_tables.k_fold(database, list(names), settings)
     lines = [
         {"fold": fold.number, "role": role.replace("_", " "), "subject": subject, "recording": name}
         for fold in found
@@ -210,19 +181,7 @@ def make_folds(
         for subject in getattr(fold, role)
         for name in names[subject]
     ]
-    write_csv(folds_out, lines)
-    return [row["skipped"] for row in rows if row["skipped"]]
-
-
-def _unusable(night: store.Night, entry: Entry, windows: Sequence[str]) -> str:
-    try:
-        for window in windows:
-            inside = np.count_nonzero(in_window(night, window))
-            _check_enough(entry, int(inside), f" in the window {window}")
-    except InputError as error:
-        message = str(error)
-        return message if str(entry.files[0]) in message else f"{entry.files[0]}: {message}"
-    return ""
+    write_csv(out, lines)
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

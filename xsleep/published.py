@@ -1,13 +1,16 @@
-"""Table 2 of the XSleepNet paper (Phan et al.), as published.
+"""Tables 1 and 2 of the XSleepNet paper (Phan et al.), as published.
 
+``published_table1.csv`` has the sizes of the databases, and where each figure is from; epochs are
+those of the authors' file lists, as the paper does not give them.
 ``published_table2.csv`` restates it in the layout of our own ``table2.csv``. An empty cell is one
 that the paper does not report or that cannot be read in it; ``note`` says which.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -65,6 +68,41 @@ def rows() -> tuple[Row, ...]:
         )
         for _, row in table.iterrows()
     )
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is published of a database; ``None`` where nothing is.
+
+    Attributes:
+        note: on figures that cannot be met as they stand.
+    """
+
+    subjects: int | None = None
+    recordings: int | None = None
+    epochs: int | None = None
+    note: str = ""
+
+
+@cache
+def _sizes() -> dict[tuple[str, str], Size]:
+    with (resources.files("xsleep") / "published_table1.csv").open(encoding="utf-8") as file:
+        return {
+            (row["database"], row["window"]): Size(
+                *(int(row[k]) if row[k] else None for k in ("subjects", "recordings", "epochs")),
+                row["note"],
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def size(database: str, window: str) -> Size:
+    """The published size of a database in a window; of another window, without its epochs."""
+    found = _sizes().get((database, WINDOWS.get(window, window)))
+    if found:
+        return found
+    others = (other for (name, _), other in _sizes().items() if name == database)
+    return replace(next(others, Size()), epochs=None, note="")
 
 
 @cache

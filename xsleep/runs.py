@@ -24,7 +24,7 @@ from xsleep import folds as fold_tables
 from xsleep import store
 from xsleep.databases import open_database
 from xsleep.errors import InputError
-from xsleep.pipeline import SHORTEST, write_csv
+from xsleep.pipeline import write_csv
 from xsleep.sequences import Part, amplitude_scale, bridging
 from xsleep.settings import (
     BLOCKS,
@@ -35,7 +35,7 @@ from xsleep.settings import (
     Strategy,
     TrainingSettings,
 )
-from xsleep.windows import in_window
+from xsleep.windows import SHORTEST, in_window
 
 if TYPE_CHECKING:
     from xsleep.models import Network

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from xsleep.errors import InputError
@@ -10,6 +12,8 @@ from xsleep.store import EPOCH_SECONDS, Night
 
 MARGIN_SECONDS = 30 * 60
 DAY_SECONDS = 24 * 60 * 60
+SHORTEST = 20
+"""Scored epochs that a recording must have in a window: one sequence of the paper (L = 20)."""
 
 
 def in_window(night: Night, window: str) -> np.ndarray:
@@ -29,6 +33,16 @@ def in_window(night: Night, window: str) -> np.ndarray:
     """
     first, last = _bounds(night, window)
     return (night.onsets >= first) & (night.onsets < last)
+
+
+def check_enough(path: Path, epochs: int, window: str = "") -> None:
+    """Raise an ``InputError`` where the recording in a file has too few epochs (in the window)."""
+    if epochs < SHORTEST:
+        where = f" in the window {window}" if window else ""
+        raise InputError(
+            f"{path}: {epochs} scored epochs{where}; at least {SHORTEST} are needed, take the "
+            "recording away or score more of it"
+        )
 
 
 def _bounds(night: Night, window: str) -> tuple[float, float]:

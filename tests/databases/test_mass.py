@@ -21,23 +21,23 @@ SECONDS = 240
 RATES = {"EEG C4": 256, "EEG A1": 256, "EEG A2": 256, "EOG Left Horiz": 256, "EMG Chin1": 128}
 
 
-def write_psg(folder, name="01-01-0001", labels=("EEG C4-CLE", "EEG A2-CLE")):
+def write_psg(folder, name="01-01-0001", labels=("EEG C4-CLE", "EEG A2-CLE"), seconds=SECONDS):
     """Electrodes against linked ears, as the labels say; returns what each electrode has."""
-    c4, a1, a2 = (noise(SECONDS, 256, seed) for seed in range(3))
-    left, right = noise(SECONDS, 256, 3), noise(SECONDS, 256, 4)
-    chins = [noise(SECONDS, 128, seed) for seed in (5, 6, 7)]
+    c4, a1, a2 = (noise(seconds, 256, seed) for seed in range(3))
+    left, right = noise(seconds, 256, 3), noise(seconds, 256, 4)
+    chins = [noise(seconds, 128, seed) for seed in (5, 6, 7)]
     ears = (a1 + a2) / 2
     potentials = {"C4": c4 - ears, "A1": a1 - ears, "A2": a2 - ears}
-    signals = [edf_signal(n, SECONDS, 256, values=potentials[n[4:6]]) for n in labels]
+    signals = [edf_signal(n, seconds, 256, values=potentials[n[4:6]]) for n in labels]
     signals += [
-        edf_signal("EOG Left Horiz", SECONDS, 256, values=left),
-        edf_signal("EOG Right Horiz", SECONDS, 256, values=right),
-        edf_signal("ECG ECGI", SECONDS, 512),
-        edf_signal("SaO2 SaO2", SECONDS, 4, dimension="%"),
+        edf_signal("EOG Left Horiz", seconds, 256, values=left),
+        edf_signal("EOG Right Horiz", seconds, 256, values=right),
+        edf_signal("ECG ECGI", seconds, 512),
+        edf_signal("SaO2 SaO2", seconds, 4, dimension="%"),
     ]
     number = int(name[4])
     names = ["EMG Chin"] if number in (2, 4) else ["EMG Chin1", "EMG Chin2", "EMG Chin3"]
-    signals += [edf_signal(n, SECONDS, 128, values=v) for n, v in zip(names, chins, strict=False)]
+    signals += [edf_signal(n, seconds, 128, values=v) for n, v in zip(names, chins, strict=False)]
     folder.mkdir(parents=True, exist_ok=True)
     edfio.Edf(signals, annotations=[]).write(folder / f"{name} PSG.edf")
     return {"C4-A1": c4 - a1, "C4": potentials["C4"], "EOG": right - left, "chins": chins}

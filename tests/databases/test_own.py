@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, edf_signal, noise, prepare
-from xsleep import pipeline
+from xsleep import inventory, pipeline
 from xsleep.databases import open_database
 from xsleep.errors import InputError
 from xsleep.settings import KFold, Source
 from xsleep.stages import UNSCORED
+from xsleep.store import read_index
 
 TEXTS = ["W", "N1", "N2", "N3", "REM", "?"] * 5
 EXPECTED = [0, 1, 2, 3, 4, UNSCORED] * 5
@@ -134,11 +135,13 @@ def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
     index, skipped = prepare(tmp_path, described, ("EEG",), *names)
     assert list(skipped) == ["s3_1"]
     folds, recordings = tmp_path / "folds.csv", tmp_path / "recordings.csv"
+    nights = [stored.night for stored in read_index(index).values()]
+    table = inventory.recordings("own", described, ["whole-night"], nights)
+    assert table["skipped"].tolist()[:3] == [""] * 3
+    assert "s3_1.csv: no column onset" in table["skipped"][3]
+    inventory.write_csv(table, recordings)
     settings = KFold(folds=3, validation=1, training_subset=1)
-    skipped = pipeline.make_folds(
-        "own", described, ["whole-night"], settings, index, folds, recordings
-    )
-    assert len(skipped) == 1 and "s3_1.csv: no column onset" in skipped[0]
+    pipeline.make_folds("own", settings, recordings, folds)
     with folds.open() as file:
         tested = sorted(r["recording"] for r in csv.DictReader(file) if r["role"] == "test")
     assert tested == ["s0_1", "s1_1", "s2_1"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, write_night
+from xsleep import inventory, store
 from xsleep.databases import to_fetch
 from xsleep.databases.lights import derived_on, lights_of
 from xsleep.databases.sleep_edf import (
@@ -162,6 +163,21 @@ def test_windows_as_published_have_the_published_epochs(
 ):
     counts = [(row, int(in_window(night, window).sum())) for row, night in reference_nights]
     assert {row["recording"] for row, count in counts if count != int(row[column])} == different
+
+
+def test_table1_of_the_real_hypnograms_has_the_published_epochs(reference_nights, tmp_path):
+    windows = ["in-bed", "in-bed+30min", "in-bed+30min-as-published"]
+    names = ["SleepEDF-20", "SleepEDF-78"]
+    indexes, recordings = ([tmp_path / f"{n}.{end}" for n in names] for end in ("h5", "csv"))
+    for name, index, path in zip(names, indexes, recordings, strict=True):
+        nights = [night for row, night in reference_nights if row["database"] == name]
+        store.write_index(index, [store.Stored(night, "", "", {}) for night in nights])
+        path.write_text("\n".join(["recording,skipped", *(f"{n.recording}," for n in nights)]))
+    described = dict.fromkeys(names, inventory.Described("R&K", windows, "published"))
+    table = inventory.table1(described, indexes, recordings)
+    assert table["epochs"].tolist() == [38_155, 42_835, 46_241, 155_055, 173_291, 192_263]
+    assert table["difference in epochs"].tolist() == [0, -3406, 0, 0, -18_942, 30]
+    assert table["subjects"].tolist() == [20] * 3 + [78] * 3
 
 
 def test_the_defined_30min_window_differs_where_the_published_one_wraps(reference_nights):

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, SHARED, write_excerpts
+from tests.databases import test_own, test_shhs
 from xsleep.models import NetworkSettings, build
 from xsleep.models.released import variables
 from xsleep.runs import PACKAGES
@@ -97,6 +98,11 @@ def planned(folder, *arguments, **settings):
     counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
     counts.pop("total", None)
     return counts
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -199,16 +205,49 @@ def test_scores_that_cannot_be_used_are_a_gap_that_is_printed_and_the_table_is_m
 
 def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finished):
     folder, printed = finished
-    with (folder / "results/simulated/recordings.csv").open() as file:
-        reasons = {row["recording"]: row["skipped"] for row in csv.DictReader(file)}
+    reasons = {row["recording"]: row["skipped"] for row in rows(folder / "results/recordings.csv")}
     assert reasons.pop("SC4021E0").startswith(f"{TRUNCATED}: truncated, holds ")
     assert set(reasons.values()) == {""}
     assert f"skipped SC4021E0: {TRUNCATED}: truncated" in printed
+    assert f"\nsimulated SC4021E0: {TRUNCATED}: truncated" in printed  # at the end, once more
+
+
+def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_training(tmp_path):
+    """They are for seeing what there is; of these files no folds could be made."""
+    folders = {name: tmp_path / name for name in ("own", "SHHS")}
+    test_own.write_night(folders["own"])
+    test_own.write_signals(folders["own"], "s2_1")
+    test_shhs.write_edf(folders["SHHS"])
+    test_shhs.write_xml(folders["SHHS"])
+    sources = {name: {"source": {"folder": str(folder)}} for name, folder in folders.items()}
+    config = TINY | {
+        "databases": list(folders),
+        "database_settings": TINY["database_settings"] | sources,
+    }
+    status, text = snakemake(
+        *(tmp_path, "results/recordings.csv", "results/table1.csv"), config=config
+    )
+    assert status == 0, text
+    table = rows(tmp_path / "results/recordings.csv")
+    assert [(row["database"], row["recording"], row["EEG"], row["EEG Hz"]) for row in table] == [
+        ("own", "s1_1", "C4 - M1", "128"),
+        ("own", "s2_1", "", ""),
+        ("SHHS", "shhs1-200001", "EEG", "125"),
+    ]
+    reason = table[1]["skipped"]
+    assert "s2_1.csv: no such file" in reason
+    assert f"\nown s2_1: {reason}" in text and "Table 1:    results/table1.csv" in text
+    found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
+    assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
+        **{"own": ("1", "25"), "SHHS": ("1", "20")},
+    }
+    assert found["SHHS"]["published subjects"] == "5791"
+    assert {path.name for path in (tmp_path / "results/own").iterdir()} == {"recordings.csv"}
 
 
 def test_the_end_says_where_the_table_and_the_figures_are(finished):
     folder, printed = finished
-    for path in re.findall(r"(?:Table 2|Figure): +(\S+)", printed):
+    for path in re.findall(r"(?:Recordings|Table [12]|Figure): +([\w./-]+)", printed):
         assert (folder / path).is_file()
     assert "results/table2.csv" in printed
     assert "results/figures/fig5/simulated/in-bed/EEG.png" in printed
@@ -248,7 +287,8 @@ def test_a_changed_recording_reruns_what_depends_on_it_alone(finished, tmp_path)
     content[-1] ^= 1
     recording.write_bytes(content)
     assert planned(tmp_path) == {
-        **{"prepare": 1, "index": 1, "folds": 1, "train": 4, "score": 4},
+        **{"prepare": 1, "index": 1, "recordings": 1, "folds": 1, "train": 4, "score": 4},
+        **{"all_recordings": 1, "table1": 1},
         **FROM_SCORES,
     }
 
@@ -488,6 +528,7 @@ def test_fewer_subjects_than_folds_is_one_line(finished, tmp_path):
     )
     assert status != 0
     assert "error: simulated: 4 usable subjects for 5 folds; set folds to at most 4" in text
+    assert len(rows(tmp_path / "results/simulated/recordings.csv")) == 5
 
 
 def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, tmp_path):

@@ -44,7 +44,14 @@ class Published:
 
 
 class Database(Protocol):
-    """One database: which recordings there are, and how one is read."""
+    """One database: which recordings there are, and how one is read.
+
+    Attributes:
+        scoring: the rules that the stages were scored by, ``AASM`` or ``R&K``; empty where the
+            reader does not know.
+    """
+
+    scoring: str
 
     def entries(self) -> list[Entry]:
         """The recordings in ascending order, without reading any.

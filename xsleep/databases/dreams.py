@@ -47,20 +47,22 @@ class Collection:
     Attributes:
         signals: the name of a recording up to its number.
         hypnogram: the same of its hypnogram.
+        scoring: the rules that it was scored by.
         epoch: seconds that scoring was done in.
         slack: seconds by which hypnogram and signal may differ in length.
     """
 
     signals: str
     hypnogram: str
+    scoring: str
     epoch: int
     slack: int
 
 
 COLLECTIONS = {
-    "dreams": Collection("excerpt", "Hypnogram_excerpt", 20, 0),
-    "dreams-subjects-aasm": Collection("subject", "HypnogramAASM_subject", 30, 60),
-    "dreams-subjects-rk": Collection("subject", "HypnogramR&K_subject", 20, 60),
+    "dreams": Collection("excerpt", "Hypnogram_excerpt", "R&K", 20, 0),
+    "dreams-subjects-aasm": Collection("subject", "HypnogramAASM_subject", "AASM", 30, 60),
+    "dreams-subjects-rk": Collection("subject", "HypnogramR&K_subject", "R&K", 20, 60),
 }
 """By the reader that the configuration names."""
 
@@ -74,6 +76,7 @@ class Dreams:
         self.folder = folder
         self.channels = channels
         self.collection = collection
+        self.scoring = collection.scoring
 
     def entries(self) -> list[Entry]:
         signals, hypnogram = self.collection.signals, self.collection.hypnogram

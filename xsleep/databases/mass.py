@@ -39,6 +39,8 @@ class Mass:
         channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
     """
 
+    scoring = "AASM, R&K"
+
     def __init__(self, folder: Path, channels: Mapping[str, Sequence[str]]) -> None:
         self.folder = folder
         self.channels = channels

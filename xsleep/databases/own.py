@@ -38,6 +38,8 @@ class Own:
             ``None``: every recording is a subject's only one.
     """
 
+    scoring = ""
+
     def __init__(
         self,
         folder: Path,

@@ -30,6 +30,8 @@ class Shhs:
         lowest_rate: hertz at which a channel must be sampled.
     """
 
+    scoring = "R&K"
+
     def __init__(
         self, folder: Path, channels: Mapping[str, Sequence[str]], lowest_rate: float
     ) -> None:

@@ -40,6 +40,8 @@ class SleepEdf:
         fetched: whether what is missing will be fetched, even if that is all.
     """
 
+    scoring = "R&K"
+
     def __init__(
         self,
         folder: Path,

@@ -1,0 +1,66 @@
+rule recordings:
+    input:
+        index,
+    output:
+        "results/{database}/recordings.csv",
+    log:
+        "logs/inventory/{database}.log",
+    conda:
+        "../environment.yml"
+    params:
+        source=source_params,
+        windows=lambda wildcards: WORKFLOW.sources[wildcards.database].windows,
+    message:
+        "{wildcards.database}: every recording"
+    script:
+        "../workflow_scripts/recordings.py"
+
+
+rule all_recordings:
+    input:
+        expand("results/{database}/recordings.csv", database=WORKFLOW.databases),
+    output:
+        report(
+            "results/recordings.csv",
+            caption="../captions/recordings.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/inventory.log",
+    conda:
+        "../environment.yml"
+    message:
+        "Every recording of all databases"
+    script:
+        "../workflow_scripts/all_recordings.py"
+
+
+rule table1:
+    input:
+        recordings=expand(
+            "results/{database}/recordings.csv", database=WORKFLOW.databases
+        ),
+        indexes=[
+            INDEX.format(
+                store=STORES[preset(database).network.raw_filter], database=database
+            )
+            for database in WORKFLOW.databases
+        ],
+    output:
+        report(
+            "results/table1.csv", caption="../captions/table1.rst", category="Tables"
+        ),
+    log:
+        "logs/table1.log",
+    conda:
+        "../environment.yml"
+    params:
+        databases={
+            database: settings.model_dump(mode="json", include={"windows", "folds"})
+            | {"scoring": open_database(settings.source).scoring}
+            for database, settings in WORKFLOW.databases.items()
+        },
+    message:
+        "Table 1"
+    script:
+        "../workflow_scripts/table1.py"

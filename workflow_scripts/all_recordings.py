@@ -1,0 +1,8 @@
+import pandas as pd
+
+from xsleep import inventory
+from xsleep.console import job
+
+with job(snakemake.log[0]):
+    table = pd.concat([inventory.read_csv(path) for path in snakemake.input])
+    inventory.write_csv(table, snakemake.output[0])

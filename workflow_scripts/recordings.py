@@ -1,0 +1,24 @@
+import sys
+
+from xsleep import inventory
+from xsleep.console import job
+from xsleep.settings import Source
+from xsleep.store import read_index
+
+with job(snakemake.log[0]) as report:
+    table = inventory.recordings(
+        snakemake.wildcards.database,
+        Source(**snakemake.params.source),
+        snakemake.params.windows,
+        [stored.night for stored in read_index(snakemake.input[0]).values()],
+    )
+    inventory.write_csv(table, snakemake.output[0])
+    skipped = [reason for reason in table["skipped"] if reason]
+    for reason in skipped:
+        report(f"skipped: {reason}")
+    if skipped:
+        print(
+            f"{snakemake.wildcards.database}: {len(skipped)} recordings skipped, "
+            f"see {snakemake.output[0]}",
+            file=sys.stderr,
+        )

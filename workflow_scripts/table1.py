@@ -1,0 +1,15 @@
+from xsleep import inventory
+from xsleep.console import job
+from xsleep.settings import KFold
+
+with job(snakemake.log[0]):
+    described = {
+        name: inventory.Described(
+            settings["scoring"],
+            settings["windows"],
+            folds if (folds := settings["folds"]) == "published" else KFold(**folds),
+        )
+        for name, settings in snakemake.params.databases.items()
+    }
+    table = inventory.table1(described, snakemake.input.indexes, snakemake.input.recordings)
+    inventory.write_csv(table, snakemake.output[0])

@@ -1,0 +1,233 @@
+"""What there is to train on, known before any training: every recording, and Table 1."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from xsleep.databases import Entry, open_database
+from xsleep.databases.reading import as_clock
+from xsleep.errors import InputError
+from xsleep.folds import published_count
+from xsleep.published import size
+from xsleep.settings import KFold, Source, Window
+from xsleep.stages import STAGES
+from xsleep.store import Night, read_index, whole
+from xsleep.windows import DAY_SECONDS, check_enough, in_window
+
+CHANNELS = ("EEG", "EOG", "EMG")
+WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")
+"""Those that are counted apart: all epochs are the whole night's."""
+
+NAMED = 5
+"""Skipped recordings of a database that the console names; the others are counted."""
+
+
+def recordings(
+    database: str, source: Source, windows: Sequence[Window], nights: Iterable[Night]
+) -> pd.DataFrame:
+    """A row for every recording of a database, those that cannot be used included.
+
+    Columns: database, recording, subject, files; of each channel what was taken for it in the file
+    and its sampling rate there; hours; clock times of lights off and on; scored epochs, these per
+    stage, and those in each window that the night can be cut to; and in ``skipped``, empty where
+    the recording is used, why it is not: it could not be read, or one of the configured windows
+    has too few epochs. A cell is empty where nothing is known.
+    """
+    entries = {entry.name: entry for entry in open_database(source).entries()}
+    return pd.DataFrame(
+        [
+            {"database": database} | _row(night, entries[night.recording], windows)
+            for night in nights
+        ]
+    )
+
+
+def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
+    row: dict[str, object] = {
+        "recording": night.recording,
+        "subject": night.subject,
+        "files": "; ".join(map(str, entry.files)),
+    }
+    for channel in CHANNELS:
+        rate = night.rates.get(channel)
+        row[channel] = night.labels.get(channel, "")
+        row[f"{channel} Hz"] = "" if rate is None else f"{rate:g}"
+    row["hours"] = "" if night.seconds is None else f"{night.seconds / 3600:.2f}"
+    row["lights off"], row["lights on"] = _lights(night)
+    scored = len(night.stages) > 0
+    row["epochs"] = len(night.stages) if scored else ""
+    row |= _per_stage(night.stages) if scored else dict.fromkeys(STAGES, "")
+    row |= {window: _count(night, window) if scored else "" for window in WINDOWS}
+    return row | {"skipped": night.skipped or _unusable(night, entry, windows)}
+
+
+def _lights(night: Night) -> tuple[str, str]:
+    if night.lights is None or night.start is None:
+        return "", ""
+    off, on = ((night.start + seconds) % DAY_SECONDS for seconds in night.lights)
+    return as_clock(off), as_clock(on)
+
+
+def _count(night: Night, window: Window) -> int | str:
+    try:
+        return int(np.count_nonzero(in_window(night, window)))
+    except InputError:  # it has no lights times, or no sleep
+        return ""
+
+
+def _per_stage(stages: np.ndarray) -> dict[str, int]:
+    return dict(zip(STAGES, np.bincount(stages, minlength=len(STAGES)).tolist(), strict=True))
+
+
+def _unusable(night: Night, entry: Entry, windows: Sequence[Window]) -> str:
+    try:
+        for window in windows:
+            check_enough(entry.files[0], np.count_nonzero(in_window(night, window)), window)
+    except InputError as error:
+        message = str(error)
+        return message if str(entry.files[0]) in message else f"{entry.files[0]}: {message}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A database as it is configured.
+
+    Attributes:
+        scoring: the rules that its stages were scored by.
+        windows, folds: as in `xsleep.settings.DatabaseSettings`.
+    """
+
+    scoring: str
+    windows: Sequence[Window]
+    folds: KFold | Literal["published"]
+
+
+def table1(
+    databases: Mapping[str, Described], indexes: Sequence[Path], recordings: Sequence[Path]
+) -> pd.DataFrame:
+    """Table 1 of the XSleepNet paper: a row for each database and window, beside what is published.
+
+    Args:
+        databases: by name; ``indexes`` and ``recordings`` are the files of each, in their order.
+
+    Returns:
+        Columns: database, window, scoring; what was taken for each channel, with the number of
+        recordings where it differs; folds, and how they come about; subjects and recordings that
+        are used, and those that are skipped; epochs per stage and in all, in the window; what is
+        published, the difference in epochs, and a note on it. NaN where nothing is published.
+    """
+    rows = []
+    for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
+        reasons = read_csv(path).set_index("recording")["skipped"]
+        nights = [stored.night for stored in read_index(index).values()]
+        used = [night for night in nights if not reasons[night.recording]]
+        count, kind = _folds(name, described.folds)
+        for window in described.windows:
+            stages = [night.stages[in_window(night, window)] for night in used]
+            stages = np.concatenate([np.empty(0, int), *stages]).astype(int)
+            published = size(name, window)
+            difference = published.epochs and len(stages) - published.epochs
+            rows.append(
+                {"database": name, "window": window, "scoring": described.scoring}
+                | {channel: _taken(channel, used) for channel in CHANNELS}
+                | {"folds": count, "split": kind}
+                | {"subjects": len({night.subject for night in used})}
+                | {"recordings": len(used), "skipped": len(nights) - len(used)}
+                | _per_stage(stages)
+                | {"epochs": len(stages)}
+                | {
+                    "published subjects": published.subjects,
+                    "published recordings": published.recordings,
+                    "published epochs": published.epochs,
+                    "difference in epochs": difference,
+                    "note": published.note,
+                }
+            )
+    whole_numbers = [name for name in rows[0] if name.startswith(("published ", "difference "))]
+    return pd.DataFrame(rows).astype(dict.fromkeys(whole_numbers, "Int64"))
+
+
+def _taken(channel: str, nights: Sequence[Night]) -> str:
+    """What the channel is in the files, the most frequent first."""
+    labels = Counter(night.labels[channel] for night in nights if channel in night.labels)
+    if len(labels) == 1:
+        return next(iter(labels))
+    return "; ".join(f"{label} ({count})" for label, count in labels.most_common())
+
+
+def _folds(database: str, folds: KFold | Literal["published"]) -> tuple[int, str]:
+    if folds == "published":
+        return published_count(database), "published"
+    return folds.folds, "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write either table; empty where there is nothing."""
+    with whole(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Either table as it is written, all text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def summary(table: pd.DataFrame, console: Console) -> None:
+    """Print how many recordings each database has, and name those that are skipped."""
+    numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
+    view = _view("Recordings", ("database",), numbers)
+    for database, rows in table.groupby("database", sort=False):
+        hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
+        skipped = int((rows["skipped"] != "").sum())
+        counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
+        view.add_row(database, *(f"{count:,}" for count in counts))
+    console.print(view)
+    for database, rows in table[table["skipped"] != ""].groupby("database", sort=False):
+        for _, row in rows.head(NAMED).iterrows():
+            line = f"{database} {row['recording']}: {row['skipped']}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if len(rows) > NAMED:
+            console.print(f"{database}: {len(rows) - NAMED} more are skipped", highlight=False)
+    console.print()
+
+
+def summary1(table: pd.DataFrame, console: Console) -> None:
+    """Print Table 1 in at least 80 columns, without the stages; what is published beneath."""
+    sizes = ("subjects", "recordings", "skipped", "epochs")
+    view = _view("Table 1", ("database", "window"), sizes)
+    for _, row in table.iterrows():
+        view.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
+        published = [_thousands(row.get(f"published {name}", "")) for name in sizes]
+        if any(published):
+            view.add_row("", "published", *published, style="dim")
+    console.print(view)
+
+
+def _view(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    view = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for heading in names:
+        view.add_column(heading, no_wrap=True)
+    for heading in numbers:
+        view.add_column(heading, justify="right", no_wrap=True)
+    return view
+
+
+def _thousands(number: str) -> str:
+    return f"{int(number):,}" if number else ""
