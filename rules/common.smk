@@ -10,10 +10,11 @@ from pathlib import Path
 
 from xsleep import settings as xsleep_settings
 from xsleep import store
-from xsleep.databases import open_database, to_fetch
+from xsleep.databases import missing, open_database
 from xsleep.databases.placement import placement
 from xsleep.errors import InputError
 from xsleep.folds import published_count
+from xsleep.servers import LISTED, list_files
 
 # A plan is millions of objects that stay. Going through them as often as Python does, for those that
 # may go, takes a twelfth of the time.
@@ -22,12 +23,26 @@ gc.set_threshold(100_000)
 STARTED = time.time()
 
 
+# Says that all files of a database are there; what it said before one went missing does not count.
+FETCHED = "data/fetched/{database}.txt"
+# Files of each database that are missing and can be fetched.
+TO_FETCH = {}
+
+
 def database_entries(database):
     source = WORKFLOW.sources[database].source
     try:
-        return {entry.name: entry for entry in open_database(source).entries()}
+        if source.reader in LISTED:
+            list_files(
+                source, lambda line: print(f"{database}: {line}", file=sys.stderr)
+            )
+        entries = open_database(source).entries()
+        TO_FETCH[database] = missing(source, entries)
     except InputError as error:
         raise InputError(f"{error}{where_to_apply(database)}") from None
+    if TO_FETCH[database]:
+        Path(FETCHED.format(database=database)).unlink(missing_ok=True)
+    return {entry.name: entry for entry in entries}
 
 
 def where_to_apply(database):
@@ -39,10 +54,6 @@ def where_to_apply(database):
 try:
     WORKFLOW = xsleep_settings.load(config, Path(workflow.basedir) / "config")
     ENTRIES = {database: database_entries(database) for database in WORKFLOW.databases}
-    TO_FETCH = {
-        database: to_fetch(settings.source)
-        for database, settings in WORKFLOW.sources.items()
-    }
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -53,12 +64,6 @@ for database in WORKFLOW.sources.keys() - WORKFLOW.databases.keys():
         ENTRIES[database] = database_entries(database)
     except InputError:
         ENTRIES[database] = {}
-
-# Says that all files of a database are there; what it said before one went missing does not count.
-FETCHED = "data/fetched/{database}.txt"
-for database, files in TO_FETCH.items():
-    if files:
-        Path(FETCHED.format(database=database)).unlink(missing_ok=True)
 
 SIMULATED = [
     database

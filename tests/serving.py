@@ -1,10 +1,19 @@
 """A server on this machine that serves files, and fails in the ways that servers do."""
 
+import hashlib
+import json
 import re
+import struct
 import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+from zlib import crc32
+
+TOKEN = "42-secret/token"
+"""What the server takes for a token of NSRR."""
 
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
@@ -100,7 +109,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(PAGE)
 
-    def status(self, code, **headers):
+    def redirect(self):
+        """To the login page, with all that was asked for in its address."""
+        self.server.files[f"/login?from={self.path}"] = PAGE
+        self.server.faults[f"/login?from={self.path}"] = [("login",)]
+        self.send_response(302)
+        self.send_header("Location", f"/login?from={self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def damaged_header(self):
+        """The file after a header that is none, of which urllib3 warns with the address."""
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nno header\r\n\r\n")
+        self.wfile.write(self.server.files[self.path])
+
+    def status(self, code):
         self.send_response(code)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
@@ -109,3 +132,85 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+
+def tree(folder):
+    """Path below a folder to content of all of its files."""
+    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def physionet(folder):
+    """What PhysioNet serves of the Challenge, whose training records are in the folder."""
+    files = {f"training/{name}": content for name, content in tree(folder).items()}
+    sums = [f"{hashlib.sha256(content).hexdigest()} {name}" for name, content in files.items()]
+    sums = "\n".join([f"{'0' * 64} RECORDS", *sums, f"{'0' * 64} test/te03-0078/te03-0078.mat"])
+    return {f"/{name}": content for name, content in files.items()} | {
+        "/SHA256SUMS.txt": f"{sums}\n".encode()
+    }
+
+
+def zenodo(**archives):
+    """What Zenodo serves of DREAMS, with these archives in place of its own."""
+    names = {f"{name}.rar": content for name, content in archives.items()}
+    record = {
+        "files": [
+            {
+                "key": name,
+                "size": len(content),
+                "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+            }
+            for name, content in names.items()
+        ]
+    }
+    return {f"/records/2650142/files/{name}": content for name, content in names.items()} | {
+        "/api/records/2650142": json.dumps(record).encode()
+    }
+
+
+def nsrr(folder):
+    """What NSRR serves of SHHS with the token, whose folder ``polysomnography`` this is."""
+    files = {f"polysomnography/{name}": content for name, content in tree(folder).items()}
+    token = quote(TOKEN, safe="")
+    served = {
+        f"/datasets/shhs/files/a/{token}/m/xsleep/{name}": content
+        for name, content in files.items()
+    }
+    for path in ("edfs/shhs1", "annotations-events-nsrr/shhs1"):
+        listed = [
+            {
+                "full_path": name,
+                "folder": f"polysomnography/{path}/",
+                "file_name": name.rpartition("/")[2],
+                "is_file": True,
+                "file_size": len(content),
+                "file_checksum_md5": hashlib.md5(content).hexdigest(),
+            }
+            for name, content in files.items()
+            if name.startswith(f"polysomnography/{path}/")
+        ]
+        listed.append({"full_path": f"polysomnography/{path}/old", "is_file": False})
+        address = f"/api/v1/datasets/shhs/files.json?path=polysomnography/{path}"
+        served[f"{address}&auth_token={token}"] = json.dumps(listed).encode()
+    return served
+
+
+def rar(files):
+    """A RAR 5 archive of these files (name to content), stored without compression."""
+
+    def number(value):
+        low, value = value & 127, value >> 7
+        return bytes([low | 128]) + number(value) if value else bytes([low])
+
+    def block(kind, flags, *fields, data=b""):
+        size = number(len(data)) if flags & 2 else b""
+        body = number(kind) + number(flags) + size + b"".join(fields)
+        body = number(len(body)) + body
+        return struct.pack("<I", crc32(body)) + body + data
+
+    blocks = [b"Rar!\x1a\x07\x01\x00", block(1, 0, number(0))]
+    for name, content in files.items():
+        crc, name = struct.pack("<I", crc32(content)), name.encode()
+        fields = [number(4), number(len(content)), number(0o100644), crc, number(0), number(1)]
+        blocks.append(block(2, 2, *fields, number(len(name)), name, data=content))
+    return b"".join([*blocks, block(5, 0, number(0))])

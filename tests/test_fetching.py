@@ -3,20 +3,24 @@
 import hashlib
 import os
 import random
+import re
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 
 from tests.serving import Server
 from xsleep.databases.base import Published
 from xsleep.errors import InputError
-from xsleep.fetching import CHUNK, HASHES, PARALLEL, Patience, fetch
+from xsleep.fetching import CHUNK, HASHES, PARALLEL, Patience, fetch, fetch_text
 
 CONTENT = random.Random(7).randbytes(300_000)
 CUT = 6 * CHUNK
@@ -37,10 +41,10 @@ def published(server, path=NIGHT, algorithm="sha1"):
 
 
 def get(server, folder, *paths, patience=QUICK):
-    """Fetches these files; the lines of the log."""
+    """Fetches these files; the lines of the log after the first, which says how much is to come."""
     lines = []
     fetch(folder, [published(server, path) for path in paths or (NIGHT,)], lines.append, patience)
-    return lines
+    return lines[1:]
 
 
 def refused(server, folder, *parts, paths=(NIGHT,), expected=()):
@@ -67,7 +71,8 @@ def test_every_file_is_checked_against_its_published_hash(server, tmp_path, algo
     lines = []
     fetch(tmp_path, [published(server, algorithm=algorithm)], lines.append, QUICK)
     assert (tmp_path / NIGHT[1:]).read_bytes() == CONTENT
-    (line,) = lines
+    first, line = lines
+    assert re.fullmatch(r"1 files to come, [\d.]+ GB free", first)
     assert line.startswith("SC4001E0-PSG.edf: fetched, 1 of 1 files, 0.3 MB")
     wrong = Published(server.url + NIGHT, "other.edf", "0" * len(published(server).digest))
     with pytest.raises(InputError, match=r"its sha1 is .*, published is 0000.*another mirror"):
@@ -256,6 +261,57 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(server, tmp_path):
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(InputError, match="folder: cannot be written to"):
         get(server, tmp_path / "folder")
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(server, tmp_path, monkeypatch):
+    size = 135 * 10**9
+    part = tmp_path / f".fetching{NIGHT}.part"
+    part.parent.mkdir()
+    part.write_bytes(CONTENT[:CUT])
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=9**9))
+    file = replace(published(server), size=size)
+    with pytest.raises(
+        InputError, match=r"1 files of about 135\.0 GB are to come, and 0\.4 GB are"
+    ):
+        fetch(tmp_path, [file], print, QUICK)
+    assert not server.asked
+    with pytest.raises(InputError, match=r"0\.00 GB are to come, and 0\.00 GB are free; make room"):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=9))
+        fetch(tmp_path, [published(server)], print, QUICK)
+    assert arrived(tmp_path) == CONTENT[:CUT]
+
+
+def test_a_disk_that_fills_up_is_one_line(server, tmp_path):
+    part = tmp_path / f".fetching{NIGHT}.part"
+    part.parent.mkdir()
+    part.symlink_to("/dev/full")
+    refused(server, tmp_path, "cannot be written to (No space left on device); what has arrived is")
+
+
+def test_a_text_without_a_hash_comes_whole_or_not_at_all(server):
+    def text(patience=QUICK):
+        return fetch_text(f"{server.url}/sums", patience)
+
+    server.files["/sums"] = b"one\ntwo\n" * 9999
+    server.faults["/sums"] = [("truncate", 8), ("stall", 80, 1), ("status", 503)]
+    assert text(replace(QUICK, tries=4)).encode() == server.files["/sums"]
+    assert server.parts["/sums"] == [None] * 4
+    for fault, message in (
+        (("truncate", 8), "breaks off, or sends nothing for 0.3 s"),
+        (("cut_without_saying", 8), "without saying how long it is"),
+        (("stall", 8, 1), "breaks off, or sends nothing for 0.3 s"),
+        (("status", 404), "answers 404"),
+        (("status", 429), "answers 429, too busy"),
+        (("login",), "answers with a web page in place of the file"),
+        (("status", 403), "answers 403"),
+    ):
+        server.faults["/sums"] = [fault] * QUICK.tries
+        with pytest.raises(InputError, match=rf"^http://[^\n]*/sums: [^\n]*{message}"):
+            text()
+    server.files["/sums"] = b"\xff"
+    server.faults.clear()
+    with pytest.raises(InputError, match="something else than text"):
+        text()
 
 
 def test_two_runs_fetch_into_a_folder_one_after_the_other(server, tmp_path):

@@ -190,10 +190,10 @@ def own(**source):
         ),
         (
             {
-                "databases": ["DREAMS"],
-                "database_settings": {"DREAMS": {"source": {"fetch": {"url": "https://a"}}}},
+                "databases": ["MASS"],
+                "database_settings": {"MASS": {"source": {"fetch": {"url": "https://a"}}}},
             },
-            "fetch is for the readers sleep-edf-20, sleep-edf-78, sleep-edf-st alone",
+            "fetch is for the readers sleep-edf-20, sleep-edf-78, sleep-edf-st, dreams, ",
         ),
         ({"zero_shot": {"weights": "a.npz"}}, "configuration: zero_shot.database: Field required"),
         (

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
+import shutil
 import sys
 import threading
 import time
@@ -22,7 +24,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from xsleep.databases.base import Published
+from xsleep.databases.base import STAGING, Published
 from xsleep.errors import InputError
 
 PARALLEL = 4
@@ -31,10 +33,11 @@ PARALLEL = 4
 HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
 """Algorithm of a published hash by its number of hexadecimal digits."""
 
-STAGING = ".fetching"
-
 CHUNK = 1 << 14
 """Bytes written at a time; up to as many are lost where a connection breaks."""
+
+# It quotes the addresses that are asked for, which may hold a key.
+logging.getLogger("urllib3").propagate = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,19 @@ class Patience:
     tries: int = 5
     pause: float = 1
     longest_pause: float = 120
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a server wants to know before it gives a file.
+
+    Attributes:
+        use: from an address as it is shown to the one that is asked for, which is shown nowhere.
+        refused: what to do where the server does not accept it.
+    """
+
+    use: Callable[[str], str]
+    refused: str
 
 
 class _Hopeless(InputError):
@@ -80,6 +96,7 @@ def fetch(
     files: Sequence[Published],
     report: Callable[[str], None],
     patience: Patience | None = None,
+    key: Key | None = None,
 ) -> None:
     """Put the files into the folder; what is there already is left as it is.
 
@@ -95,9 +112,59 @@ def fetch(
         staging.mkdir(parents=True, exist_ok=True)
         with _alone(staging):
             missing = [file for file in files if not (folder / file.name).exists()]
-            _receive_all(folder, missing, report, patience or Patience())
+            amount = _amount(folder, missing)
+            report(amount)
+            print(f"{folder}: {amount}", file=sys.stderr)
+            _receive_all(folder, missing, report, patience or Patience(), key)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written to ({error.strerror})") from error
+        raise InputError(
+            f"{folder}: cannot be written to ({error.strerror}); what has arrived is kept, see to "
+            "that and run again to go on"
+        ) from error
+
+
+def fetch_text(url: str, patience: Patience, key: Key | None = None) -> str:
+    """A short text of which no hash is published, such as the list of them: whole or not at all.
+
+    Raises:
+        InputError: in one line, why it could not be had.
+    """
+    tries = 0
+    while True:
+        try:
+            with _answer(url, {"Accept-Encoding": "identity"}, patience, key) as response:
+                _check_answer(url, response, key)
+                # Else the end of the connection would pass for that of the text.
+                if response.raw.length_remaining is None and not response.raw.chunked:
+                    raise InputError(f"{url}: answers without saying how long it is")
+                return response.content.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{url}: answers with something else than text") from None
+        except requests.RequestException:
+            again = _breaks_off(patience)
+        except _Again as error:
+            again = error
+        tries += 1
+        time.sleep(_pause(url, again, tries, patience))
+
+
+def _amount(folder: Path, files: Sequence[Published]) -> str:
+    """How much is to come, for a log.
+
+    Raises:
+        InputError: the disk does not have that much room.
+    """
+    parts = (folder / STAGING / f"{file.name}.part" for file in files)
+    arrived = sum(part.stat().st_size for part in parts if part.exists())
+    need = max(sum(file.size for file in files) - arrived, 0) / 1e9
+    free = shutil.disk_usage(folder).free / 1e9
+    if need > free:
+        raise InputError(
+            f"{folder}: {len(files)} files of about {need:.1f} GB are to come, and {free:.1f} GB "
+            "are free; make room, or set source.folder to a larger disk"
+        )
+    size = f"about {need:.1f} GB, " if need else ""
+    return f"{len(files)} files to come, {size}{free:.1f} GB free"
 
 
 @contextmanager
@@ -113,12 +180,13 @@ def _receive_all(
     files: Sequence[Published],
     report: Callable[[str], None],
     patience: Patience,
+    key: Key | None,
 ) -> None:
     failures = []
     stop = threading.Event()
     with _progress(len(files)) as progress, ThreadPoolExecutor(PARALLEL) as pool:
         jobs = {
-            pool.submit(_receive, folder, file, patience, stop, progress.add_bytes): file
+            pool.submit(_receive, folder, file, patience, key, stop, progress.add_bytes): file
             for file in files
         }
         try:
@@ -146,6 +214,7 @@ def _receive(
     folder: Path,
     file: Published,
     patience: Patience,
+    key: Key | None,
     stop: threading.Event,
     add_bytes: Callable[[int], None],
 ) -> None:
@@ -157,7 +226,7 @@ def _receive(
     tries, furthest, wrong = 0, part.stat().st_size, False
     while not stop.is_set():
         try:
-            _continue(file.url, part, patience, stop, add_bytes)
+            _continue(file.url, part, patience, key, stop, add_bytes)
             if not stop.is_set():
                 _check(file, part)
                 part.replace(place)
@@ -166,14 +235,25 @@ def _receive(
             size = part.stat().st_size
             tries = 1 if size > furthest else tries + 1
             furthest = max(size, furthest)
-            if tries >= patience.tries or (wrong and isinstance(again, _WrongHash)):
-                kind = _Hopeless if isinstance(again, _NoConnection) else InputError
-                raise kind(f"{file.url}: {again}") from None
+            if wrong and isinstance(again, _WrongHash):
+                raise InputError(f"{file.url}: {again}") from None
             wrong = wrong or isinstance(again, _WrongHash)
-            pause = patience.pause * 2 ** (tries - 1) if again.after is None else again.after
-            if pause > patience.longest_pause:
-                raise InputError(f"{file.url}: {again}; run again in {pause:.0f} s") from None
-            stop.wait(pause)
+            stop.wait(_pause(file.url, again, tries, patience))
+
+
+def _pause(url: str, again: _Again, tries: int, patience: Patience) -> float:
+    """Seconds until the next try, after so many without success.
+
+    Raises:
+        InputError: there is to be none.
+    """
+    if tries >= patience.tries:
+        kind = _Hopeless if isinstance(again, _NoConnection) else InputError
+        raise kind(f"{url}: {again}") from None
+    pause = patience.pause * 2 ** (tries - 1) if again.after is None else again.after
+    if pause > patience.longest_pause:
+        raise InputError(f"{url}: {again}; run again in {pause:.0f} s") from None
+    return pause
 
 
 def _check(file: Published, part: Path) -> None:
@@ -193,6 +273,7 @@ def _continue(
     url: str,
     part: Path,
     patience: Patience,
+    key: Key | None,
     stop: threading.Event,
     add_bytes: Callable[[int], None],
 ) -> None:
@@ -201,10 +282,12 @@ def _continue(
     headers = {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-    with _answer(url, headers, patience) as response:
-        mode = _mode(url, response, part, offset)
-        if mode is None:
+    with _answer(url, headers, patience, key) as response:
+        if response.status_code == 416 and offset:
             return
+        _check_answer(url, response, key)
+        mode = _mode(response, part, offset)
+        _check_room(part, response)
         with part.open(mode) as out:
             try:
                 for chunk in response.iter_content(CHUNK):
@@ -213,14 +296,21 @@ def _continue(
                     if stop.is_set():
                         return
             except requests.RequestException:
-                raise _Again(f"breaks off, or sends nothing for {patience.stall:g} s") from None
+                raise _breaks_off(patience) from None
 
 
-def _answer(url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
+def _breaks_off(patience: Patience) -> _Again:
+    return _Again(f"breaks off, or sends nothing for {patience.stall:g} s")
+
+
+def _answer(
+    url: str, headers: dict[str, str], patience: Patience, key: Key | None
+) -> requests.Response:
     # What requests raises is not shown: it may quote the address that was asked for in the end.
     try:
         timeout = (patience.connect, patience.stall)
-        return requests.get(url, headers=headers, stream=True, timeout=timeout)
+        asked = key.use(url) if key else url
+        return requests.get(asked, headers=headers, stream=True, timeout=timeout)
     except requests.exceptions.SSLError:
         raise _Hopeless(f"{url}: its certificate is not valid; choose another mirror") from None
     except requests.ReadTimeout:
@@ -233,11 +323,12 @@ def _answer(url: str, headers: dict[str, str], patience: Patience) -> requests.R
         raise InputError(f"{url}: cannot be asked for ({type(error).__name__})") from None
 
 
-def _mode(url: str, response: requests.Response, part: Path, offset: int) -> str | None:
-    """How the part is opened for what comes: on at its end, anew, or not as nothing more comes."""
+def _check_answer(url: str, response: requests.Response, key: Key | None) -> None:
+    """Raises what is to be done where it is not the file or a part of it that comes."""
     status = response.status_code
-    if status == 416 and offset:
-        return None
+    page = response.headers.get("Content-Type", "").startswith("text/html")
+    if key and (status in (401, 403) or (page and status == 200)):
+        raise _Hopeless(f"{url}: {key.refused}")
     if status in (429, 503):
         raise _Again(f"answers {status}, too busy", _retry_after(response))
     if status >= 500:
@@ -245,18 +336,32 @@ def _mode(url: str, response: requests.Response, part: Path, offset: int) -> str
     if status == 404:
         raise InputError(f"{url}: answers 404, no such file there; correct the address")
     if status not in (200, 206):
-        raise InputError(f"{url}: answers {status} {response.reason}")
-    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise InputError(f"{url}: answers {status}, which does not give the file")
+    if page:
         raise InputError(
             f"{url}: answers with a web page in place of the file, for instance to log in; open "
             "it in a browser"
         )
-    if status == 200:
+
+
+def _mode(response: requests.Response, part: Path, offset: int) -> str:
+    """How the part is opened for what comes: on at its end, or anew."""
+    if response.status_code == 200:
         return "wb"
     if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
         part.write_bytes(b"")
         raise _Again("answers with another part of the file than was asked for")
     return "ab"
+
+
+def _check_room(part: Path, response: requests.Response) -> None:
+    length = int(response.raw.length_remaining or 0)
+    free = shutil.disk_usage(part.parent).free
+    if length > free:
+        raise _Hopeless(
+            f"{part.name.removesuffix('.part')}: {length / 1e9:.2f} GB are to come, and "
+            f"{free / 1e9:.2f} GB are free; make room and run again to go on"
+        )
 
 
 def _retry_after(response: requests.Response) -> float | None:

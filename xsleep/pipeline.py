@@ -26,15 +26,25 @@ from xsleep.windows import check_enough
 
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
     """Fetch the files that are missing in the source's folder, and list them."""
+    from xsleep.databases import dreams
     from xsleep.fetching import fetch
+    from xsleep.servers import key_of, list_files
+    from xsleep.unpacking import unpack
 
+    list_files(source, report)
     files = to_fetch(source)
     try:
-        fetch(source.folder, files, report)
+        fetch(source.folder, files, report, key=key_of(source))
     except InputError as error:
+        apply = f"; apply for access at {source.apply}" if source.apply else ""
         raise InputError(
-            f"{error} (or set source.fetch.url to a mirror, or put the files into {source.folder})"
+            f"{error} (or set source.fetch.url to a mirror, or put the files into "
+            f"{source.folder}{apply})"
         ) from None
+    if source.reader in dreams.COLLECTIONS:
+        for file in files:
+            packed = dreams.COLLECTIONS[source.reader].packed
+            unpack(source.folder / file.name, source.folder, packed)
     with store.whole(out) as temporary:
         temporary.write_text("".join(f"{file.digest}  {file.name}\n" for file in files))
 

@@ -363,12 +363,23 @@ WITH_PUBLISHED_FOLDS = {"sleep-edf-20", "sleep-edf-78", "sleep-edf-st", "mass"}
 """Readers of the databases in ``published_folds.csv``."""
 
 
-FETCHED = ("sleep-edf-20", "sleep-edf-78", "sleep-edf-st")
+FETCHED = (
+    "sleep-edf-20",
+    "sleep-edf-78",
+    "sleep-edf-st",
+    "dreams",
+    "dreams-subjects-aasm",
+    "dreams-subjects-rk",
+    "physio2018",
+    "shhs",
+)
 """Readers of the databases whose files are published with a hash of each."""
 
 
 class FetchSettings(Settings):
-    """Where files that are missing are fetched from: the address of the folder that has them."""
+    """Where files that are missing are fetched from: the address of the folder or site that has
+    them, as in the configuration of each database; that of a mirror may take its place.
+    """
 
     url: str
 

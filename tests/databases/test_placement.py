@@ -2,8 +2,10 @@
 
 import pytest
 
+from xsleep.databases import open_database
 from xsleep.databases.base import Entry
 from xsleep.databases.placement import placement
+from xsleep.settings import Source
 
 
 @pytest.fixture
@@ -40,3 +42,63 @@ def test_a_link_to_nowhere_is_missing(tmp_path, entries):
     path.unlink()
     path.symlink_to(tmp_path / "unmounted")
     assert placement(tmp_path, entries) == "1 of 10 files are missing (00.xml)"
+
+
+def put(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+@pytest.mark.parametrize(
+    ("reader", "names", "line"),
+    [
+        (
+            "mass",
+            ["SS1/01-01-0001 PSG.edf", "SS1/01-01-0001 Base.edf", "SS2/01-02-0001 PSG.edf"],
+            "397 of 400 files are missing (01-01-0002 Base.edf, 01-01-0002 PSG.edf, "
+            "01-01-0003 Base.edf, ...)",
+        ),
+        (
+            "shhs",
+            [
+                *("edfs/shhs1/shhs1-200001.edf", "edfs/shhs1/shhs1-200002.edf"),
+                "annotations-events-nsrr/shhs1/shhs1-200001-nsrr.xml",
+                "annotations-events-nsrr/shhs1/shhs1-200003-nsrr.xml",
+            ],
+            "1 of 4 files are missing (shhs1-200002-nsrr.xml), 1 are surplus "
+            "(shhs1-200003-nsrr.xml)",
+        ),
+        (
+            "physio2018",
+            [
+                "tr03-0005/tr03-0005.hea",
+                "tr03-0005/tr03-0005.mat",
+                "tr03-0005/tr03-0005-arousal.mat",
+            ],
+            "1 of 3 files are missing (tr03-0005.arousal), 1 are surplus (tr03-0005-arousal.mat)",
+        ),
+        (
+            "own",
+            ["01.edf", "01.csv", "02.edf", "03.csv"],
+            "1 of 4 files are missing (02.csv), 1 are surplus (03.csv)",
+        ),
+        (
+            "dreams-subjects-aasm",
+            [
+                *("subject1.edf", "HypnogramAASM_subject1.txt", "HypnogramR&K_subject1.txt"),
+                "subject2.edf",
+            ],
+            "1 of 4 files are missing (HypnogramAASM_subject2.txt), 1 are surplus "
+            "(HypnogramR&K_subject1.txt)",
+        ),
+    ],
+)
+def test_of_every_database_a_signal_without_scoring_and_the_reverse_is_noticed(
+    tmp_path, reader, names, line
+):
+    put(tmp_path, *names)
+    hypnogram = {"file": "{name}.csv", "stages": {"W": "W"}} if reader == "own" else None
+    source = Source(reader=reader, folder=tmp_path, labels={}, hypnogram=hypnogram)
+    assert placement(tmp_path, open_database(source).entries()) == line

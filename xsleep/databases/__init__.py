@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from xsleep.databases import dreams
-from xsleep.databases.base import Database, Entry, Published
+from collections.abc import Mapping, Sequence
+
+from xsleep.databases import dreams, listing
+from xsleep.databases.base import STAGING, Database, Entry, Published
+from xsleep.databases.listing import Listed
 from xsleep.databases.mass import Mass
 from xsleep.databases.own import Own
 from xsleep.databases.physio2018 import Physio2018
@@ -18,7 +21,15 @@ from xsleep.databases.sleep_edf import (
 )
 from xsleep.settings import Source
 
-__all__ = ["Database", "Entry", "Published", "open_database", "to_fetch"]
+__all__ = ["Database", "Entry", "Published", "missing", "open_database", "to_fetch"]
+
+PATHS = {
+    **dict.fromkeys(("sleep-edf-20", "sleep-edf-78", "sleep-edf-st"), ""),
+    **dict.fromkeys(dreams.COLLECTIONS, "records/2650142/files/"),
+    "physio2018": "training/",
+    "shhs": "datasets/shhs/files/polysomnography/",
+}
+"""What is between the address that the configuration gives and a file's path, by reader."""
 
 
 def open_database(source: Source) -> Database:
@@ -27,15 +38,16 @@ def open_database(source: Source) -> Database:
         cohort = Cohort(**source.cohort.model_dump())
         return SimulatedCohort(source.folder, source.labels, cohort)
     if source.reader in dreams.COLLECTIONS:
-        return dreams.Dreams(source.folder, source.labels, dreams.COLLECTIONS[source.reader])
+        collection = dreams.COLLECTIONS[source.reader]
+        return dreams.Dreams(source.folder, source.labels, collection, source.fetch is not None)
     if source.reader == "mass":
         return Mass(source.folder, source.labels)
     if source.reader == "own":
         return Own(source.folder, source.labels, source.hypnogram, source.subject)
     if source.reader == "physio2018":
-        return Physio2018(source.folder, source.labels)
+        return Physio2018(source.folder, source.labels, published(source))
     if source.reader == "shhs":
-        return Shhs(source.folder, source.labels, source.lowest_rate)
+        return Shhs(source.folder, source.labels, source.lowest_rate, published(source))
     nights = {
         "sleep-edf-20": lambda: cassette_nights(20),
         "sleep-edf-78": cassette_nights,
@@ -44,16 +56,33 @@ def open_database(source: Source) -> Database:
     return SleepEdf(source.folder, source.labels, nights, fetched=source.fetch is not None)
 
 
-def to_fetch(source: Source) -> list[Published]:
-    """The files of the source's recordings that are missing in its folder and can be fetched."""
+def published(source: Source) -> Mapping[str, Listed]:
+    """Path below the folder to what is published of each file that can be fetched."""
+    if source.fetch is None:
+        return {}
+    if source.reader.startswith("sleep-edf"):
+        return {name: Listed(digest) for name, digest in published_hashes().items()}
+    return listing.read(source.folder)
+
+
+def missing(source: Source, entries: Sequence[Entry]) -> list[str]:
+    """Paths below the folder of what is to be fetched for these recordings."""
     if source.fetch is None:
         return []
-    missing = [
-        path
-        for entry in open_database(source).entries()
-        for path in entry.files
-        if not path.exists()
-    ]
-    base = source.fetch.url.rstrip("/")
-    hashes = published_hashes()
-    return [Published(f"{base}/{path.name}", path.name, hashes[path.name]) for path in missing]
+    if source.reader in dreams.COLLECTIONS:
+        return dreams.COLLECTIONS[source.reader].missing_archive(source.folder, entries)
+    there = published(source)
+    paths = (path for entry in entries for path in entry.files if not path.exists())
+    names = (path.relative_to(source.folder).as_posix() for path in paths)
+    return [name for name in names if name in there]
+
+
+def to_fetch(source: Source) -> list[Published]:
+    """The files of the source's recordings that are missing in its folder and can be fetched."""
+    there = published(source)
+    files = []
+    for name in missing(source, open_database(source).entries()):
+        on_server = name.removeprefix(f"{STAGING}/")
+        url = f"{source.fetch.url.rstrip('/')}/{PATHS[source.reader]}{on_server}"
+        files.append(Published(url, name, *there[on_server]))
+    return files

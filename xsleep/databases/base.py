@@ -28,19 +28,25 @@ class Entry:
     files: tuple[Path, ...]
 
 
+STAGING = ".fetching"
+"""Folder in a database's folder for what has not arrived whole."""
+
+
 @dataclass(frozen=True)
 class Published:
     """A file as its database publishes it.
 
     Attributes:
-        url: where it is had.
+        url: where it is had, as it may be shown.
         name: its path below the database's folder.
         digest: its MD5, SHA-1 or SHA-256 in hexadecimal.
+        size: bytes, roughly; 0 where it is not known.
     """
 
     url: str
     name: str
     digest: str
+    size: int = 0
 
 
 class Database(Protocol):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.databases import edf
-from xsleep.databases.base import Entry, files
+from xsleep.databases.base import STAGING, Entry, files
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import label
@@ -50,6 +50,8 @@ class Collection:
         scoring: the rules that it was scored by.
         epoch: seconds that scoring was done in.
         slack: seconds by which hypnogram and signal may differ in length.
+        archive: that it is published in.
+        count: recordings in the archive.
     """
 
     signals: str
@@ -57,26 +59,57 @@ class Collection:
     scoring: str
     epoch: int
     slack: int
+    archive: str
+    count: int
+
+    @property
+    def packed(self) -> tuple[str, str]:
+        """Patterns of the names of its files in the archive, in either scoring."""
+        return f"{self.signals}*.edf", f"Hypnogram*_{self.signals}*.txt"
+
+    def missing_archive(self, folder: Path, entries: Sequence[Entry]) -> list[str]:
+        """Path of the archive below the folder, if it is to be fetched or unpacked.
+
+        That is where no recording is there, as all come at once; and where the archive is, as it
+        is deleted once all of it is in its place.
+        """
+        path = f"{STAGING}/{self.archive}"
+        some = any(entry.files[0].exists() for entry in entries)
+        return [] if some and not (folder / path).exists() else [path]
 
 
 COLLECTIONS = {
-    "dreams": Collection("excerpt", "Hypnogram_excerpt", "R&K", 20, 0),
-    "dreams-subjects-aasm": Collection("subject", "HypnogramAASM_subject", "AASM", 30, 60),
-    "dreams-subjects-rk": Collection("subject", "HypnogramR&K_subject", "R&K", 20, 60),
+    "dreams": Collection("excerpt", "Hypnogram_excerpt", "R&K", 20, 0, "DatabaseSpindles.rar", 8),
+    "dreams-subjects-aasm": Collection(
+        "subject", "HypnogramAASM_subject", "AASM", 30, 60, "DatabaseSubjects.rar", 20
+    ),
+    "dreams-subjects-rk": Collection(
+        "subject", "HypnogramR&K_subject", "R&K", 20, 60, "DatabaseSubjects.rar", 20
+    ),
 }
 """By the reader that the configuration names."""
 
 
 class Dreams:
-    """A collection in ``folder``; ``channels`` has for each channel the labels to try in turn."""
+    """A collection in ``folder``.
+
+    Args:
+        channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
+        fetched: whether the archive will be fetched where the folder has no recording.
+    """
 
     def __init__(
-        self, folder: Path, channels: Mapping[str, Sequence[str]], collection: Collection
+        self,
+        folder: Path,
+        channels: Mapping[str, Sequence[str]],
+        collection: Collection,
+        fetched: bool = False,
     ) -> None:
         self.folder = folder
         self.channels = channels
         self.collection = collection
         self.scoring = collection.scoring
+        self.fetched = fetched
 
     def entries(self) -> list[Entry]:
         signals, hypnogram = self.collection.signals, self.collection.hypnogram
@@ -85,6 +118,8 @@ class Dreams:
             for path in files(self.folder, "*.edf")
             if (match := re.fullmatch(rf"{signals}(\d+)", path.stem))
         )
+        if not numbers and self.fetched:
+            numbers = range(1, self.collection.count + 1)
         if not numbers:
             raise InputError(
                 f"{self.folder}: no DREAMS {signals} there ({signals}1.edf, ...); set the folder "

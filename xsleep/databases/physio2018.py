@@ -8,7 +8,7 @@ not scored. Events are notes that open and close, ``(arousal_rera`` and ``arousa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,17 +40,29 @@ STAGE_NOTES = {
 FOLDERS = "t[re][0-9][0-9]-[0-9][0-9][0-9][0-9]"
 
 
+KINDS = ("hea", "mat", "arousal")
+
+
 class Physio2018:
-    """The records in ``folder``; ``channels`` maps each channel to the labels to try in turn."""
+    """The records in ``folder``.
+
+    Args:
+        channels: for each of EEG, EOG and EMG, the labels to try in turn.
+        listed: the files of the records that there are; without them, those in the folder.
+    """
 
     scoring = "AASM"
 
-    def __init__(self, folder: Path, channels: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, folder: Path, channels: Mapping[str, Sequence[str]], listed: Collection[str] = ()
+    ) -> None:
         self.folder = folder
         self.channels = channels
+        self.listed = listed
 
     def entries(self) -> list[Entry]:
-        records = sorted(self.folder.glob(FOLDERS))
+        records = sorted({(self.folder / name).parent for name in self.listed})
+        records = records or sorted(self.folder.glob(FOLDERS))
         if not records:
             raise InputError(
                 f"{self.folder}: no record of the Challenge there (tr03-0005/tr03-0005.hea, ...); "
@@ -60,7 +72,7 @@ class Physio2018:
             Entry(
                 record.name,
                 record.name,
-                tuple(record / f"{record.name}.{kind}" for kind in ("hea", "mat", "arousal")),
+                tuple(record / f"{record.name}.{kind}" for kind in KINDS),
             )
             for record in records
         ]

@@ -8,7 +8,7 @@ Profusion, from which it was made.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from xsleep.databases import edf
@@ -28,19 +28,26 @@ class Shhs:
     Args:
         channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
         lowest_rate: hertz at which a channel must be sampled.
+        listed: the files of the nights that there are; without them, those in the folder.
     """
 
     scoring = "R&K"
 
     def __init__(
-        self, folder: Path, channels: Mapping[str, Sequence[str]], lowest_rate: float
+        self,
+        folder: Path,
+        channels: Mapping[str, Sequence[str]],
+        lowest_rate: float,
+        listed: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self.channels = channels
         self.lowest_rate = lowest_rate
+        self.listed = listed
 
     def entries(self) -> list[Entry]:
-        nights = [
+        nights = sorted(self.folder / name for name in self.listed if name.endswith(".edf"))
+        nights = nights or [
             path
             for path in files(self.folder / "edfs" / VISIT, f"{VISIT}-*.edf")
             if re.fullmatch(rf"{VISIT}-\d{{6}}", path.stem)
