@@ -9,6 +9,7 @@ from tests.serving import TOKEN, Server
 from xsleep.databases import listing, missing, open_database, to_fetch
 from xsleep.databases.listing import Listed
 from xsleep.errors import InputError
+from xsleep.fetching import fetch
 from xsleep.servers import SIGNAL_BYTES, key_of, list_files
 from xsleep.settings import Source
 
@@ -63,7 +64,7 @@ def refused(source, message):
     with pytest.raises(InputError) as error:
         list_files(source, print)
     assert message in str(error.value)
-    assert "\n" not in str(error.value) and TOKEN not in str(error.value)
+    assert "\n" not in str(error.value) and "42-secret" not in str(error.value)
     assert str(error.value).endswith("and set source.fetch to null)")
     assert not listing.exists(source.folder)
 
@@ -161,6 +162,17 @@ def test_a_token_that_is_not_accepted_is_one_line_at_once(server, shhs, fault):
     server.faults[address] = [fault]
     refused(shhs, f"{EDFS}: the server does not accept the token in NSRR_TOKEN")
     assert server.asked[address] == 1
+
+
+def test_what_the_library_logs_of_an_address_does_not_show_the_token(server, shhs, caplog):
+    caplog.set_level("DEBUG")
+    list_files(shhs, print)
+    files = to_fetch(shhs)
+    for address in server.files:
+        server.faults[address] = [("damaged_header",)]
+    fetch(shhs.folder, files, print, key=key_of(shhs))
+    assert missing(shhs, open_database(shhs).entries()) == []
+    assert "42-secret" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ CHUNK = 1 << 14
 """Bytes written at a time; up to as many are lost where a connection breaks."""
 
 # It quotes the addresses that are asked for, which may hold a key.
-logging.getLogger("urllib3").propagate = False
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
