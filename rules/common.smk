@@ -14,7 +14,7 @@ from xsleep.databases import missing, open_database
 from xsleep.databases.placement import placement
 from xsleep.errors import InputError
 from xsleep.folds import published_count
-from xsleep.servers import LISTED, list_files
+from xsleep.servers import RECORDINGS_LISTED, list_files
 
 # A plan is millions of objects that stay. Going through them as often as Python does, for those that
 # may go, takes a twelfth of the time.
@@ -32,7 +32,7 @@ TO_FETCH = {}
 def database_entries(database):
     source = WORKFLOW.sources[database].source
     try:
-        if source.reader in LISTED:
+        if source.reader in RECORDINGS_LISTED:
             list_files(
                 source, lambda line: print(f"{database}: {line}", file=sys.stderr)
             )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TOKEN = "NSRR_TOKEN"
 
-LISTED = ("physio2018", "shhs")
+RECORDINGS_LISTED = ("physio2018", "shhs")
 """Readers of the databases whose recordings are known from the server's list alone."""
 
 SIGNAL_BYTES = 135_000_000
@@ -50,7 +50,7 @@ def list_files(source: Source, report: Callable[[str], None]) -> None:
     url = source.fetch.url.rstrip("/")
     report(f"asking {url} which files there are")
     try:
-        listing.write(source.folder, _LISTS[source.reader](source, url))
+        listing.write(source.folder, _LISTS[source.reader](url))
     except InputError as error:
         raise InputError(
             f"{error} (or put the files into {source.folder} and set source.fetch to null)"
@@ -65,15 +65,17 @@ def key_of(source: Source) -> Key | None:
     Raises:
         InputError: there is no token in the environment.
     """
+    return _nsrr_key() if source.reader == "shhs" else None
+
+
+def _nsrr_key() -> Key:
     from xsleep.fetching import Key
 
-    if source.reader != "shhs":
-        return None
     refused = (
         f"the server does not accept the token in {TOKEN} for this; copy it anew from "
         "https://sleepdata.org/token, and see there that your request was granted"
     )
-    _with_token("")
+    _with_token("")  # which says so where there is none
     return Key(_with_token, refused)
 
 
@@ -107,7 +109,7 @@ def _ask_json(
         raise InputError(f"{url}: answers with something else than the list of files") from None
 
 
-def _physio2018(source: Source, url: str) -> dict[str, Listed]:
+def _physio2018(url: str) -> dict[str, Listed]:
     sums = f"{url}/SHA256SUMS.txt"
     kinds = "|".join(KINDS)
     found = re.findall(
@@ -123,7 +125,7 @@ def _physio2018(source: Source, url: str) -> dict[str, Listed]:
     return files
 
 
-def _dreams(source: Source, url: str) -> dict[str, Listed]:
+def _dreams(url: str) -> dict[str, Listed]:
     def read(answer: Any) -> dict[str, Listed]:
         archives = {collection.archive for collection in dreams.COLLECTIONS.values()}
         found = {file["key"]: file for file in answer["files"]}
@@ -135,7 +137,7 @@ def _dreams(source: Source, url: str) -> dict[str, Listed]:
     return _ask_json(f"{url}/api/records/2650142", read)
 
 
-def _shhs(source: Source, url: str) -> dict[str, Listed]:
+def _shhs(url: str) -> dict[str, Listed]:
     def read(answer: Any) -> dict[str, Listed]:
         found = ((SHHS_FILES.fullmatch(file["full_path"]), file) for file in answer)
         return {
@@ -144,10 +146,10 @@ def _shhs(source: Source, url: str) -> dict[str, Listed]:
             if match
         }
 
-    files = {}
+    files, key = {}, _nsrr_key()
     for folder in ("edfs/shhs1", "annotations-events-nsrr/shhs1"):
         address = f"{url}/api/v1/datasets/shhs/files.json?path=polysomnography/{folder}"
-        there = _ask_json(address, read, key_of(source))
+        there = _ask_json(address, read, key)
         if not there:
             raise InputError(f"{address}: lists no file of the first visit")
         files |= there
