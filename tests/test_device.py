@@ -9,3 +9,17 @@ def test_networks_compute_in_float32_proper():
     assert device.best().type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_a_share_of_a_gpu_is_a_limit_and_what_is_free_is_at_most_that(monkeypatch):
+    """Several folds on one GPU: each takes its share, also while the others have not begun."""
+    shares = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *given: (20e9, 24e9))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", shares.append)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda *given: shares[-1])
+    device.limit_memory(None)
+    assert not shares
+    device.limit_memory(6600)
+    assert shares == [6e9 / 24e9]
+    assert device.free_memory(torch.device("cuda")) == 6e9

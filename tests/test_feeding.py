@@ -47,7 +47,7 @@ def test_recordings_on_the_device_give_the_same_minibatches(sequences):
 def test_recordings_stay_on_a_gpu_that_half_of_is_enough_for_them(sequences, spare, monkeypatch):
     size = (8 + 9 + 10) * (3000 + 29 * 129) * 2 * 4  # epochs, values, channels, bytes
     device = SimpleNamespace(type="cuda")
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda given: (2 * size + spare, 10**12))
+    monkeypatch.setattr(feeding, "free_memory", lambda given: 2 * size + spare)
     resident = []
 
     def recorded(sequences, views, given):

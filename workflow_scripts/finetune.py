@@ -1,10 +1,11 @@
 from pathlib import Path
 
-from xsleep import runs
+from xsleep import device, runs
 from xsleep.console import job
 from xsleep.settings import TrainingSettings
 
 with job(snakemake.log[0]) as report:
+    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     wildcards, run = snakemake.wildcards, snakemake.params.run
     runs.finetune_run(
         {

@@ -1,9 +1,10 @@
 from pathlib import Path
 
-from xsleep import runs
+from xsleep import device, runs
 from xsleep.console import job
 
 with job(snakemake.log[0]):
+    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     runs.score_run(
         Path(snakemake.input.model),
         Path(snakemake.input.folds),

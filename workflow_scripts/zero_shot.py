@@ -1,10 +1,11 @@
 from pathlib import Path
 
-from xsleep import runs
+from xsleep import device, runs
 from xsleep.console import job
 from xsleep.settings import Source
 
 with job(snakemake.log[0]):
+    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     database = snakemake.params.database
     runs.zero_shot(
         database,

@@ -19,3 +19,24 @@ def best() -> torch.device:
     torch.backends.cudnn.allow_tf32 = TF32
     torch.backends.cuda.matmul.allow_tf32 = TF32
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+CONTEXT = 600
+"""Megabytes, about, that CUDA itself takes for a process; PyTorch does not count them."""
+
+
+def limit_memory(megabytes: int | None) -> None:
+    """Let this process take no more of a GPU than its share, so that others find theirs.
+
+    What needs more fails with PyTorch's message, which says how much there was.
+    """
+    if megabytes and torch.cuda.is_available():
+        total = torch.cuda.mem_get_info()[1]
+        share = max(megabytes - CONTEXT, 0) * 1_000_000 / total
+        torch.cuda.set_per_process_memory_fraction(min(share, 1.0))
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes of a GPU that are free and in this process's share."""
+    free, total = torch.cuda.mem_get_info(device)
+    return min(free, total * torch.cuda.get_per_process_memory_fraction(device))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsleep.device import free_memory
 from xsleep.sequences import SHAPES, TrainingSequences, ahead, read
 
 Batch = tuple[dict[str, Tensor], Tensor]
@@ -28,7 +29,7 @@ def batches(
 ) -> Iterator[Batch]:
     """The minibatches of these steps: on the device, or in the memory it is best fed from."""
     on_gpu = device.type == "cuda"
-    if on_gpu and _size(sequences, views) <= SHARE * torch.cuda.mem_get_info(device)[0]:
+    if on_gpu and _size(sequences, views) <= SHARE * free_memory(device):
         return map(Resident(sequences, views, device).batch, steps)
 
     def load(step: int) -> Batch:
