@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from xsleep.errors import InputError
@@ -13,7 +14,10 @@ from xsleep.errors import InputError
 
 @contextmanager
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
-    """A function that adds a line to the log; an ``InputError`` ends the job with its line."""
+    """A function that adds a line to the log.
+
+    An ``InputError`` or a full disk ends the job with one line.
+    """
     with Path(log).open("w", buffering=1) as file:
 
         def report(line: str) -> None:
@@ -21,7 +25,13 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
 
         try:
             yield report
-        except InputError as error:
-            report(f"error: {error}")
-            print(f"error: {error}", file=sys.stderr)
+        except (InputError, OSError) as error:
+            line = f"error: {error}"
+            if isinstance(error, OSError):
+                if error.errno != errno.ENOSPC:
+                    raise
+                line += "; make room (df -h) and give the same command again"
+            print(line, file=sys.stderr)
+            with suppress(OSError):  # the log may be on the full disk
+                report(line)
             raise SystemExit(1) from None
