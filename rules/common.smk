@@ -137,6 +137,13 @@ def run_preset(wildcards):
     )
 
 
+def growing(resource):
+    """Memory or minutes of a run as its preset says, and as much more at each further attempt."""
+    return lambda wildcards, attempt: attempt * getattr(
+        run_preset(wildcards).resources, resource
+    )
+
+
 def training_settings(wildcards, finetuning=False):
     """Settings of a run's training, with what differs for its system."""
     return run_preset(wildcards).training_of(SYSTEMS[wildcards.system], finetuning)
@@ -342,3 +349,30 @@ def show_results():
 def is_made(path):
     """Whether this run made a file."""
     return Path(path).exists() and Path(path).stat().st_mtime >= STARTED
+
+
+def show_failures():
+    """Which jobs failed for good, whose log says why, and how to go on."""
+    jobs = [
+        job
+        for failed in workflow.scheduler.failed
+        for job in (failed.jobs if failed.is_group() else [failed])
+        if not all(Path(path).exists() for path in job.output)
+    ]
+    # Of a group that was refused no job has a log; the reason stands above.
+    lines = {
+        f"failed: {job.rule.name}, "
+        + (f"see {job.log[0]}" if Path(job.log[0]).exists() else "which did not start")
+        for job in jobs
+    }
+    print(*sorted(lines)[:20], sep="\n", file=sys.stderr)
+    if Path(".snakemake/slurm_logs").exists():
+        print(
+            "What Slurm said: .snakemake/slurm_logs; see docs/cluster.md",
+            file=sys.stderr,
+        )
+    print(
+        "To go on, mend the cause and give the same command again: what is finished stays, "
+        "and a training goes on from its last evaluation.",
+        file=sys.stderr,
+    )

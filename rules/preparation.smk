@@ -17,9 +17,9 @@ rule prepare:
         "../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         # Minutes: a recording of 24 hours takes seconds.
-        runtime=lambda wildcards: 10 + len(batch(wildcards)),
+        runtime=lambda wildcards, attempt: attempt * (10 + len(batch(wildcards))),
     params:
         version=store.VERSION,
         source=source_params,

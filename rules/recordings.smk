@@ -34,8 +34,8 @@ rule simulate:
         "../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         cohort=lambda wildcards: WORKFLOW.sources[
             wildcards.database

@@ -13,8 +13,8 @@ rule score:
         "../environment.yml"
     threads: lambda wildcards: run_preset(wildcards).resources.threads
     resources:
-        mem_mb=lambda wildcards: run_preset(wildcards).resources.mem_mb,
-        runtime=60,
+        mem_mb=growing("mem_mb"),
+        runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
     params:
         scoring=lambda wildcards: training_settings(wildcards).model_dump(

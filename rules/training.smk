@@ -16,8 +16,8 @@ rule train:
         "../environment.yml"
     threads: lambda wildcards: run_preset(wildcards).resources.threads
     resources:
-        mem_mb=lambda wildcards: run_preset(wildcards).resources.mem_mb,
-        runtime=lambda wildcards: run_preset(wildcards).resources.runtime,
+        mem_mb=growing("mem_mb"),
+        runtime=growing("runtime"),
         gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
     params:
         # In one, as a plan of thousands of runs takes its time function by function.
