@@ -1,5 +1,6 @@
 # make table2         set up .venv, then Table 2 on the embedded cohort
 # make test           set up .venv, then the tests
+# make test-slurm     install and start a Slurm, as root, and run the workflow through it (8 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
 # make lock           write requirements.lock anew from pyproject.toml
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 test test-kernels bench lock
+.PHONY: table2 test test-slurm test-kernels bench lock
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -21,6 +22,10 @@ test: $(VENV)/ready
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	pytest
+
+# All that it starts ends with it; without root or apt-get it says so and is skipped.
+test-slurm: $(VENV)/ready
+	pytest -m slurm -rs -s tests/slurm
 
 test-kernels: $(VENV)/ready
 	pip install --quiet --disable-pip-version-check --editable '.[kernels]'

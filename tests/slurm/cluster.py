@@ -1,0 +1,214 @@
+"""A Slurm of two nodes on this machine, with accounting and a stand-in GPU each, for the tests.
+
+It listens on ports of its own, keeps its files in one folder, and is gone when the block ends. Only
+two links are elsewhere: what a job starts looks for the configuration in ``/etc/slurm``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+PACKAGES = ("slurmctld", "slurmd", "slurmdbd", "slurm-client", "mariadb-server")
+CONFIGURATION = Path("/etc/slurm")
+NODES = ("node1", "node2")
+
+SLURM_CONF = """\
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort=16817
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/none
+CredType=cred/none
+AuthInfo=cred_expire=5
+StateSaveLocation={folder}/state
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdPidFile={folder}/%n.pid
+SlurmdLogFile={folder}/%n.log
+SlurmdSpoolDir={folder}/spool-%n
+SlurmdParameters=config_overrides
+SlurmdTimeout=10
+KillWait=2
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=16819
+AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
+SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=0
+NodeName=DEFAULT CPUs=2 RealMemory=8000 Gres=gpu:standin:2
+NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port=16821
+NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port=16822
+PartitionName=main Nodes=ALL Default=YES MaxTime=600 PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=600 PriorityTier=2
+"""
+
+GRES_CONF = """\
+NodeName=node[1-2] Name=gpu Type=standin File=/dev/null,/dev/zero
+"""
+
+SLURMDBD_CONF = """\
+AuthType=auth/none
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort=16819
+SlurmUser=root
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort=16806
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm
+"""
+
+
+class Unavailable(Exception):
+    """Why there can be no Slurm here."""
+
+
+def install() -> None:
+    """Install Slurm where this machine can."""
+    if os.geteuid():
+        raise Unavailable("starting Slurm needs root")
+    if (CONFIGURATION / "slurm.conf").exists():
+        raise Unavailable(f"there is a Slurm here already: {CONFIGURATION / 'slurm.conf'}")
+    if all(shutil.which(name) for name in ("slurmctld", "slurmd", "slurmdbd", "mariadbd")):
+        return
+    if not shutil.which("apt-get"):
+        raise Unavailable("Slurm is not installed, and there is no apt-get to install it")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
+        done = subprocess.run(["apt-get", "-qq", *arguments], env=environment, capture_output=True)
+        if done.returncode:
+            raise Unavailable(f"apt-get {arguments[0]}: {done.stderr.decode().strip()[-300:]}")
+
+
+class Cluster:
+    """The daemons, by name; `controller` and the names of `NODES` can be killed and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+        self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        commands = {
+            "database": [
+                *("mariadbd", "--no-defaults", "--user=root", "--skip-grant-tables"),
+                *("--bind-address=127.0.0.1", "--port=16806", f"--datadir={self.folder}/database"),
+                *(f"--socket={self.folder}/db.sock", f"--pid-file={self.folder}/db.pid"),
+            ],
+            "accounting": ["slurmdbd", "-D"],
+            "controller": ["slurmctld", "-D"],
+        } | {node: ["slurmd", "-D", "-N", node] for node in NODES}
+        with (self.folder / f"{name}.out").open("ab") as out:
+            self.daemons[name] = subprocess.Popen(
+                commands[name],
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                env=self.environment,
+            )
+
+    def kill(self, name: str) -> None:
+        """A daemon ends at once, and a node with all that it does."""
+        daemon = self.daemons.pop(name)
+        daemon.kill()
+        daemon.wait()
+        if name in NODES:
+            self._end_jobs(self.folder / f"{name}.log")
+
+    def _end_jobs(self, log: Path) -> None:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it has ended, or is not ours to look at
+                files = [file.path for file in process.open_files()]
+                if process.name() == "slurmstepd" and str(log) in files:
+                    for child in [process, *process.children(recursive=True)]:
+                        child.kill()
+
+    def stop(self) -> None:
+        """End the daemons, in the opposite order, and whatever jobs are left."""
+        for name in reversed(list(self.daemons)):
+            daemon = self.daemons.pop(name)
+            daemon.terminate()
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        for node in NODES:
+            self._end_jobs(self.folder / f"{node}.log")
+
+
+def output(*command: str) -> str:
+    """What a Slurm command prints; empty where it fails."""
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def wait(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Cluster]:
+    """Slurm, up and taking jobs.
+
+    Raises:
+        Unavailable: there can be none here.
+    """
+    install()
+    for name in ("state", "spool-node1", "spool-node2", "database"):
+        (folder / name).mkdir(parents=True)
+    facts = {"folder": folder, "host": socket.gethostname().partition(".")[0]}
+    for name, text in [
+        ("slurm.conf", SLURM_CONF),
+        ("gres.conf", GRES_CONF),
+        ("slurmdbd.conf", SLURMDBD_CONF),
+    ]:
+        (folder / name).write_text(text.format(**facts) if name != "gres.conf" else text)
+        (folder / name).chmod(0o600 if name == "slurmdbd.conf" else 0o644)
+    links = [CONFIGURATION / name for name in ("slurm.conf", "gres.conf")]
+    cluster = Cluster(folder)
+    try:
+        for link in links:
+            link.symlink_to(folder / link.name)
+        cluster.start("database")
+        wait("database", lambda: (folder / "db.sock").exists())
+        cluster.start("accounting")
+        wait("accounting", lambda: "test" in output("sacctmgr", "-i", "add", "cluster", "test"))
+        for what in (["account", "sleep"], ["user", "root", "account=sleep"]):
+            output("sacctmgr", "-i", "add", *what)
+        for name in ("controller", *NODES):
+            cluster.start(name)
+        wait("nodes", lambda: output("sinfo", "-hN", "-o", "%t").split() == ["idle"] * 4)
+        yield cluster
+    finally:
+        cluster.stop()
+        for link in links:
+            link.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""The workflow on a real Slurm, with stand-ins for GPUs, while jobs, nodes and daemons are lost.
+
+`make test-slurm` runs it, and prints the faults and the list of Slurm's jobs.
+"""
+
+import copy
+import re
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+from tests.slurm import cluster
+from tests.workflow.test_workflow import TINY, command, environment, snakemake
+
+pytestmark = pytest.mark.slurm
+
+CONFIG = copy.deepcopy(TINY)
+CONFIG["preset_settings"]["embedded"] |= {
+    "training": {"steps": 120, "evaluate_every": 2, "blending_window": 2},
+    "resources": {"threads": 1, "mem_mb": 1000, "runtime": 5, "gpu": 1},
+}
+# What differs from a site's cluster: two cores a node, and no need to spare the controller.
+PROFILE = [
+    *("--workflow-profile", ROOT / "profiles/slurm", "--cores", "2"),
+    *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
+]
+RUNS = [
+    f"results/simulated/in-bed/EEG/{system}/seed-1/fold-{fold}"
+    for system in ("XSleepNet2", "Naive-Fusion")
+    for fold in (1, 2)
+]
+COLUMNS = "jobid%8,state%14,nodelist%9,reqmem,timelimit,elapsed,exitcode,comment%70"
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    try:
+        with cluster.running(tmp_path_factory.mktemp("slurm")) as running:
+            yield running
+    except cluster.Unavailable as reason:
+        pytest.skip(f"no Slurm here: {reason}")
+
+
+class Training:
+    """A training in some job of Slurm, seen from outside."""
+
+    def __init__(self, folder, run):
+        self.run = run
+        self.log = folder / f"logs/training/{run}.log"
+        self.process = None
+        self.step = 0
+
+    def hold(self):
+        """Suspend the process that trains now, once it has evaluated the network.
+
+        Returns the step that it went on from, and the one at which the process before was held.
+        """
+
+        def started():
+            process = self._find()
+            return process != self.process and self._steps("step", process)
+
+        cluster.wait(f"{self.run} trains", started, 300)
+        self.process = self._find()
+        self.process.suspend()
+        before, self.step = self.step, self._steps("step", self.process)[-1]
+        return (self._steps("goes on from step", self.process) or [0])[0], before
+
+    def node(self):
+        return self.process.environ()["SLURMD_NODENAME"]
+
+    def limit(self, minutes):
+        job = self.process.environ()["SLURM_JOB_ID"]
+        cluster.output("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
+
+    def _steps(self, what, process):
+        found = re.findall(rf": {what} (\d+)", self.log.read_text()) if process else []
+        return [int(step) for step in found if int(step)]
+
+    def _find(self):
+        for process in psutil.process_iter():
+            try:
+                if str(self.log) in (file.path for file in process.open_files()):
+                    return process
+            except psutil.Error:  # it ended meanwhile
+                pass
+        return None
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The same without Slurm and without faults."""
+    folder = tmp_path_factory.mktemp("local")
+    status, text = snakemake(folder, "results/table2.csv", config=CONFIG)
+    assert status == 0, text
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(slurm, tmp_path_factory):
+    """The folder of a run that met every fault, and from where and to where trainings went on."""
+    folder = tmp_path_factory.mktemp("cluster")
+    began, resumed = time.monotonic(), []
+
+    def fault(text):
+        print(f"{time.monotonic() - began:4.0f} s  {text}", flush=True)
+
+    with (folder / "printed.txt").open("w") as printed:
+        workflow = subprocess.Popen(
+            command(folder, *PROFILE, "results/table2.csv", config=CONFIG),
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=environment() | {"PYTHONPATH": str(ROOT)},
+        )
+    try:
+        trainings = [Training(folder, run) for run in RUNS]
+        for training in trainings:
+            training.hold()
+            fault(f"{training.run} trains on {training.node()}, step {training.step}")
+        first, second = (training for training in trainings if training.node() == "node1")
+
+        slurm.kill("node2")
+        fault("node2 is lost")
+        urgent = ["-p", "urgent", "-w", "node1", "--exclusive", "-o", "/dev/null"]
+        cluster.output("sbatch", *urgent, "--wrap", "sleep 1")
+        fault("jobs on node1 are preempted")
+        cluster.wait("node2 is down", lambda: "down" in cluster.output("sinfo", "-hNo", "%t"))
+        slurm.start("node2")
+        fault("node2 is back")
+
+        for training in (first, second):
+            resumed.append(training.hold())
+            fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
+        first.process.kill()
+        fault(f"{first.run} is killed")
+        slurm.kill("controller")
+        fault("the controller is killed")
+        time.sleep(5)
+        slurm.start("controller")
+        fault("the controller is back")
+        second.limit(1)
+        fault(f"{second.run} is held until its time limit of a minute")
+        for training in (first, second):
+            resumed.append(training.hold())
+            fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
+            training.process.resume()
+        assert workflow.wait(300) == 0, (folder / "printed.txt").read_text()
+        fault("the table is there")
+    finally:
+        workflow.kill()
+        workflow.wait()
+        print(cluster.output("sacct", "-XD", "-o", COLUMNS), flush=True)
+    return folder, resumed
+
+
+def test_table_and_networks_are_those_of_a_local_run_byte_by_byte(finished, local):
+    for path in ["results/table2.csv", *(f"{run}/model.safetensors" for run in RUNS)]:
+        assert (finished[0] / path).read_bytes() == (local / path).read_bytes()
+
+
+def test_a_training_goes_on_from_its_last_evaluation(finished):
+    """Preempted, killed, or ended at the time limit."""
+    assert len(finished[1]) == 4
+    assert all(went_on == held > 0 for went_on, held in finished[1])
+
+
+def states(comment):
+    """States of all jobs, also of those put back, with this in their comment."""
+    rows = cluster.output("sacct", "-XDnP", "-o", "comment%200,state,reqmem,timelimit,jobid")
+    return [row.split("|")[1:] for row in rows.splitlines() if comment in row.split("|")[0]]
+
+
+def test_slurm_saw_every_fault(finished):
+    found = {state for state, *_ in states("rule_train")}
+    assert found >= {"COMPLETED", "FAILED", "TIMEOUT", "PREEMPTED", "NODE_FAIL"}
+
+
+def test_memory_and_time_grow_where_a_job_is_submitted_again(finished):
+    asked = {(memory, minutes) for _, memory, minutes, _ in states("rule_train")}
+    assert ("1000M", "00:05:00") in asked and ("2000M", "00:10:00") in asked
+
+
+def test_short_jobs_share_one(finished):
+    assert len(states("group_recordings")) == len(states("group_scoring")) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong, reason",
+    [
+        (["--default-resources", "slurm_partition=nosuch"], "invalid partition specified: nosuch"),
+        (["--set-resources", "simulate:gpu_model=nosuch"], "Invalid generic resource"),
+    ],
+)
+def test_what_slurm_refuses_is_said_with_the_log_and_how_to_go_on(slurm, tmp_path, wrong, reason):
+    target = "data/recordings/simulated/SC4001E0-PSG.edf"
+    status, text = snakemake(tmp_path, target, *PROFILE, "--retries=0", *wrong, config=CONFIG)
+
+    assert status and reason in text
+    assert re.search("^failed: simulate", text, re.MULTILINE)
