@@ -29,7 +29,8 @@ rule simulate:
     benchmark:
         "logs/benchmarks/recordings/{database}/{night}.tsv"
     wildcard_constraints:
-        database="|".join(SIMULATED),
+        # Without a cohort nothing; an empty expression would be any name.
+        database="|".join(SIMULATED) or "(?!)",
     conda:
         "../environment.yml"
     threads: 1
