@@ -89,8 +89,8 @@ rule pretrain:
         "../environment.yml"
     threads: SOURCE_PRESET.resources.threads
     resources:
-        mem_mb=SOURCE_PRESET.resources.mem_mb,
-        runtime=SOURCE_PRESET.resources.runtime,
+        mem_mb=lambda wildcards, attempt: attempt * SOURCE_PRESET.resources.mem_mb,
+        runtime=lambda wildcards, attempt: attempt * SOURCE_PRESET.resources.runtime,
         gpu=SOURCE_PRESET.resources.gpu,
     params:
         windows=SOURCE_WINDOWS,
@@ -128,8 +128,8 @@ rule finetune:
         "../environment.yml"
     threads: lambda wildcards: run_preset(wildcards).resources.threads
     resources:
-        mem_mb=lambda wildcards: run_preset(wildcards).resources.mem_mb,
-        runtime=lambda wildcards: run_preset(wildcards).resources.runtime,
+        mem_mb=growing("mem_mb"),
+        runtime=growing("runtime"),
         gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
     params:
         run=lambda wildcards: {
