@@ -40,7 +40,7 @@ def test_resamples_are_of_whole_subjects_against_scipy_bootstrap():
         theirs = stats.bootstrap(
             (np.arange(15),),
             statistic,
-            n_resamples=2000,
+            n_resamples=1000,
             vectorized=False,
             method="percentile",
             rng=np.random.default_rng(3),

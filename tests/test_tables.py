@@ -1,4 +1,5 @@
 import io
+from functools import cache
 
 import numpy as np
 import pandas as pd
