@@ -294,6 +294,8 @@ def _recordings(database: str, recordings: Mapping[str, Path]) -> pd.DataFrame:
         table["epochs"] = pd.to_numeric(table["epochs"]).astype("Int64")  # unread: unknown
         if not table.index.is_unique:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} twice")
+        if (unknown := table["epochs"].isna() & (table["skipped"] == "")).any():
+            raise ValueError(f"{unknown.idxmax()} without epochs")
     except (OSError, KeyError, ValueError) as error:
         why = " ".join(str(error).split())
         raise InputError(
