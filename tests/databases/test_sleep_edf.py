@@ -109,6 +109,23 @@ def test_real_signals_are_those_that_the_edf_specification_gives(sleep_edf_fragm
         assert np.allclose(ours[channel].values, plain_edf(path, name), atol=1e-3)
 
 
+def test_header_and_samples_of_a_real_file_are_those_that_mne_reads(sleep_edf_fragment):
+    mne = pytest.importorskip("mne", reason="MNE is not installed (extra bench)")
+    from xsleep.databases import edf
+
+    path = sleep_edf_fragment / "SC4001E0_first300s_short_psg.edf"
+    file = edf.open_edf(path)
+    theirs = mne.io.read_raw_edf(path, stim_channel=None, verbose="error")
+    assert [signal.label for signal in file.signals] == theirs.ch_names
+    assert edf.start_time(path, file) == theirs.info["meas_date"].replace(tzinfo=None)
+    assert edf.duration(file) == theirs.n_times / theirs.info["sfreq"] == 300
+    for channel, signal in edf.read_channels(path, file, LABELS, ("EEG", "EOG")).items():
+        (label,) = LABELS[channel]
+        assert theirs._orig_units[label] == "µV"
+        assert signal.rate == theirs.info["sfreq"] == 100
+        np.testing.assert_allclose(signal.values, 1e6 * theirs.get_data(label)[0], atol=1e-3)
+
+
 def test_a_signal_longer_than_a_block_is_the_same_to_its_last_sample(tmp_path):
     from xsleep.databases import edf
 
