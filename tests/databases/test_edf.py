@@ -93,7 +93,7 @@ def test_missing_term_of_a_derivation_is_named(path):
 def test_edf_plus_2_2_2_duration_that_is_no_plain_number_is_named(tmp_path, duration):
     path = write(tmp_path / "a.edf", [], [(0, 30, "Sleep stage W"), (30, 42, "Sleep stage 1")])
     patched(path, (b"\x1542\x14", b"\x15" + duration + b"\x14"))
-    expected = rf"a.edf: 'Sleep stage 1' at \+30 s lasts {duration.decode()} s; .*correct it"
+    expected = rf"a.edf: 'Sleep stage 1' at \+30 s lasts {duration.decode()!r} s; .*correct it"
     refused(expected, edf.read_annotations, path)
 
 

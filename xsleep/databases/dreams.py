@@ -14,11 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shown
 
 import numpy as np
 
 from xsleep.databases import edf
 from xsleep.databases.base import STAGING, Entry, files
+from xsleep.databases.reading import content
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import label
@@ -150,13 +152,14 @@ class Dreams:
 
 def read_hypnogram(path: Path, seconds: float, collection: Collection) -> Hypnogram:
     """The epochs of a recording that lasts ``seconds``."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; put the hypnogram beside its recording")
-    codes = path.read_text(encoding="latin-1").split()[1:]
+    text = content(path, "put the hypnogram beside its recording").decode("latin-1")
+    title, *codes = (line.strip() for line in text.rstrip().split("\n"))
+    if title in CODES:
+        raise InputError(f"{path}: line 1: {title!r} is no title; put one before the first code")
     for line, code in enumerate(codes, start=2):
         if code not in CODES:
             raise InputError(
-                f"{path}: line {line}: {code!r} is no stage code (-3 to 5); correct it"
+                f"{path}: line {line}: {shown(code)} is no stage code (-3 to 5); correct it"
             )
     if abs(len(codes) * CODE_SECONDS - seconds) > collection.slack:
         raise InputError(

@@ -40,6 +40,11 @@ def epochs_of(
                 f"{path}: the stage at {onset:g} s begins before {end:g} s, where the one before "
                 "it ends or the recording begins; put the stages in order and apart"
             )
+        if onset + length >= seconds + epoch:
+            raise InputError(
+                f"{path}: ends at {as_clock(onset + length)}, the signal at {as_clock(seconds)}; "
+                "check that they belong together"
+            )
         # What lies between two stretches was not scored, and takes its places in the night.
         missing = round((onset - end) / epoch) if onsets else 0
         onsets += [end + i * epoch for i in range(missing)]
@@ -57,9 +62,4 @@ def epochs_of(
         end = onset + length
     if not onsets:
         raise InputError(f"{path}: no epoch with a stage in it; check that it is the scoring")
-    if end >= seconds + epoch:
-        raise InputError(
-            f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check "
-            "that they belong together"
-        )
     return Hypnogram(np.array(onsets) - (EPOCH_SECONDS - epoch) / 2, np.array(labels, "i1"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import as_clock
+from xsleep.databases.reading import as_clock, content
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram
 from xsleep.stages import UNSCORED, label
@@ -51,14 +51,9 @@ def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
 
 
 def _root(path: Path) -> ElementTree.Element:
+    text = content(path, "put the scoring there")
     try:
-        root = ElementTree.parse(path).getroot()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; put the scoring there") from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be opened ({error.strerror}); correct the link or the permissions"
-        ) from None
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: not XML ({error}); fetch it again") from error
     if root.tag not in ("PSGAnnotation", "CMPStudyConfig"):

@@ -15,10 +15,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from reprlib import repr as shown
 
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
+from xsleep.databases.reading import content, or_line
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.settings import HypnogramSettings
@@ -108,8 +110,9 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> H
             continue
         if text not in settings.stages:
             raise InputError(
-                f"{path}: {where}: {text!r} is not among {', '.join(map(repr, settings.stages))}; "
-                "correct it, or add it to stages or ignored in the database's configuration"
+                f"{path}: {where}: {shown(text)} is not among "
+                f"{', '.join(map(repr, settings.stages))}; correct it, or add it "
+                "to stages or ignored in the database's configuration"
             )
         scored.append((onset, length, label(settings.stages[text])))
     return epochs_of(path, scored, settings.epoch, seconds)
@@ -117,15 +120,16 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> H
 
 def _csv(path: Path, epoch: float) -> list[Stretch]:
     stretches = []
-    reader = csv.DictReader(_text(path).splitlines())
+    # Strict, or what follows a stray quotation mark would be one long field.
+    reader = csv.DictReader(_text(path).splitlines(), strict=True)
+    rows = or_line(path, lambda: [(f"line {reader.line_num}", row) for row in reader], " as CSV")
     missing = {"onset", "stage"}.difference(reader.fieldnames or ())
     if missing:
         raise InputError(
             f"{path}: no column {' and '.join(sorted(missing))}; its first line must name the "
             "columns onset, stage and, if need be, duration"
         )
-    for row in reader:
-        where = f"line {reader.line_num}"
+    for where, row in rows:
         onset = _seconds(path, where, "onset", row["onset"])
         length = _seconds(path, where, "duration", row.get("duration", epoch))
         stretches.append((where, onset, length, (row["stage"] or "").strip()))
@@ -139,7 +143,7 @@ def _seconds(path: Path, where: str, what: str, value: str | float | None) -> fl
         seconds = math.nan
     if not 0 <= seconds < math.inf:
         raise InputError(
-            f"{path}: {where}: {what} {value!r} is not a number of seconds from 0; correct it"
+            f"{path}: {where}: {what} {shown(value)} is not a number of seconds from 0; correct it"
         )
     return seconds
 
@@ -160,12 +164,8 @@ def _lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
 
 
 def _text(path: Path) -> str:
+    found = content(path, "put it there or correct hypnogram.file in the configuration")
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        reason = "no such file; put it there or correct hypnogram.file in the configuration"
-    except OSError as error:
-        reason = f"cannot be opened ({error.strerror}); correct the link or the permissions"
+        return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        reason = f"not UTF-8 at byte {error.start}; save it as UTF-8"
-    raise InputError(f"{path}: {reason}")
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None

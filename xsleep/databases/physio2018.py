@@ -8,16 +8,18 @@ not scored. Events are notes that open and close, ``(arousal_rera`` and ``arousa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from reprlib import repr as shown
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xsleep.databases.base import Entry
+from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import as_clock, microvolts, no_channel, or_line
+from xsleep.databases.reading import as_clock, content, microvolts, no_channel, or_line
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording, Signal
 from xsleep.stages import label
@@ -38,6 +40,16 @@ STAGE_NOTES = {
 """Note to stage. The Challenge's sixth stage, undefined, has none."""
 
 FOLDERS = "t[re][0-9][0-9]-[0-9][0-9][0-9][0-9]"
+RECORD = re.compile(r"\S+ \d+ \d+(\.\d+)? \d+( |$)"), "tr03-0005 13 200 5147000"
+SIGNAL = (
+    re.compile(r"\S+ 16\+24 (?=[\d.]*[1-9])[\d.]+(\(-?\d+\))?/\S+ "),
+    "tr03-0005.mat 16+24 1/uV ...",
+)
+"""The lines of a header, and examples: of the record, and of a signal with its gain."""
+MISSING = (
+    "fetch it, or take the record's folder away (records of the Challenge's test set have no "
+    ".arousal)"
+)
 
 
 KINDS = ("hea", "mat", "arousal")
@@ -62,7 +74,7 @@ class Physio2018:
 
     def entries(self) -> list[Entry]:
         records = sorted({(self.folder / name).parent for name in self.listed})
-        records = records or sorted(self.folder.glob(FOLDERS))
+        records = records or files(self.folder, FOLDERS)
         if not records:
             raise InputError(
                 f"{self.folder}: no record of the Challenge there (tr03-0005/tr03-0005.hea, ...); "
@@ -79,11 +91,7 @@ class Physio2018:
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         for path in entry.files:
-            if not path.is_file():
-                raise InputError(
-                    f"{path}: no such file; fetch it, or take the record's folder away (records of "
-                    "the Challenge's test set have no .arousal)"
-                )
+            content(path, MISSING, 1)
         header_path, signals_path, scoring_path = entry.files
         header = _read_header(header_path, signals_path)
         marks = _read_marks(scoring_path)
@@ -105,6 +113,13 @@ def _read_header(path: Path, signals_path: Path) -> wfdb.Record:
     import wfdb
 
     header = or_line(path, lambda: wfdb.rdheader(str(path.with_suffix(""))))
+    # What wfdb cannot read of a line it replaces by values of its own.
+    lines = content(path, MISSING).decode("latin-1").splitlines()
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    for number, line in enumerate(lines):
+        expected, as_in = SIGNAL if number else RECORD
+        if not expected.match(line):
+            raise InputError(f"{path}: {shown(line)} is no line as {as_in!r}; fetch it again")
     if header.record_name != path.stem:
         raise InputError(
             f"{path}: is the header of record {header.record_name!r}; fetch that of {path.stem}"
@@ -174,12 +189,15 @@ def _read_marks(path: Path) -> list[tuple[int, str]]:
     # The file ends with a null annotation; without it the last stage would last too long.
     if not or_line(path, path.read_bytes).endswith(b"\0\0"):
         raise InputError(f"{path}: is empty or truncated; fetch it again")
-    # wfdb.rdann drops every note at sample 0, also a stage.
-    samples, *_, notes = or_line(
-        path,
-        lambda: proc_ann_bytes(load_byte_pairs(str(path.with_suffix("")), "arousal", None), None),
-    )
-    return [(int(sample), note.rstrip("\0")) for sample, note in zip(samples, notes, strict=True)]
+
+    def marks() -> list[tuple[int, str]]:
+        # wfdb.rdann drops every note at sample 0, also a stage.
+        pairs = load_byte_pairs(str(path.with_suffix("")), "arousal", None)
+        samples, *_, notes = proc_ann_bytes(pairs, None)
+        marks = zip(samples, notes, strict=True)
+        return [(int(sample), note.rstrip("\0")) for sample, note in marks]
+
+    return or_line(path, marks)
 
 
 def read_hypnogram(

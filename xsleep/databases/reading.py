@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
+import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,30 @@ from xsleep.errors import InputError
 MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6}
 """Factor from a physical dimension to microvolts; both code points of the micro sign occur."""
 
+LONGEST_REASON = 200
+"""Characters of what a library objects to; some quote the file."""
+
 T = TypeVar("T")
+
+
+def content(path: Path, missing: str, size: int = -1) -> bytes:
+    """What is in a file, or its first ``size`` bytes.
+
+    Args:
+        missing: what to do where it is not there, for the line.
+
+    Raises:
+        InputError: it is not there or cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {missing}") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be opened ({error.strerror}); correct the link or the permissions"
+        ) from None
 
 
 def microvolts(path: Path, label: str, unit: str) -> float:
@@ -44,13 +68,17 @@ def no_channel(
 def or_line(path: Path, read: Callable[[], T], kind: str = "") -> T:
     """What ``read`` returns; whatever a library objects to becomes one line.
 
+    What it warns of is not shown: the readers check themselves what matters.
+
     Args:
         kind: what the file was to be, for the line: `` as EDF``.
     """
     try:
-        return read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read()
     except Exception as error:  # libraries raise many kinds for a damaged file
-        reason = re.sub(r"\s+", " ", str(error)) or type(error).__name__
+        reason = textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
         raise InputError(f"{path}: not readable{kind} ({reason}); fetch it again") from error
 
 

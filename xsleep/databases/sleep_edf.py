@@ -84,13 +84,13 @@ class SleepEdf:
                 f"{others[0].name} as well; take away the scorer's that is not meant"
             )
         file = edf.open_edf(psg)
+        signals = edf.read_channels(psg, file, self.channels, channels)
         annotations = edf.read_annotations(hypnogram_path)
         # Telemetry was scored from lights off or later until lights on.
         partly = entry.name.startswith(TELEMETRY)
         hypnogram = read_hypnogram(hypnogram_path, annotations, edf.duration(file), partly)
         start = edf.start_time(psg, file)
         off_on = lights.lights_of(hypnogram_path, entry.name, start, annotations, hypnogram)
-        signals = edf.read_channels(psg, file, self.channels, channels)
         midnight = datetime.combine(start.date(), time())
         return Recording(
             *(entry.name, entry.subject, signals, hypnogram, off_on, entry.files),
