@@ -185,19 +185,18 @@ def test_memory_and_time_grow_where_a_job_is_submitted_again(finished):
 
 
 def test_short_jobs_share_one(finished):
-    assert len(states("group_recordings")) == len(states("group_scoring")) == 1
+    assert len(states("rule_recordings")) == len(states("rule_scoring")) == 1
 
 
 @pytest.mark.parametrize(
     "wrong, reason",
     [
-        (["--default-resources", "slurm_partition=nosuch"], "invalid partition specified: nosuch"),
-        (["--set-resources", "simulate:gpu_model=nosuch"], "Invalid generic resource"),
+        (["--default-resources", "slurm_partition=nosuch"], "Invalid partition name specified"),
+        (["--set-resources", "simulate:gpu_model=nosuch"], "configuration is not available"),
     ],
 )
 def test_what_slurm_refuses_is_said_with_the_log_and_how_to_go_on(slurm, tmp_path, wrong, reason):
     target = "data/recordings/simulated/SC4001E0-PSG.edf"
     status, text = snakemake(tmp_path, target, *PROFILE, "--retries=0", *wrong, config=CONFIG)
-
     assert status and reason in text
     assert re.search("^failed: simulate", text, re.MULTILINE)
