@@ -105,7 +105,7 @@ wildcard_constraints:
     source=re.escape(SOURCE),
     source_channels="|".join(xsleep_settings.ChannelSet.__args__),
     strategy="|".join(map(re.escape, xsleep_settings.STRATEGIES)),
-    subjects=r"(/subjects-\d+)?",
+    subjects=r"(-subjects-\d+)?",
     database="|".join(re.escape(database) for database in WORKFLOW.sources),
     batch="[^/]+",
     window="[^/]+",
@@ -225,7 +225,7 @@ def transfers(network, strategy, subjects=None):
             strategy=strategy,
             subjects=subjects,
         )
-        few = f"/subjects-{subjects}" if subjects else ""
+        few = f"-subjects-{subjects}" if subjects else ""
         root = TRANSFER.format(**run | {"source": SOURCE, "subjects": few})
         for seed, fold in product(WORKFLOW.seeds, folds_of(database)):
             address = dict(
@@ -239,6 +239,18 @@ def transfers(network, strategy, subjects=None):
             folder = f"{root}/{ADDRESS.format(**address)}"
             found.append(dict(run, address=address, folder=folder))
     return found
+
+
+def transferred(strategies, subjects):
+    """The runs of all networks by these strategies, on so many training subjects or on all."""
+    return [
+        run
+        for network in WORKFLOW.transfer.networks
+        for strategy in strategies
+        # What trains nothing needs no subjects.
+        for count in ([None] if strategy == "direct" else subjects)
+        for run in transfers(network, strategy, count)
+    ]
 
 
 def runs(database, systems=SELECTED):

@@ -1,19 +1,5 @@
 # The table, the learning curves and their figures; the runs are in training.smk.
 CURVE_STRATEGIES = ["scratch", "direct", "all"]
-
-
-def transferred(strategies, subjects):
-    """The runs of all networks by these strategies, on so many training subjects or on all."""
-    return [
-        run
-        for network in WORKFLOW.transfer.networks
-        for strategy in strategies
-        # What trains nothing needs no subjects.
-        for count in ([None] if strategy == "direct" else subjects)
-        for run in transfers(network, strategy, count)
-    ]
-
-
 TRANSFER_RUNS = {
     "transfer": transferred(WORKFLOW.transfer.strategies, [None]),
     "learning_curves": transferred(

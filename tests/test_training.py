@@ -110,7 +110,6 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, 
     assert history(tmp_path / "whole", "seconds") == history(tmp_path / "stopped", "seconds")
     models = [tmp_path / name / "model.safetensors" for name in ("whole", "stopped")]
     assert models[0].read_bytes() == models[1].read_bytes()
-    assert not (tmp_path / "stopped" / CHECKPOINT).exists()
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):

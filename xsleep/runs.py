@@ -285,7 +285,7 @@ def _run(
     """Train these blocks of a network, and write how the run came to be."""
     import torch
 
-    from xsleep.training import train
+    from xsleep.training import CHECKPOINT, train
 
     torch.set_num_threads(threads)
     began = time.monotonic()
@@ -320,6 +320,7 @@ def _run(
     }
     with store.whole(folder / "run.json") as temporary:
         temporary.write_text(json.dumps(run, indent=2) + "\n")
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def score_run(

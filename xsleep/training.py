@@ -25,7 +25,8 @@ from xsleep.step import Graphed, Step
 from xsleep.store import whole
 
 CHECKPOINT = "checkpoint.pt"
-"""In the run's folder while it trains: all that is needed to go on after an evaluation."""
+"""In the run's folder while it trains: all that is needed to go on after an evaluation. Whoever
+trains deletes it once all files of the run are written."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,6 @@ def train(
         network.load_state_dict(state.best_weights)
     checkpoints.save(folder / "model.safetensors", network, system, channels)
     _write_history(folder / "history.csv", state.history)
-    checkpoint.unlink(missing_ok=True)
     best = max(
         (line for line in state.history if line["step"] or not total),
         key=lambda line: (line[f"{network.branches[-1]} validation accuracy"], line["step"]),

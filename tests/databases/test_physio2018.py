@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+import yaml
 
 from xsleep.databases import open_database
 from xsleep.databases.physio2018 import Physio2018
@@ -127,16 +128,10 @@ def test_every_record_is_a_subject_of_its_own(tmp_path):
 def test_configuration_opens_the_reader(tmp_path):
     write_record(tmp_path)
     source = {"source": {"folder": str(tmp_path)}}
-    workflow = load(
-        {
-            "databases": ["Physio2018"],
-            "systems": ["XSleepNet2"],
-            "seeds": [1],
-            "zero_shot": {"weights": "x.npz", "database": "Physio2018"},
-            "database_settings": {"Physio2018": source},
-        },
-        Path(__file__).parents[2] / "config",
-    )
+    folder = Path(__file__).parents[2] / "config"
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    changes = {"databases": ["Physio2018"], "database_settings": {"Physio2018": source}}
+    workflow = load(config | changes, folder)
     settings = workflow.databases["Physio2018"]
     database = open_database(settings.source)
     recording = database.read(database.entries()[0], settings.stored_channels)

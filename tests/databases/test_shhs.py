@@ -6,6 +6,7 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
+import yaml
 
 from tests.conftest import edf_signal
 from xsleep.databases import open_database
@@ -174,13 +175,8 @@ def test_channel_below_100_hz_is_refused_unless_the_settings_allow_it(tmp_path):
 
 
 def configuration(source):
-    return {
-        "databases": ["SHHS"],
-        "systems": ["XSleepNet2"],
-        "seeds": [1],
-        "zero_shot": {"weights": "x.npz", "database": "DREAMS"},
-        "database_settings": source,
-    }
+    base = yaml.safe_load((CONFIG / "config.yaml").read_text())
+    return base | {"databases": ["SHHS"], "database_settings": source}
 
 
 def test_configuration_opens_the_reader(tmp_path):

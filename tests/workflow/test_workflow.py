@@ -266,6 +266,7 @@ def test_a_run_says_how_it_came_to_be(finished):
     assert set(run["packages"]) == set(PACKAGES)
     assert all(re.fullmatch("[0-9a-f]{64}", sha) for sha in run["inputs"].values())
     assert run["peak_memory_mb"] > 0 and run["commit"]
+    assert not list(finished[0].glob("results/**/checkpoint.pt"))
 
 
 def test_nothing_is_to_be_done_right_after_a_run(finished):
