@@ -1,13 +1,14 @@
 """Folds: the authors' where published, seeded k-fold elsewhere; whole subjects always."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
 from xsleep.databases import mass
 from xsleep.databases.sleep_edf import cassette_nights, placebo_nights
 from xsleep.errors import InputError
-from xsleep.folds import k_fold, published, published_count
+from xsleep.folds import few, k_fold, published, published_count
 from xsleep.settings import KFold
 
 SUBJECTS = {
@@ -112,3 +113,13 @@ def test_too_few_subjects_left_to_train_is_one_line():
 def test_published_fold_without_validation_subjects_is_one_line():
     with pytest.raises(InputError, match="SleepEDF-20: fold 1 has no validation subject among"):
         published("SleepEDF-20", ["00", "01"])
+
+
+def test_few_training_subjects_are_among_the_more():
+    subjects = [f"s{n}" for n in range(9)]
+    chosen = [few(subjects, count, seed=3) for count in range(1, 10)]
+    assert [len(names) for names in chosen] == [*range(1, 10)]
+    assert all(fewer < more for fewer, more in pairwise(chosen))
+    assert chosen[0] != few(subjects, 1, seed=4)
+    with pytest.raises(InputError, match="fold 3: 10 of 9 training subjects; lower"):
+        few(subjects, 10, seed=3)

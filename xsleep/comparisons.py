@@ -67,7 +67,7 @@ def compare(outcomes: Iterable[Outcome], ratios: Mapping[str, float]) -> pd.Data
     for outcome in outcomes:
         cases.setdefault(outcome.case, []).append(outcome)
     for case, systems in cases.items():
-        pairs = [pair for one, other in combinations(systems, 2) if (pair := _same(one, other))]
+        pairs = [pair for one, other in combinations(systems, 2) if (pair := shared(one, other))]
         blocks = [_compared(*pair, ratios[case[0]]) for pair in pairs]
         for same_metric in zip(*blocks, strict=True):
             corrected = statistics.holm(np.array([row["p Wilcoxon"] for row in same_metric]))
@@ -97,36 +97,43 @@ COLUMNS = [
 ]
 
 
-def _same(one: Outcome, other: Outcome) -> tuple[Outcome, Outcome] | None:
-    """Both with the recordings that both tested."""
+def shared(one: Outcome, other: Outcome) -> tuple[Outcome, Outcome] | None:
+    """Both with the recordings that both tested; None where there is none."""
     both = [set(outcome.counts.index.unique("recording")) for outcome in (one, other)]
-    shared = both[0] & both[1]
-    return (one.of("recording", shared), other.of("recording", shared)) if shared else None
+    names = both[0] & both[1]
+    return (one.of("recording", names), other.of("recording", names)) if names else None
 
 
-def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict]:
-    """A row for each of ``COMPARED``, without p Holm."""
+def paired(one: Outcome, other: Outcome) -> dict[str, dict[str, float]]:
+    """Of each of ``COMPARED``, on the same recordings: both values, their ``difference`` with the
+    ends of its 95 % interval (subjects drawn in pairs), and ``p Wilcoxon`` over subjects."""
     pair = one, other
     pooled = [statistics.estimate(outcome.matrices()) for outcome in pair]
     subjects = [outcome.matrices("subject") for outcome in pair]
     own = [statistics.each(matrices) for matrices in subjects]
-    folds = [statistics.each(outcome.matrices("fold")) for outcome in pair]
     drawn = [statistics.resampled(matrices) for matrices in subjects]
-    rows = []
+    found = {}
     for metric in COMPARED:
         ours, theirs = (values[metric] for values in pooled)
         low, high = statistics.interval(drawn[0][metric] - drawn[1][metric])
-        rows.append(
-            dict(zip(CASE, one.case, strict=True))
-            | {"system": one.system, "against": other.system, "metric": metric}
-            | {"of system": ours, "of against": theirs, "difference": ours - theirs}
-            | {"95 % from": low, "95 % to": high}
-            | {"p Wilcoxon": statistics.wilcoxon(own[0][metric] - own[1][metric])}
-            | {"p corrected t": statistics.corrected_t(folds[0][metric] - folds[1][metric], ratio)}
-            | {"subjects": one.number("subject"), "folds": one.number("fold")}
-            | {"seeds": min(outcome.number("seed") for outcome in pair)}
-        )
-    return rows
+        p = statistics.wilcoxon(own[0][metric] - own[1][metric])
+        found[metric] = {"of system": ours, "of against": theirs, "difference": ours - theirs}
+        found[metric] |= {"95 % from": low, "95 % to": high, "p Wilcoxon": p}
+    return found
+
+
+def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict]:
+    """A row for each of ``COMPARED``, without p Holm."""
+    folds = [statistics.each(outcome.matrices("fold")) for outcome in (one, other)]
+    return [
+        dict(zip(CASE, one.case, strict=True))
+        | {"system": one.system, "against": other.system, "metric": metric}
+        | values
+        | {"p corrected t": statistics.corrected_t(folds[0][metric] - folds[1][metric], ratio)}
+        | {"subjects": one.number("subject"), "folds": one.number("fold")}
+        | {"seeds": min(outcome.number("seed") for outcome in (one, other))}
+        for metric, values in paired(one, other).items()
+    ]
 
 
 def subjects_ratio(folds: Path) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xsleep import published, statistics
+from xsleep.comparisons import COMPARED, paired, shared
 from xsleep.metrics import METRICS
 from xsleep.outcomes import Cell, Outcome, gather
 
@@ -17,8 +18,6 @@ CASE = ["target", "window", "network", "source channels", "channels"]
 """Columns that what is compared has in common."""
 
 SCRATCH = "scratch"
-SHOWN = ("accuracy", "kappa", "MF1")
-"""Metrics that are compared with training from scratch."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def table(
         )
     frame = pd.DataFrame(rows)
     cases = frame.groupby(CASE)
-    for column in frame.columns.intersection([f"gain in {metric}: p" for metric in SHOWN]):
+    for column in frame.columns.intersection([f"gain in {metric}: p" for metric in COMPARED]):
         frame[column] = cases[column].transform(
             lambda p: statistics.holm(p.to_numpy(float)).round(4)
         )
@@ -129,26 +128,18 @@ def _values(outcome: Outcome) -> dict[str, float]:
 
 
 def _gains(outcome: Outcome, base: Outcome) -> dict[str, float]:
-    """Differences to training from scratch on the subjects that both tested."""
-    both = sorted({*_subjects(outcome)} & {*_subjects(base)})
-    if len(both) < 2:
-        return {}
-    pair = [one.of("subject", both).matrices("subject") for one in (outcome, base)]
+    """Differences to training from scratch, on the recordings that both tested."""
+    pair = shared(outcome, base)
     gains: dict[str, float] = {}
-    estimates = [statistics.estimate(matrices.sum(axis=1)) for matrices in pair]
-    draws = [statistics.resampled(matrices) for matrices in pair]
-    each = [statistics.each(matrices) for matrices in pair]
-    for metric in SHOWN:
+    for metric, values in paired(*pair).items() if pair else ():
         gain = f"gain in {metric}"
-        gains[gain] = estimates[0][metric] - estimates[1][metric]
-        span = statistics.interval(draws[0][metric] - draws[1][metric])
-        gains[f"95 % from {gain}"], gains[f"95 % to {gain}"] = span
-        gains[f"{gain}: p"] = statistics.wilcoxon(each[0][metric] - each[1][metric])
+        gains[gain] = values["difference"]
+        gains[f"95 % from {gain}"], gains[f"95 % to {gain}"] = (
+            values["95 % from"],
+            values["95 % to"],
+        )
+        gains[f"{gain}: p"] = values["p Wilcoxon"]
     return gains
-
-
-def _subjects(outcome: Outcome) -> Iterable[str]:
-    return outcome.counts.index.unique("subject")
 
 
 def _published(transfer: Transfer) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -139,7 +140,8 @@ def test_weights_that_are_missing_are_one_line(tmp_path):
     assert "\nerror: weights.npz: no such file" in text
 
 
-def test_sources_are_pooled(tmp_path):
+def test_sources_are_pooled(finished, tmp_path):
+    shutil.copytree(finished / "data", tmp_path / "data")
     changed = config(networks=["XSleepNet"], strategies=["all"])
     changed["source"] = ["simulated-source", "simulated"]
     changed["database_settings"]["simulated"] = TINY["database_settings"]["simulated"]
@@ -158,8 +160,9 @@ def test_sources_are_pooled(tmp_path):
     assert (jobs["pretrain"], jobs["finetune"]) == (1, 2)
 
 
-def test_table2_has_a_row_of_a_network_that_was_transferred(tmp_path):
+def test_table2_has_a_row_of_a_network_that_was_transferred(finished, tmp_path):
     """FT-XSleepNet is pretrained as XSleepNet2 and finetuned as XSleepNet1 (Section 4.4)."""
+    shutil.copytree(finished / "data", tmp_path / "data")
     changed = config(networks=["XSleepNet"]) | {
         "databases": ["simulated-target"],
         "systems": ["FT-XSleepNet"],
