@@ -322,3 +322,44 @@ def test_a_wrong_key_or_value_is_one_line_that_names_it(change, message):
         load(BASE | change, CONFIG)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def transfer(**changes):
+    return {"transfer": BASE["transfer"] | changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": "MAS"}, "'MAS' is not known; choose from DREAMS"),
+        ({"source": ["authors", "MASS"]}, "its networks are trained already; name it alone"),
+        (transfer(networks=["XSleepNet"]), "source = authors: there are no weights of XSleepNet"),
+        (
+            {"systems": ["FT-XSleepNet"], "target": "simulated"} | transfer(channels=["EEG"]),
+            "source = authors: there are no weights of XSleepNet",
+        ),
+        ({"systems": ["FT-SeqSleepNet+"]}, "has FT-SeqSleepNet+, but none of the databases is a"),
+        (transfer(weights={}), "transfer.weights has no file for EEG; name it there"),
+        (transfer(channels=["EEG-to-EEG-EOG"]), "the source has 1 and the target 2 channels"),
+        (transfer(channels=["EOG"]), "has EOG of the target DREAMS, of which no EOG is stored"),
+        (
+            {"source": ["MASS", "simulated-source"], "target": "MASS"},
+            "their presets differ (embedded, released); give all the same",
+        ),
+        (transfer(strategies=["softmax+CPB"]), "Input should be 'scratch', 'direct', 'softmax'"),
+    ],
+)
+def test_a_transfer_that_cannot_be_is_one_line_that_names_it(change, message):
+    with pytest.raises(InputError) as error:
+        load(BASE | change, CONFIG)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_finetuning_changes_the_training_of_a_system_further():
+    """Validation every 10 steps when finetuning, as released."""
+    released = load(BASE | {"databases": ["SleepEDF-20"]}, CONFIG).presets["released"]
+    plain, finetuning = (released.training_of("SeqSleepNet+", f) for f in (False, True))
+    assert (plain.evaluate_every, finetuning.evaluate_every) == (100, 10)
+    assert (finetuning.patience, finetuning.earliest_stop) == (50, 1000)
+    assert finetuning.frozen == "parameters"

@@ -666,7 +666,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         target=selection.target,
         transfer=selection.transfer,
         systems=_scratch(selection),
-        finetuned=tuple(system for system in selection.systems if system in Finetuned.__args__),
+        finetuned=_finetuned(selection),
         seeds=selection.seeds,
         presets=presets,
         ablation=_ablation(selection, databases),
@@ -678,21 +678,33 @@ def _scratch(selection: _Selection) -> tuple[System, ...]:
     return tuple(system for system in selection.systems if system in System.__args__)
 
 
+def _finetuned(selection: _Selection) -> tuple[Finetuned, ...]:
+    """The selected systems that go on from pretrained networks."""
+    return tuple(system for system in selection.systems if system in Finetuned.__args__)
+
+
 def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSettings]) -> None:
     """That source and target have what is transferred between them."""
     transfer, channel_sets = selection.transfer, {"source": set(), "target": set()}
     for channels in transfer.channels:
         channel_sets["source"].add(channels.source)
         channel_sets["target"].add(channels.target)
+    finetuned = _finetuned(selection)
+    if finetuned and not {*selection.target} & {*selection.databases}:
+        raise InputError(
+            f"configuration: systems has {finetuned[0]}, but none of the databases is a target; "
+            "name in target those that it is finetuned on"
+        )
     of_authors = AUTHORS in selection.source
     if of_authors:
         where = "configuration: source = authors: "
         if len(selection.source) > 1:
             raise InputError(f"{where}its networks are trained already; name it alone")
-        if surplus := [name for name in transfer.networks if name != "SeqSleepNet+"]:
+        networks = {*transfer.networks, *(name.removeprefix("FT-") for name in finetuned)}
+        if surplus := sorted(networks - {"SeqSleepNet+"}):
             raise InputError(
-                f"{where}there are no weights of {surplus[0]}; set transfer.networks to "
-                "[SeqSleepNet+], or pretrain on a database"
+                f"{where}there are no weights of {surplus[0]}; take SeqSleepNet+ alone, or "
+                "pretrain on a database"
             )
         if missing := sorted(channel_sets["source"] - transfer.weights.keys()):
             raise InputError(
