@@ -20,6 +20,7 @@ include: "rules/transfer.smk"
 include: "rules/ablation.smk"
 include: "rules/figures.smk"
 include: "rules/appendix.smk"
+include: "rules/explorer.smk"
 
 
 rule all:

@@ -353,6 +353,8 @@ def show_results():
         console.print(f"{name + ':':<12}{path}{more}")
     for path in filter(is_made, APPENDIX):
         console.print(f"Table:      {path}")
+    if is_made(EXPLORER):
+        console.print(f"Page:       {EXPLORER}")
     for figure in FIGURES:
         if figure.endswith(".png") and is_made(figure):
             console.print(f"Figure:     {figure}")

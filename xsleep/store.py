@@ -287,6 +287,13 @@ class NightData:
             self._read("sums", shape, epoch, end[None])
         return ends[1] - ends[0]
 
+    def levels(self) -> np.ndarray:
+        """(n, 129, channels) decibels of each epoch, the mean over its frames."""
+        shape = (2, *IMAGE_SHAPE[1:])
+        sums = np.empty((self._count + 1, *shape, len(self.channels)))
+        self._read("sums", shape, self._first, sums)
+        return np.diff(sums[:, 0], axis=0) / IMAGE_SHAPE[0]
+
     def _epochs(
         self, group: str, shape: tuple[int, ...], start: int, stop: int, out: np.ndarray | None
     ) -> np.ndarray:

@@ -1,0 +1,21 @@
+import sys
+from pathlib import Path
+
+from xsleep import explorer
+from xsleep.console import job
+from xsleep.outcomes import cells
+
+with job(snakemake.log[0]) as report:
+    params = snakemake.params
+
+    def left_out(line):
+        report(line)
+        print(line, file=sys.stderr)
+
+    explorer.write(
+        cells(params.runs, snakemake.input.predictions, params.systems),
+        dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True)),
+        dict(zip(params.databases, map(Path, snakemake.input.indexes), strict=True)),
+        Path(snakemake.output.page),
+        left_out,
+    )
