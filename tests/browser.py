@@ -7,10 +7,14 @@ import shutil
 import subprocess
 import tempfile
 import time
+from fcntl import F_DUPFD, fcntl
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CODES = {"Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+"""Of the keys that are not a letter."""
+
 SECONDS = 60
 """To wait for anything."""
 
@@ -26,14 +30,20 @@ class Browser:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         given, self._commands = os.pipe()
         self._answers, taken = os.pipe()
-        # Chromium reads commands from descriptor 3 and answers on descriptor 4.
+
+        def connect():
+            # Chromium reads commands from descriptor 3 and answers on descriptor 4; what is to be
+            # there is first moved away from both.
+            for end, number in [(fcntl(given, F_DUPFD, 5), 3), (fcntl(taken, F_DUPFD, 5), 4)]:
+                os.dup2(end, number)
+
         self._process = subprocess.Popen(
             [
-                *("sh", "-c", f'exec "$@" 3<&{given} 4>&{taken}', "sh", executable()),
-                *("--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu"),
-                *("--no-first-run", f"--user-data-dir={self._folder.name}", "about:blank"),
+                *(executable(), "--headless", "--remote-debugging-pipe", "--no-sandbox"),
+                *("--disable-gpu", "--no-first-run", f"--user-data-dir={self._folder.name}"),
             ],
-            pass_fds=(given, taken),
+            preexec_fn=connect,
+            pass_fds=(3, 4),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -112,15 +122,12 @@ class Browser:
         self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     def key(self, key):
-        """Press a key; one of several letters is named as in the browser."""
-        text = {"text": key} if len(key) == 1 else {}
+        """Press a key: a letter, or one of ``CODES``."""
+        more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": CODES[key]}
         if key == "Enter":
-            text = {"text": "\r", "windowsVirtualKeyCode": 13}
-        elif key.startswith("Arrow"):
-            code = 37 + ["Left", "Up", "Right", "Down"].index(key.removeprefix("Arrow"))
-            text = {"windowsVirtualKeyCode": code}
+            more["text"] = "\r"
         for kind in ("keyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, **text)
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, **more)
 
     def screenshot(self, path):
         content = self._call("Page.captureScreenshot", format="png")["data"]

@@ -211,5 +211,4 @@ def _script(path: Path, name: Sequence[str], content: Mapping) -> None:
 
 
 def _json(content: Any) -> str:
-    """JSON that may stand within a page: it ends no element."""
-    return json.dumps(content, separators=(",", ":")).replace("<", r"\u003c")
+    return json.dumps(content, separators=(",", ":"))
