@@ -257,6 +257,19 @@ def test_the_end_says_where_the_table_and_the_figures_are(finished):
         assert (folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_night(finished):
+    folder, page = finished[0], "results/explorer/index.html"
+    assert planned(folder, page) == {"explorer": 1}
+    status, text = snakemake(folder, page)
+    assert status == 0, text
+    assert f"Page:       {page}" in text
+    data = folder / "results/explorer/data/simulated/in-bed"
+    nights = [row["recording"] for row in rows(folder / "results/simulated/recordings.csv")]
+    assert {path.stem for path in (data / "EEG").iterdir()} == {*nights} - {"SC4021E0"}
+    assert all(f'"{system}":' in (data / "EEG.js").read_text() for system in SYSTEMS)
+    assert '"missing"' not in (data / "EEG/SC4001E0.js").read_text()
+
+
 def test_a_run_says_how_it_came_to_be(finished):
     run = json.loads((finished[0] / RUN.format("XSleepNet2", 1) / "run.json").read_text())
     assert (run["database"], run["system"], run["seed"], run["fold"]) == (
