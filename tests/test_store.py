@@ -101,6 +101,11 @@ def test_values_are_those_that_hdf5_reads(tmp_path):
             assert np.array_equal(found, images["spectrograms"][channel][3:6])
 
 
+def test_levels_are_the_means_over_the_frames_of_each_epoch_in_the_window(tmp_path):
+    data = make_part(tmp_path, epochs=9, channels=("EEG", "EOG"), chosen=np.arange(2, 8)).data
+    assert np.allclose(data.levels(), data.time_frequency(0, 6).mean(axis=1), atol=1e-4)
+
+
 def test_a_thousand_recordings_are_read_with_a_handful_of_files_open(tmp_path):
     data = make_part(tmp_path, epochs=3).data
     before = len(os.listdir("/proc/self/fd"))

@@ -107,16 +107,14 @@ function element(tag, text) {
 
 function listNights() {
   const column = ["name", "accuracy", "kappa"].indexOf(state.sort);
-  const key = ([name]) => (column ? metrics(name)[column - 1] : name);
   const sign = state.descending ? -1 : 1;
-  const nights = [...state.list.nights].sort((a, b) => {
-    const [x, y] = [key(a), key(b)];
+  const nights = state.list.nights.map(([name]) => [name, ...metrics(name)]);
+  nights.sort(({[column]: x}, {[column]: y}) => {
     if (x === null || y === null) return (x === null) - (y === null); // last, either way
     return sign * (x < y ? -1 : x > y ? 1 : 0);
   });
-  by("nights").replaceChildren(...nights.map(([name]) => {
+  by("nights").replaceChildren(...nights.map(([name, accuracy, kappa]) => {
     const row = document.createElement("tr"), button = element("button", name);
-    const [accuracy, kappa] = metrics(name);
     row.dataset.name = name;
     button.tabIndex = -1;
     const first = document.createElement("td");
