@@ -60,7 +60,7 @@ def write(
         report: takes a line on whatever is left out.
     """
     cells = list(cells)
-    stores = {database: _store(path, report) for database, path in indexes.items()}
+    stores = {database: _store(path) for database, path in indexes.items()}
     cases: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
     for outcome in gather(cells, recordings):
         cases[outcome.case].append(outcome)
@@ -73,30 +73,36 @@ def write(
                 report(f"left out: {gap}")
         # Not with_suffix: a name may have a dot.
         _script(folder.with_name(f"{folder.name}.js"), case, _listed(nights, outcomes))
+        missing = []
         for name, night in nights.items():
             seen = _seen(stores[case[0]], case, name, night["places"])
             if "missing" in seen:
-                report(f"{', '.join(case)}, {name}: no spectrogram: {seen['missing']}")
+                missing.append(f"{name}: {seen['missing']}")
             night["places"] = _stretches(night["places"])
             _script(folder / f"{name}.js", (*case, name), night | seen)
+        if missing:
+            report(
+                f"{', '.join(case)}: {len(missing)} of {len(nights)} nights without spectrogram; "
+                f"{missing[0]}"
+            )
+    with whole(page) as temporary:
+        temporary.write_text(_page(cases), encoding="utf-8")
+
+
+def _page(cases: Iterable[Sequence[str]]) -> str:
+    """The page, which loads what it shows of these cases."""
     parts = files(__package__)
     text = parts.joinpath("page.html").read_text(encoding="utf-8")
-    for mark, part in (
-        ("/* page.css */", parts.joinpath("page.css").read_text(encoding="utf-8")),
-        ("/* page.js */", parts.joinpath("page.js").read_text(encoding="utf-8")),
-        ("/* cases */", _json([dict(zip(CASE, case, strict=True)) for case in cases])),
-    ):
-        text = text.replace(mark, part)
-    with whole(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    for name in ("page.css", "page.js"):
+        text = text.replace(f"/* {name} */", parts.joinpath(name).read_text(encoding="utf-8"))
+    return text.replace("/* cases */", _json([dict(zip(CASE, c, strict=True)) for c in cases]))
 
 
-def _store(path: Path, report: Callable[[str], None]) -> Mapping[str, Stored] | str:
+def _store(path: Path) -> Mapping[str, Stored] | str:
     """The recordings in the store, or why it cannot be read."""
     try:
         return read_index(path)
     except InputError as error:
-        report(str(error))
         return str(error)
 
 

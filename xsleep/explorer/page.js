@@ -10,7 +10,7 @@ const GAP = "#dcdcdc";
 const RAMP = ["#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c",
   "#dec958", "#fee838"];
 const LEFT = 118, RIGHT = 62, AXIS = 20, STRIP = 14, SPACE = 10;
-const FONT = '12px "DejaVu Sans", Verdana, Arial, sans-serif';
+const FAMILY = '"DejaVu Sans", Verdana, Arial, sans-serif', FONT = `12px ${FAMILY}`, SMALL = `11px ${FAMILY}`;
 const NARROWEST = 20; // epochs that are shown at least
 
 const by = (id) => document.getElementById(id);
@@ -19,21 +19,22 @@ const panels = by("panels"), cross = by("cross");
 // What is chosen: the case, its nights, the night, the epoch under the crosshair, what is in view.
 const state = {list: null, name: null, night: null, epoch: null, view: null,
   sort: "name", descending: false};
+
 // The data files call this, each with its path.
 const delivered = new Map();
 function loaded(name, content) {
   delivered.set(name, content);
 }
 
+// The content of a data file, or its fault.
 function load(path) {
   const address = `data/${path.map(encodeURIComponent).join("/")}.js`, name = path.join("/");
-  return new Promise((resolve, reject) => {
+  const fault = `${address} cannot be read; keep the folder data beside this page, or make both again`;
+  return new Promise((resolve) => {
     const script = document.createElement("script");
     script.onload = script.onerror = () => {
       script.remove();
-      if (delivered.has(name)) resolve(delivered.get(name));
-      else reject(new Error(
-        `${address} cannot be read; keep the folder data beside this page, or make both again`));
+      resolve(delivered.get(name) ?? {fault});
       delivered.delete(name);
     };
     script.src = address;
@@ -67,19 +68,15 @@ async function chooseCase() {
   const path = chosen();
   state.night = null;
   by("nights").replaceChildren();
-  try {
-    const list = await load(path);
-    if (path.join() !== chosen().join()) return; // another was chosen meanwhile
-    state.list = list;
-  } catch (error) {
-    state.list = {nights: [], systems: {}};
-    return fail(error);
-  }
+  const list = await load(path);
+  if (path.join() !== chosen().join()) return; // another was chosen meanwhile
+  state.list = list.fault ? {nights: [], systems: {}} : list;
   offer("system", Object.keys(state.list.systems));
+  if (list.fault) return fail(list.fault);
   chooseSystem();
   const names = shown().map((row) => row.dataset.name);
   if (names.length) chooseNight(names.includes(state.name) ? state.name : names[0]);
-  else fail(new Error("no night is scored by predictions that can be used"));
+  else fail("No night is scored by predictions that can be used.");
 }
 
 function chooseSystem() {
@@ -145,13 +142,9 @@ async function chooseNight(name) {
   const path = [...chosen(), name];
   state.name = name;
   mark();
-  let content;
-  try {
-    content = await load(path);
-  } catch (error) {
-    return fail(error);
-  }
+  const content = await load(path);
   if (path.join() !== [...chosen(), state.name].join()) return; // another was chosen meanwhile
+  if (content.fault) return fail(content.fault);
   state.night = unpacked(content);
   state.epoch = null;
   state.view = whole();
@@ -164,11 +157,10 @@ function step(lines) {
   if (row) chooseNight(row.dataset.name);
 }
 
-function fail(error) {
+function fail(fault) {
   state.night = null;
-  by("night").textContent = "";
-  by("summary").textContent = by("epoch").textContent = "";
-  note(error.message);
+  for (const id of ["night", "summary", "epoch"]) by(id).textContent = "";
+  note(fault);
   draw();
 }
 
@@ -206,9 +198,8 @@ function disagreements() {
 }
 
 function clock(place) {
-  const {clock: start, step: seconds, first, places} = state.night;
-  const since = start === null ? places[0] * seconds : start;
-  const time = Math.round(since + (place - first) * seconds);
+  const {clock: start, step: seconds, first} = state.night;
+  const time = Math.round((start ?? first * seconds) + (place - first) * seconds);
   const two = (number) => String(number).padStart(2, "0");
   const hours = Math.floor(time / 3600);
   return `${two(start === null ? hours : hours % 24)}:${two(Math.floor(time / 60) % 60)}:${two(time % 60)}`;
@@ -358,7 +349,7 @@ const level = ({top, height}, stage) => top + (ORDER.indexOf(stage) + 0.5) * hei
 function levels(pen, box) {
   pen.fillStyle = "#000";
   pen.textAlign = "right";
-  pen.font = FONT.replace("12", "11");
+  pen.font = SMALL;
   for (const stage of ORDER) pen.fillText(STAGES[stage], LEFT - 5, level(box, stage));
   pen.font = FONT;
 }
@@ -423,7 +414,7 @@ function nothing(pen, {top, height}) {
 
 function legend(pen, box) {
   pen.textAlign = "left";
-  pen.font = FONT.replace("12", "11");
+  pen.font = SMALL;
   for (const stage of ORDER) {
     const y = level(box, stage), x = LEFT + width() + 6;
     pen.fillStyle = COLOURS[stage];
@@ -445,7 +436,7 @@ function spectrogram(pen, {top, height}, {picture: made}) {
 
 function scale(pen, {top, height}, {low, high}) {
   const [from, to] = state.night.hertz;
-  pen.font = FONT.replace("12", "11");
+  pen.font = SMALL;
   pen.fillStyle = pen.strokeStyle = "#000";
   pen.textAlign = "right";
   for (const hertz of height > 70 ? [10, 20, 30] : [15, 30]) {
@@ -589,7 +580,7 @@ cross.addEventListener("pointerdown", (event) => {
   held = {x: event.offsetX, ...state.view};
   cross.setPointerCapture(event.pointerId);
 });
-cross.addEventListener("pointerup", () => { held = null; });
+cross.addEventListener("lostpointercapture", () => { held = null; });
 cross.addEventListener("pointermove", (event) => {
   if (!state.night) return;
   if (held) {
