@@ -29,36 +29,33 @@ def test_fig5_has_a_column_per_xsleepnet_with_losses_above_weights(figures):
     both = {"XSleepNet2": history(*fig5.BRANCHES), "XSleepNet1": history(*fig5.BRANCHES, seed=1)}
     fig5.draw(both, "unused", "fold 1")
     fig5.draw({"XSleepNet2": both["XSleepNet2"]}, "unused", "fold 1")
-    titles = [[panel.get_title() for panel in figure.axes[::2]] for figure in figures]
-    first, second, *_ = figures[0].axes
+    first, second, key, *weights = figures[0].axes
     assert (first.get_title(), second.get_title()) == ("XSleepNet1", "XSleepNet2")
-    assert len(figures[0].axes) == 4 and len(figures[1].axes) == 2
+    assert [text.get_text() for text in key.get_legend().get_texts()] == list(fig5.BRANCHES)
+    assert len(weights) == 3 and len(figures[1].axes) == 4
     assert [line.get_label() for line in first.lines] == list(fig5.BRANCHES)
-    assert titles[1] == ["XSleepNet2"]
+    assert figures[1].axes[0].get_title() == "XSleepNet2"
 
 
-def test_fig5_weights_of_xsleepnet2_are_smoothed_over_the_last_10_and_those_of_1_are_not(
+def test_fig5_weights_of_xsleepnet2_are_smoothed_over_the_last_10_with_the_raw_ones_beside(
     figures,
 ):
     given = history(*fig5.BRANCHES)
     fig5.draw({"XSleepNet1": given, "XSleepNet2": given}, "unused", "fold 1")
-    plain, smoothed = figures[0].axes[2:]
-    for line, branch in zip(plain.lines, fig5.BRANCHES, strict=True):
-        assert np.array_equal(line.get_ydata(), given[f"{branch} weight"])
-    for faint, line, branch in zip(
-        smoothed.lines[::2], smoothed.lines[1::2], fig5.BRANCHES, strict=True
-    ):
+    plain, smoothed, raw = figures[0].axes[3:]
+    for place, branch in enumerate(fig5.BRANCHES):
         weights = given[f"{branch} weight"].to_numpy()
-        assert np.array_equal(faint.get_ydata(), weights)
-        assert faint.get_alpha() < 0.5
-        assert line.get_ydata()[20] == pytest.approx(weights[11:21].mean())
+        for panel in (plain, raw):
+            assert np.array_equal(panel.lines[place].get_ydata(), weights)
+        assert smoothed.lines[place].get_ydata()[20] == pytest.approx(weights[11:21].mean())
+    assert "mean of the last 10" in smoothed.get_title() and "as they were" in raw.get_title()
 
 
 def test_fig5_weights_are_not_drawn_before_they_are_defined(figures):
     given = history(*fig5.BRANCHES)
     given.loc[:20, "raw weight"] = np.nan
     fig5.draw({"XSleepNet2": given}, "unused", "fold 1")
-    assert np.isnan(figures[0].axes[1].lines[1].get_ydata()[:21]).all()
+    assert np.isnan(figures[0].axes[2].lines[0].get_ydata()[:21]).all()
 
 
 def test_fig5_other_systems_are_dashed_beside_the_branch_that_they_are(figures):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xsleep.errors import InputError
-from xsleep.figures.style import COLOURS, FONT, SHAPES, save
+from xsleep.figures.style import FONT, marker, save, tidy
 from xsleep.tables import MEASURED, PUBLISHED, shown_together
 
 LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
@@ -79,22 +79,14 @@ def _panel(panel: Axes, block: pd.DataFrame, metric: str, systems: Sequence[str]
     panel.set_xlim(-0.5, len(channel_sets) - 0.5)
     panel.set_ylabel(LABELS[metric])
     panel.margins(y=0.12)
-    panel.grid(axis="y", color="0.9", linewidth=0.6)
-    panel.set_axisbelow(True)
+    tidy(panel, "y")
     for boundary in range(1, len(channel_sets)):
         panel.axvline(boundary - 0.5, color="0.8", linewidth=0.6)
-    panel.spines[["top", "right"]].set_visible(False)
 
 
 def _marker(place: int, source: str) -> dict:
-    colour = COLOURS[place % len(COLOURS)]
-    return {
-        "linestyle": "",
-        "marker": SHAPES[place % len(SHAPES)],
-        "markersize": 4.5,
-        "color": colour,
-        "markerfacecolor": colour if source == MEASURED else "white",
-    }
+    look = marker(place) | {"linestyle": "", "markersize": 4.5}
+    return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
 
 
 def _systems_key(systems: Sequence[str]) -> list[Line2D]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xsleep.errors import InputError
-from xsleep.figures.style import COLOURS, FONT, SHAPES, save
+from xsleep.figures.style import COLOURS, FONT, SHAPES, save, tidy
 
 LOOKS = {
     "raw": (COLOURS[1], SHAPES[0]),
@@ -31,7 +31,7 @@ def draw(histories: Mapping[str, pd.DataFrame], stem: str | Path, title: str) ->
 
     A column of panels per XSleepNet: above, the validation losses of its branches, with those of
     the other systems dashed and hollow; below, the weights of its branches. Those of XSleepNet2 are
-    smoothed over ``POINTS`` evaluations, with the raw ones faint behind.
+    smoothed over ``POINTS`` evaluations, with the raw ones in a panel beside them.
 
     Args:
         histories: the ``history.csv`` of each system, one row per evaluation.
@@ -45,37 +45,37 @@ def draw(histories: Mapping[str, pd.DataFrame], stem: str | Path, title: str) ->
         given = ", ".join(histories) or "nothing"
         raise InputError(f"Fig. 5: no XSleepNet in {given}; train XSleepNet1 or XSleepNet2")
     others = {s: _decisive(s, h) for s, h in histories.items() if s not in ADAPTIVE}
+    columns = [*adaptive, *(system for system in adaptive if system == SMOOTHED)]
     with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(1.5 + 3.6 * len(adaptive), 5.2), layout="constrained")
+        figure = Figure(figsize=(1.5 + 3.2 * len(columns), 5.2), layout="constrained")
         figure.suptitle(title, fontsize=9)
         panels = figure.subplots(
-            2, len(adaptive), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2)
+            2, len(columns), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2)
         )
-        for (losses, weights), system in zip(panels.T, adaptive, strict=True):
+        for losses, system in zip(panels[0], adaptive, strict=False):
             losses.set_title(system, fontweight="bold")
             for branch in BRANCHES:
                 _loss(losses, histories, system, branch, label=branch)
                 for other in (other for other, decisive in others.items() if decisive == branch):
                     _loss(losses, histories, other, branch, label=other, dashed=True)
-                _weight(weights, histories, system, branch)
-            if system == SMOOTHED:
-                weights.set_title(
-                    f"mean of the last {POINTS} evaluations; faint: each one", fontsize=7
-                )
+        for place, (weights, system) in enumerate(zip(panels[1], columns, strict=True)):
+            smooth = system == SMOOTHED and place < len(adaptive)
+            for branch in BRANCHES:
+                _weight(weights, histories, system, branch, POINTS if smooth else 1)
+            of = f"mean of the last {POINTS} evaluations" if smooth else "as they were"
+            weights.set_title(f"weights of {system}, {of}")
             weights.set_xlabel("training step")
-            for panel in (losses, weights):
-                panel.grid(color="0.9", linewidth=0.6)
-                panel.set_axisbelow(True)
-                panel.spines[["top", "right"]].set_visible(False)
+        for panel in panels.flat:
+            tidy(panel, "both")
         panels[0, 0].set_ylabel("validation loss per epoch")
         panels[1, 0].set_ylabel("weight of the branch's loss")
         panels[1, 0].set_ylim(-0.03, 1.03)
-        figure.legend(
-            *panels[0, 0].get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=3,
-            frameon=False,
-        )
+        key = panels[0, 0].get_legend_handles_labels()
+        if len(columns) > len(adaptive):
+            panels[0, -1].set_axis_off()
+            panels[0, -1].legend(*key, loc="center", frameon=False)
+        else:
+            figure.legend(*key, loc="outside lower center", ncols=3, frameon=False)
         save(figure, stem)
 
 
@@ -93,15 +93,13 @@ def _loss(
     panel.plot(steps, losses, label=label, linewidth=1.2, **_look(branch, len(losses)), **other)
 
 
-def _weight(panel: Axes, histories: Mapping[str, pd.DataFrame], system: str, branch: str) -> None:
+def _weight(
+    panel: Axes, histories: Mapping[str, pd.DataFrame], system: str, branch: str, points: int
+) -> None:
     steps = _column(histories, system, "step")
     weights = _column(histories, system, f"{branch} weight")
-    look = _look(branch, len(weights))
-    if system == SMOOTHED:
-        panel.plot(steps, weights, color=look["color"], linewidth=0.6, alpha=0.35, zorder=1)
-        smooth = weights.rolling(POINTS, min_periods=1).mean()
-        weights = smooth.where(weights.notna())
-    panel.plot(steps, weights, linewidth=1.2, **look)
+    smooth = weights.rolling(points, min_periods=1).mean().where(weights.notna())
+    panel.plot(steps, smooth, linewidth=1.2, **_look(branch, len(weights)))
 
 
 def _look(branch: str, points: int) -> dict:

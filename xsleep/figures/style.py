@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xsleep.store import whole
@@ -16,6 +18,18 @@ SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Markers: what tells apart where colour does not."""
 
 FONT = {"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}
+
+
+def tidy(panel: Axes, grid: Literal["x", "y", "both"]) -> None:
+    """A faint grid behind what is drawn, and no frame."""
+    panel.grid(axis=grid, color="0.9", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def marker(place: int) -> dict:
+    """Colour and shape of the system at this place among those that are drawn."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": SHAPES[place % len(SHAPES)]}
 
 
 def save(figure: Figure, stem: str | Path) -> None:
