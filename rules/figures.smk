@@ -1,20 +1,88 @@
-FIG5 = "results/figures/fig5/{database}/{window}/{channels}"
+CASE = "{database}/{window}/{channels}"
+FIG1B = f"results/figures/fig1b/{CASE}"
+FIG5 = f"results/figures/fig5/{CASE}"
+SUBJECTS = f"results/figures/subjects/{CASE}"
+CALIBRATION = f"results/figures/calibration/{CASE}"
+# A night is drawn by the name of its recording on demand: HYPNOGRAMS/SC4001E0.svg.
+HYPNOGRAMS = f"results/figures/hypnograms/{CASE}/{{system}}"
+PICKS = ["best", "median", "worst"]
 
-# Losses and weights are shown for the first seed and fold, of the systems that blend.
+# Losses and weights are shown for the first seed and fold, of the systems that blend; Fig. 1(b)
+# is of the paper's systems.
 BLENDING = [slug for slug in SELECTED if slug.startswith("XSleepNet")]
+SINGLE_VIEW = [slug for slug in SELECTED if slug in ("ARNN+RNN", "FCNN+RNN")]
+MULTI_VIEW = [slug for slug in SELECTED if slug in (*BLENDING, "Naive-Fusion")]
+
+
+def of_cases(stem, systems=SELECTED):
+    """Figures, one for each database, window and channel set on which these systems run."""
+    return dict.fromkeys(
+        stem.format(**run)
+        for database in WORKFLOW.databases
+        for run in runs(database, systems)
+    )
+
+
+def picked():
+    """Hypnograms of each database: of its first window and channel set, by the first system."""
+    for database in WORKFLOW.databases:
+        for run in runs(database, SELECTED[:1])[:1]:
+            yield from (f"{HYPNOGRAMS.format(**run)}/{pick}" for pick in PICKS)
+
 
 FIGURES = [
     f"{stem}.{suffix}"
     for stem in [
+        *of_cases(FIG1B, [*SINGLE_VIEW, *MULTI_VIEW]),
         "results/figures/fig4",
-        *dict.fromkeys(
-            FIG5.format(**run)
-            for database in WORKFLOW.databases
-            for run in runs(database, BLENDING)
-        ),
+        *of_cases(FIG5, BLENDING),
+        # a gain over the single views
+        *(["results/figures/fig6"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
+        *of_cases(SUBJECTS),
+        *of_cases(CALIBRATION),
+        *picked(),
     ]
     for suffix in ("svg", "png")
 ]
+
+
+def case_of(wildcards):
+    """The runs of Table 2 on a database, window and channel set, with their folders."""
+    names = ("database", "window", "channels")
+    return [
+        (run, folder)
+        for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS, strict=True)
+        if all(run[name] == wildcards[name] for name in names)
+    ]
+
+
+def runs_of(wildcards):
+    """The runs of one system on a database, window and channel set, from scratch."""
+    names = ("database", "window", "channels", "system")
+    return [
+        run
+        for run in SCRATCH_RUNS
+        if all(run[name] == wildcards[name] for name in names)
+    ]
+
+
+rule fig1b:
+    input:
+        first_histories([*SINGLE_VIEW, *MULTI_VIEW]),
+    output:
+        svg=report(f"{FIG1B}.svg", caption="../captions/fig1b.rst", category="Figures"),
+        png=f"{FIG1B}.png",
+    log:
+        f"logs/figures/{FIG1B}.log",
+    conda:
+        "../environment.yml"
+    params:
+        systems=[SYSTEMS[slug] for slug in [*SINGLE_VIEW, *MULTI_VIEW]],
+        title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
+    message:
+        "Fig. 1(b): {wildcards.database}, {wildcards.window}, {wildcards.channels}"
+    script:
+        "../workflow_scripts/fig1b.py"
 
 
 rule fig4:
@@ -54,3 +122,99 @@ rule fig5:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:
         "../workflow_scripts/fig5.py"
+
+
+rule fig6:
+    input:
+        "results/table2.csv",
+    output:
+        svg=report(
+            "results/figures/fig6.svg",
+            caption="../captions/fig6.rst",
+            category="Figures",
+        ),
+        png="results/figures/fig6.png",
+    log:
+        "logs/figures/fig6.log",
+    conda:
+        "../environment.yml"
+    message:
+        "Fig. 6"
+    script:
+        "../workflow_scripts/fig6.py"
+
+
+rule reliability:
+    input:
+        predictions=lambda wildcards: [
+            f"{folder}/predictions.h5" for _, folder in case_of(wildcards)
+        ],
+        recordings="results/{database}/recordings.csv",
+    output:
+        subjects=report(
+            f"{SUBJECTS}.svg", caption="../captions/subjects.rst", category="Figures"
+        ),
+        calibration=report(
+            f"{CALIBRATION}.svg",
+            caption="../captions/calibration.rst",
+            category="Figures",
+        ),
+        png=[f"{SUBJECTS}.png", f"{CALIBRATION}.png"],
+    log:
+        f"logs/figures/reliability/{CASE}.log",
+    conda:
+        "../environment.yml"
+    params:
+        runs=lambda wildcards: [run for run, _ in case_of(wildcards)],
+        systems=SYSTEMS | {name: name for name in WORKFLOW.finetuned},
+        title="{database}, {window}, {channels}",
+    message:
+        "Accuracy by subject, and calibration: {wildcards.database}, {wildcards.window}, "
+        "{wildcards.channels}"
+    script:
+        "../workflow_scripts/reliability.py"
+
+
+rule hypnograms:
+    input:
+        predictions=lambda wildcards: [
+            f"{run_path(run)}/predictions.h5" for run in runs_of(wildcards)
+        ],
+        recordings="results/{database}/recordings.csv",
+    output:
+        report(
+            [f"{HYPNOGRAMS}/{pick}.svg" for pick in PICKS],
+            caption="../captions/hypnogram.rst",
+            category="Figures",
+        ),
+        [f"{HYPNOGRAMS}/{pick}.png" for pick in PICKS],
+    log:
+        f"logs/figures/{HYPNOGRAMS}.log",
+    conda:
+        "../environment.yml"
+    params:
+        runs=runs_of,
+        systems=SYSTEMS,
+        title=lambda wildcards: (
+            f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "
+            f"{SYSTEMS[wildcards.system]}"
+        ),
+    message:
+        "Hypnograms: {wildcards.database}, {wildcards.window}, {wildcards.channels}, "
+        "{wildcards.system}"
+    script:
+        "../workflow_scripts/hypnograms.py"
+
+
+use rule hypnograms as hypnogram with:
+    output:
+        report(
+            f"{HYPNOGRAMS}/{{night}}.svg",
+            caption="../captions/hypnogram.rst",
+            category="Figures",
+        ),
+        f"{HYPNOGRAMS}/{{night}}.png",
+    log:
+        f"logs/figures/{HYPNOGRAMS}/{{night}}.log",
+    wildcard_constraints:
+        night=rf"(?!({'|'.join(PICKS)})\.)[^/]+",

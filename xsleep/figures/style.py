@@ -17,6 +17,16 @@ COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#CC79A7", "#0
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Markers: what tells apart where colour does not."""
 
+STAGE_COLOURS = {
+    "W": "#FEE838",
+    "REM": "#BCAE6C",
+    "N1": "#7D7C78",
+    "N2": "#434E6C",
+    "N3": "#00224E",
+}
+"""Down a hypnogram, from light to dark in even steps of the colour map cividis, which looks the
+same to the colour-blind."""
+
 FONT = {"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}
 
 

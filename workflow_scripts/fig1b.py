@@ -1,0 +1,13 @@
+from pathlib import Path
+
+import pandas as pd
+
+from xsleep.console import job
+from xsleep.figures import fig1b
+
+with job(snakemake.log[0]):
+    histories = {
+        system: pd.read_csv(path)
+        for system, path in zip(snakemake.params.systems, snakemake.input, strict=True)
+    }
+    fig1b.draw(histories, Path(snakemake.output.svg).with_suffix(""), snakemake.params.title)

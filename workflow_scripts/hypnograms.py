@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from xsleep import tables
+from xsleep.console import job
+from xsleep.figures import hypnogram
+from xsleep.outcomes import cells, gather
+
+with job(snakemake.log[0]) as report:
+    params = snakemake.params
+    runs = cells(params.runs, snakemake.input.predictions, params.systems)
+    outcomes = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
+    for line in tables.faults(outcomes):
+        report(f"left out: {line}")
+    for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):
+        stem = Path(svg).with_suffix("")
+        night = hypnogram.pick(runs, outcomes[0], stem.name)
+        which = f", {stem.name} night" if stem.name in hypnogram.PICKS else ""
+        hypnogram.draw(night, stem, f"{params.title}{which}")
