@@ -357,7 +357,7 @@ def show_results():
         console.print(f"Page:       {EXPLORER}")
     for figure in FIGURES:
         if figure.endswith(".png") and is_made(figure):
-            console.print(f"Figure:     {figure}")
+            console.print(f"Figure:     {figure}", soft_wrap=True)
 
 
 def is_made(path):

@@ -59,7 +59,13 @@ def fetched_from(url, **settings):
 
 STORES = ("data", "data/unfiltered")
 RUN = "results/simulated/in-bed/EEG/{}/seed-1/fold-{}"
-FROM_SCORES = dict.fromkeys(("table2", "comparisons", "appendix", "fig4", "fig5", "all"), 1)
+FROM_SCORES = dict.fromkeys(
+    (
+        *("table2", "comparisons", "appendix", "all"),
+        *("fig1b", "fig4", "fig5", "reliability", "hypnograms"),
+    ),
+    1,
+)
 """Jobs that the scores of all runs are followed by."""
 TRUNCATED = "data/recordings/simulated/SC4021E0-PSG.edf"
 
@@ -250,8 +256,12 @@ def test_the_end_says_where_the_table_and_the_figures_are(finished):
     for path in re.findall(r"(?:Recordings|Table [12]|Figure): +([\w./-]+)", printed):
         assert (folder / path).is_file()
     assert "results/table2.csv" in printed
-    assert "results/figures/fig5/simulated/in-bed/EEG.png" in printed
-    for name in ("fig4", "fig5/simulated/in-bed/EEG"):
+    case = "simulated/in-bed/EEG"
+    for name in (
+        *("fig4", f"fig1b/{case}", f"fig5/{case}", f"subjects/{case}", f"calibration/{case}"),
+        *(f"hypnograms/{case}/XSleepNet2/{night}" for night in ("best", "median", "worst")),
+    ):
+        assert f"results/figures/{name}.png" in printed
         svg = (folder / f"results/figures/{name}.svg").read_text()
         assert "XSleepNet2" in svg
         assert (folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -268,6 +278,17 @@ def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_nigh
     assert {path.stem for path in (data / "EEG").iterdir()} == {*nights} - {"SC4021E0"}
     assert all(f'"{system}":' in (data / "EEG.js").read_text() for system in SYSTEMS)
     assert '"missing"' not in (data / "EEG/SC4001E0.js").read_text()
+
+
+def test_a_night_is_drawn_by_the_name_of_its_recording_on_demand(finished):
+    target = "results/figures/hypnograms/simulated/in-bed/EEG/Naive-Fusion/SC4011E0.svg"
+    assert planned(finished[0], target) == {"hypnogram": 1}
+
+
+def test_fig6_is_made_where_a_gain_over_both_single_views_is_measured(finished):
+    both = TINY | {"systems": [*SYSTEMS, "ARNN+RNN", "FCNN+RNN"]}
+    assert planned(finished[0], config=both)["fig6"] == 1
+    assert "fig6" not in planned(finished[0], config=both | {"systems": ["ARNN+RNN", "FCNN+RNN"]})
 
 
 def test_a_run_says_how_it_came_to_be(finished):

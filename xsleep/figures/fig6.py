@@ -75,6 +75,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     width = 6.5 + 0.9 * len(places)
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(width, 0.8 + 2.3 * len(channel_sets)), layout="constrained")
+        figure.suptitle("gain of both views over the better single view", fontsize=9)
         rows = figure.subplots(len(channel_sets), len(LABELS), sharex=True, squeeze=False)
         for row, channels in zip(rows, channel_sets, strict=True):
             row[0].set_title(channels, loc="left", fontweight="bold")

@@ -128,6 +128,7 @@ def _probabilities(panel: Axes, chances: np.ndarray, edges: np.ndarray) -> None:
         )
         below = above
     panel.set_ylim(0, 1)
+    panel.set_yticks([0, 0.5, 1])
     panel.set_ylabel("probability")
     panel.legend(
         reverse=True, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=1
