@@ -14,56 +14,28 @@ SINGLE_VIEW = [slug for slug in SELECTED if slug in ("ARNN+RNN", "FCNN+RNN")]
 MULTI_VIEW = [slug for slug in SELECTED if slug in (*BLENDING, "Naive-Fusion")]
 
 
-def of_cases(stem, systems=SELECTED):
-    """Figures, one for each database, window and channel set on which these systems run."""
-    return dict.fromkeys(
-        stem.format(**run)
-        for database in WORKFLOW.databases
-        for run in runs(database, systems)
-    )
-
-
-def picked():
-    """Hypnograms of each database: of its first window and channel set, by the first system."""
-    for database in WORKFLOW.databases:
-        for run in runs(database, SELECTED[:1])[:1]:
-            yield from (f"{HYPNOGRAMS.format(**run)}/{pick}" for pick in PICKS)
-
+# Of each database the first window and channel set, by the first system.
+PICKED = [
+    f"{HYPNOGRAMS.format(**run)}/{pick}"
+    for database in WORKFLOW.databases
+    for run in runs(database, SELECTED[:1])[:1]
+    for pick in PICKS
+]
 
 FIGURES = [
     f"{stem}.{suffix}"
     for stem in [
-        *of_cases(FIG1B, [*SINGLE_VIEW, *MULTI_VIEW]),
+        *cases(FIG1B, [*SINGLE_VIEW, *MULTI_VIEW]),
         "results/figures/fig4",
-        *of_cases(FIG5, BLENDING),
+        *cases(FIG5, BLENDING),
         # a gain over the single views
         *(["results/figures/fig6"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
-        *of_cases(SUBJECTS),
-        *of_cases(CALIBRATION),
-        *picked(),
+        *cases(SUBJECTS, SELECTED),
+        *cases(CALIBRATION, SELECTED),
+        *PICKED,
     ]
     for suffix in ("svg", "png")
 ]
-
-
-def case_of(wildcards):
-    """The runs of Table 2 on a database, window and channel set, with their folders."""
-    names = ("database", "window", "channels")
-    return [
-        (run, folder)
-        for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS, strict=True)
-        if all(run[name] == wildcards[name] for name in names)
-    ]
-
-
-def runs_of(wildcards):
-    """The runs of one system on a database, window and channel set, from scratch."""
-    names = ("database", "window", "channels", "system")
-    return [
-        run
-        for run in SCRATCH_RUNS
-        if all(run[name] == wildcards[name] for name in names)
-    ]
 
 
 rule fig1b:
@@ -147,7 +119,9 @@ rule fig6:
 rule reliability:
     input:
         predictions=lambda wildcards: [
-            f"{folder}/predictions.h5" for _, folder in case_of(wildcards)
+            f"{folder}/predictions.h5"
+            for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS, strict=True)
+            if is_of(run, wildcards)
         ],
         recordings="results/{database}/recordings.csv",
     output:
@@ -165,7 +139,7 @@ rule reliability:
     conda:
         "../environment.yml"
     params:
-        runs=lambda wildcards: [run for run, _ in case_of(wildcards)],
+        runs=lambda wildcards: [run for run in TABLE2_RUNS if is_of(run, wildcards)],
         systems=SYSTEMS | {name: name for name in WORKFLOW.finetuned},
         title="{database}, {window}, {channels}",
     message:
@@ -178,7 +152,9 @@ rule reliability:
 rule hypnograms:
     input:
         predictions=lambda wildcards: [
-            f"{run_path(run)}/predictions.h5" for run in runs_of(wildcards)
+            f"{run_path(run)}/predictions.h5"
+            for run in SCRATCH_RUNS
+            if is_of(run, wildcards)
         ],
         recordings="results/{database}/recordings.csv",
     output:
@@ -193,7 +169,7 @@ rule hypnograms:
     conda:
         "../environment.yml"
     params:
-        runs=runs_of,
+        runs=lambda wildcards: [run for run in SCRATCH_RUNS if is_of(run, wildcards)],
         systems=SYSTEMS,
         title=lambda wildcards: (
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "
