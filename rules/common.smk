@@ -284,15 +284,6 @@ def is_of(run, wildcards):
     return all(run[name] == wildcards[name] for name in run.keys() & wildcards.keys())
 
 
-def cases(pattern, systems):
-    """A path for each database, window and channel set on which these systems run."""
-    return dict.fromkeys(
-        pattern.format(**run)
-        for database in WORKFLOW.databases
-        for run in runs(database, systems)
-    )
-
-
 def first_histories(systems):
     """Input function: histories of the first seed and fold of these systems."""
 

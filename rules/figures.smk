@@ -12,27 +12,29 @@ PICKS = ["best", "median", "worst"]
 BLENDING = [slug for slug in SELECTED if slug.startswith("XSleepNet")]
 SINGLE_VIEW = [slug for slug in SELECTED if slug in ("ARNN+RNN", "FCNN+RNN")]
 MULTI_VIEW = [slug for slug in SELECTED if slug in (*BLENDING, "Naive-Fusion")]
+LEARNING = [*SINGLE_VIEW, *MULTI_VIEW]
 
-
-# Of each database the first window and channel set, by the first system.
-PICKED = [
-    f"{HYPNOGRAMS.format(**run)}/{pick}"
-    for database in WORKFLOW.databases
-    for run in runs(database, SELECTED[:1])[:1]
-    for pick in PICKS
-]
-
+CASES = dict.fromkeys(CASE.format(**run) for run in SCRATCH_RUNS)
 FIGURES = [
-    f"{stem}.{suffix}"
+    f"results/figures/{stem}.{suffix}"
     for stem in [
-        *cases(FIG1B, [*SINGLE_VIEW, *MULTI_VIEW]),
-        "results/figures/fig4",
-        *cases(FIG5, BLENDING),
-        # a gain over the single views
-        *(["results/figures/fig6"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
-        *cases(SUBJECTS, SELECTED),
-        *cases(CALIBRATION, SELECTED),
-        *PICKED,
+        *(f"fig1b/{case}" for case in CASES if LEARNING),
+        "fig4",
+        *(f"fig5/{case}" for case in CASES if BLENDING),
+        # a gain over both single views
+        *(["fig6"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
+        *(
+            f"{figure}/{case}"
+            for case in dict.fromkeys(CASE.format(**run) for run in TABLE2_RUNS)
+            for figure in ("subjects", "calibration")
+        ),
+        # of each database's first window and channel set, by the first system
+        *(
+            f"hypnograms/{CASE.format(**run)}/{run['system']}/{pick}"
+            for database in WORKFLOW.databases
+            for run in runs(database, SELECTED[:1])[:1]
+            for pick in PICKS
+        ),
     ]
     for suffix in ("svg", "png")
 ]
@@ -40,7 +42,7 @@ FIGURES = [
 
 rule fig1b:
     input:
-        first_histories([*SINGLE_VIEW, *MULTI_VIEW]),
+        first_histories(LEARNING),
     output:
         svg=report(f"{FIG1B}.svg", caption="../captions/fig1b.rst", category="Figures"),
         png=f"{FIG1B}.png",
@@ -49,7 +51,7 @@ rule fig1b:
     conda:
         "../environment.yml"
     params:
-        systems=[SYSTEMS[slug] for slug in [*SINGLE_VIEW, *MULTI_VIEW]],
+        systems=[SYSTEMS[slug] for slug in LEARNING],
         title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
     message:
         "Fig. 1(b): {wildcards.database}, {wildcards.window}, {wildcards.channels}"
