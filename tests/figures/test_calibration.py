@@ -25,8 +25,8 @@ def test_epochs_are_counted_by_how_sure_the_stage_that_is_decided_for_is():
 
 
 def test_the_expected_calibration_error_weighs_bins_by_their_epochs():
-    bins = calibration.binned(sure([0.6] * 5 + [0.9] * 10, [1, 1, 1, 0, 0] + [1] * 8 + [0] * 2))
-    assert calibration.expected_error(bins) == pytest.approx(100 * (10 / 15) * 0.1)
+    bins = calibration.binned(sure([0.65] * 5 + [0.9] * 10, [1] * 4 + [0] + [1] * 8 + [0] * 2))
+    assert calibration.expected_error(bins) == pytest.approx(100 * (5 * 0.15 + 10 * 0.1) / 15)
 
 
 def test_epochs_are_those_that_table2_counts(tmp_path):
