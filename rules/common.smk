@@ -89,10 +89,11 @@ BATCH_INDEX = "{store}/index/{database}/batches/{batch}.h5"
 # Snakemake takes milliseconds for every job, and a database may have thousands of recordings.
 MOST_BATCHES = 100
 
-# The root is results; where a difference to the paper is switched, results/ablation/DIFFERENCE; and
-# where a network is finetuned, TRANSFER.
+# The root is results; where a difference to the paper is switched, results/ablation/DIFFERENCE;
+# where a run is trained again to be compared, RETRAINED; and where a network is finetuned, TRANSFER.
 ADDRESS = "{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
 RUN = f"{{root}}/{ADDRESS}"
+RETRAINED = "results/audit/retrained"
 TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
 # The databases that a network is pretrained on, in a path.
 SOURCE = "+".join(WORKFLOW.source)
@@ -101,7 +102,8 @@ PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"
 
 wildcard_constraints:
     store="data(/unfiltered)?",
-    root=f"results(/ablation/({'|'.join(xsleep_settings.DIFFERENCES)})|/transfer/.+)?",
+    root="results("
+    rf"/ablation/({'|'.join(xsleep_settings.DIFFERENCES)})|/audit/retrained|/transfer/.+)?",
     source=re.escape(SOURCE),
     source_channels="|".join(xsleep_settings.ChannelSet.__args__),
     strategy="|".join(map(re.escape, xsleep_settings.STRATEGIES)),

@@ -4,7 +4,8 @@ rule score:
         folds="results/{database}/folds.csv",
         index=index,
     output:
-        f"{RUN}/predictions.h5",
+        predictions=f"{RUN}/predictions.h5",
+        record=f"{RUN}/scoring.json",
     log:
         f"logs/scoring/{RUN}.log",
     benchmark:

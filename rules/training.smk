@@ -11,7 +11,7 @@ rule train:
     benchmark:
         f"logs/benchmarks/training/{RUN}.tsv"
     wildcard_constraints:
-        root="results(/ablation/[^/]+)?",
+        root="results(/ablation/[^/]+|/audit/retrained)?",
     conda:
         "../environment.yml"
     threads: lambda wildcards: run_preset(wildcards).resources.threads

@@ -13,6 +13,6 @@ with job(snakemake.log[0]):
         snakemake.wildcards.window,
         snakemake.params.scoring["longest_gap"],
         snakemake.params.scoring["scoring_stride"],
-        Path(snakemake.output[0]),
+        Path(snakemake.output.predictions),
         snakemake.threads,
     )

@@ -21,6 +21,11 @@ def best() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def name() -> str:
+    """What `best` is, in words: the GPU's model, or ``cpu``."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
 CONTEXT = 600
 """Megabytes, about, that CUDA itself takes for a process; PyTorch does not count them."""
 

@@ -294,7 +294,11 @@ def _run(
         *(address["system"], channels, network, settings, data, address["seed"], folder, report),
         blocks,
     )
-    used = [*data.training, *data.validation]
+    parts = {
+        "training": data.training,
+        "training subset": data.training_subset,
+        "validation": data.validation,
+    }
     run = {
         **address,
         "network": network.settings.model_dump(mode="json"),
@@ -307,13 +311,7 @@ def _run(
         ),
         "duration_seconds": round(time.monotonic() - began, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "inputs": {
-            **{name: store.sha256(path) for name, path in inputs.items()},
-            **{name: sha for part in used for name, sha in sorted(part.night.hashes.items())},
-        },
+        **_origin(parts, inputs),
         "outputs": {
             name: store.sha256(folder / name) for name in ("model.safetensors", "history.csv")
         },
@@ -334,7 +332,10 @@ def score_run(
     out: Path,
     threads: int,
 ) -> None:
-    """Score the test recordings of a fold with its trained network."""
+    """Score the test recordings of a fold with its trained network.
+
+    Beside ``out`` a ``scoring.json`` says how the scores came to be.
+    """
     import torch
 
     from xsleep import checkpoints, device, scoring
@@ -345,6 +346,15 @@ def score_run(
     recordings = store.read_index(index)
     parts = load_parts(folds, number, "test", recordings, window, channels, network.settings)
     store.write_predictions(out, scoring.score(network, parts, longest_gap, scoring_stride))
+    record = {
+        "scoring": {"longest_gap": longest_gap, "scoring_stride": scoring_stride},
+        "device": device.name(),
+        "threads": threads,
+        **_origin({"test": parts}, {path.name: path for path in (model, folds)}),
+        "outputs": {out.name: store.sha256(out)},
+    }
+    with store.whole(out.with_name("scoring.json")) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def zero_shot(
@@ -388,6 +398,33 @@ def zero_shot(
     counts = {"recordings": len(used), "skipped": len(names) - len(used)}
     table = tables.confusion_table(store.read_predictions(predictions_out))
     write_csv(table_out, [address | {"system": system} | counts | row for row in table])
+
+
+def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """Code, machine and data that something was made with: recordings by role, and all hashes."""
+    used = [part for role in parts.values() for part in role]
+    return {
+        "processor": _processor(),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "recordings": {role: [part.night.recording for part in of] for role, of in parts.items()},
+        "inputs": {
+            **{name: store.sha256(path) for name, path in inputs.items()},
+            **{name: sha for part in used for name, sha in sorted(part.night.hashes.items())},
+        },
+        "stores": {path: sha for part in used for path, sha in part.data.hashes.items()},
+    }
+
+
+def _processor() -> str:
+    """The processor's model, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
 
 
 def _commit() -> str:

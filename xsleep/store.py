@@ -175,6 +175,7 @@ class Stored:
     Attributes:
         epochs, spectrograms: its two files.
         offsets: byte of its file at which a dataset begins, by name, such as ``signals/EEG``.
+        hashes: SHA-256 of the two files as they were written, by their paths.
         index: the file that this was read from; empty where it was not.
     """
 
@@ -182,6 +183,7 @@ class Stored:
     epochs: str
     spectrograms: str
     offsets: Mapping[str, int]
+    hashes: Mapping[str, str] = field(default_factory=dict)
     index: str = ""
 
     def damaged(self, path: str, what: str) -> InputError:
@@ -201,7 +203,9 @@ def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
             for group in sorted({"signals", "spectrograms", "sums"}.intersection(file)):
                 for channel, dataset in file[group].items():
                     offsets[f"{group}/{channel}"] = dataset.id.get_offset()
-    return Stored(read_night(epochs), str(epochs), str(spectrograms), offsets)
+    paths = str(epochs), str(spectrograms)
+    written = read_spectrograms_source(spectrograms), sha256(spectrograms)
+    return Stored(read_night(epochs), *paths, offsets, dict(zip(paths, written, strict=True)))
 
 
 _PER_EPOCH = ("places", "onsets", "stages")
@@ -216,6 +220,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
             "epochs": one.epochs,
             "spectrograms": one.spectrograms,
             "offsets": one.offsets,
+            "hashes": one.hashes,
         }
         for one in recordings
     ]
@@ -264,6 +269,7 @@ class NightData:
             if f"signals/{channel}" not in stored.offsets:
                 raise stored.damaged(stored.epochs, f"no channel {channel}")
         self.channels = channels
+        self.hashes = stored.hashes
         self._stored = stored
         self._first = int(chosen[0]) if len(chosen) else 0
         self._count = len(chosen)

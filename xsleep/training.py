@@ -178,7 +178,7 @@ def train(
         "steps": state.step,
         "best_step": best["step"],
         "seconds": round(state.seconds, 1),
-        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "device": device.name(),
         "threads": torch.get_num_threads(),
         "training_sequences": sequences.count,
         "parameters": parameters,
