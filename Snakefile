@@ -21,6 +21,7 @@ include: "rules/ablation.smk"
 include: "rules/figures.smk"
 include: "rules/appendix.smk"
 include: "rules/explorer.smk"
+include: "rules/audit.smk"
 
 
 rule all:

@@ -365,6 +365,12 @@ def show_results():
     for figure in FIGURES:
         if figure.endswith(".png") and is_made(figure):
             console.print(f"Figure:     {figure}", soft_wrap=True)
+    if is_made(AUDIT[0]):
+        from xsleep.audit import page
+
+        console.print(f"Audit:      {AUDIT[0]}")
+        for line in page.console_lines(Path(AUDIT[1])):
+            print(line, file=sys.stderr)
 
 
 def is_made(path):

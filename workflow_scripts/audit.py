@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from xsleep.audit import checks, page
+from xsleep.audit.evidence import Evidence, Run
+from xsleep.console import job
+from xsleep.outcomes import cells
+from xsleep.store import whole
+
+with job(snakemake.log[0]) as report:
+    params = snakemake.params
+    predictions = [f"{folder}/predictions.h5" for folder in params.folders]
+    runs = [
+        Run(cell, Path(index), params.configured[address["database"]][address["system"]])
+        for cell, index, address in zip(
+            cells(params.runs, predictions, params.systems),
+            params.indexes,
+            params.runs,
+            strict=True,
+        )
+    ]
+    again = [
+        (runs[place], runs[place].at(path))
+        for place, path in zip(params.again, snakemake.input.retrained, strict=True)
+    ]
+    evidence = Evidence(
+        runs,
+        *(
+            {database: Path(f"results/{database}/{name}.csv") for database in params.databases}
+            for name in ("recordings", "folds")
+        ),
+        Path(snakemake.input.table2),
+        next(iter(again), None),
+    )
+    verdicts = checks.verdicts(evidence, report)
+    content = page.content(verdicts, checks.cells(evidence.table2), evidence)
+    for path, write in ((snakemake.output.json, page.as_json), (snakemake.output.html, page.html)):
+        with whole(path) as temporary:
+            temporary.write_text(write(content), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The audit: what was measured beside what is published, and checks that can fail."""

@@ -1,0 +1,105 @@
+"""Checks of files against the hashes that the runs recorded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from xsleep.audit.evidence import Evidence, Run
+from xsleep.audit.finding import Found, NotApplicable, faults_of, many
+
+SHOWN = 12
+"""Digits of a hash in a line."""
+
+
+class _Claims:
+    """Which hashes files are said to have, and by whom."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._claims: dict[str, dict[str, str]] = defaultdict(dict)
+
+    def add(self, path: str | Path, sha: str, who: str | Path) -> None:
+        self._claims[str(path)].setdefault(sha, str(who))
+
+    def faults(self, path: str) -> Iterator[str]:
+        claims = self._claims[path]
+        if not Path(path).exists():
+            yield f"{path}: missing, though {next(iter(claims.values()))} recorded it"
+            return
+        found = self._evidence.sha256(path)
+        for sha, who in claims.items():
+            if sha != found:
+                yield f"{path}: its hash is {found[:SHOWN]}, but {who} recorded {sha[:SHOWN]}"
+
+    def found(self, unread: list[str]) -> Found:
+        """What is wrong with the files, and before it which records cannot be read."""
+        if not self._claims and not unread:
+            raise NotApplicable("the runs did not record any; train and score them again")
+        faults = unread + faults_of(self._claims, self.faults)
+        return Found(many(len(self._claims), "file"), faults)
+
+
+def recordings(evidence: Evidence) -> Found:
+    """The recordings' files are those that went into trainings and scorings."""
+    claims = _Claims(evidence)
+
+    def look(run: Run) -> Iterator[str]:
+        listed = evidence.listed(run.cell.database)
+        files = {Path(file).name: file for files in listed["files"] for file in files.split("; ")}
+        for name, record in run.records.items():
+            for file, sha in record["inputs"].items():
+                if file in files:
+                    claims.add(files[file], sha, run.folder / name)
+            for recording in {r for role in record["recordings"].values() for r in role}:
+                for file in listed["files"][recording].split("; "):
+                    if Path(file).name not in record["inputs"]:
+                        yield f"{file}: {run.folder / name} did not record its hash"
+
+    return claims.found(faults_of(evidence.runs, look))
+
+
+def stores(evidence: Evidence) -> Found:
+    """The stored epochs and spectrograms are those that went into trainings and scorings."""
+    claims = _Claims(evidence)
+
+    def look(run: Run) -> Iterator[str]:
+        for name, record in run.records.items():
+            for file, sha in record["stores"].items():
+                claims.add(file, sha, run.folder / name)
+        yield from ()
+
+    return claims.found(faults_of(evidence.runs, look))
+
+
+def checkpoints(evidence: Evidence) -> Found:
+    """The networks, their histories and the folds are those of the trainings."""
+    claims = _Claims(evidence)
+
+    def look(run: Run) -> Iterator[str]:
+        record = run.folder / "run.json"
+        for name in ("model.safetensors", "history.csv"):
+            claims.add(run.folder / name, run.record["outputs"][name], record)
+        claims.add(evidence.folds[run.cell.database], run.record["inputs"]["folds.csv"], record)
+        yield from ()
+
+    return claims.found(faults_of(evidence.runs, look))
+
+
+def predictions(evidence: Evidence) -> Found:
+    """The predictions are those of the scorings, each by the network of its run."""
+    claims = _Claims(evidence)
+
+    def look(run: Run) -> Iterator[str]:
+        record = run.folder / "scoring.json"
+        claims.add(run.cell.predictions, run.scoring["outputs"]["predictions.h5"], record)
+        used = run.scoring["inputs"]["model.safetensors"]
+        trained = run.record["outputs"]["model.safetensors"]
+        if used != trained:
+            yield (
+                f"{run.cell.predictions}: scored by the network {used[:SHOWN]}, but "
+                f"{run.folder / 'run.json'} recorded {trained[:SHOWN]}"
+            )
+
+    return claims.found(faults_of(evidence.runs, look))
