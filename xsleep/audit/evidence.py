@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from xsleep import inventory, store
+from xsleep import inventory, store, tables
 from xsleep.errors import InputError
 from xsleep.outcomes import Cell
 
@@ -123,6 +123,14 @@ class Evidence:
         columns = ("fold", "role", "subject", "recording")
         return self.once(("folds.csv", database), lambda: _read_csv(self.folds[database], *columns))
 
+    def measured(self) -> pd.DataFrame:
+        """The rows of Table 2 that were measured."""
+        try:
+            table = tables.read_csv(self.table2)
+            return table[table["source"] == tables.MEASURED]
+        except (OSError, ValueError, KeyError) as error:
+            raise _not_a_table(self.table2, error) from error
+
     def stored(self, run: Run) -> dict[str, store.Stored]:
         """What the store knows of the recordings of a run's database."""
         return self.once(("index", run.index), lambda: store.read_index(run.index))
@@ -148,9 +156,11 @@ def _read_csv(path: Path, *columns: str) -> pd.DataFrame:
         table = inventory.read_csv(path)
         return table[[*columns]]
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path}: not its table ({_line(error)}); delete it and run again"
-        ) from error
+        raise _not_a_table(path, error) from error
+
+
+def _not_a_table(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not its table ({_line(error)}); delete it and run again")
 
 
 def _line(error: Exception) -> str:

@@ -75,8 +75,7 @@ def metrics(evidence: Evidence) -> Found:
     for run in evidence.runs:
         cell = run.cell
         cells[cell.database, cell.window, cell.system, cell.channels].append(run)
-    table = tables.read_csv(evidence.table2)
-    table = table[table["source"] == tables.MEASURED]
+    table = evidence.measured()
 
     def look(names: tuple) -> Iterator[str]:
         *row, channels = names

@@ -1,0 +1,364 @@
+"""Every check of an audit passes on a finished run, and fails on a fault that is planted in it."""
+
+import csv
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.audit import finished
+from tests.audit.finished import AGAIN, FOLDS, INDEX, RECORDINGS, TABLE2, edit_json, folder
+from xsleep import checkpoints, runs, sequences, store
+from xsleep.audit import checks, page, results
+from xsleep.published import Size
+
+RUN, SCORING = folder() / "run.json", folder() / "scoring.json"
+MODEL, HISTORY = folder() / "model.safetensors", folder() / "history.csv"
+SCORES = folder() / "predictions.h5"
+NIGHT = Path("nights/SC4001E0-PSG.edf")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    path = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        patch.setattr(runs, "_commit", lambda: finished.COMMIT)
+        finished.make()
+    return path
+
+
+@pytest.fixture
+def run(template, tmp_path, monkeypatch):
+    """The working folder is a copy of a finished run."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+
+
+def audited():
+    """Verdicts by check."""
+    found = checks.verdicts(finished.evidence(), lambda line: None)
+    return {verdict.check: verdict for verdict in found}
+
+
+def failed():
+    return {name: v for name, v in audited().items() if v.status == checks.FAILED}
+
+
+def test_all_checks_pass_on_a_finished_run_and_say_what_they_looked_at(run):
+    verdicts = audited()
+    assert {name: v.line for name, v in verdicts.items() if v.status != checks.PASSED} == {
+        "epoch counts": "nothing is published on X"
+    }
+    assert verdicts["recordings"].line == "8 files"
+    assert verdicts["stores"].line == "8 files"
+    assert verdicts["normalisation"].line == "2 networks"
+    assert verdicts["retrained history"].line == f"3 evaluations of {AGAIN}, bit for bit"
+
+
+def append(path, what=b"\0"):
+    with path.open("ab") as file:
+        file.write(what)
+
+
+def replaced(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def with_network(change):
+    """Change the network of a run as if it had been trained so: the records agree."""
+    network, system, channels = checkpoints.load(MODEL)
+    change(network)
+    checkpoints.save(MODEL, network, system, channels)
+    recorded_anew()
+
+
+def recorded_anew():
+    """The records of a run have the hashes of its files as they are."""
+    for path in (MODEL, HISTORY):
+        edit_json(RUN, "outputs", path.name, value=store.sha256(path))
+    edit_json(SCORING, "inputs", MODEL.name, value=store.sha256(MODEL))
+    edit_json(SCORING, "outputs", SCORES.name, value=store.sha256(SCORES))
+
+
+def nudged(path=MODEL):
+    network, system, channels = checkpoints.load(path)
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[0] += 1e-6
+    checkpoints.save(path, network, system, channels)
+
+
+def with_predictions(path, change):
+    first, *others = store.read_predictions(path)
+    store.write_predictions(path, [change(first), *others])
+
+
+def wrong_scores(night):
+    branch = next(iter(night.probabilities))
+    return replace(night, probabilities={branch: np.eye(5)[(night.stages + 1) % 5]})
+
+
+def wrong_stages(night):
+    return replace(night, stages=(night.stages + 1) % 5)
+
+
+def subject_that_tests_trains():
+    rows = list(csv.DictReader(FOLDS.open()))
+    tested = next(row for row in rows if row["role"] == "test" and row["fold"] == "2")
+    append(FOLDS, f"2,training,{tested['subject']},{tested['recording']}\n".encode())
+
+
+def one_file_of_two_subjects():
+    first, second, *others = store.read_index(INDEX).values()
+    twin = replace(second, night=replace(second.night, hashes=first.night.hashes))
+    store.write_index(INDEX, [first, twin, *others])
+
+
+def recording_that_tests_trained():
+    tested = store.read_predictions(SCORES)[0].recording
+    edit_json(RUN, "recordings", "training", change=lambda names: [*names, tested])
+
+
+def normalised_with_all():
+    nights = store.read_index(INDEX).values()
+    parts = [runs.load_part(stored, "whole-night", ("EEG",), finished.NETWORK) for stored in nights]
+    with_network(lambda network: network.set_normalisation(*sequences.normalisation(parts)))
+
+
+def better_validation():
+    """As if another set had been validated on: all accuracies are higher."""
+    rows = list(csv.DictReader(HISTORY.open()))
+    with HISTORY.open("w") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        for row in rows:
+            column = "time-frequency validation accuracy"
+            writer.writerow(row | {column: float(row[column]) + 0.1})
+    recorded_anew()
+
+
+def nights_twice_over():
+    nights = list(store.read_index(INDEX).values())
+    for stored in nights:
+        stored.night.places[20:] -= 20
+    store.write_index(INDEX, nights)
+
+
+def across_recordings(count):
+    """The number of sequences where the recordings are one after another."""
+    return count + finished.NETWORK.sequence_length - 1
+
+
+def longer(path=TABLE2):
+    accuracy = re.search(r"measured,.*?,(\d+\.\d),", path.read_text())[1]
+    replaced(path, f",{accuracy},", f",{float(accuracy) + 0.2:.1f},")
+
+
+FAULTS = {
+    "a recording is another": (
+        lambda: append(NIGHT),
+        {"recordings": r"nights/SC4001E0-PSG.edf: its hash is \w+, but .*json recorded \w+"},
+    ),
+    "a recording is gone": (
+        lambda: NIGHT.unlink(),
+        {"recordings": r"nights/SC4001E0-PSG.edf: missing, though .*json recorded it"},
+    ),
+    "stored epochs are others": (
+        lambda: append(Path("epochs/SC4001E0.h5")),
+        {"stores": "epochs/SC4001E0.h5: its hash is"},
+    ),
+    "stored spectrograms are others": (
+        lambda: append(Path("spectrograms/SC4001E0.h5")),
+        {"stores": "spectrograms/SC4001E0.h5: its hash is"},
+    ),
+    "a weight is another": (nudged, {"checkpoints": "model.safetensors: its hash is"}),
+    "a history is another": (lambda: append(HISTORY, b"\n"), {"checkpoints": "history.csv: its"}),
+    "predictions are others": (
+        lambda: with_predictions(SCORES, wrong_scores),
+        {
+            "predictions": f"{re.escape(str(SCORES))}: its hash is",
+            "metrics": r"table2.csv: X, .*, EEG: accuracy [\d.]+, recomputed [\d.]+ \(and",
+        },
+    ),
+    "predictions are another network's": (
+        lambda: edit_json(SCORING, "inputs", MODEL.name, value="0" * 64),
+        {"predictions": "scored by the network 000000000000, but .*run.json recorded"},
+    ),
+    "another commit": (
+        lambda: edit_json(RUN, "commit", value="b" * 40),
+        {"code": r"commit: a{40} in 7 records .*, b{40} in 1 record \(.*run.json\)"},
+    ),
+    "changes to the commit": (
+        lambda: edit_json(RUN, "commit", value=f"{finished.COMMIT}+"),
+        {"code": "commit: a{40} in 7 records"},
+    ),
+    "another package": (
+        lambda: edit_json(RUN, "packages", "torch", value="1.0"),
+        {"packages": r"torch: \S+ in 7 records .*, 1.0 in 1 record \(.*run.json\)"},
+    ),
+    "another configuration": (
+        lambda: edit_json(RUN, "training", "learning_rate", value=5.0),
+        {"configuration": "run.json: training.learning_rate was 5.0, configured is 0.01"},
+    ),
+    "another scoring": (
+        lambda: edit_json(SCORING, "scoring", "longest_gap", value=7),
+        {"configuration": "scoring.json: scoring.longest_gap was 7, configured is 2"},
+    ),
+    "a subject that tests trains too": (
+        subject_that_tests_trains,
+        {
+            "split": r"folds.csv: fold 2: subject \d+ is in training and test",
+            "checkpoints": "folds.csv: its hash is",
+            "roles": r"training: SC40\d1E0 \(1\) left out of those in .*folds.csv",
+        },
+    ),
+    "two subjects with one file": (
+        one_file_of_two_subjects,
+        {"split": "index.h5: subjects 00, 01 have the same file"},
+    ),
+    "a recording that tests trained too": (
+        recording_that_tests_trained,
+        {
+            "roles": r"training: SC40\d1E0 \(1\) not in .*folds.csv",
+            "normalisation": "the mean that it normalises with is up to",
+            "sequences": "72 training sequences|36 training sequences",
+        },
+    ),
+    "normalised with all recordings": (
+        normalised_with_all,
+        {"normalisation": r"up to [\d.]+ dB from that of its 1 training recording"},
+    ),
+    "another step is kept": (
+        lambda: edit_json(RUN, "best_step", value=0),
+        {"stopping": r"the best validation accuracy is at step \d, but run.json says 0"},
+    ),
+    "it trained on after its end": (
+        lambda: edit_json(RUN, "steps", value=2),
+        {"stopping": "ends at step 4, but run.json says 2"},
+    ),
+    "validated on other recordings": (
+        better_validation,
+        {"stopping": r"validation accuracy .* at step \d, but the network has .* on its 1 valid"},
+    ),
+    "sequences across recordings are counted": (
+        lambda: edit_json(RUN, "training_sequences", change=across_recordings),
+        {"sequences": r"run.json: \d+ training sequences, but \d+ lie within one recording"},
+    ),
+    "two recordings in one": (
+        nights_twice_over,
+        {"sequences": r"index.h5: SC40\d1E0 goes back in time", "true stages": "not the epochs"},
+    ),
+    "other true stages": (
+        lambda: with_predictions(SCORES, wrong_stages),
+        {
+            "true stages": r"SC40\d1E0: 40 true stages other than those stored",
+            "predictions": "its hash is",
+        },
+    ),
+    "another figure in the table": (
+        longer,
+        {"metrics": r"table2.csv: X, whole-night, .*, EEG: accuracy [\d.]+, recomputed [\d.]+$"},
+    ),
+    "another history when trained again": (
+        lambda: replaced(Path(AGAIN, "history.csv"), "\n2,", "\n2,9"),
+        {"retrained history": f"{AGAIN}: step 2: time-frequency training loss 9.* first training"},
+    ),
+    "other predictions when trained again": (
+        lambda: with_predictions(Path(AGAIN, "predictions.h5"), wrong_scores),
+        {"retrained predictions": rf"{AGAIN}: SC40\d1E0: time-frequency differs by up to [\d.]+"},
+    ),
+    "far other losses on another machine": (
+        lambda: (
+            edit_json(Path(AGAIN, "run.json"), "processor", value="another"),
+            replaced(Path(AGAIN, "history.csv"), "\n0,", "\n0,9"),
+        ),
+        {"retrained history": "before training: time-frequency training loss 9.* first training"},
+    ),
+    "far other predictions on another machine": (
+        lambda: (
+            edit_json(Path(AGAIN, "run.json"), "processor", value="another"),
+            with_predictions(Path(AGAIN, "predictions.h5"), wrong_scores),
+        ),
+        {"retrained predictions": r"accuracy [\d.]+ %, in the first training [\d.]+ %"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_check_fails_on_its_planted_fault_and_no_other_does(run, name):
+    plant, expected = FAULTS[name]
+    plant()
+    found = failed()
+    for check, verdict in found.items():
+        print(f"{name} -> {check}: {verdict.line}")
+    assert found.keys() == expected.keys()
+    for check, line in expected.items():
+        assert re.search(line, found[check].line)
+
+
+def test_on_another_machine_a_training_may_drift(run):
+    edit_json(Path(AGAIN, "run.json"), "processor", value="another")
+    replaced(Path(AGAIN, "history.csv"), "\n2,", "\n2,9")
+    verdict = audited()["retrained history"]
+    assert verdict.status == checks.PASSED
+    assert re.search("to 0.1% before training, as its processor is another, not", verdict.line)
+
+
+def test_sequences_are_those_that_are_drawn(run, monkeypatch):
+    every = lambda places, length, gap: np.arange(len(places))  # noqa: E731
+    monkeypatch.setattr(sequences, "starts", every)
+    line = failed()["sequences"].line
+    assert re.search("a sequence of 5 epochs begins at epoch 3[6-9] of the 40 of SC40", line)
+
+
+def test_a_sequence_across_a_gap_is_found(run, monkeypatch):
+    first, *others = store.read_index(INDEX).values()
+    for stored in (first, *others):
+        stored.night.places[20:] += 10
+    store.write_index(INDEX, [first, *others])
+    assert "sequences" in failed()  # the runs counted those across
+    monkeypatch.setattr(sequences, "starts", lambda places, length, gap: np.arange(36))
+    line = failed()["sequences"].line
+    assert re.search(r"a sequence of SC40\d1E0 crosses a gap at epoch 1[6-9]", line)
+
+
+def test_epoch_counts_are_the_published_ones_or_the_check_fails(run, monkeypatch):
+    monkeypatch.setattr(results, "size", lambda database, window: Size(4, 4, 160, "a note"))
+    assert audited()["epoch counts"].status == checks.PASSED
+    monkeypatch.setattr(results, "size", lambda database, window: Size(4, 4, 161, "a note"))
+    line = "X, whole-night: 160 epochs, 0 skipped; published 161 (a note)"
+    assert failed()["epoch counts"].line == line
+    monkeypatch.setattr(results, "size", lambda database, window: Size(5, 5))
+    assert failed()["epoch counts"].line == "X, whole-night: 4 recordings, 0 skipped; published 5"
+
+
+FILES = [RUN, SCORING, MODEL, HISTORY, SCORES, INDEX, FOLDS, RECORDINGS, TABLE2, NIGHT]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_an_audit_of_damaged_files_is_made_and_says_what_failed(run, path):
+    path.write_bytes(b"no such thing\n")
+    audited_with_faults_of(path)
+
+
+def test_an_audit_of_lost_files_is_made_and_says_what_failed(run):
+    for path in FILES:
+        path.unlink()
+    audited_with_faults_of(*FILES)
+
+
+def audited_with_faults_of(*paths):
+    evidence = finished.evidence()
+    verdicts = checks.verdicts(evidence, lambda line: None)
+    broken = [verdict for verdict in verdicts if verdict.status == checks.FAILED]
+    faults = [fault for verdict in broken for fault in verdict.faults]
+    assert all(any(str(path) in fault for fault in faults) for path in paths)
+    assert not any("\n" in fault for fault in faults)
+    content = page.content(verdicts, checks.cells(TABLE2), evidence)
+    assert page.html(content) and page.as_json(content)
