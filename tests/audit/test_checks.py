@@ -227,7 +227,8 @@ FAULTS = {
         {
             "roles": r"training: SC40\d1E0 \(1\) not in .*folds.csv",
             "normalisation": "the mean that it normalises with is up to",
-            "sequences": "72 training sequences|36 training sequences",
+            "sequences": "run.json: 36 training sequences, but 72 lie within one recording",
+            "recordings": r"nights/SC40\d1E0-PSG.edf: .*run.json did not record its hash",
         },
     ),
     "normalised with all recordings": (
@@ -241,6 +242,13 @@ FAULTS = {
     "it trained on after its end": (
         lambda: edit_json(RUN, "steps", value=2),
         {"stopping": "ends at step 4, but run.json says 2"},
+    ),
+    "it trained on though nothing was gained": (
+        lambda: edit_json(RUN, "training", "patience", value=1),
+        {
+            "stopping": "history.csv: goes on after step 0, where its patience was at an end",
+            "configuration": "training.patience was 1, configured is None",
+        },
     ),
     "validated on other recordings": (
         better_validation,
@@ -350,7 +358,7 @@ def test_an_audit_of_damaged_files_is_made_and_says_what_failed(run, path):
 def test_an_audit_of_lost_files_is_made_and_says_what_failed(run):
     for path in FILES:
         path.unlink()
-    audited_with_faults_of(*FILES)
+    audited_with_faults_of(RUN, SCORING, INDEX, FOLDS, RECORDINGS, TABLE2)
 
 
 def audited_with_faults_of(*paths):

@@ -168,7 +168,8 @@ def stopping(evidence: Evidence) -> Found:
             )
         if steps[-1] != run.record["steps"]:
             yield f"{path}: ends at step {steps[-1]}, but run.json says {run.record['steps']}"
-        if ended := _should_have_ended(steps, accuracies, settings):
+        ended = _should_have_ended(steps, accuracies, settings)
+        if ended is not None:
             yield f"{path}: goes on after step {ended}, where its patience was at an end"
         kept = best if settings.model_kept == "best" else len(steps) - 1
         network, _, channels = checkpoints.load(run.folder / "model.safetensors")

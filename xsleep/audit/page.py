@@ -129,8 +129,9 @@ def _counts(cells: Sequence[Mapping[str, Any]]) -> str:
         if count := verdicts.count(verdict):
             told.append(words.format(f"{count:,}"))
     return (
-        "; ".join(told) + ". Intervals are over the subjects, with the networks as they were "
-        "trained; values are to the decimals of Table 2."
+        f"{'; '.join(told)}. Intervals are over the subjects, with the networks as they were "
+        "trained. A published value outside is so far above or below the nearer end. All is to the "
+        "decimals of Table 2."
     )
 
 
