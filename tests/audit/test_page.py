@@ -37,7 +37,9 @@ def content(table2):
 def test_each_measured_cell_has_its_interval_and_says_how_far_the_published_value_is_outside(
     table2,
 ):
-    table = tables.read_csv(table2).set_index(["system", "source"])
+    table = tables.read_csv(table2)
+    table = table[(table["database"] == "SleepEDF-20") & (table["window"] == "in-bed")]
+    table = table.set_index(["system", "source"])
     cells = checks.cells(table2)
     assert [(c["system"], c["metric"]) for c in cells] == [
         (system, metric) for system in ("XSleepNet2", "Mine") for metric in METRICS

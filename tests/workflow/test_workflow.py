@@ -518,6 +518,35 @@ def test_deepsleepnet_of_the_transfer_paper_trains_and_has_a_row_that_none_is_pu
     assert run["network"]["deepsleepnet_units"] == 32
 
 
+def test_an_audit_adds_its_own_jobs_only_and_is_made_anew_and_printed_at_every_call(
+    finished, tmp_path
+):
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    # As in a copy nothing is known of how the files were made.
+    old = "--rerun-triggers", "mtime", "params"
+    assert planned(tmp_path, "audit", *old) == {"train": 1, "score": 1, "audit": 1}
+    status, text = snakemake(tmp_path, "audit", *old)
+    assert status == 0, text
+    audit = json.loads((tmp_path / "results/audit/audit.json").read_text())
+    # A commit with changes to it fails, as it should; so it may be where tests are run.
+    assert set(audit["failed"]) <= {"code"}, text
+    assert f"\nAUDIT: {audit['summary']}\n" in text
+    assert "results/audit/index.html" in text
+    again = next(check for check in audit["checks"] if check["check"] == "retrained predictions")
+    assert again["line"].endswith("bit for bit")
+    assert len(audit["cells"]) == 2 * 5
+
+    assert planned(tmp_path, "audit", *old) == {"audit": 1}
+    with (tmp_path / "data/epochs/simulated/SC4001E0.h5").open("ab") as file:
+        file.write(b"\0")
+    (tmp_path / RUN.format("Naive-Fusion", 2) / "history.csv").unlink()
+    status, text = snakemake(tmp_path, "audit", *old)
+    assert status == 0, text
+    assert "\nAUDIT: stores: data/epochs/simulated/SC4001E0.h5: its hash is" in text
+    assert f"\nAUDIT: checkpoints: {RUN.format('Naive-Fusion', 2)}/history.csv: missing" in text
+
+
 def test_lint_finds_nothing(finished):
     status, text = snakemake(finished[0], "--lint")
     assert status == 0 and "good condition" in text
