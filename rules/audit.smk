@@ -1,5 +1,5 @@
-# What is checked: the runs of Table 2, and one of them trained again.
-# From the one that takes least to train to the one that takes most.
+# What is checked: the runs of Table 2, and the first of the cheapest system trained again. Systems
+# from the one that takes least to train to the one that takes most.
 BY_COST = [
     "ARNN+RNN",
     "SeqSleepNet+",

@@ -94,6 +94,12 @@ MOST_BATCHES = 100
 ADDRESS = "{database}/{window}/{channels}/{system}/seed-{seed}/fold-{fold}"
 RUN = f"{{root}}/{ADDRESS}"
 RETRAINED = "results/audit/retrained"
+ROOTS = [
+    "results",
+    *(f"results/ablation/{difference}" for difference in xsleep_settings.DIFFERENCES),
+    RETRAINED,
+    "results/transfer/.+",
+]
 TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
 # The databases that a network is pretrained on, in a path.
 SOURCE = "+".join(WORKFLOW.source)
@@ -102,8 +108,7 @@ PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"
 
 wildcard_constraints:
     store="data(/unfiltered)?",
-    root="results("
-    rf"/ablation/({'|'.join(xsleep_settings.DIFFERENCES)})|/audit/retrained|/transfer/.+)?",
+    root="|".join(ROOTS),
     source=re.escape(SOURCE),
     source_channels="|".join(xsleep_settings.ChannelSet.__args__),
     strategy="|".join(map(re.escape, xsleep_settings.STRATEGIES)),

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from xsleep import device
 from xsleep.audit import checks, page
 from xsleep.audit.evidence import Evidence, Run
 from xsleep.console import job
@@ -7,6 +8,7 @@ from xsleep.outcomes import cells
 from xsleep.store import whole
 
 with job(snakemake.log[0]) as report:
+    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     params = snakemake.params
     predictions = [f"{folder}/predictions.h5" for folder in params.folders]
     runs = [

@@ -94,7 +94,7 @@ def metrics(evidence: Evidence) -> Found:
                 yield f"{where}: {told[what]:,} {what}, but {value:,} in the predictions"
         for metric, value in _recomputed(seeds.values()).items():
             shown = told[f"{channels} {metric}"]
-            if not abs(shown - value) <= ROUNDED[metric] + 1e-9:
+            if not np.isclose(shown, value, rtol=0, atol=ROUNDED[metric] + 1e-9, equal_nan=True):
                 yield f"{where}: {metric} {shown}, recomputed {tables.number(value, metric)}"
 
     every = {
@@ -215,7 +215,7 @@ def _elsewhere(first: Run, again: Run) -> str:
             here, there = record[what], again.records[name][what]
             if here != there:
                 if what == "packages":
-                    what = next(p for p in {*here, *there} if here.get(p) != there.get(p))
+                    what = next(p for p in sorted({*here, *there}) if here.get(p) != there.get(p))
                     here, there = here.get(what), there.get(what)
                 return f"its {what} is {there}, not {here}"
     if first.record["device"] != "cpu":
