@@ -405,7 +405,7 @@ def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> 
     used = [part for role in parts.values() for part in role]
     return {
         "processor": _processor(),
-        "commit": _commit(),
+        "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "recordings": {role: [part.night.recording for part in of] for role, of in parts.items()},
@@ -427,7 +427,7 @@ def _processor() -> str:
     return next(named, platform.processor())
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of the code that runs, with ``+`` where files differ from it; or ``unknown``."""
     folder = Path(__file__).parent
     try:
