@@ -34,6 +34,10 @@ rule all:
         APPENDIX,
 
 
+# It tells of all that is made, so of what stands above.
+include: "rules/provenance.smk"
+
+
 rule figures:
     input:
         FIGURES,

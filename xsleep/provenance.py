@@ -127,8 +127,8 @@ def write_crate(
     crate.name = "Sleep staging with XSleepNet: a run of the workflow xsleep"
     crate.description = " ".join(
         [
-            f"Tables, figures, checklists, {len(runs)} trained networks and their predictions, with "
-            "the workflow and the configuration that made them. Recordings are described, not "
+            f"Tables, figures, checklists, {len(runs)} trained networks and their predictions, "
+            "with the workflow and the configuration that made them. Recordings are described, not "
             "included.",
             *(f"Gap: {line}." for line in gaps),
         ]
@@ -156,9 +156,7 @@ def write_crate(
         ),
     }
     for name, (kind, examples) in inputs.items():
-        parameter = crate.add_formal_parameter(
-            name, kind, f"#parameter-{name}", valueRequired=True
-        )
+        parameter = crate.add_formal_parameter(name, kind, f"#parameter-{name}", valueRequired=True)
         workflow.append_to("input", parameter)
         for example in examples:
             parameter.append_to("workExample", example)
@@ -191,9 +189,7 @@ def _add(crate: ROCrate, identifier: str, properties: Mapping[str, Any]) -> Cont
     return crate.dereference(identifier) or crate.add(ContextEntity(crate, identifier, known))
 
 
-def _workflow(
-    crate: ROCrate, folder: Path, runs: Sequence[Run], snakemake: str
-) -> ContextEntity:
+def _workflow(crate: ROCrate, folder: Path, runs: Sequence[Run], snakemake: str) -> ContextEntity:
     crate.add_dataset(
         dest_path=f"{folder}/",
         properties={

@@ -1,0 +1,35 @@
+import sys
+from pathlib import Path
+
+from xsleep import checklists, inventory
+from xsleep.console import job
+from xsleep.provenance import read_runs
+from xsleep.settings import Workflow
+from xsleep.store import whole
+
+with job(snakemake.log[0]) as report:
+    paths, params = snakemake.input, snakemake.params
+    runs, gaps = read_runs(Path(path).parent for path in paths.runs)
+    for line in gaps:
+        report(f"left out: {line}")
+        print(f"left out: {line}", file=sys.stderr)
+    workflow = Workflow.model_validate(params.workflow)
+    facts = checklists.Facts(
+        workflow,
+        runs,
+        gaps,
+        inventory.read_csv(paths.table1),
+        inventory.read_csv(paths.recordings),
+        dict(zip(workflow.databases, map(Path, paths.folds), strict=True)),
+        dict(zip(workflow.databases, map(Path, paths.indexes), strict=True)),
+    )
+    for path, title, checklist in (
+        (
+            snakemake.output.ml_reproducibility,
+            "Machine Learning Reproducibility Checklist, version 2.0",
+            checklists.ML_REPRODUCIBILITY,
+        ),
+        (snakemake.output.reforms, "REFORMS", checklists.REFORMS),
+    ):
+        with whole(path) as temporary:
+            temporary.write_text(checklists.written(title, checklist, facts), encoding="utf-8")
