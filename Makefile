@@ -3,6 +3,8 @@
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (8 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
+# make test-crate     install the RO-Crate validator beside .venv, and hold a run's crate to its profile
+# make report         the finished run of `make table2` as a page, report.html
 # make lock           write requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 test test-slurm test-kernels bench lock
+.PHONY: table2 test test-slurm test-kernels test-crate report bench lock
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -30,6 +32,18 @@ test-slurm: $(VENV)/ready
 test-kernels: $(VENV)/ready
 	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
 	TRITON_INTERPRET=1 pytest tests/models/test_kernels.py
+
+# The validator wants an older rich than Snakemake does here, so it has an environment of its own.
+# rocrate 0.13 has the context of RO-Crate 1.1 in it, so that nothing is asked of a network.
+test-crate: $(VENV)/ready
+	$(PYTHON) -m venv .venv-validator
+	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0
+	.venv-validator/bin/pip install --quiet --disable-pip-version-check --no-deps rocrate==0.13.0
+	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs tests/workflow/test_provenance.py
+
+report: $(VENV)/ready
+	snakemake --cores all provenance
+	snakemake provenance --report report.html
 
 # MNE is what preprocessing is compared with.
 bench: $(VENV)/ready

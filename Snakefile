@@ -7,6 +7,9 @@ min_version("9.0")
 configfile: workflow.source_path("config/config.yaml")
 
 
+report: "captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/recordings.smk"
 include: "rules/preparation.smk"

@@ -25,6 +25,7 @@ rule ablation:
             "results/ablation.csv",
             caption="../captions/ablation.rst",
             category="Tables",
+            labels={"table": "Ablation", "format": "CSV"},
         ),
     log:
         "logs/ablation.log",

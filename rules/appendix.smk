@@ -20,11 +20,13 @@ rule comparisons:
             "results/comparisons.csv",
             caption="../captions/comparisons.rst",
             category="Comparisons",
+            labels={"table": "Systems in pairs"},
         ),
         claims=report(
             "results/claims.csv",
             caption="../captions/claims.rst",
             category="Comparisons",
+            labels={"table": "Claims of the paper"},
         ),
     log:
         "logs/comparisons.log",
@@ -58,6 +60,7 @@ rule appendix:
                 f"results/appendix_{table}.csv",
                 caption=f"../captions/appendix_{table}.rst",
                 category="Appendix",
+                labels={"table": f"Table {table.upper()}"},
             )
             for table in "bcd"
         },

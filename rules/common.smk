@@ -101,6 +101,8 @@ ROOTS = [
     "results/transfer/.+",
 ]
 TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
+# What the report tells figures apart by.
+CASE = ("database", "window", "channels")
 # The databases that a network is pretrained on, in a path.
 SOURCE = "+".join(WORKFLOW.source)
 PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"

@@ -67,6 +67,7 @@ rule fig4:
             "results/figures/fig4.svg",
             caption="../captions/fig4.rst",
             category="Figures",
+            labels={"figure": "Fig. 4", **dict.fromkeys(CASE, "all")},
         ),
         png="results/figures/fig4.png",
     log:
@@ -83,7 +84,12 @@ rule fig5:
     input:
         first_histories(BLENDING),
     output:
-        svg=report(f"{FIG5}.svg", caption="../captions/fig5.rst", category="Figures"),
+        svg=report(
+            f"{FIG5}.svg",
+            caption="../captions/fig5.rst",
+            category="Figures",
+            labels={"figure": "Fig. 5", **{name: f"{{{name}}}" for name in CASE}},
+        ),
         png=f"{FIG5}.png",
     log:
         f"logs/figures/{FIG5}.log",

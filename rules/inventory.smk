@@ -24,6 +24,7 @@ rule all_recordings:
             "results/recordings.csv",
             caption="../captions/recordings.rst",
             category="Tables",
+            labels={"table": "Recordings", "format": "CSV"},
         ),
     log:
         "logs/inventory.log",
@@ -48,7 +49,10 @@ rule table1:
         ],
     output:
         report(
-            "results/table1.csv", caption="../captions/table1.rst", category="Tables"
+            "results/table1.csv",
+            caption="../captions/table1.rst",
+            category="Tables",
+            labels={"table": "Table 1", "format": "CSV"},
         ),
     log:
         "logs/table1.log",

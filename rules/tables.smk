@@ -24,10 +24,16 @@ rule table2:
         ),
     output:
         csv=report(
-            "results/table2.csv", caption="../captions/table2.rst", category="Tables"
+            "results/table2.csv",
+            caption="../captions/table2.rst",
+            category="Tables",
+            labels={"table": "Table 2", "format": "CSV"},
         ),
         html=report(
-            "results/table2.html", caption="../captions/table2.rst", category="Tables"
+            "results/table2.html",
+            caption="../captions/table2.rst",
+            category="Tables",
+            labels={"table": "Table 2", "format": "HTML"},
         ),
         tex="results/table2.tex",
     log:

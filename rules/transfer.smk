@@ -22,6 +22,7 @@ rule transfer_table:
             "results/{table}.csv",
             caption="../captions/{table}.rst",
             category="Tables",
+            labels={"table": "{table}", "format": "CSV"},
         ),
     log:
         "logs/{table}.log",
@@ -47,6 +48,7 @@ rule transfer_figure:
             "results/figures/{table}.svg",
             caption="../captions/{table}.rst",
             category="Figures",
+            labels={"figure": "{table}", **dict.fromkeys(CASE, "all")},
         ),
         png="results/figures/{table}.png",
     log:

@@ -24,6 +24,7 @@ rule zero_shot:
             "results/zero_shot.csv",
             caption="../captions/zero_shot.rst",
             category="Tables",
+            labels={"table": "Zero-shot", "format": "CSV"},
         ),
         predictions="results/zero_shot/predictions.h5",
     log:

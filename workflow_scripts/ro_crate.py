@@ -1,4 +1,5 @@
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.io import IOFile
@@ -8,6 +9,30 @@ from xsleep import provenance
 from xsleep.console import job
 from xsleep.settings import Source
 
+
+def first_and_last(records, paths):
+    """When the first of all jobs began that these files stand on, and when the last ended.
+
+    ``None`` where a file has no record, as it may have stayed where the file was copied from.
+    """
+    if not all(map(partial(recorded, records), paths)):
+        return None
+    begins, ends, seen = [], [], set()
+    while paths:
+        path = paths.pop()
+        if path not in seen and (job := recorded(records, path)):
+            begins.append(job.starttime)
+            ends.append(job.endtime)
+            paths += job.input
+        seen.add(path)
+    return min(begins), max(ends)
+
+
+def recorded(records, path):
+    """Snakemake's record of the job that made a file; ``None`` for what no job made."""
+    return records.metadata(IOFile(str(path)))
+
+
 with job(snakemake.log[0]) as report:
     paths, params = snakemake.input, snakemake.params
     runs, gaps = provenance.read_runs(Path(path).parent for path in paths.runs)
@@ -15,11 +40,7 @@ with job(snakemake.log[0]) as report:
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
     records = FilePersistence(path=Path(".snakemake"))
-    jobs = [records.metadata(IOFile(str(path))) for path in paths]
-    # The record of results that were copied or pulled from elsewhere may have stayed there.
-    times = None
-    if all(job is not None and job.starttime and job.endtime for job in jobs):
-        times = min(job.starttime for job in jobs), max(job.endtime for job in jobs)
+    times = first_and_last(records, [*paths])
     code, crate = Path(snakemake.output.code), Path(snakemake.output.crate)
     provenance.copy_code(Path(snakemake.scriptdir).parent, snakemake.config, code)
     sources = {

@@ -131,7 +131,7 @@ def splits(facts: Facts) -> list[str]:
         else:
             how = f"{folds.folds} folds of the subjects, seed {folds.seed}"
         if folds != "published":
-            how += f"; {folds.validation} subjects validate"
+            how += f"; validation subjects: {folds.validation}"
         lines.append(f"{name}: {how}; who: `results/{name}/folds.csv`.")
     return lines
 
@@ -176,7 +176,7 @@ def addresses(facts: Facts) -> list[str]:
         known = origin(database.source.reader)
         where = f" ({known.address})" if known.address else ""
         access = known.access or "Access is not known."
-        licence = known.licence or "not stated here"
+        licence = known.licence or "**open**"
         lines.append(f"{name}: {known.title}{where}. {access} Licence: {licence}.")
         lines += [f"{name}: cite {text}, {address}" for address, text in known.cited.items()]
     return [*lines, "Every file by name and SHA-256: `results/ro-crate-metadata.json`."]
@@ -234,6 +234,11 @@ def hyperparameters(facts: Facts) -> list[str]:
                 f"with learning rate {training.learning_rate:g}, L2 {training.l2:g}, seeds "
                 f"{', '.join(map(str, facts.workflow.seeds))}."
             )
+    if facts.workflow.finetuned:
+        lines.append(
+            f"{', '.join(facts.workflow.finetuned)}: pretrained on "
+            f"{', '.join(facts.workflow.source)}; then as `finetuning` of the preset says."
+        )
     return [
         *lines,
         "All others: `config/presets`, and the `run.json` of each run.",
@@ -292,7 +297,7 @@ def runtime(facts: Facts) -> list[str]:
     for run in facts.known:
         seconds[run["system"]].append(run["duration_seconds"])
     lines = [
-        f"{system}: {mean(found) / 60:.1f} minutes a training, on average over {len(found)}."
+        f"{system}: {mean(found):,.0f} s a training, on average over {len(found)}."
         for system, found in seconds.items()
     ]
     hours = sum(map(sum, seconds.values())) / 3600
@@ -348,7 +353,7 @@ def separation(facts: Facts) -> list[str]:
 def features(facts: Facts) -> list[str]:
     databases = facts.workflow.databases.items()
     return [
-        f"{name}: the signals of {', '.join(settings.channels)} alone, which people score by as well."
+        f"{name}: the signals of {', '.join(settings.channels)} alone; people score by them too."
         for name, settings in databases
     ]
 

@@ -204,6 +204,7 @@ def _workflow(crate: ROCrate, folder: Path, runs: Sequence[Run], snakemake: str)
         lang_version=snakemake,
         properties={
             "name": "xsleep",
+            "encodingFormat": "text/plain",
             "description": "From sleep recordings to Table 2 of the XSleepNet paper",
             "version": commit(),
             "conformsTo": {
@@ -268,7 +269,7 @@ def _outputs(
             name = f"{path.name} of {facts['system']}, {where}"
             name += f", seed {facts['seed']}, fold {facts['fold']}"
         elif (caption := captions / f"{path.stem}.rst").is_file():
-            description = " ".join(caption.read_text().split())
+            description = " ".join(caption.read_text().replace("``", "").split())
         results.append(_file(crate, root, path, name, description))
     return results
 
