@@ -39,7 +39,7 @@ test-crate: $(VENV)/ready
 	$(PYTHON) -m venv .venv-validator
 	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0
 	.venv-validator/bin/pip install --quiet --disable-pip-version-check --no-deps rocrate==0.13.0
-	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs tests/workflow/test_provenance.py
+	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/test_provenance.py tests/workflow/test_workflow.py
 
 report: $(VENV)/ready
 	snakemake --cores all provenance

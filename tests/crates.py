@@ -36,7 +36,7 @@ session.get("https://w3id.org/ro/crate/1.1/context")
 
 
 def faults(crate, folder):
-    """What the validator finds wrong with a crate, without a network; its cache is in the folder."""
+    """What the validator finds wrong with a crate, offline; its cache is in the folder."""
     validator = shutil.which("rocrate-validator")
     if validator is None:
         pytest.skip("no rocrate-validator; `make test-crate` installs it")
@@ -46,9 +46,11 @@ def faults(crate, folder):
     subprocess.run([python, "-c", WARM_CACHE, cache], check=True, env=environment)
     report = folder / "report.json"
     done = subprocess.run(
-        [validator, "validate", "--profile-identifier", PROFILE, "--offline"]
-        + ["--cache-path", cache, "--verbose", "--no-paging"]
-        + ["--output-format", "json", "--output-file", report, crate],
+        [
+            *(validator, "validate", "--profile-identifier", PROFILE, "--offline"),
+            *("--cache-path", cache, "--verbose", "--no-paging"),
+            *("--output-format", "json", "--output-file", report, crate),
+        ],
         capture_output=True,
         text=True,
         env=environment,

@@ -136,11 +136,14 @@ def test_subject_who_trains_and_tests_is_found(facts, tmp_path):
     assert "in more than one: subject a in fold 1" in found["6b"]
 
 
-def test_recordings_with_the_same_signals_are_found(tmp_path):
-    source = Source(
-        reader="dreams", folder=write_excerpts(tmp_path / "dreams", 1, 2), labels={"EEG": ["C3-A1"]}
-    )
-    twin = source.folder / "excerpt2.edf"
-    twin.write_bytes((source.folder / "excerpt1.edf").read_bytes())
+@pytest.mark.parametrize(
+    ("second", "found"), [("excerpt2", []), ("excerpt1", ["excerpt1 and excerpt2"])]
+)
+def test_recordings_with_the_same_signals_are_found(tmp_path, second, found):
+    folder = write_excerpts(tmp_path / "dreams", 1, 2)
+    source = Source(reader="dreams", folder=folder, labels={"EEG": ["C3-A1"]})
+    (folder / "excerpt2.edf").write_bytes((folder / f"{second}.edf").read_bytes())
+    hypnogram = folder / "Hypnogram_excerpt2.txt"
+    hypnogram.write_text(hypnogram.read_text().replace("2", "3"))
     index, _ = prepare(tmp_path, source, ["EEG"], "excerpt1", "excerpt2")
-    assert duplicates(index) == ["excerpt1 and excerpt2"]
+    assert duplicates(index) == found

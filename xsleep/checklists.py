@@ -346,7 +346,7 @@ def separation(facts: Facts) -> list[str]:
         )
         twice = duplicates(facts.indexes[name])
         found = "; ".join(twice) if twice else "none"
-        lines.append(f"{name}: recordings with the same signals (SHA-256): {found}.")
+        lines.append(f"{name}: recordings with a file in common (SHA-256): {found}.")
     return lines
 
 
@@ -397,13 +397,12 @@ def shared_subjects(folds: Path) -> list[str]:
 
 
 def duplicates(index: Path) -> list[str]:
-    """The recordings of an index whose first file, the signals, is that of another one."""
+    """The recordings of an index that have a file in common, by its SHA-256."""
     first = {}
     found = []
     for name, stored in read_index(index).items():
-        for digest in list(stored.night.hashes.values())[:1]:
-            if (other := first.setdefault(digest, name)) != name:
-                found.append(f"{other} and {name}")
+        others = {first.setdefault(digest, name) for digest in stored.night.hashes.values()}
+        found += [f"{other} and {name}" for other in sorted(others - {name})]
     return found
 
 

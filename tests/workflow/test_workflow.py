@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, SHARED, write_excerpts
+from tests.crates import faults
 from tests.databases import test_own, test_shhs
 from xsleep.models import NetworkSettings, build
 from xsleep.models.released import variables
@@ -622,3 +624,72 @@ def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, t
     log = (tmp_path / f"logs/training/{RUN.format('XSleepNet2', 1)}.log").read_text()
     assert re.search(r"XSleepNet2: goes on from step \d+", log)
     assert json.loads((run / "run.json").read_text())["steps"] == 60
+
+
+@pytest.fixture(scope="module")
+def told(finished, tmp_path_factory):
+    """A copy of the finished run with its crate and checklists, and the crate by identifier."""
+    folder = tmp_path_factory.mktemp("told") / "run"
+    shutil.copytree(finished[0], folder)
+    status, text = snakemake(folder, "provenance")
+    assert status == 0, text
+    metadata = json.loads((folder / "results/ro-crate-metadata.json").read_text())
+    return folder, {entity["@id"]: entity for entity in metadata["@graph"]}
+
+
+def test_crate_of_a_finished_run_is_valid_by_its_validator(told, tmp_path):
+    assert faults(told[0] / "results", tmp_path) == []
+
+
+def test_crate_describes_all_that_was_made(told):
+    folder, crate = told
+    results = {part["@id"] for part in crate["#run"]["result"]}
+    made = {path.relative_to(folder / "results") for path in (folder / "results").rglob("*.*")}
+    undescribed = {
+        str(path)
+        for path in made
+        if path.parts[0] != "workflow" and (folder / "results" / path).is_file()
+    } - results
+    assert undescribed == {"ro-crate-metadata.json"}
+
+
+def test_crate_says_when_the_run_began_and_ended(told):
+    folder, crate = told
+    begin, end = (
+        datetime.fromisoformat(crate["#run"][name]).timestamp() for name in ("startTime", "endTime")
+    )
+    first = min(path.stat().st_mtime for path in folder.glob("data/recordings/simulated/*.edf"))
+    last = (folder / "results/checklists/reforms.md").stat().st_mtime
+    assert begin <= first + 1 and abs(end - last) < 5 and begin < end
+
+
+def test_checklists_tell_of_the_skipped_recording(told):
+    text = (told[0] / "results/checklists/reforms.md").read_text()
+    assert "1 of 5 recordings are not used.\n- simulated SC4021E0: " in text
+
+
+def test_report_names_tables_and_figures(told):
+    folder, _ = told
+    status, text = snakemake(folder, "provenance", "--report", folder / "report.html")
+    assert status == 0, text
+    page = (folder / "report.html").read_text()
+    for label in ("Table 1", "Table 2", "Table B", "Claims of the paper", "Fig. 4", "Fig. 5"):
+        assert f'"{label}"' in page, label
+    for category in ("Tables", "Figures", "Comparisons", "Appendix", "Checklists"):
+        assert f'"{category}"' in page, category
+
+
+def test_unreadable_run_json_is_a_gap_in_the_crate(told, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(told[0], folder)
+    path = folder / RUN.format("XSleepNet2", 1) / "run.json"
+    written = path.stat().st_mtime_ns
+    path.write_text("{")
+    os.utime(path, ns=(written, written))
+    (folder / "results/ro-crate-metadata.json").unlink()
+    status, text = snakemake(folder, "provenance")
+    assert status == 0, text
+    run = RUN.format("XSleepNet2", 1)
+    gap = f"{run}/run.json: cannot be read; delete it to have the run made anew"
+    assert f"left out: {gap}" in text
+    assert gap in (folder / "results/ro-crate-metadata.json").read_text()
