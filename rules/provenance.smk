@@ -1,10 +1,22 @@
+from types import SimpleNamespace
+
 from snakemake.common import __version__ as snakemake_version
 
-# What `all` makes, and the runs of Table 2, as people have to tell of them.
+# What `all` makes, and the runs of Table 2, as people have to tell of them: with the networks that
+# these go on from, and the databases those were pretrained on.
+PRETRAINED_MODELS = sorted(
+    {pretrained(SimpleNamespace(**run, **run["address"])) for run in FINETUNED_RUNS}
+)
+RUN_FOLDERS = TABLE2_FOLDERS + (
+    [] if AUTHORS else [os.path.dirname(model) for model in PRETRAINED_MODELS]
+)
 INDEXES = [
     INDEX.format(store=STORES[preset(database).network.raw_filter], database=database)
     for database in WORKFLOW.databases
 ]
+READ = dict(zip(WORKFLOW.databases, INDEXES))
+if FINETUNED_RUNS:
+    READ = dict(zip(SOURCE_DATABASES, SOURCE_INDEXES)) | READ
 FOLDS = expand("results/{database}/folds.csv", database=WORKFLOW.databases)
 
 
@@ -15,7 +27,7 @@ rule provenance:
 
 rule checklists:
     input:
-        runs=[f"{folder}/run.json" for folder in TABLE2_FOLDERS],
+        runs=[f"{folder}/run.json" for folder in RUN_FOLDERS],
         table1="results/table1.csv",
         recordings="results/recordings.csv",
         folds=FOLDS,
@@ -53,13 +65,17 @@ rule ro_crate:
             *FOLDS,
             *expand("results/{database}/recordings.csv", database=WORKFLOW.databases),
         ],
-        runs=[f"{folder}/run.json" for folder in TABLE2_FOLDERS],
+        runs=[f"{folder}/run.json" for folder in RUN_FOLDERS],
         models=[
-            f"{folder}/{file}"
-            for folder in TABLE2_FOLDERS
-            for file in ("model.safetensors", "history.csv", "predictions.h5")
+            *PRETRAINED_MODELS,
+            *[f"{folder}/history.csv" for folder in RUN_FOLDERS],
+            *[
+                f"{folder}/{file}"
+                for folder in TABLE2_FOLDERS
+                for file in ("model.safetensors", "predictions.h5")
+            ],
         ],
-        indexes=INDEXES,
+        indexes=list(READ.values()),
     output:
         crate="results/ro-crate-metadata.json",
         code=directory("results/workflow"),
@@ -69,8 +85,8 @@ rule ro_crate:
         "../environment.yml"
     params:
         sources={
-            database: settings.source.model_dump(mode="json")
-            for database, settings in WORKFLOW.databases.items()
+            database: WORKFLOW.sources[database].source.model_dump(mode="json")
+            for database in READ
         },
         snakemake=snakemake_version,
     message:

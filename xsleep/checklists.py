@@ -256,7 +256,8 @@ def selection(facts: Facts) -> list[str]:
 
 def run_counts(facts: Facts) -> list[str]:
     seeds = len(facts.workflow.seeds)
-    lines = [f"{len(facts.runs)} trainings, each scored once; {seeds} seed(s)."]
+    scored = sum("fold" in run for run in facts.known)
+    lines = [f"{len(facts.runs)} trainings, {scored} of them scored, once each; {seeds} seed(s)."]
     for name, database in facts.workflow.databases.items():
         with facts.folds[name].open() as file:
             folds = len({row["fold"] for row in csv.DictReader(file)})

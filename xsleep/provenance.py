@@ -265,13 +265,19 @@ def _outputs(
             continue
         name, description = path.relative_to(root).as_posix(), ""
         if facts := by_folder.get(path.parent):
-            where = ", ".join(str(facts[key]) for key in ("database", "window", "channels"))
-            name = f"{path.name} of {facts['system']}, {where}"
-            name += f", seed {facts['seed']}, fold {facts['fold']}"
+            name = f"{path.name} of {facts['system']}, {_address(facts)}"
         elif (caption := captions / f"{path.stem}.rst").is_file():
             description = " ".join(caption.read_text().replace("``", "").split())
         results.append(_file(crate, root, path, name, description))
     return results
+
+
+def _address(run: Mapping[str, Any]) -> str:
+    """Where a run stands; one that pretrains has a source and no fold."""
+    named = [run[key] for key in ("source", "database", "window", "channels") if key in run]
+    if "strategy" in run:
+        named.append(f"finetuned: {run['strategy']}")
+    return ", ".join([*named, *(f"{key} {run[key]}" for key in ("seed", "fold") if key in run)])
 
 
 def _file(
