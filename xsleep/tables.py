@@ -243,6 +243,18 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     return table.fillna({"note": ""})
 
 
+def measured_metrics(table: pd.DataFrame) -> dict[str, dict]:
+    """What was measured, as ``[database][window][channels][system][metric]``, in Table 2's units."""
+    found: dict[str, dict] = {}
+    for _, row in table[table["source"] == MEASURED].iterrows():
+        window = found.setdefault(row["database"], {}).setdefault(row["window"], {})
+        for channels in CHANNELS:
+            values = {metric: row[f"{channels} {metric}"] for metric in METRICS}
+            if not any(map(pd.isna, values.values())):
+                window.setdefault(channels, {})[row["system"]] = values
+    return found
+
+
 def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]]:
     """Confusion matrix in epochs and, in its last line, the metrics over all epochs.
 
