@@ -61,7 +61,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 # A wheel of the CPU build names itself 2.13.0+cpu, which other machines do not find.
 lock: $(VENV)/ready
 	pip install --quiet uv
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-annotate --no-header \
+	uv pip compile pyproject.toml --extra dev --extra dvc --python-version 3.11 --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
 	  --output-file requirements.lock
 	sed -i 's/+cpu$$//' requirements.lock

@@ -19,7 +19,8 @@ def pins(requirements):
     return {r.name: re.fullmatch(r"==([\w.]+)", str(r.specifier))[1] for r in parsed}
 
 
-DIRECT = pins(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = pins(PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["dvc"])
 
 
 def test_lock_holds_every_pin_of_the_project():
