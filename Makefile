@@ -1,6 +1,7 @@
 # make table2         set up .venv, then Table 2 on the embedded cohort
 # make test           set up .venv, then the tests
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (8 minutes)
+# make test-dvc       carry results through DVC to a clone (2 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
 # make test-crate     install the RO-Crate validator beside .venv, and hold a run's crate to its profile
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 test test-slurm test-kernels test-crate report bench lock
+.PHONY: table2 test test-slurm test-dvc test-kernels test-crate report bench lock
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -28,6 +29,9 @@ test: $(VENV)/ready
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready
 	pytest -m slurm -rs -s tests/slurm
+
+test-dvc: $(VENV)/ready
+	pytest -m dvc -rs tests/workflow
 
 test-kernels: $(VENV)/ready
 	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
