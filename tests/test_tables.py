@@ -10,7 +10,7 @@ from tests.studies import Study, epochs
 from xsleep import published, statistics
 from xsleep.errors import InputError
 from xsleep.metrics import METRICS, measure
-from xsleep.tables import ablation, faults, read_csv, summary, write_csv
+from xsleep.tables import ablation, faults, measured_metrics, read_csv, summary, write_csv
 
 
 @pytest.fixture
@@ -258,3 +258,16 @@ def test_ablation_of_runs_that_contradict_each_other_is_refused_in_one_line(stud
     with pytest.raises(InputError, match="not a readable HDF5 file") as error:
         ablation(runs, {"none": {}, "l2": {}}, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     assert "\n" not in str(error.value)
+
+
+def test_metrics_to_compare_commits_by_are_what_was_measured_and_nothing_else(study):
+    study.run("a1", "b1", system="XSleepNet1")
+    study.run("a1", "b1", system="XSleepNet2")
+    table = study.table()
+    found = measured_metrics(table)
+    (windows,) = found.values()
+    assert set(windows["in-bed"]) == {"EEG"}
+    assert list(windows["in-bed"]["EEG"]) == ["XSleepNet2", "XSleepNet1"]
+    assert windows["in-bed"]["EEG"]["XSleepNet1"] == {
+        metric: row(table, "measured", "XSleepNet1")[f"EEG {metric}"] for metric in METRICS
+    }
