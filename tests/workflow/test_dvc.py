@@ -85,7 +85,7 @@ def shared(tmp_path_factory):
         shutil.copy(ROOT / ".dvc" / name, project / ".dvc")
     configure(project, **CONFIG)
     git(project, "init", "--quiet")
-    dvc(project, "remote", "add", "--default", "shared", "../../remote")
+    dvc(project, "remote", "add", "--default", "shared", "../remote")
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--message", "start")
     dvc(project, "repro")
