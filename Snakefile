@@ -26,6 +26,7 @@ include: "rules/figures.smk"
 include: "rules/appendix.smk"
 include: "rules/explorer.smk"
 include: "rules/audit.smk"
+include: "rules/plan.smk"
 
 
 rule all:

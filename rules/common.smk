@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -27,12 +28,15 @@ STARTED = time.time()
 FETCHED = "data/fetched/{database}.txt"
 # Files of each database that are missing and can be fetched.
 TO_FETCH = {}
+# Whether the costs are asked for, which need no recordings: by a person, or as the job. Snakemake
+# itself does not know its targets yet.
+PLANNING = "plan" in sys.argv or "plan:" in sys.argv
 
 
 def database_entries(database):
     source = WORKFLOW.sources[database].source
     try:
-        if source.reader in RECORDINGS_LISTED:
+        if source.reader in RECORDINGS_LISTED and not PLANNING:
             list_files(
                 source, lambda line: print(f"{database}: {line}", file=sys.stderr)
             )
@@ -53,13 +57,14 @@ def where_to_apply(database):
 
 try:
     WORKFLOW = xsleep_settings.load(config, Path(workflow.basedir) / "config")
-    ENTRIES = {database: database_entries(database) for database in WORKFLOW.databases}
+    NEEDED = () if PLANNING else WORKFLOW.databases
+    ENTRIES = {database: database_entries(database) for database in NEEDED}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 # Table 2 needs neither what is scored zero-shot nor what is transferred: where it is missing, it is
 # for the job that reads it to say so.
-for database in WORKFLOW.sources.keys() - WORKFLOW.databases.keys():
+for database in WORKFLOW.sources.keys() - set(NEEDED):
     try:
         ENTRIES[database] = database_entries(database)
     except InputError:

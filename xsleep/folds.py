@@ -32,6 +32,12 @@ def published_count(database: str) -> int:
     return len({row["fold"] for row in _published_rows(database)})
 
 
+def published_subjects(database: str) -> list[str]:
+    """All subjects of the authors' folds."""
+    tests = (row["subjects"] for row in _published_rows(database) if row["role"] == "test")
+    return sorted({subject for subjects in tests for subject in subjects.split()})
+
+
 def published(database: str, subjects: Sequence[str]) -> list[Fold]:
     """The authors' folds, of the subjects that can be used.
 
