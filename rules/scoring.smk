@@ -16,7 +16,7 @@ rule score:
     resources:
         mem_mb=growing("mem_mb"),
         runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
+        gpu=lambda wildcards: min(run_preset(wildcards).resources.gpu, 1),
     params:
         scoring=lambda wildcards: training_settings(wildcards).model_dump(
             include={"longest_gap", "scoring_stride"}

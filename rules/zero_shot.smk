@@ -37,7 +37,7 @@ rule zero_shot:
     resources:
         mem_mb=preset(ZERO_SHOT.database).resources.mem_mb,
         runtime=60,
-        gpu=preset(ZERO_SHOT.database).resources.gpu,
+        gpu=min(preset(ZERO_SHOT.database).resources.gpu, 1),
     params:
         database=ZERO_SHOT.database,
         source=source_params(ZERO_SHOT),

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from xsleep import device, runs
+from xsleep import device, parallel, runs
 from xsleep.console import job
 from xsleep.settings import NetworkSettings, TrainingSettings
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     wildcards, run = snakemake.wildcards, snakemake.params.run
     databases = snakemake.params.windows

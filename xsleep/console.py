@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +17,11 @@ from xsleep.errors import InputError
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     """A function that adds a line to the log.
 
-    An ``InputError`` or a full disk ends the job with one line.
+    An ``InputError`` or a full disk ends the job with one line. Of processes that torchrun started
+    the first alone has the log.
     """
-    with Path(log).open("w", buffering=1) as file:
+    first = os.environ.get("RANK", "0") == "0"
+    with Path(log if first else os.devnull).open("w", buffering=1) as file:
 
         def report(line: str) -> None:
             file.write(f"{time.strftime('%H:%M:%S')} {line}\n")

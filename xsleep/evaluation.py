@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from xsleep import parallel
 from xsleep.models import Network
 from xsleep.sequences import Part, blocks, read, stretches
 
@@ -78,13 +79,16 @@ class Losses:
 
 
 def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -> Losses:
-    """Losses and accuracies over all sequences of these parts, in evaluation mode."""
+    """Losses and accuracies over all sequences of these parts, in evaluation mode.
+
+    Where several processes train together, each takes some of the parts.
+    """
     training = network.training
     network.eval()
     sums = dict.fromkeys(network.branches, 0.0)
     correct = dict.fromkeys(network.branches, 0)
     count = predicted = 0
-    for part in parts:
+    for part in parts[parallel.rank() :: parallel.size()]:
         stages = torch.from_numpy(part.night.stages.astype(np.int64))
         for first, logits in sequence_logits(network, part, longest_gap):
             for branch, values in logits.items():
@@ -99,4 +103,8 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
             count += len(first)
             predicted += labels.numel()
     network.train(training)
+    found = parallel.totals([count, predicted, *sums.values(), *correct.values()])
+    count, predicted, branches = int(found[0]), found[1], len(sums)
+    sums = dict(zip(sums, found[2 : 2 + branches], strict=True))
+    correct = dict(zip(correct, found[2 + branches :], strict=True))
     return Losses(sums, {b: c / predicted for b, c in correct.items()}, count)

@@ -285,20 +285,27 @@ def _run(
     """Train these blocks of a network, and write how the run came to be."""
     import torch
 
+    from xsleep import parallel
     from xsleep.training import CHECKPOINT, train
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(threads // parallel.size(), 1))
     began = time.monotonic()
     channels = tuple(address["channels"].split("-"))
     facts = train(
         *(address["system"], channels, network, settings, data, address["seed"], folder, report),
         blocks,
     )
+<<<<<<< HEAD
     parts = {
         "training": data.training,
         "training subset": data.training_subset,
         "validation": data.validation,
     }
+=======
+    if parallel.rank():
+        return
+    used = [*data.training, *data.validation]
+>>>>>>> c4e5843 (Several GPUs train one run: batch statistics, gradients and losses over all processes)
     run = {
         **address,
         "network": network.settings.model_dump(mode="json"),

@@ -87,6 +87,8 @@ class TrainingSequences:
     They are shuffled once and come in the same order in every pass, as in the released code, or
     are shuffled for ``every-pass``. The last incomplete minibatch of a pass and one more are left
     out, as in the released code, but never so many that none is left.
+
+    ``share`` is one part of how many of every minibatch, for a process that trains with others.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class TrainingSequences:
         longest_gap: int | None,
         seed: int,
         shuffle: Literal["once", "every-pass"] = "once",
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.parts = parts
         self.length = length
@@ -109,6 +112,7 @@ class TrainingSequences:
         )
         self.count = len(index)
         self.batch_size = min(batch_size, self.count)
+        self._share = share
         self._every_pass = shuffle == "every-pass"
 
         # Two passes: batches are read ahead over the end of one. An order depends on no other, so
@@ -127,7 +131,10 @@ class TrainingSequences:
         """Number of the part, and first epoch in it, of the sequences of a step, from 0."""
         turn, number = divmod(step, len(self))
         order = self._order(turn if self._every_pass else 0)
-        return order[number * self.batch_size : (number + 1) * self.batch_size].tolist()
+        part, parts = self._share
+        taken = self.batch_size // parts
+        first = number * self.batch_size + part * taken
+        return order[first : first + taken].tolist()
 
     def batch(self, step: int, views: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The minibatch of a step, from 0: view to (B, L, ...) input, and labels (B, L)."""

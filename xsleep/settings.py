@@ -191,7 +191,10 @@ class TrainingSettings(Settings):
 
 
 class ResourceSettings(Settings):
-    """What one training job asks for: cores, megabytes, minutes, GPUs."""
+    """What one training job asks for: cores, megabytes, minutes, GPUs.
+
+    With several GPUs as many processes train each run together (`xsleep.parallel`).
+    """
 
     threads: PositiveInt = 1
     mem_mb: PositiveInt = 4000

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xsleep import parallel
 from xsleep.evaluation import inputs
 from xsleep.models import Network
 
@@ -26,10 +27,11 @@ def weighted_loss(
     """The blended loss of a minibatch: logits (B, L, 5) per branch, labels (B, L).
 
     Of each branch the sum (released) or the mean over the minibatch of the mean over the
-    sequence; the weights blend the gradients (Section 3.4).
+    sequence; the weights blend the gradients (Section 3.4). Of several processes, each has its part
+    of the loss, and these add up to it.
     """
     batch, length = labels.shape
-    divisor = length * (batch if reduction == "mean" else 1)
+    divisor = length * (batch * parallel.size() if reduction == "mean" else 1)
     return sum(
         weights[branch]
         * functional.cross_entropy(values.flatten(0, 1), labels.flatten(), reduction="sum")
@@ -65,8 +67,9 @@ class Step:
         loss = weighted_loss(logits, labels, self.weights, self.reduction)
         self.optimizer.zero_grad()
         loss.backward()
+        parallel.sum_gradients(self.network.parameters())
         self.optimizer.step()
-        return loss.detach()
+        return parallel.sum_(loss.detach())
 
 
 class Graphed:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from xsleep import checkpoints, device, feeding
+from xsleep import checkpoints, device, feeding, parallel
 from xsleep.blending import Blend, policy
 from xsleep.errors import InputError
 from xsleep.evaluation import Losses, evaluate
@@ -27,6 +27,9 @@ from xsleep.store import whole
 CHECKPOINT = "checkpoint.pt"
 """In the run's folder while it trains: all that is needed to go on after an evaluation. Whoever
 trains deletes it once all files of the run are written."""
+
+CHECKPOINT_VERSION = 2
+"""Of its content: to be raised where that changes."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,13 @@ def train(
     branch (the joint one, where there is one); of equals the latest. A run that was stopped goes on
     from its last evaluation, and ends as if it had not been stopped.
 
+    Several processes may train it together (`xsleep.parallel`), each on its share of a minibatch;
+    but for dropout, and rounding, the steps are those of one.
+
     Returns:
         What ``run.json`` tells of the training: steps, best step, seconds, device.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + parallel.rank())  # what they drop differs
     place = device.best()
     on_gpu = place.type == "cuda"
     fingerprint = _fingerprint(system, channels, network, settings, seed, data, blocks)
@@ -95,13 +101,19 @@ def train(
         capturable=on_gpu,
     )
     step = Step(network, optimizer, settings.loss_reduction)
-    take_step = Graphed(step, place) if on_gpu else step
+    take_step = Graphed(step, place) if on_gpu and parallel.size() == 1 else step
     blending = policy(system, settings)
     gap = settings.longest_gap
     sequences = TrainingSequences(
         *(data.training, network.settings.sequence_length, settings.batch_size, gap, seed),
         settings.shuffle,
+        (parallel.rank(), parallel.size()),
     )
+    if sequences.batch_size % parallel.size():
+        raise InputError(
+            f"{folder}: minibatches of {sequences.batch_size} sequences cannot be shared by "
+            f"{parallel.size()} processes; choose batch_size or gpu in the preset accordingly"
+        )
     total = settings.steps or settings.training_epochs * len(sequences)
     if not trained:
         total = 0
@@ -168,8 +180,9 @@ def train(
 
     if settings.model_kept == "best":
         network.load_state_dict(state.best_weights)
-    checkpoints.save(folder / "model.safetensors", network, system, channels)
-    _write_history(folder / "history.csv", state.history)
+    if parallel.rank() == 0:
+        checkpoints.save(folder / "model.safetensors", network, system, channels)
+        _write_history(folder / "history.csv", state.history)
     best = max(
         (line for line in state.history if line["step"] or not total),
         key=lambda line: (line[f"{network.branches[-1]} validation accuracy"], line["step"]),
@@ -180,6 +193,7 @@ def train(
         "seconds": round(state.seconds, 1),
         "device": device.name(),
         "threads": torch.get_num_threads(),
+        "processes": parallel.size(),
         "training_sequences": sequences.count,
         "parameters": parameters,
         "parameters_trained": training,
@@ -240,6 +254,7 @@ def _fingerprint(
     for tensor in network.state_dict().values():
         start.update(tensor.numpy())
     facts = [
+        CHECKPOINT_VERSION,
         system,
         channels,
         network.settings.model_dump(),
@@ -263,14 +278,16 @@ def _save(
     blending: Any,
     state: Progress,
 ) -> None:
+    random = parallel.gathered(_random())
+    if parallel.rank():
+        return
     content = {
         "fingerprint": fingerprint,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "blending": json.dumps(blending.state()),
         "progress": vars(state),
-        "random": torch.get_rng_state(),
-        "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "random": random,
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -292,6 +309,15 @@ def _restore(
         group["capturable"] = capturable
     blending.restore(json.loads(saved["blending"]))
     vars(state).update(saved["progress"])
-    torch.set_rng_state(saved["random"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(saved["cuda_random"])
+    # With more processes than before, the others draw on from their seeds.
+    if parallel.rank() < len(saved["random"]):
+        on_cpu, on_gpu = saved["random"][parallel.rank()]
+        torch.set_rng_state(on_cpu)
+        if on_gpu is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(on_gpu)
+
+
+def _random() -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The state of this process's random numbers, on the CPU and on its GPU."""
+    on_gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return torch.get_rng_state(), on_gpu

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from xsleep import parallel
 from xsleep.models.dropout import dropout
 from xsleep.models.initial import glorot
 from xsleep.models.recurrent import Bidirectional, PeepholeLSTM
@@ -29,6 +30,26 @@ def same(samples: int, size: int, stride: int) -> tuple[int, int]:
     """Zeros before and after, of TensorFlow's "SAME" padding: ceil(samples / stride) outputs."""
     total = max((-(-samples // stride) - 1) * stride + size - samples, 0)
     return total // 2, total - total // 2
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation, over the minibatch of all processes where several train together."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or parallel.size() == 1:
+            return super().forward(x)
+        over = [axis for axis in range(x.dim()) if axis != 1]
+        each = [-1 if axis == 1 else 1 for axis in range(x.dim())]
+        count = parallel.size() * x.numel() // x.shape[1]
+        mean = parallel.summed(x.sum(over)) / count
+        centred = x - mean.view(each)
+        variance = parallel.summed(centred.square().sum(over)) / count
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        factors = self.weight * (variance + self.eps).rsqrt()
+        return centred * factors.view(each) + self.bias.view(each)
 
 
 class Convolution(nn.Module):
@@ -51,7 +72,7 @@ class Convolution(nn.Module):
         fans = columns * kernel * (channels + filters)
         self.weight = glorot(filters, channels, kernel, fans=fans, generator=generator)
         self.bias = glorot(filters, generator=generator)
-        self.norm = nn.BatchNorm1d(filters, EPSILON, momentum)
+        self.norm = BatchNorm(filters, EPSILON, momentum)
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,7 +130,7 @@ class Shortcut(nn.Module):
         self.dropout = nn.Dropout(settings.deepsleepnet_dropout)
         self.weight = glorot(features, size, generator=generator)
         self.bias = glorot(size, generator=generator)
-        self.norm = nn.BatchNorm1d(size, EPSILON, settings.deepsleepnet_momentum)
+        self.norm = BatchNorm(size, EPSILON, settings.deepsleepnet_momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.dropout(x) @ self.weight + self.bias))

@@ -4,8 +4,10 @@ None of the cells is one of PyTorch's, and a loop of small operations costs more
 follows it than its arithmetic does. So both directions run as one batch, the products of the inputs
 of all steps are one product, and the backward passes are written by hand: they keep what they need
 in buffers of all steps, and leave the weights' gradients to one product again. On a GPU the steps
-in training are those of `xsleep.models.kernels`. The LSTM with peepholes alone is left to autograd:
-its 512 units make it mostly arithmetic, and a training step would gain less than a tenth.
+in training are those of `xsleep.models.kernels`, but for the normalised LSTM of several processes,
+whose kernels would know the statistics of their own share alone. The LSTM with peepholes alone is
+left to autograd: its 512 units make it mostly arithmetic, and a training step would gain less than
+a tenth.
 
 Shapes: D directions, T time steps, N sequences, F features, u units.
 """
@@ -20,6 +22,7 @@ from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+from xsleep import parallel
 from xsleep.models.acceleration import accelerated
 from xsleep.models.dropout import dropout
 from xsleep.models.initial import glorot
@@ -98,7 +101,10 @@ class BatchNormLSTM(nn.Module):
         """Hidden states ``(D, T, N, u)`` of products ``(D, T, N, 4u)``, by batch statistics."""
         names = ("W_hh", "xh.scale", "hh.scale", "hh.offset", "c.scale", "c.offset")
         weights = (stacked(cells, name) for name in names)
-        hidden, *moments = accelerated("lstm", _BatchNormLSTM.apply, projected, *weights)
+        if parallel.size() > 1:
+            hidden, *moments = _BatchNormLSTM.apply(projected, *weights)
+        else:
+            hidden, *moments = accelerated("lstm", _BatchNormLSTM.apply, projected, *weights)
         parts = zip(("xh", "hh", "c"), moments[::2], moments[1::2], strict=True)
         for part, means, variances in parts:
             for cell, mean, variance in zip(cells, means, variances, strict=True):
@@ -126,6 +132,11 @@ class BatchNormLSTM(nn.Module):
         return torch.stack(hidden, dim=1)
 
 
+def _mean(average: Tensor, x: Tensor) -> Tensor:
+    """Mean ``(D, 1, size)`` of ``(D, N, size)`` over the batch, which processes may share."""
+    return parallel.sum_(torch.bmm(average, x))
+
+
 class _BatchNormLSTM(torch.autograd.Function):
     """All steps in training.
 
@@ -140,7 +151,7 @@ class _BatchNormLSTM(torch.autograd.Function):
         x_scale, h_scale, h_offset, c_scale, c_offset = (
             value.unsqueeze(1) for value in (x_scale, h_scale, h_offset, c_scale, c_offset)
         )
-        average = xh.new_full((D, 1, N), 1 / N)
+        average = xh.new_full((D, 1, N), 1 / (N * parallel.size()))
         x_centred, h_centred, gates = (torch.empty_like(xh) for _ in range(3))
         cells, c_centred, outputs, hidden = (xh.new_empty(D, T, N, u) for _ in range(4))
         moments = [xh.new_empty(D, T, 1, size) for size in (4 * u,) * 4 + (u,) * 2]
@@ -149,9 +160,9 @@ class _BatchNormLSTM(torch.autograd.Function):
         def centre(part: int, t: int, x: Tensor, out: Tensor) -> Tensor:
             """Centre over the batch; returns the inverse deviation ``(D, 1, size)``."""
             mean, variance = (moment[:, t] for moment in moments[2 * part : 2 * part + 2])
-            mean.copy_(torch.bmm(average, x))
+            mean.copy_(_mean(average, x))
             torch.sub(x, mean, out=out)
-            variance.copy_(torch.bmm(average, out * out))
+            variance.copy_(_mean(average, out * out))
             return torch.rsqrt(variance + StepNorm.EPSILON, out=inverses[part][:, t])
 
         h = xh.new_zeros(D, N, u)
@@ -183,7 +194,7 @@ class _BatchNormLSTM(torch.autograd.Function):
         W_hh, x_scale, h_scale, c_scale, x_inverse, h_inverse, c_inverse, *kept = ctx.saved_tensors
         x_centred, h_centred, gates, cells, c_centred, outputs, hidden = kept
         D, T, N, u = hidden.shape
-        average = grad.new_full((D, 1, N), 1 / N)
+        average = grad.new_full((D, 1, N), 1 / (N * parallel.size()))
         x_grad, h_grad = torch.empty_like(gates), torch.empty_like(gates)
         a_means, x_means, h_means = (grad.new_empty(D, T, 1, 4 * u) for _ in range(3))
         o_means, c_means = (grad.new_empty(D, T, 1, u) for _ in range(2))
@@ -199,7 +210,7 @@ class _BatchNormLSTM(torch.autograd.Function):
 
         def through(d, mean, centred, product, inverse, factor, out):
             """The gradient before a normalisation, of ``d`` after it; ``product`` is filled."""
-            product.copy_(torch.bmm(average, d * centred))
+            product.copy_(_mean(average, d * centred))
             torch.addcmul(-mean * factor, d, factor, out=out)
             return out.addcmul_(centred, -product * factor * inverse * inverse)
 
@@ -210,7 +221,7 @@ class _BatchNormLSTM(torch.autograd.Function):
             d_h = grad[:, t] if h_next is None else h_next + grad[:, t]
             forget, enter, leave, candidate = gates[:, t].chunk(4, dim=-1)
             d_output = tanh_backward(d_h * leave, outputs[:, t])
-            o_means[:, t] = torch.bmm(average, d_output)
+            o_means[:, t] = _mean(average, d_output)
             d_c = through(
                 *(d_output, o_means[:, t], c_centred[:, t], c_means[:, t]),
                 *(c_inverse[:, t], c_factor[:, t], c_part),
@@ -228,7 +239,7 @@ class _BatchNormLSTM(torch.autograd.Function):
             sigmoid_backward(sigmoids, gates[:, t, :, : 3 * u], grad_input=sigmoids)
             tanh_backward(d_c * enter, candidate, grad_input=d_candidate)
             c_next = d_c * forget
-            a_means[:, t] = torch.bmm(average, a)
+            a_means[:, t] = _mean(average, a)
             through(
                 *(a, a_means[:, t], x_centred[:, t], x_means[:, t]),
                 *(x_inverse[:, t], x_factor[:, t], x_grad[:, t]),
@@ -242,6 +253,7 @@ class _BatchNormLSTM(torch.autograd.Function):
         before = hidden[:, :-1].reshape(D, -1, u)
         W_grad = torch.bmm(before.transpose(1, 2), h_grad[:, 1:].reshape(D, -1, 4 * u))
 
+        # Of several processes each has its part of the mean's total: their gradients are added up.
         def total(means: Tensor, inverse: Tensor | float = 1.0) -> Tensor:
             return N * (means * inverse).sum((1, 2))
 
