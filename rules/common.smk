@@ -287,6 +287,29 @@ def runs(database, systems=SELECTED):
     ]
 
 
+def planned_runs():
+    """The runs of Table 2 that are alike but for fold and seed, and how many they are."""
+    found = [("train", run) for run in SCRATCH_RUNS]
+    for run in FINETUNED_RUNS:
+        first, _ = xsleep_settings.TRANSFERRED[run["network"]]
+        pretraining = dict(
+            database=SOURCE,
+            window="",
+            channels=run["source_channels"],
+            system=first,
+        )
+        # Once for all folds and targets.
+        if not AUTHORS and run["address"]["fold"] == 1:
+            if run["address"]["database"] == WORKFLOW.target[0]:
+                found.append(("pretrain", pretraining))
+        found.append(("finetune", run["address"]))
+    keys = ("database", "window", "channels")
+    return Counter(
+        (stage, *map(run.get, keys), SYSTEMS.get(run["system"], run["system"]))
+        for stage, run in found
+    )
+
+
 def run_path(run, difference=""):
     """The folder of a run."""
     root = f"results/ablation/{difference}" if difference else "results"

@@ -295,17 +295,13 @@ def _run(
         *(address["system"], channels, network, settings, data, address["seed"], folder, report),
         blocks,
     )
-<<<<<<< HEAD
+    if parallel.rank():
+        return
     parts = {
         "training": data.training,
         "training subset": data.training_subset,
         "validation": data.validation,
     }
-=======
-    if parallel.rank():
-        return
-    used = [*data.training, *data.validation]
->>>>>>> c4e5843 (Several GPUs train one run: batch statistics, gradients and losses over all processes)
     run = {
         **address,
         "network": network.settings.model_dump(mode="json"),

@@ -244,7 +244,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def measured_metrics(table: pd.DataFrame) -> dict[str, dict]:
-    """What a Table 2 has measured: ``[database][window][channels][system][metric]``, in its units."""
+    """What a Table 2 has measured: ``[database][window][channels][system][metric]``."""
     found: dict[str, dict] = {}
     for _, row in table[table["source"] == MEASURED].iterrows():
         window = found.setdefault(row["database"], {}).setdefault(row["window"], {})
