@@ -56,7 +56,7 @@ rule fig1b:
     message:
         "Fig. 1(b): {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:
-        "../workflow_scripts/fig1b.py"
+        "../workflow_scripts/learning.py"
 
 
 rule fig4:
@@ -77,7 +77,7 @@ rule fig4:
     message:
         "Fig. 4"
     script:
-        "../workflow_scripts/fig4.py"
+        "../workflow_scripts/performance.py"
 
 
 rule fig5:
@@ -101,7 +101,7 @@ rule fig5:
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:
-        "../workflow_scripts/fig5.py"
+        "../workflow_scripts/learning.py"
 
 
 rule fig6:
@@ -121,7 +121,7 @@ rule fig6:
     message:
         "Fig. 6"
     script:
-        "../workflow_scripts/fig6.py"
+        "../workflow_scripts/performance.py"
 
 
 rule reliability:

@@ -3,11 +3,14 @@ from pathlib import Path
 import pandas as pd
 
 from xsleep.console import job
-from xsleep.figures import fig5
+from xsleep.figures import fig1b, fig5
+
+FIGURES = {"fig1b": fig1b, "fig5": fig5}
 
 with job(snakemake.log[0]):
     histories = {
         system: pd.read_csv(path)
         for system, path in zip(snakemake.params.systems, snakemake.input, strict=True)
     }
-    fig5.draw(histories, Path(snakemake.output.svg).with_suffix(""), snakemake.params.title)
+    figure = FIGURES[snakemake.rule]
+    figure.draw(histories, Path(snakemake.output.svg).with_suffix(""), snakemake.params.title)
