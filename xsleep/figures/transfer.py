@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xsleep.figures.style import COLOURS, FONT, SHAPES, save
+from xsleep.figures.style import COLOURS, FONT, SHAPES, save, tidy
 from xsleep.transfer_tables import CASE
 
 LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
@@ -107,9 +107,7 @@ def _draw(table: pd.DataFrame, panel, stem: str | Path, legend: str) -> None:
             for axes, (metric, label) in zip(row, LABELS.items(), strict=True):
                 panel(axes, block, metric)
                 axes.set_ylabel(label)
-                axes.grid(axis="y", color="0.9", linewidth=0.6)
-                axes.set_axisbelow(True)
-                axes.spines[["top", "right"]].set_visible(False)
+                tidy(axes, "y")
         if legend:
             handles, labels = rows[0][0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside upper center", ncols=6, frameon=False)
