@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -26,6 +26,9 @@ NAMES = {
 WIDTH, HEIGHT = 9.0, 2.4
 """Inches: of the figure, and of each row of panels."""
 
+Panel = Callable[[Axes, pd.DataFrame, str], None]
+"""Draws one metric of the rows of one case."""
+
 
 def strategies(table: pd.DataFrame, stem: str | Path) -> None:
     """Write as ``stem``.svg and ``stem``.png what each strategy reaches, with 95 % intervals.
@@ -47,7 +50,7 @@ def strategies(table: pd.DataFrame, stem: str | Path) -> None:
         axes.set_xticks(range(len(block)), names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(block) - 0.5)
 
-    _draw(table, panel, stem, "")
+    _draw(table, panel, stem)
 
 
 def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
@@ -87,7 +90,7 @@ def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
         axes.minorticks_off()
         axes.set_xlabel("training subjects")
 
-    _draw(table, panel, stem, "legend")
+    _draw(table, panel, stem)
 
 
 def _point(axes: Axes, x: float, row: pd.Series, metric: str, place: int) -> None:
@@ -97,7 +100,7 @@ def _point(axes: Axes, x: float, row: pd.Series, metric: str, place: int) -> Non
     axes.errorbar(x, value, reach, fmt=SHAPES[place % len(SHAPES)], **look)
 
 
-def _draw(table: pd.DataFrame, panel, stem: str | Path, legend: str) -> None:
+def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
     blocks = list(table.groupby(CASE, sort=False))
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(WIDTH, HEIGHT * len(blocks) + 0.3), layout="constrained")
@@ -108,8 +111,8 @@ def _draw(table: pd.DataFrame, panel, stem: str | Path, legend: str) -> None:
                 panel(axes, block, metric)
                 axes.set_ylabel(label)
                 tidy(axes, "y")
-        if legend:
-            handles, labels = rows[0][0].get_legend_handles_labels()
+        handles, labels = rows[0][0].get_legend_handles_labels()
+        if handles:
             figure.legend(handles, labels, loc="outside upper center", ncols=6, frameon=False)
         save(figure, stem)
 
