@@ -106,8 +106,6 @@ ROOTS = [
     "results/transfer/.+",
 ]
 TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
-# What the report tells figures apart by.
-CASE = ("database", "window", "channels")
 # The databases that a network is pretrained on, in a path.
 SOURCE = "+".join(WORKFLOW.source)
 PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"
@@ -127,6 +125,13 @@ wildcard_constraints:
     system="|".join(re.escape(system) for system in SYSTEMS),
     seed=r"\d+",
     fold=r"\d+",
+
+
+def labels_of(figure, case=True, **more):
+    """What the report tells figures apart by; one that is of all cases says so."""
+    names = ("database", "window", "channels")
+    values = {name: f"{{{name}}}" if case else "all" for name in names}
+    return {"figure": figure, **values, **more}
 
 
 def folds_of(database):

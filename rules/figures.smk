@@ -44,7 +44,12 @@ rule fig1b:
     input:
         first_histories(LEARNING),
     output:
-        svg=report(f"{FIG1B}.svg", caption="../captions/fig1b.rst", category="Figures"),
+        svg=report(
+            f"{FIG1B}.svg",
+            caption="../captions/fig1b.rst",
+            category="Figures",
+            labels=labels_of("Fig. 1(b)"),
+        ),
         png=f"{FIG1B}.png",
     log:
         f"logs/figures/{FIG1B}.log",
@@ -67,7 +72,7 @@ rule fig4:
             "results/figures/fig4.svg",
             caption="../captions/fig4.rst",
             category="Figures",
-            labels={"figure": "Fig. 4", **dict.fromkeys(CASE, "all")},
+            labels=labels_of("Fig. 4", case=False),
         ),
         png="results/figures/fig4.png",
     log:
@@ -88,7 +93,7 @@ rule fig5:
             f"{FIG5}.svg",
             caption="../captions/fig5.rst",
             category="Figures",
-            labels={"figure": "Fig. 5", **{name: f"{{{name}}}" for name in CASE}},
+            labels=labels_of("Fig. 5"),
         ),
         png=f"{FIG5}.png",
     log:
@@ -112,6 +117,7 @@ rule fig6:
             "results/figures/fig6.svg",
             caption="../captions/fig6.rst",
             category="Figures",
+            labels=labels_of("Fig. 6", case=False),
         ),
         png="results/figures/fig6.png",
     log:
@@ -134,12 +140,16 @@ rule reliability:
         recordings="results/{database}/recordings.csv",
     output:
         subjects=report(
-            f"{SUBJECTS}.svg", caption="../captions/subjects.rst", category="Figures"
+            f"{SUBJECTS}.svg",
+            caption="../captions/subjects.rst",
+            category="Figures",
+            labels=labels_of("Subjects"),
         ),
         calibration=report(
             f"{CALIBRATION}.svg",
             caption="../captions/calibration.rst",
             category="Figures",
+            labels=labels_of("Calibration"),
         ),
         png=[f"{SUBJECTS}.png", f"{CALIBRATION}.png"],
     log:
@@ -166,11 +176,15 @@ rule hypnograms:
         ],
         recordings="results/{database}/recordings.csv",
     output:
-        report(
-            [f"{HYPNOGRAMS}/{pick}.svg" for pick in PICKS],
-            caption="../captions/hypnogram.rst",
-            category="Figures",
-        ),
+        *[
+            report(
+                f"{HYPNOGRAMS}/{pick}.svg",
+                caption="../captions/hypnogram.rst",
+                category="Hypnograms",
+                labels=labels_of(f"{pick} night", system="{system}"),
+            )
+            for pick in PICKS
+        ],
         [f"{HYPNOGRAMS}/{pick}.png" for pick in PICKS],
     log:
         f"logs/figures/{HYPNOGRAMS}.log",
@@ -195,7 +209,8 @@ use rule hypnograms as hypnogram with:
         report(
             f"{HYPNOGRAMS}/{{night}}.svg",
             caption="../captions/hypnogram.rst",
-            category="Figures",
+            category="Hypnograms",
+            labels=labels_of("{night}", system="{system}"),
         ),
         f"{HYPNOGRAMS}/{{night}}.png",
     log:

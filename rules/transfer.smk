@@ -48,7 +48,7 @@ rule transfer_figure:
             "results/figures/{table}.svg",
             caption="../captions/{table}.rst",
             category="Figures",
-            labels={"figure": "{table}", **dict.fromkeys(CASE, "all")},
+            labels=labels_of("{table}", case=False),
         ),
         png="results/figures/{table}.png",
     log:

@@ -308,7 +308,10 @@ def runtime(facts: Facts) -> list[str]:
 def infrastructure(facts: Facts) -> list[str]:
     peak = max((run["peak_memory_mb"] for run in facts.known), default=None)
     memory = "" if peak is None else f"; at most {peak:,} MB of memory"
-    return [f"Device: {facts.said('device')}; {facts.said('threads')} thread(s) a run{memory}."]
+    return [
+        f"Device: {facts.said('device')}; processor: {facts.said('processor') or 'not known'}; "
+        f"{facts.said('threads')} thread(s) a run{memory}."
+    ]
 
 
 def outcome(facts: Facts) -> list[str]:
@@ -443,7 +446,7 @@ ML_REPRODUCIBILITY: Checklist = {
         Item("18", "What is measured, defined", metrics),
         Item("19", "Central tendency and variation", uncertainty),
         Item("20", "Time or energy of each result", runtime),
-        Item("21", "Machines", infrastructure, "model of the processors, GPUs and memory"),
+        Item("21", "Machines", infrastructure, "the machines' number and memory"),
     ],
 }
 
@@ -456,7 +459,7 @@ REFORMS: Checklist = {
     "2 Computational reproducibility": [
         Item("2a", "The data, identified", addresses),
         Item("2b", "The code, identified by its version", training_code, "a DOI or public address"),
-        Item("2c", "Machines", infrastructure, "model of the processors, GPUs and memory"),
+        Item("2c", "Machines", infrastructure, "the machines' number and memory"),
         Item("2d", "A README that tells how results are made", command),
         Item("2e", "One script that makes all results", command),
     ],

@@ -266,8 +266,11 @@ def _outputs(
         name, description = path.relative_to(root).as_posix(), ""
         if facts := by_folder.get(path.parent):
             name = f"{path.name} of {facts['system']}, {_address(facts)}"
-        elif (caption := captions / f"{path.stem}.rst").is_file():
-            description = " ".join(caption.read_text().replace("``", "").split())
+        else:
+            # That of table2.csv is its name's; that of figures/fig5/.../EEG.svg a folder's.
+            named = [captions / f"{Path(part).stem}.rst" for part in path.relative_to(root).parts]
+            for caption in filter(Path.is_file, named):
+                description = " ".join(caption.read_text().replace("``", "").split())
         results.append(_file(crate, root, path, name, description))
     return results
 
