@@ -178,6 +178,9 @@ def test_licensed_recordings_enter_the_remote_only_where_they_are_asked_for(shar
     sources = {"SHHS": {"source": {"folder": "data/recordings/shhs"}}, "simulated": SIMULATED}
     configure(project, databases=["simulated", "SHHS", "own"], database_settings=sources)
     snakemake(project, *TABLES)
+    shown = project / "results/explorer/data/night.js"
+    shown.parent.mkdir(parents=True)
+    shutil.copy(project / "data/spectrograms/own/s1_1.h5", shown)
     dvc(project, "commit", "--force")
     dvc(project, "push")
 
