@@ -1,7 +1,6 @@
 """What a configuration will cost."""
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -134,12 +133,14 @@ def finished(workflow, device="cpu", **changes):
         "seconds": 500.0,
         "device": device,
         "threads": 4,
+        "processes": 1,
     } | changes
 
 
 def test_time_is_that_of_finished_runs_of_the_same_network(small):
     runs = [finished(small, seconds=s) for s in (400.0, 500.0, 900.0)]
     runs.append(finished(small, channels="EEG-EOG", seconds=1.0))
+    runs.append(finished(small, strategy="all", seconds=1.0))
     runs.append(finished(small, network={**runs[0]["network"], "kernel": 7}, seconds=1.0))
     *_, line = planned(small, [train()], runs)
     assert line["cpu hours"] == pytest.approx(20 * 0.5 * line["steps"] / 3600, abs=1e-3)
@@ -148,7 +149,9 @@ def test_time_is_that_of_finished_runs_of_the_same_network(small):
 
 def test_gpu_hours_are_those_of_runs_on_a_gpu(small):
     *_, line = planned(
-        small, [train()], [finished(small), finished(small, "NVIDIA H200", seconds=5)]
+        small,
+        [train()],
+        [finished(small), finished(small, "NVIDIA H200", seconds=2.5, processes=2)],
     )
     assert line["gpu hours"] == pytest.approx(20 * 0.005 * line["steps"] / 3600, abs=1e-3)
     assert line["cpu hours"] == NOT_MEASURED
@@ -188,8 +191,8 @@ def test_summary_fits_into_80_columns(small):
 
 
 def test_finished_runs_leave_out_what_is_damaged_or_took_no_step(tmp_path):
-    for number, content in enumerate(['{"steps": 3}', '{"steps": 0}', "{"]):
+    for number, content in enumerate(['{"steps": 3, "processes": 1}', '{"steps": 0}', "{"]):
         folder = tmp_path / f"simulated/in-bed/EEG/XSleepNet2/seed-1/fold-{number}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(content)
-    assert planning.finished_runs(tmp_path) == [json.loads('{"steps": 3}')]
+    assert planning.finished_runs(tmp_path) == [{"steps": 3, "processes": 1}]

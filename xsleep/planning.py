@@ -196,7 +196,7 @@ def finished_runs(results: Path) -> list[dict[str, Any]]:
             run = json.loads(path.read_text())
         except ValueError:
             continue  # the tables say what is wrong with it
-        if run["steps"]:
+        if run["steps"] and "processes" in run:  # and not of an earlier version
             found.append(run)
     return found
 
@@ -213,7 +213,7 @@ class Clock:
     ) -> tuple[float, str, bool]:
         """Seconds of one run, where the time of a step is from, and whether it is of a GPU.
 
-        ``evaluated`` epochs are evaluated or scored in all.
+        ``evaluated`` epochs are evaluated or scored in all. The seconds of several GPUs add up.
         """
         alike = [
             run
@@ -221,11 +221,16 @@ class Clock:
             if run["system"] == runs.system
             and run["channels"].count("-") == runs.channels.count("-")
             and run["training"]["batch_size"] == batch
-            and NetworkSettings(**run["network"]) == preset.network
+            and run["network"] == preset.network.model_dump(mode="json")
+            and ("strategy" in run) == (runs.stage == "finetune")  # that evaluate more often
         ]
         on_gpu = [run for run in alike if run["device"] != "cpu"]
         if measured := on_gpu or alike:
-            step = median(run["seconds"] / run["steps"] for run in measured)
+            gpus = [run["processes"] if on_gpu else 1 for run in measured]
+            step = median(
+                run["seconds"] * count / run["steps"]
+                for run, count in zip(measured, gpus, strict=True)
+            )
             devices = ", ".join(sorted({_device(run) for run in measured}))
             source = f"{len(measured)} finished runs on {devices}, evaluations included"
             return steps * step, source, bool(on_gpu)
