@@ -27,7 +27,7 @@ def template(tmp_path_factory):
     path = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
-        patch.setattr(runs, "_commit", lambda: finished.COMMIT)
+        patch.setattr(runs, "commit", lambda: finished.COMMIT)
         finished.make()
     return path
 
