@@ -157,9 +157,9 @@ def test_one_seed_gives_one_history(tmp_path, data):
     assert history(tmp_path / "a", "seconds") == history(tmp_path / "b", "seconds")
 
 
-@pytest.mark.parametrize(("earliest", "steps"), [(0, 6), (14, 14)])
+@pytest.mark.parametrize(("patience", "earliest", "steps"), [(2, 0, 6), (2, 14, 14), (1, 0, 4)])
 def test_early_stopping_after_patience_evaluations_below_the_best(
-    tmp_path, data, monkeypatch, earliest, steps
+    tmp_path, data, monkeypatch, patience, earliest, steps
 ):
     """An accuracy as good as the best is a gain, as released; the first is before training."""
     accuracies = iter([0.9, 0.9, 0.2, 0.5, 0.4, 0.5, 0.4, 0.4, 0.3, 0.1])
@@ -169,7 +169,7 @@ def test_early_stopping_after_patience_evaluations_below_the_best(
         return Losses({"raw": 1.0}, {"raw": accuracy}, 1)
 
     monkeypatch.setattr(training, "evaluate", measured)
-    changes = {"patience": 2, "earliest_stop": earliest, "steps": 40}
+    changes = {"patience": patience, "earliest_stop": earliest, "steps": 40}
     facts = run("FCNN+RNN", data, tmp_path / "run", QUICK.model_copy(update=changes))
     assert (facts["steps"], facts["best_step"]) == (steps, 2)
 

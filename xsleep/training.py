@@ -140,7 +140,7 @@ def train(
         blend = blending.update(subset.sums, validation.sums, subset.count, validation.count)
         state.weights = blend.weights
         accuracy = validation.accuracies[network.branches[-1]]
-        state.evaluations_without_gain += 1
+        state.evaluations_without_gain += state.step > 0
         if (state.step or not total) and accuracy >= state.best_accuracy:
             state.evaluations_without_gain = 0
             state.best_accuracy = accuracy
