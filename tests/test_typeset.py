@@ -19,6 +19,7 @@ def table(tmp_path):
     for channels in ("EEG", "EEG-EOG", "EEG-EOG-EMG"):
         study.run("a1", "b1", channels=channels, database="Physio2018", window="whole-night")
     study.run("a1", database="my_nights & more", window="whole-night")
+    study.run("a1", "b1", system="FT-XSleepNet")
     return study.table(MASS="no data in data/recordings/mass_%")
 
 
@@ -77,6 +78,12 @@ def test_earlier_work_is_marked_as_quoted_and_what_was_not_run_says_why(table):
     missing = [row for row in rows if row[1:2] == ["not run"]]
     assert all(row[-1] for row in missing)
     assert any(row[-1] == "no data in data/recordings/mass_%" for row in missing)
+
+
+def test_transfer_learning_is_marked_measured_and_quoted_alike(table):
+    names = {row[0] for row in Page(html(table)).rows}
+    assert {"FT-XSleepNet †", "VGG-FT [51] †", "Personalized CNN [25] †", "XSleepNet2"} <= names
+    assert r"FT-XSleepNet \textdagger{}" in latex(table)
 
 
 def test_only_channel_sets_that_have_something_have_columns(table):

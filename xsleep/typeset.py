@@ -8,7 +8,9 @@ from html import escape
 
 import pandas as pd
 
+from xsleep import published
 from xsleep.metrics import METRICS
+from xsleep.settings import Finetuned
 from xsleep.statistics import RESAMPLES
 from xsleep.tables import (
     DIFFERENCE,
@@ -23,6 +25,7 @@ from xsleep.tables import (
 )
 
 TITLE = "Table 2: measured and published"
+DAGGER = "†"
 EXPLAINED = (
     "Accuracy, MF1, mean sensitivity and mean specificity in percent, kappa a fraction, of the "
     "pooled epochs of all test folds; with several seeds the mean over them.",
@@ -30,6 +33,7 @@ EXPLAINED = (
     "they were trained. difference: measured less published.",
     "published: XSleepNet, Phan et al., IEEE TPAMI 2022. quoted: earlier work, as quoted there; "
     "it is not run here. In brackets the references of that paper.",
+    f"{DAGGER} transfer learning: pretrained on another database, and finetuned.",
 )
 SPAN = "95 % interval"
 HEADINGS = dict(zip(METRICS, ("acc.", "kappa", "MF1", "sens.", "spec."), strict=True))
@@ -147,10 +151,17 @@ def _blocks(table: pd.DataFrame) -> Iterator[_Block]:
         ]
         columns = [f"{channels} {metric}" for channels in there for metric in METRICS]
         systems = [
-            _System(str(name), *_rows(rows, columns))
+            _System(_marked(database, window, str(name)), *_rows(rows, columns))
             for name, rows in block.groupby("system", sort=False)
         ]
         yield _Block(database, window, there, systems)
+
+
+def _marked(database: str, window: str, system: str) -> str:
+    """A system's name, marked where it goes on from another database, as in the paper."""
+    row = published.row(database, window, system)
+    transferred = system in Finetuned.__args__ or (row and row.training == "transfer")
+    return f"{system} {DAGGER}" if transferred else system
 
 
 def _rows(
@@ -187,6 +198,7 @@ _TEX = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
         "–": "--",
+        DAGGER: r"\textdagger{}",
         "−": "$-$",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",

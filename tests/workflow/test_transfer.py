@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import write_excerpts
 from tests.workflow.test_workflow import TINY, planned, snakemake
+from xsleep import checkpoints
 from xsleep.models import NetworkSettings, build
 from xsleep.models.released import variables
 from xsleep.settings import STRATEGIES
@@ -110,6 +111,21 @@ def test_another_target_does_not_repeat_the_pretraining(finished):
     changed["target"] = ["simulated"]
     changed["database_settings"]["simulated"] = TINY["database_settings"]["simulated"]
     assert "pretrain" not in planned(finished, "results/transfer.csv", config=changed)
+
+
+def test_a_network_of_one_channel_is_finetuned_on_another(finished, tmp_path):
+    """EEG to EOG, the paper's cross-channel transfer, from the same pretrained network."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    run = "results/transfer/simulated-source/EEG/all/simulated-target/in-bed+30min/EOG/"
+    run += "SeqSleepNet+/seed-1/fold-1/"
+    changed = config(channels=["EEG-to-EOG"], strategies=["all"])
+    status, text = snakemake(tmp_path, run + "predictions.h5", config=changed)
+    assert status == 0, text
+    assert ": pretrain " not in text
+    told = json.loads((tmp_path / run / "run.json").read_text())
+    assert (told["source_channels"], told["channels"]) == ("EEG", "EOG")
+    _, _, channels = checkpoints.load(tmp_path / run / "model.safetensors")
+    assert channels == ("EOG",)
 
 
 def test_a_finetuning_setting_reruns_the_finetuning_alone(finished):
