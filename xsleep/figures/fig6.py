@@ -83,7 +83,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
                 chosen = gained[(gained["channels"] == channels) & (gained["metric"] == metric)]
                 _panel(panel, chosen, places)
                 panel.set_ylabel(f"gain in {LABELS[metric]}")
-        figure.legend(handles=_key(gained), loc="outside upper center", ncols=5, frameon=False)
+        figure.legend(handles=_key(gained), loc="outside lower center", ncols=5, frameon=False)
         save(figure, stem)
 
 
