@@ -57,18 +57,25 @@ def where_to_apply(database):
 
 try:
     WORKFLOW = xsleep_settings.load(config, Path(workflow.basedir) / "config")
-    NEEDED = () if PLANNING else WORKFLOW.databases
-    ENTRIES = {database: database_entries(database) for database in NEEDED}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-# Table 2 needs neither what is scored zero-shot nor what is transferred: where it is missing, it is
-# for the job that reads it to say so.
-for database in WORKFLOW.sources.keys() - set(NEEDED):
+# Databases of which no recording is here, and why. Of what is scored zero-shot or transferred it is
+# for the job that reads it to say so; those of Table 2 are left out of it, if others are there.
+ENTRIES, ABSENT = {}, {}
+for database in WORKFLOW.sources:
     try:
         ENTRIES[database] = database_entries(database)
-    except InputError:
-        ENTRIES[database] = {}
+    except InputError as error:
+        ENTRIES[database], ABSENT[database] = {}, str(error)
+if not PLANNING:
+    there = {d: s for d, s in WORKFLOW.databases.items() if d not in ABSENT}
+    if not there:
+        raise WorkflowError(ABSENT[next(iter(WORKFLOW.databases))])
+    LEFT_OUT = {d: ABSENT[d] for d in WORKFLOW.databases if d in ABSENT}
+    WORKFLOW = WORKFLOW.model_copy(update={"databases": there})
+else:
+    LEFT_OUT = {}
 
 SIMULATED = [
     database
@@ -274,7 +281,7 @@ def transferred(strategies, subjects):
 
 def runs(database, systems=SELECTED):
     """The addresses of all runs of a database."""
-    settings = WORKFLOW.databases[database]
+    settings = WORKFLOW.sources[database]
     return [
         dict(
             database=database,
@@ -348,11 +355,19 @@ def index(wildcards):
 
 
 def not_run(wildcards):
-    """Why each database that is not selected was not run."""
+    """Why each database, or system, of which Table 2 has nothing measured was not run."""
     folder = Path(workflow.basedir) / "config"
-    reasons = {}
+    reasons = {
+        system: f"no recordings to pretrain on: {ABSENT[database]}"
+        for system in WORKFLOW.finetuned
+        for database in SOURCE_DATABASES
+        if database in ABSENT
+    }
     for path in sorted((folder / "databases").glob("*.yaml")):
         if path.stem in WORKFLOW.databases:
+            continue
+        if path.stem in LEFT_OUT:
+            reasons[path.stem] = f"no data here: {LEFT_OUT[path.stem]}"
             continue
         selected = {**config, "databases": [path.stem], "ablation": {}}
         try:
@@ -369,7 +384,9 @@ def not_run(wildcards):
 
 
 def show_placement():
-    """What is missing or surplus of the databases that people put in place themselves."""
+    """What is left out, missing or surplus of the databases that people put in place themselves."""
+    for database, line in LEFT_OUT.items():
+        print(f"left out: {database}: {line}", file=sys.stderr)
     for database, settings in WORKFLOW.databases.items():
         source = settings.source
         if source.fetch is None and database not in SIMULATED:

@@ -3,6 +3,7 @@ SCRATCH_RUNS = [run for database in WORKFLOW.databases for run in runs(database)
 FINETUNED_RUNS = [
     run
     for network in WORKFLOW.finetuned
+    if PLANNING or all(database not in ABSENT for database in SOURCE_DATABASES)
     for run in transfers(network.removeprefix("FT-"), "all")
     if run["address"]["database"] in WORKFLOW.databases
     if run["address"]["channels"] == run["source_channels"]

@@ -94,6 +94,9 @@ def test_what_was_not_run_says_why(study):
     assert row(table, "not run", "XSleepNet1")["note"] == "not configured"
     mass = row(table, "not run", window="whole-night", database="MASS")
     assert mass["note"] == "no data in data/recordings/mass"
+    table = study.table(**{"FT-XSleepNet": "no recordings to pretrain on"})
+    finetuned = row(table, "not run", "FT-XSleepNet")
+    assert finetuned["note"] == "no recordings to pretrain on"
     ours = [r for r in published.rows() if r.authors == "this paper"]
     assert (table["source"] == "not run").sum() == len(ours) - 1
 

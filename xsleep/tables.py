@@ -37,8 +37,8 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
 
     Args:
         outcomes: what was measured.
-        not_run: why nothing of a published database was measured; ``not configured`` where it is
-            not told.
+        not_run: why nothing of a published database, or else system, was measured; ``not
+            configured`` where it is not told.
 
     Returns:
         The databases and windows of which something was measured, then the others, both in the
@@ -54,12 +54,14 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
     systems: dict[tuple, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         systems[outcome.database, outcome.window, outcome.system].append(outcome)
+    why = not_run or {}
     table = []
     for names in _all_names(systems):
         if names in systems:
             table += _measured_rows(names, systems[names])
         else:
-            table += _unmeasured_rows(names, (not_run or {}).get(names[0], "not configured"))
+            reasons = [why[name] for name in (names[0], names[2]) if name in why]
+            table += _unmeasured_rows(names, reasons[0] if reasons else "not configured")
     metrics = [f"{channels} {metric}" for channels in CHANNELS for metric in METRICS]
     frame = pd.DataFrame(table, columns=[*NAMES, *COUNTS, *metrics, "note"])
     return frame.astype({count: "Int64" for count in COUNTS})

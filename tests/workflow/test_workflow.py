@@ -190,6 +190,23 @@ def test_systems_are_compared_and_the_appendix_tables_are_of_the_same_runs(finis
     assert decided["joint"]["accuracy"] == measured["XSleepNet2"]["EEG accuracy"]
 
 
+def test_a_database_of_which_nothing_is_here_is_left_out_and_the_table_says_so(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    both = TINY | {"databases": ["simulated", "MASS"]}
+    assert "train" not in planned(tmp_path, config=both)
+    status, text = snakemake(tmp_path, "results/table2.csv", config=both)
+    assert status == 0, text
+    line = next(line for line in text.splitlines() if line.startswith("left out: MASS: "))
+    assert "data/recordings/mass" in line and "apply for access at" in line
+    table = rows(tmp_path / "results/table2.csv")
+    notes = {
+        row["note"] for row in table if (row["database"], row["source"]) == ("MASS", "not run")
+    }
+    assert notes == {f"no data here: {line.removeprefix('left out: MASS: ')}"}
+    status, text = snakemake(tmp_path, "results/table2.csv", config=both | {"databases": ["MASS"]})
+    assert status != 0 and "Traceback" not in text and "apply for access at" in text
+
+
 def test_scores_that_cannot_be_used_are_a_gap_that_is_printed_and_the_table_is_made(
     finished, tmp_path
 ):
