@@ -72,7 +72,7 @@ rule ro_crate:
             *[
                 f"{folder}/{file}"
                 for folder in TABLE2_FOLDERS
-                for file in ("model.safetensors", "predictions.h5")
+                for file in ("model.safetensors", "predictions.h5", "scoring.json")
             ],
         ],
         indexes=list(READ.values()),

@@ -101,7 +101,7 @@ def test_another_mirror_reruns_nothing_and_a_night_taken_away_is_fetched_when_it
     assert planned(tmp_path, LIST, config=config, project=project) == {}
     for made in ("epochs", "spectrograms", "index"):
         shutil.rmtree(tmp_path / "data" / made)
-    status, text = run("--forcerun", "folds", config=config)
+    status, text = run("--forcerun", "recordings", config=config)
     assert status == 0, text
     assert (tmp_path / FOLDER / f"{NIGHTS[1]}-PSG.edf").exists()
     assert server.asked[f"/{NIGHTS[1]}-PSG.edf"] == 2

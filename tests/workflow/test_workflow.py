@@ -530,8 +530,8 @@ def test_deepsleepnet_of_the_transfer_paper_trains_and_has_a_row_that_none_is_pu
     status, text = snakemake(tmp_path, target, "--rerun-triggers", "mtime", config=config)
     assert status == 0, text
     with (tmp_path / target).open() as file:
-        rows = [(row["system"], row["source"]) for row in csv.DictReader(file)]
-    assert rows == [("XSleepNet2", "measured"), ("DeepSleepNet+", "measured")]
+        rows = [row["system"] for row in csv.DictReader(file) if row["source"] == "measured"]
+    assert rows == ["XSleepNet2", "DeepSleepNet+"]
     run = json.loads((tmp_path / RUN.format("DeepSleepNet+", 1) / "run.json").read_text())
     assert run["system"] == "DeepSleepNet+"
     assert run["network"]["deepsleepnet_units"] == 32
@@ -665,7 +665,8 @@ def test_crate_describes_all_that_was_made(told):
     undescribed = {
         str(path)
         for path in made
-        if path.parts[0] != "workflow" and (folder / "results" / path).is_file()
+        # The explorer is made on demand.
+        if path.parts[0] not in ("workflow", "explorer") and (folder / "results" / path).is_file()
     } - results
     assert undescribed == {"ro-crate-metadata.json"}
 
