@@ -11,6 +11,8 @@ report: "captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/messages.smk"
+include: "rules/slurm.smk"
 include: "rules/recordings.smk"
 include: "rules/preparation.smk"
 include: "rules/inventory.smk"

@@ -128,13 +128,13 @@ def finished(slurm, tmp_path_factory):
         urgent = ["-p", "urgent", "-w", "node1", "--exclusive", "-o", "/dev/null"]
         cluster.output("sbatch", *urgent, "--wrap", "sleep 1")
         fault("jobs on node1 are preempted")
+        for training in (first, second):
+            resumed.append(training.hold())
+            fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
         cluster.wait("node2 is down", lambda: "down" in cluster.output("sinfo", "-hNo", "%t"))
         slurm.start("node2")
         fault("node2 is back")
 
-        for training in (first, second):
-            resumed.append(training.hold())
-            fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
         first.process.kill()
         fault(f"{first.run} is killed")
         slurm.kill("controller")

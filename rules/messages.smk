@@ -1,0 +1,87 @@
+import time
+
+STARTED = time.time()
+
+
+def show_placement():
+    """What is left out, missing or surplus of the databases that people put in place themselves."""
+    for database, line in LEFT_OUT.items():
+        print(f"left out: {database}: {line}", file=sys.stderr)
+    for database, settings in WORKFLOW.databases.items():
+        source = settings.source
+        if source.fetch is None and database not in SIMULATED:
+            if line := placement(source.folder, list(ENTRIES[database].values())):
+                text = (
+                    f"{database}: {line} in {source.folder}{where_to_apply(database)}"
+                )
+                print(text, file=sys.stderr)
+
+
+def show_results():
+    """The tables that this run made, and where the results are."""
+    from rich.console import Console
+
+    from xsleep import inventory, tables
+
+    console = Console(stderr=True)
+    shown = {
+        "Recordings": ("results/recordings.csv", inventory.read_csv, inventory.summary),
+        "Table 1": ("results/table1.csv", inventory.read_csv, inventory.summary1),
+        "Table 2": ("results/table2.csv", tables.read_csv, tables.summary),
+    }
+    made = {name: table for name, table in shown.items() if is_made(table[0])}
+    for path, read, summary in made.values():
+        summary(read(path), console)
+    for name, (path, *_) in made.items():
+        more = " (also .html, .tex)" if name == "Table 2" else ""
+        console.print(f"{name + ':':<12}{path}{more}")
+    for path in filter(is_made, APPENDIX):
+        console.print(f"Table:      {path}")
+    if is_made(EXPLORER):
+        console.print(f"Page:       {EXPLORER}")
+    for figure in FIGURES:
+        if figure.endswith(".png") and is_made(figure):
+            console.print(f"Figure:     {figure}", soft_wrap=True)
+    if is_made(AUDIT[0]):
+        from xsleep.audit import page
+
+        console.print(f"Audit:      {AUDIT[0]}")
+        for line in page.console_lines(Path(AUDIT[1])):
+            print(line, file=sys.stderr)
+
+
+def is_made(path):
+    """Whether this run made a file."""
+    return Path(path).exists() and Path(path).stat().st_mtime >= STARTED
+
+
+def is_written(log):
+    """Whether a job wrote to its log."""
+    return Path(log).exists() and Path(log).stat().st_size > 0
+
+
+def show_failures():
+    """Which jobs failed for good, whose log says why, and how to go on."""
+    jobs = [
+        job
+        for failed in workflow.scheduler.failed
+        for job in (failed.jobs if failed.is_group() else [failed])
+        if not all(Path(path).exists() for path in job.output)
+    ]
+    # Of a job that was refused nothing is in the log; the reason stands above.
+    lines = {
+        f"failed: {job.rule.name}, "
+        + (f"see {job.log[0]}" if is_written(job.log[0]) else "which did not start")
+        for job in jobs
+    }
+    print(*sorted(lines)[:20], sep="\n", file=sys.stderr)
+    if Path(".snakemake/slurm_logs").exists():
+        print(
+            "What Slurm said: .snakemake/slurm_logs; see docs/cluster.md",
+            file=sys.stderr,
+        )
+    print(
+        "To go on, mend the cause and give the same command again: what is finished stays, "
+        "and a training goes on from its last evaluation.",
+        file=sys.stderr,
+    )
