@@ -185,7 +185,8 @@ def test_memory_and_time_grow_where_a_job_is_submitted_again(finished):
 
 
 def test_short_jobs_share_one(finished):
-    assert len(states("rule_recordings")) == len(states("rule_scoring")) == 1
+    grouped = ("rule_recordings_prepare_simulate", "rule_scoring_score")
+    assert [len(states(group)) for group in grouped] == [1, 1]
 
 
 @pytest.mark.parametrize(
