@@ -20,11 +20,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
 
+# Files of tests side by side; more threads than cores would wait for one another (benchmarks/README.md).
 test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	pytest
+	OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile
 
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready
