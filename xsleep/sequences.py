@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from xsleep.store import IMAGE_SHAPE, RAW_SHAPE, Night, NightData
+from xsleep.store import IMAGE_SHAPE, RAW_SHAPE, Night, NightData, channels_last
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 """View to input, and labels."""
@@ -141,7 +141,7 @@ class TrainingSequences:
         spans = [(self.parts[p], s, s + self.length) for p, s in self.chosen(step)]
         channels = len(self.parts[0].data.channels)
         inputs = {
-            view: np.empty((len(spans), self.length, *SHAPES[view], channels), np.float32)
+            view: channels_last((len(spans), self.length, *SHAPES[view]), channels)
             for view in views
         }
         for view, batch in inputs.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import DTypeLike
 
 from xsleep.errors import InputError
 from xsleep.stages import STAGES
@@ -252,6 +253,13 @@ def read_index(path: str | Path) -> dict[str, Stored]:
     return recordings
 
 
+def channels_last(
+    shape: tuple[int, ...], channels: int, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """An array (*shape, channels) where the values of a channel lie together, as in the files."""
+    return np.moveaxis(np.empty((channels, *shape), dtype), 0, -1)
+
+
 class NightData:
     """Signals and spectrograms of one recording, read from disk as they are asked for.
 
@@ -288,7 +296,7 @@ class NightData:
     def sums(self) -> np.ndarray:
         """(2, 129, channels) sums of the decibels and of their squares over all frames."""
         shape = (2, *IMAGE_SHAPE[1:])
-        ends = np.empty((2, *shape, len(self.channels)))
+        ends = channels_last((2, *shape), len(self.channels), float)
         for end, epoch in zip(ends, (self._first, self._first + self._count), strict=True):
             self._read("sums", shape, epoch, end[None])
         return ends[1] - ends[0]
@@ -296,7 +304,7 @@ class NightData:
     def levels(self) -> np.ndarray:
         """(n, 129, channels) decibels of each epoch, the mean over its frames."""
         shape = (2, *IMAGE_SHAPE[1:])
-        sums = np.empty((self._count + 1, *shape, len(self.channels)))
+        sums = channels_last((self._count + 1, *shape), len(self.channels), float)
         self._read("sums", shape, self._first, sums)
         return np.diff(sums[:, 0], axis=0) / IMAGE_SHAPE[0]
 
@@ -305,24 +313,21 @@ class NightData:
     ) -> np.ndarray:
         if out is None:
             count = min(stop, self._count) - start
-            out = np.empty((count, *shape, len(self.channels)), np.float32)
+            out = channels_last((count, *shape), len(self.channels))
         self._read(group, shape, self._first + start, out)
         return out
 
     def _read(self, group: str, shape: tuple[int, ...], first: int, out: np.ndarray) -> None:
         """Fill ``out`` (n, *shape, channels) with what is stored from epoch ``first`` on."""
         path = self._stored.epochs if group == "signals" else self._stored.spectrograms
-        alone = len(self.channels) == 1
-        values = out[..., 0] if alone else np.empty(out.shape[:-1], out.dtype)
         place = first * math.prod(shape) * out.itemsize
         try:
             with open(path, "rb", buffering=0) as file:
                 for number, channel in enumerate(self.channels):
                     offset = self._stored.offsets[f"{group}/{channel}"] + place
+                    values = out[..., number]
                     if os.preadv(file.fileno(), [values], offset) != values.nbytes:
                         raise self._stored.damaged(path, "shorter than it was")
-                    if not alone:
-                        out[..., number] = values
         except OSError as error:
             raise self._stored.damaged(path, f"not readable ({error})") from error
 
