@@ -175,6 +175,7 @@ rule hypnograms:
             if is_of(run, wildcards)
         ],
         recordings="results/{database}/recordings.csv",
+        index=index,
     output:
         *[
             report(

@@ -4,6 +4,7 @@ from xsleep import tables
 from xsleep.console import job
 from xsleep.figures import hypnogram
 from xsleep.outcomes import cells, gather
+from xsleep.store import read_index
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
@@ -11,8 +12,9 @@ with job(snakemake.log[0]) as report:
     outcomes = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
     for line in tables.faults(outcomes):
         report(f"left out: {line}")
+    stored = read_index(snakemake.input.index)
     for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):
         stem = Path(svg).with_suffix("")
         night = hypnogram.pick(runs, outcomes[0], stem.name)
         which = f", {stem.name} night" if stem.name in hypnogram.PICKS else ""
-        hypnogram.draw(night, stem, f"{params.title}{which}")
+        hypnogram.draw(night, stored[night.recording].night, stem, f"{params.title}{which}")

@@ -81,6 +81,11 @@ class Night:
     raw_filter: str = "band-pass"
     recipe: str = ""
 
+    @property
+    def step(self) -> float:
+        """Seconds from the beginning of an epoch to that of the next: those of 20 s overlap."""
+        return float((self.onsets[-1] - self.onsets[0]) / (self.places[-1] - self.places[0]))
+
 
 def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarray]) -> None:
     """Write a recording: channel to (n, 3000) microvolts at 100 Hz; none if it is skipped."""
@@ -364,7 +369,7 @@ def write_predictions(path: str | Path, predictions: list[Prediction]) -> None:
         for prediction in predictions:
             group = file.create_group(prediction.recording)
             group.attrs["subject"] = prediction.subject
-            _dataset(group, "places", prediction.places.astype("i4"), "epochs of 30 s", "epoch")
+            _dataset(group, "places", prediction.places.astype("i4"), "epochs", "epoch")
             _dataset(group, "stages", prediction.stages.astype("i1"), "index into stages", "epoch")
             branches = group.create_group("probabilities")
             for branch, values in prediction.probabilities.items():

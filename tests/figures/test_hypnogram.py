@@ -5,9 +5,18 @@ from tests.studies import Study
 from xsleep.errors import InputError
 from xsleep.figures import hypnogram
 from xsleep.stages import STAGES
-from xsleep.store import Prediction
+from xsleep.store import Night, Prediction
 
 W, N1, N2, N3, REM = range(5)
+
+
+def stored(step, first=0.0):
+    """A night in the store, of epochs that begin every so many seconds."""
+    places = np.arange(400)
+    return Night("a1", "a", places, first + step * places, np.zeros(400, "i1"))
+
+
+STORED = stored(30)
 
 
 def made_up(stages, called, places=None, branches=("joint",)):
@@ -23,7 +32,7 @@ def steps(panel):
 
 
 def test_true_stages_are_over_predicted_ones_and_the_marks_are_where_they_differ(drawn):
-    hypnogram.draw(made_up([W, N1, N2, N3, REM], [W, N1, N2, N2, W]), "unused", "here")
+    hypnogram.draw(made_up([W, N1, N2, N3, REM], [W, N1, N2, N2, W]), STORED, "unused", "here")
     true, called, _ = drawn[0].axes
     assert hypnogram.DEPTH == ("W", "REM", "N1", "N2", "N3")
     assert steps(true)[0].tolist() == [0, 2, 3, 4, 1]
@@ -33,7 +42,7 @@ def test_true_stages_are_over_predicted_ones_and_the_marks_are_where_they_differ
 
 def test_probabilities_are_stacked_to_one_from_deep_to_light(drawn):
     night = made_up([W, N1, N2], [W, REM, N2])
-    hypnogram.draw(night, "unused", "here")
+    hypnogram.draw(night, STORED, "unused", "here")
     panel = drawn[0].axes[2]
     assert [patch.get_label() for patch in panel.patches] == list(reversed(hypnogram.DEPTH))
     below = 0
@@ -45,7 +54,7 @@ def test_probabilities_are_stacked_to_one_from_deep_to_light(drawn):
 
 
 def test_epochs_without_a_stage_are_left_blank(drawn):
-    hypnogram.draw(made_up([W, W, N2], [W, W, N2], places=[3, 4, 7]), "unused", "here")
+    hypnogram.draw(made_up([W, W, N2], [W, W, N2], places=[3, 4, 7]), STORED, "unused", "here")
     for panel in drawn[0].axes:
         blank = np.isnan(steps(panel)[0])
         assert blank.tolist() == [False, False, True, True, False]
@@ -54,8 +63,14 @@ def test_epochs_without_a_stage_are_left_blank(drawn):
     assert "minutes" in drawn[0].axes[2].get_xlabel()
 
 
+def test_epochs_that_were_scored_every_20_s_stand_where_they_are_in_the_recording(drawn):
+    hypnogram.draw(made_up([W, W, N2], [W, W, N2], places=[1, 2, 3]), stored(20, -5), "unused", "")
+    edges = drawn[0].axes[0].patches[0].get_data().edges
+    assert 60 * edges == pytest.approx([15, 35, 55, 75])
+
+
 def test_a_night_of_a_single_stage_is_drawn(drawn):
-    hypnogram.draw(made_up([N2] * 300, [N2] * 300, branches=["raw"]), "unused", "here")
+    hypnogram.draw(made_up([N2] * 300, [N2] * 300, branches=["raw"]), STORED, "unused", "here")
     assert "accuracy 100.0 %" in drawn[0].get_suptitle()
     assert "hours" in drawn[0].axes[2].get_xlabel()
 

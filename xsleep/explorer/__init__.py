@@ -172,8 +172,7 @@ def _seen(
         if not np.array_equal(night.places[chosen], places):
             raise InputError(f"{store[name].epochs}: not the epochs that were scored; score again")
         onsets = night.onsets[chosen]
-        # Epochs scored every 20 s overlap.
-        seen["step"] = float((onsets[-1] - onsets[0]) / (places[-1] - places[0]))
+        seen["step"] = night.step
         if night.start is not None:
             seen["clock"] = float(night.start + onsets[0])
         names = tuple(channels.split("-"))

@@ -15,14 +15,14 @@ from xsleep.figures.style import FONT, STAGE_COLOURS, save, tidy
 from xsleep.metrics import confusion, of_confusion, probabilities
 from xsleep.outcomes import Cell, Outcome
 from xsleep.stages import STAGES
-from xsleep.store import Prediction, read_predictions
+from xsleep.store import Night, Prediction, read_predictions
 
 DEPTH = tuple(STAGE_COLOURS)
 """Stages down a hypnogram."""
 PICKS = ("best", "median", "worst")
 """Nights that go by their accuracy."""
-LONG = 240
-"""Epochs from which the axis is in hours."""
+LONG = 2 * 3600
+"""Seconds from which the axis is in hours."""
 
 
 def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> Prediction:
@@ -57,7 +57,7 @@ def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> Prediction:
     return next(one for one in read_predictions(path) if one.recording == recordings[place])
 
 
-def draw(night: Prediction, stem: str | Path, title: str) -> None:
+def draw(night: Prediction, stored: Night, stem: str | Path, title: str) -> None:
     """Write the hypnogram of a night as ``stem``.svg and ``stem``.png.
 
     True stages, predicted stages with a line of marks where they differ, and the probabilities of
@@ -65,14 +65,16 @@ def draw(night: Prediction, stem: str | Path, title: str) -> None:
     without a stage are left blank. REM has a thicker line.
 
     Args:
+        stored: the night in the store, which knows when its epochs begin.
         title: which system and channels; the recording, its accuracy and kappa stand below.
     """
     chances = probabilities(night)
     predicted = chances.argmax(axis=1)
     scores = of_confusion(confusion(night.stages, predicted))
     first, last = int(night.places[0]), int(night.places[-1])
-    unit, epochs_per_unit = ("hours", 120) if last - first >= LONG else ("minutes", 2)
-    edges = np.arange(first, last + 2) / epochs_per_unit
+    edges = stored.onsets[0] + stored.step * (np.arange(first, last + 2) - stored.places[0])
+    unit, seconds = ("hours", 3600) if edges[-1] - edges[0] >= LONG else ("minutes", 60)
+    edges /= seconds
 
     def spread(values: np.ndarray) -> np.ndarray:
         """Values (n, ...) of the scored epochs at their places in the night, NaN between them."""
