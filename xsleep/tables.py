@@ -220,11 +220,13 @@ def ablation(
     return pd.DataFrame(rows)
 
 
-def shown_together(table: pd.DataFrame) -> pd.DataFrame:
-    """Of Table 2 the measured rows and the published ones of the same systems."""
+def shown_together(
+    table: pd.DataFrame, sources: Sequence[str] = (MEASURED, PUBLISHED)
+) -> pd.DataFrame:
+    """Of Table 2 the rows of these sources, of the systems that were measured."""
     names = ["database", "window", "system"]
     measured = table.loc[table["source"] == MEASURED, names].drop_duplicates()
-    return table[table["source"].isin([MEASURED, PUBLISHED])].merge(measured, on=names)
+    return table[table["source"].isin(sources)].merge(measured, on=names)
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

@@ -67,6 +67,25 @@ def test_fig4_measured_is_filled_and_published_hollow_right_beside(figures):
         assert 0 < known.get_xdata()[0] - measured.get_xdata()[0] < 0.1
 
 
+def test_fig4_a_measured_marker_stands_in_its_interval(figures):
+    table = made_up(database_windows()[1:2], CHANNELS[:1])
+    ends = [
+        row | {"source": source, "EEG accuracy": row["EEG accuracy"] + beyond}
+        for row in table[table["source"] == "measured"].to_dict("records")
+        for source, beyond in (("95 % from", -2), ("95 % to", 3))
+    ]
+    fig4.draw(pd.concat([table, pd.DataFrame(ends)]), "unused")
+    lines = figures[0].axes[0].lines
+    spans = [line for line in lines if len(line.get_ydata()) == 2]
+    markers = [line for line in lines if line.get_markerfacecolor() != "white"]
+    markers = [line for line in markers if line not in spans]
+    assert len(spans) == len(markers) == 5
+    for span, marker in zip(spans, markers, strict=True):
+        assert set(span.get_xdata()) == set(marker.get_xdata())
+        assert span.get_ydata() == pytest.approx(marker.get_ydata()[0] + np.array([-2, 3]))
+        assert span.get_color() == marker.get_color()
+
+
 def test_fig4_bytes_are_the_same_every_time(tmp_path):
     table = made_up(database_windows()[1:2], CHANNELS[:1])
     for stem in ("one", "two"):

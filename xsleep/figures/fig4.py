@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from xsleep.errors import InputError
 from xsleep.figures.style import FONT, marker, save, tidy
-from xsleep.tables import MEASURED, PUBLISHED, shown_together
+from xsleep.tables import FROM, MEASURED, PUBLISHED, TO, shown_together
 
 LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
 WIDTH, ROW_HEIGHT, LEGEND_HEIGHT = 9.0, 1.7, 0.6
@@ -24,7 +24,8 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     """Write Fig. 4 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
     A row of panels per database and window, a panel per metric, a group of markers per measured
-    channel set: filled where measured, and right beside it hollow where published.
+    channel set: filled where measured, with its 95 % interval, and right beside it hollow where
+    published.
 
     Args:
         table: as ``xsleep.tables.table2`` makes it.
@@ -32,7 +33,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     Raises:
         InputError: nothing was measured.
     """
-    table = shown_together(table)
+    table = shown_together(table, (MEASURED, FROM, TO, PUBLISHED))
     measured = table[table["source"] == MEASURED]
     if measured.empty:
         raise InputError("Fig. 4: nothing is measured; train and score at least one system")
@@ -47,9 +48,9 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
             for panel, metric in zip(row, LABELS, strict=True):
                 _panel(panel, block, metric, systems)
         figure.legend(
-            handles=[*_systems_key(systems), *_sources_key(table["source"].unique())],
+            handles=[*_systems_key(systems), *_sources_key(set(table["source"]))],
             loc="outside upper center",
-            ncols=7,
+            ncols=8,
             frameon=False,
         )
         save(figure, stem)
@@ -67,14 +68,18 @@ def _panel(panel: Axes, block: pd.DataFrame, metric: str, systems: Sequence[str]
     # A group is one unit wide: a slot per system and one free, so that groups stand apart.
     slot = 1 / (len(systems) + 1)
     for group, channels in enumerate(channel_sets):
-        for _, row in block.dropna(subset=f"{channels} {metric}").iterrows():
-            place = systems.index(row["system"])
+        found = block.dropna(subset=f"{channels} {metric}")
+        for system, rows in found.groupby("system", sort=False):
+            place = systems.index(system)
             centre = group + (place - (len(systems) - 1) / 2) * slot
-            panel.plot(
-                centre + sides[row["source"]] * slot,
-                row[f"{channels} {metric}"],
-                **_marker(place, row["source"]),
-            )
+            values = dict(zip(rows["source"], rows[f"{channels} {metric}"], strict=True))
+            if FROM in values:
+                where = [centre + sides[MEASURED] * slot] * 2
+                look = {"color": marker(place)["color"], "linewidth": 1}
+                panel.plot(where, [values[FROM], values[TO]], **look)
+            for source, side in sides.items():
+                if source in values:
+                    panel.plot(centre + side * slot, values[source], **_marker(place, source))
     panel.set_xticks(range(len(channel_sets)), channel_sets)
     panel.set_xlim(-0.5, len(channel_sets) - 0.5)
     panel.set_ylabel(LABELS[metric])
@@ -96,7 +101,11 @@ def _systems_key(systems: Sequence[str]) -> list[Line2D]:
     ]
 
 
-def _sources_key(sources: Sequence[str]) -> list[Line2D]:
+def _sources_key(sources: set[str]) -> list[Line2D]:
     look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
-    faces = {MEASURED: "0.45", PUBLISHED: "white"}
-    return [Line2D([], [], label=s, markerfacecolor=faces[s], **look) for s in sources]
+    found = [Line2D([], [], label=MEASURED, **look)]
+    if PUBLISHED in sources:
+        found.append(Line2D([], [], label=PUBLISHED, markerfacecolor="white", **look))
+    if FROM in sources:
+        found.append(Line2D([], [], label="95 % interval", color="0.45", linewidth=1))
+    return found
