@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xsleep.errors import InputError
-from xsleep.figures.style import FONT, marker, save, tidy
+from xsleep.figures.style import FONT, LABELS, marker, save, tidy
 from xsleep.tables import FROM, MEASURED, PUBLISHED, TO, shown_together
 
-LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
 WIDTH, ROW_HEIGHT, LEGEND_HEIGHT = 9.0, 1.7, 0.6
 """Inches: of the figure, of one database, of the legend above them."""
 

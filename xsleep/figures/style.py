@@ -29,6 +29,9 @@ same to the colour-blind."""
 
 FONT = {"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}
 
+LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
+"""Of the axes of the metrics, which stand beside each other in this order."""
+
 
 def tidy(panel: Axes, grid: Literal["x", "y", "both"]) -> None:
     """A faint grid behind what is drawn, and no frame."""

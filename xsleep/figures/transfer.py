@@ -11,10 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xsleep.figures.style import COLOURS, FONT, SHAPES, save, tidy
+from xsleep.figures.style import COLOURS, FONT, LABELS, SHAPES, save, tidy
 from xsleep.transfer_tables import CASE
 
-LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
 NAMES = {
     "scratch": "from scratch",
     "direct": "not finetuned",
