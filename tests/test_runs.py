@@ -1,9 +1,12 @@
-"""What a run refuses to go on from."""
+"""Who is pretrained on, and what a run refuses to go on from."""
 
+import csv
+
+import numpy as np
 import pytest
 
 from tests.test_scoring import SETTINGS
-from xsleep import checkpoints, runs
+from xsleep import checkpoints, runs, store
 from xsleep.errors import InputError
 from xsleep.models import build
 from xsleep.settings import TrainingSettings
@@ -30,3 +33,18 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
             *(1, print),
         )
     assert str(error.value).startswith(f"{path}: ")
+
+
+def test_a_night_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path):
+    """Nor one of which the window is not known; the others are."""
+    onsets = 30.0 * np.arange(40)
+    lights = {"0": (0, 1200), "1": None, "2": (0, 1200), "3": (0, 570)}  # 19 epochs
+    nights = [
+        store.Night(f"night{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
+        for name, off_on in lights.items()
+    ]
+    store.write_index(tmp_path / "all.h5", [store.Stored(night, "", "", {}) for night in nights])
+    out = tmp_path / "split.csv"
+    runs.make_source_split({"X": (tmp_path / "all.h5", "in-bed")}, 1, 1, out)
+    with out.open() as file:
+        assert {row["recording"] for row in csv.DictReader(file)} == {"night0", "night2"}

@@ -15,15 +15,13 @@ from xsleep.settings import Source
 from xsleep.stages import STAGES
 
 
-def score(folder, recordings, model):
+def score(folder, recordings, model, window="whole-night"):
     """Lines of the table by true stage, and the predictions."""
     source = Source(reader="dreams", folder=recordings, labels={"EEG": ["C3-A1", "CZ-A1"]})
     names = [entry.name for entry in open_database(source).entries()]
     index, _ = prepare(folder, source, ["EEG"], *names)
     outputs = folder / "predictions.h5", folder / "zero_shot.csv"
-    runs.zero_shot(
-        *("DREAMS", source, model, index, "whole-night", None, 1, *outputs, 1),
-    )
+    runs.zero_shot("DREAMS", source, model, index, window, None, 1, *outputs, 1)
     with outputs[1].open() as file:
         rows = {row["true stage"]: row for row in csv.DictReader(file)}
     return rows, store.read_predictions(outputs[0])
@@ -84,3 +82,9 @@ def test_a_recording_that_cannot_be_used_is_counted(tmp_path, model):
     (folder / "Hypnogram_excerpt1.txt").unlink()
     with pytest.raises(InputError, match=r"DREAMS: no recording can be used; .*excerpt1\.txt"):
         score(tmp_path, folder, model)
+
+
+def test_a_recording_without_what_the_window_needs_cannot_be_used(tmp_path, model):
+    folder = write_excerpts(tmp_path / "in", 1)
+    with pytest.raises(InputError, match=r"no recording .*excerpt1\.edf: no lights times"):
+        score(tmp_path, folder, model, "in-bed")

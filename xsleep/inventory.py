@@ -22,7 +22,7 @@ from xsleep.published import size
 from xsleep.settings import KFold, Source, Window
 from xsleep.stages import STAGES
 from xsleep.store import Night, read_index, whole
-from xsleep.windows import DAY_SECONDS, check_enough, in_window
+from xsleep.windows import DAY_SECONDS, in_window, unusable
 
 CHANNELS = ("EEG", "EOG", "EMG")
 WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")
@@ -68,7 +68,7 @@ def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, obj
     row["epochs"] = len(night.stages) if scored else ""
     row |= _per_stage(night.stages) if scored else dict.fromkeys(STAGES, "")
     row |= {window: _count(night, window) if scored else "" for window in WINDOWS}
-    return row | {"skipped": night.skipped or _unusable(night, entry, windows)}
+    return row | {"skipped": unusable(night, windows, entry.files[0])}
 
 
 def _lights(night: Night) -> tuple[str, str]:
@@ -87,16 +87,6 @@ def _count(night: Night, window: Window) -> int | str:
 
 def _per_stage(stages: np.ndarray) -> dict[str, int]:
     return dict(zip(STAGES, np.bincount(stages, minlength=len(STAGES)).tolist(), strict=True))
-
-
-def _unusable(night: Night, entry: Entry, windows: Sequence[Window]) -> str:
-    try:
-        for window in windows:
-            check_enough(entry.files[0], np.count_nonzero(in_window(night, window)), window)
-    except InputError as error:
-        message = str(error)
-        return message if str(entry.files[0]) in message else f"{entry.files[0]}: {message}"
-    return ""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from xsleep.settings import (
     Strategy,
     TrainingSettings,
 )
-from xsleep.windows import SHORTEST, in_window
+from xsleep.windows import in_window, unusable
 
 if TYPE_CHECKING:
     from xsleep.models import Network
@@ -58,8 +58,7 @@ def make_source_split(
         (name, stored.night)
         for name, (index, window) in databases.items()
         for stored in store.read_index(index).values()
-        if not stored.night.skipped
-        and np.count_nonzero(in_window(stored.night, window)) >= SHORTEST
+        if not unusable(stored.night, [window], Path(stored.epochs))
     ]
     subjects = sorted({(name, night.subject) for name, night in nights})
     if len(subjects) < 2 * validation:
@@ -384,12 +383,16 @@ def zero_shot(
 
     torch.set_num_threads(threads)
     network, system, channels = checkpoints.load(model)
-    names = [entry.name for entry in open_database(source).entries()]
+    files = {entry.name: entry.files[0] for entry in open_database(source).entries()}
     recordings = store.read_index(index)
-    reasons = {name: recordings[name].night.skipped for name in names}
+    reasons = {
+        name: unusable(recordings[name].night, [window], path) for name, path in files.items()
+    }
     used = [name for name, reason in reasons.items() if not reason]
     if not used:
-        raise InputError(f"{database}: no recording can be used; the first: {reasons[names[0]]}")
+        raise InputError(
+            f"{database}: no recording can be used; the first: {next(iter(reasons.values()))}"
+        )
     settings = network.settings
     parts = [load_part(recordings[name], window, channels, settings) for name in used]
     network.set_normalisation(*normalisation(parts, settings.normalisation))
@@ -398,7 +401,7 @@ def zero_shot(
     store.write_predictions(predictions_out, predictions)
 
     address = {"database": database, "window": window, "channels": "-".join(channels)}
-    counts = {"recordings": len(used), "skipped": len(names) - len(used)}
+    counts = {"recordings": len(used), "skipped": len(files) - len(used)}
     table = tables.confusion_table(store.read_predictions(predictions_out))
     write_csv(table_out, [address | {"system": system} | counts | row for row in table])
 

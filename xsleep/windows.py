@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,19 @@ def check_enough(path: Path, epochs: int, window: str = "") -> None:
             f"{path}: {epochs} scored epochs{where}; at least {SHORTEST} are needed, take the "
             "recording away or score more of it"
         )
+
+
+def unusable(night: Night, windows: Sequence[str], path: Path) -> str:
+    """Why a night cannot be used in these windows, naming its file; empty where it can."""
+    if night.skipped:
+        return night.skipped
+    try:
+        for window in windows:
+            check_enough(path, np.count_nonzero(in_window(night, window)), window)
+    except InputError as error:
+        message = str(error)
+        return message if str(path) in message else f"{path}: {message}"
+    return ""
 
 
 def _bounds(night: Night, window: str) -> tuple[float, float]:
