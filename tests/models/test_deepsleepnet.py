@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from xsleep.models.deepsleepnet import Convolution, EpochPart, Pool, SequencePart, same
+from xsleep.models.convolution import same
+from xsleep.models.deepsleepnet import Convolution, EpochPart, Pool, SequencePart
 from xsleep.settings import NetworkSettings
 
 SMALL = NetworkSettings(deepsleepnet_filters=(3, 4), deepsleepnet_units=5, deepsleepnet_dropout=0.0)

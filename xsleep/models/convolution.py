@@ -25,11 +25,20 @@ PRINTED = {375: 325}
 """Lengths of feature maps that the paper prints otherwise than its strides give them."""
 
 
+def same(samples: int, size: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after, of TensorFlow's "SAME" padding: ceil(samples / stride) outputs.
+
+    Of an odd number the larger half is after.
+    """
+    total = max((-(-samples // stride) - 1) * stride + size - samples, 0)
+    return total // 2, total - total // 2
+
+
 class Convolution(nn.Module):
     """Convolution over time with stride 2 and TensorFlow's "SAME" padding.
 
     ``(N, samples, C)``, with as many zeros around it as ``padding`` says, to
-    ``(N, ceil(samples / 2), filters)``. Of an odd number of zeros the larger half is at the end.
+    ``(N, ceil(samples / 2), filters)``.
 
     Several neighbouring outputs are computed as one block, with more channels. For few channels
     that is faster, although zeros are multiplied where an output of the block does not reach. And
@@ -54,7 +63,7 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(filters))
 
         self.outputs = (samples + 1) // 2
-        before = max(2 * (self.outputs - 1) + kernel - samples, 0) // 2
+        before, _ = same(samples, kernel, 2)
         if samples <= kernel:
             self.block, self.width = self.outputs, samples
             self.padding, self.cut = (0, 0), before

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from xsleep import parallel
+from xsleep.models.convolution import same
 from xsleep.models.dropout import dropout
 from xsleep.models.initial import glorot
 from xsleep.models.recurrent import Bidirectional, PeepholeLSTM
@@ -24,12 +25,6 @@ EPSILON = 1e-3
 COLUMNS = 3
 """The released first filters are this wide over inputs of width 1. The outer two columns meet the
 padding alone and are left out here; initial values depend on the width nevertheless."""
-
-
-def same(samples: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after, of TensorFlow's "SAME" padding: ceil(samples / stride) outputs."""
-    total = max((-(-samples // stride) - 1) * stride + size - samples, 0)
-    return total // 2, total - total // 2
 
 
 class BatchNorm(nn.BatchNorm1d):
