@@ -10,10 +10,26 @@ import pytest
 
 from xsleep import pipeline, store
 from xsleep.sequences import Part
+from xsleep.settings import NetworkSettings
 from xsleep.spectrogram import running_sums, spectrogram
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+NETWORK = NetworkSettings(
+    filters=(4, 4),
+    kernel=5,
+    filter_deviation=0.2,
+    gru_units=6,
+    filterbank=6,
+    frame_units=6,
+    attention=5,
+    sequence_units=6,
+    deepsleepnet_filters=(3, 4),
+    deepsleepnet_units=6,
+    sequence_length=5,
+)
+"""Sizes at which a test builds and trains any network in no time."""
 
 
 @pytest.fixture

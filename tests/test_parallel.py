@@ -9,13 +9,12 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from tests.conftest import ROOT, make_part
-from tests.test_scoring import SETTINGS
+from tests.conftest import NETWORK, ROOT, make_part
 from xsleep.models import build
 from xsleep.settings import TrainingSettings
 from xsleep.training import Data, train
 
-WHOLE = SETTINGS.model_copy(
+WHOLE = NETWORK.model_copy(
     update={"convolution_dropout": 0.0, "recurrent_dropout": 0.0, "deepsleepnet_dropout": 0.0}
 )
 QUICK = TrainingSettings(
@@ -26,7 +25,7 @@ TRAININGS = {
     "XSleepNet2": ("XSleepNet2", WHOLE, QUICK),
     "mean": ("XSleepNet1", WHOLE, MEAN),
     "DeepSleepNet+": ("DeepSleepNet+", WHOLE, QUICK),
-    "dropping": ("XSleepNet2", SETTINGS, QUICK),
+    "dropping": ("XSleepNet2", NETWORK, QUICK),
 }
 
 

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from tests.test_scoring import SETTINGS
+from tests.conftest import NETWORK
 from xsleep import checkpoints, runs, store
 from xsleep.errors import InputError
 from xsleep.models import build
@@ -24,7 +24,7 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
     tmp_path, pretrained, channels, line
 ):
     path = tmp_path / "model.safetensors"
-    checkpoints.save(path, build(pretrained, len(channels), SETTINGS, 1), pretrained, channels)
+    checkpoints.save(path, build(pretrained, len(channels), NETWORK, 1), pretrained, channels)
     address = {"system": "SeqSleepNet+", "channels": "EEG", "seed": 1}
     nowhere = tmp_path / "nowhere"
     with pytest.raises(InputError, match=line) as error:

@@ -4,34 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import make_part
+from tests.conftest import NETWORK, make_part
 from xsleep.errors import InputError
 from xsleep.evaluation import evaluate, inputs
 from xsleep.models import build
 from xsleep.scoring import score
 from xsleep.sequences import read
-from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS, NetworkSettings
+from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.step import weighted_loss
 
-L = 5
-SETTINGS = NetworkSettings(
-    filters=(4, 4),
-    kernel=5,
-    filter_deviation=0.2,
-    gru_units=6,
-    filterbank=6,
-    frame_units=6,
-    attention=5,
-    sequence_units=6,
-    deepsleepnet_filters=(3, 4),
-    deepsleepnet_units=6,
-    sequence_length=L,
-)
+L = NETWORK.sequence_length
 
 
 def network(system, channels=1):
     """A network with population statistics that differ from step to step."""
-    built = build(system, channels, SETTINGS, seed=3).eval()
+    built = build(system, channels, NETWORK, seed=3).eval()
     generator = torch.Generator().manual_seed(0)
     for name, buffer in built.named_buffers():
         if name.endswith(("mean", "variance")) and buffer.ndim == 2 and buffer.shape[0] != 129:

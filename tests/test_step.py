@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from tests.test_scoring import SETTINGS
+from tests.conftest import NETWORK
 from xsleep.models import build
 from xsleep.step import Graphed, Step, weighted_loss
 
@@ -32,13 +32,13 @@ def test_paper_loss_is_the_mean_over_the_batch():
 def minibatch(network, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shapes = {"raw": (3000, 1), "time-frequency": (29, 129, 1)}
-    length = SETTINGS.sequence_length
+    length = NETWORK.sequence_length
     views = {v: torch.randn(3, length, *shapes[v], generator=generator) for v in network.views}
     return views, torch.randint(5, (3, length), generator=generator)
 
 
 def test_a_step_is_that_of_the_blended_loss_whose_weights_may_change():
-    networks = [build("XSleepNet2", 1, SETTINGS, seed=1) for _ in range(2)]
+    networks = [build("XSleepNet2", 1, NETWORK, seed=1) for _ in range(2)]
     optimizers = [torch.optim.Adam(n.parameters(), 1e-3, fused=True) for n in networks]
     step = Step(networks[0].train(), optimizers[0], "mean")
     reference = networks[1].train()

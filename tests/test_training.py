@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import make_part
-from tests.test_scoring import SETTINGS
+from tests.conftest import NETWORK, make_part
 from xsleep import checkpoints, training
 from xsleep.errors import InputError
 from xsleep.evaluation import Losses, evaluate
@@ -32,7 +31,7 @@ def run(
     folder,
     settings=QUICK,
     report=lambda line: None,
-    network=SETTINGS,
+    network=NETWORK,
     start=None,
     blocks=BLOCKS,
 ):
@@ -184,7 +183,7 @@ def test_training_learns_what_the_signals_tell(tmp_path, data):
 
 @pytest.mark.parametrize(("over", "axes"), [("bins", (0, 1)), ("channels", (0, 1, 2))])
 def test_normalisation_comes_from_the_training_recordings_alone(tmp_path, data, over, axes):
-    settings = SETTINGS.model_copy(update={"normalisation": over})
+    settings = NETWORK.model_copy(update={"normalisation": over})
     run("ARNN+RNN", data, tmp_path / "run", network=settings)
     network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
     frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
@@ -229,7 +228,7 @@ def state(network, block):
 @pytest.mark.parametrize("system", ["XSleepNet1", *TRANSFER_SYSTEMS])
 def test_only_the_blocks_of_a_strategy_are_trained(tmp_path, data, system, strategy, frozen):
     """Frozen means frozen: parameters always, statistics where everything is frozen."""
-    network = build(system, 1, SETTINGS, seed=2)
+    network = build(system, 1, NETWORK, seed=2)
     before = {block: state(network, block) for block in BLOCKS}
     settings = QUICK.model_copy(update={"frozen": frozen})
     trained = STRATEGIES[strategy]
@@ -251,7 +250,7 @@ def test_only_the_blocks_of_a_strategy_are_trained(tmp_path, data, system, strat
 
 @pytest.mark.parametrize("system", TRANSFER_SYSTEMS)
 def test_frozen_blocks_learn_population_statistics_as_released(tmp_path, data, system):
-    network = build(system, 1, SETTINGS, seed=2)
+    network = build(system, 1, NETWORK, seed=2)
     before = state(network, "epoch")
     run(system, data, tmp_path / "run", start=network, blocks=("softmax",))
     after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
@@ -259,7 +258,7 @@ def test_frozen_blocks_learn_population_statistics_as_released(tmp_path, data, s
 
 
 def test_an_untrained_network_is_normalised_for_its_target_and_nothing_else(tmp_path, data):
-    network = build("SeqSleepNet+", 1, SETTINGS, seed=2)
+    network = build("SeqSleepNet+", 1, NETWORK, seed=2)
     facts = run("SeqSleepNet+", data, tmp_path / "run", start=network, blocks=())
     assert (facts["steps"], facts["best_step"], len(history(tmp_path / "run"))) == (0, 0, 1)
     frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
@@ -275,6 +274,6 @@ def test_a_run_goes_on_only_from_the_weights_that_it_started_from(tmp_path, data
     with pytest.raises(KeyboardInterrupt):
         run("ARNN+RNN", data, tmp_path / "run", report=stop)
     lines = []
-    other = build("ARNN+RNN", 1, SETTINGS, seed=2)
+    other = build("ARNN+RNN", 1, NETWORK, seed=2)
     run("ARNN+RNN", data, tmp_path / "run", report=lines.append, start=other)
     assert not [line for line in lines if "goes on" in line]

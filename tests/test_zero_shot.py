@@ -5,12 +5,12 @@ import csv
 import numpy as np
 import pytest
 
-from tests.conftest import prepare, write_excerpts
+from tests.conftest import NETWORK, prepare, write_excerpts
 from xsleep import checkpoints, runs, store
 from xsleep.databases import open_database
 from xsleep.errors import InputError
 from xsleep.importing import import_weights
-from xsleep.models import NetworkSettings, build
+from xsleep.models import build
 from xsleep.settings import Source
 from xsleep.stages import STAGES
 
@@ -29,9 +29,8 @@ def score(folder, recordings, model, window="whole-night"):
 
 @pytest.fixture
 def model(tmp_path):
-    settings = NetworkSettings(filterbank=4, frame_units=2, attention=2, sequence_units=2)
     path = tmp_path / "model.safetensors"
-    checkpoints.save(path, build("ARNN+RNN", 1, settings, seed=0), "ARNN+RNN", ("EEG",))
+    checkpoints.save(path, build("ARNN+RNN", 1, NETWORK, seed=0), "ARNN+RNN", ("EEG",))
     return path
 
 

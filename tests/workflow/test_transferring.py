@@ -7,16 +7,15 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.conftest import write_excerpts
+from tests.conftest import NETWORK, write_excerpts
 from tests.workflow.test_workflow import TINY, planned, snakemake
 from xsleep import checkpoints
-from xsleep.models import NetworkSettings, build
+from xsleep.models import build
 from xsleep.models.released import variables
 from xsleep.settings import STRATEGIES
 
 COHORT = {"nights": 1, "hours": 3}
 FINETUNE = {"steps": 4, "evaluate_every": 2}
-NETWORK = NetworkSettings(filterbank=4, frame_units=2, attention=2, sequence_units=2)
 
 
 def config(**transfer):

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, SHARED, write_excerpts
+from tests.conftest import NETWORK, ROOT, SHARED, write_excerpts
 from tests.crates import faults
 from tests.databases import test_own, test_shhs
-from xsleep.models import NetworkSettings, build
+from xsleep.models import build
 from xsleep.models.released import variables
 from xsleep.runs import PACKAGES
 from xsleep.settings import DIFFERENCES
@@ -407,8 +407,7 @@ def test_another_database_leaves_the_runs_of_the_first_alone(finished):
 
 def test_zero_shot_imports_and_scores_without_any_training(tmp_path):
     write_excerpts(tmp_path / "dreams", 1)
-    settings = NetworkSettings(filterbank=4, frame_units=2, attention=2, sequence_units=2)
-    given = variables(build("ARNN+RNN", 1, settings, seed=0))
+    given = variables(build("ARNN+RNN", 1, NETWORK, seed=0))
     np.savez(tmp_path / "weights.npz", **{name: value.numpy() for name, value in given.items()})
     status, text = snakemake(
         tmp_path, "results/zero_shot.csv", config=zero_shot(tmp_path / "dreams", "weights.npz")
