@@ -92,26 +92,23 @@ COLLECTIONS = {
 """By the reader that the configuration names."""
 
 
+@dataclass
 class Dreams:
     """A collection in ``folder``.
 
-    Args:
+    Attributes:
         channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
         fetched: whether the archive will be fetched where the folder has no recording.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        channels: Mapping[str, Sequence[str]],
-        collection: Collection,
-        fetched: bool = False,
-    ) -> None:
-        self.folder = folder
-        self.channels = channels
-        self.collection = collection
-        self.scoring = collection.scoring
-        self.fetched = fetched
+    folder: Path
+    channels: Mapping[str, Sequence[str]]
+    collection: Collection
+    fetched: bool = False
+
+    @property
+    def scoring(self) -> str:
+        return self.collection.scoring
 
     def entries(self) -> list[Entry]:
         signals, hypnogram = self.collection.signals, self.collection.hypnogram

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from xsleep.databases import edf
@@ -32,18 +33,18 @@ SUBFOLDERS = 2
 """Levels that are searched: the distributions have them as SS1, SS1/annotations or SS1/edfs."""
 
 
+@dataclass
 class Mass:
     """The nights in ``folder`` and its subfolders; each that is not there is named as missing.
 
-    Args:
+    Attributes:
         channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
     """
 
-    scoring = "AASM, R&K"
+    folder: Path
+    channels: Mapping[str, Sequence[str]]
 
-    def __init__(self, folder: Path, channels: Mapping[str, Sequence[str]]) -> None:
-        self.folder = folder
-        self.channels = channels
+    scoring = "AASM, R&K"
 
     def entries(self) -> list[Entry]:
         found = {}

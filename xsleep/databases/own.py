@@ -14,6 +14,7 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shown
 
@@ -30,29 +31,23 @@ Stretch = tuple[str, float, float, str]
 """Where it stands, onset and duration in seconds, and what it says."""
 
 
+@dataclass
 class Own:
     """The nights in ``folder``.
 
-    Args:
+    Attributes:
         channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
         hypnogram: how the nights are scored.
         subject: regular expression that finds the subject at the start of a recording's name;
             ``None``: every recording is a subject's only one.
     """
 
-    scoring = ""
+    folder: Path
+    channels: Mapping[str, Sequence[str]]
+    hypnogram: HypnogramSettings
+    subject: str | None
 
-    def __init__(
-        self,
-        folder: Path,
-        channels: Mapping[str, Sequence[str]],
-        hypnogram: HypnogramSettings,
-        subject: str | None,
-    ) -> None:
-        self.folder = folder
-        self.channels = channels
-        self.hypnogram = hypnogram
-        self.subject = subject
+    scoring = ""
 
     def entries(self) -> list[Entry]:
         names = [path.stem for path in files(self.folder, "*.edf")]

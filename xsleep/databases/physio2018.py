@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
@@ -55,22 +56,20 @@ MISSING = (
 KINDS = ("hea", "mat", "arousal")
 
 
+@dataclass
 class Physio2018:
     """The records in ``folder``.
 
-    Args:
+    Attributes:
         channels: for each of EEG, EOG and EMG, the labels to try in turn.
         listed: the files of the records that there are; without them, those in the folder.
     """
 
-    scoring = "AASM"
+    folder: Path
+    channels: Mapping[str, Sequence[str]]
+    listed: Collection[str] = ()
 
-    def __init__(
-        self, folder: Path, channels: Mapping[str, Sequence[str]], listed: Collection[str] = ()
-    ) -> None:
-        self.folder = folder
-        self.channels = channels
-        self.listed = listed
+    scoring = "AASM"
 
     def entries(self) -> list[Entry]:
         records = sorted({(self.folder / name).parent for name in self.listed})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from xsleep.databases import edf
@@ -22,28 +23,22 @@ SCORINGS = ("nsrr", "profusion")
 """Kinds of XML, the one taken first first."""
 
 
+@dataclass
 class Shhs:
     """The nights in ``folder``, which holds ``edfs`` and ``annotations-events-nsrr``.
 
-    Args:
+    Attributes:
         channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
         lowest_rate: hertz at which a channel must be sampled.
         listed: the files of the nights that there are; without them, those in the folder.
     """
 
-    scoring = "R&K"
+    folder: Path
+    channels: Mapping[str, Sequence[str]]
+    lowest_rate: float
+    listed: Collection[str] = ()
 
-    def __init__(
-        self,
-        folder: Path,
-        channels: Mapping[str, Sequence[str]],
-        lowest_rate: float,
-        listed: Collection[str] = (),
-    ) -> None:
-        self.folder = folder
-        self.channels = channels
-        self.lowest_rate = lowest_rate
-        self.listed = listed
+    scoring = "R&K"
 
     def entries(self) -> list[Entry]:
         nights = sorted(self.folder / name for name in self.listed if name.endswith(".edf"))

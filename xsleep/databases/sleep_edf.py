@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
 from importlib import resources
@@ -29,10 +30,11 @@ UNSCORED_TEXTS = {"Sleep stage ?", "Movement time"}
 TELEMETRY = "ST7"
 
 
+@dataclass
 class SleepEdf:
     """The nights in ``folder``.
 
-    Args:
+    Attributes:
         folder: where the EDF files are.
         channels: for each of EEG and EOG, the labels to try in turn.
         nights: the recordings of the database; one that is not in the folder is listed all
@@ -40,19 +42,12 @@ class SleepEdf:
         fetched: whether what is missing will be fetched, even if that is all.
     """
 
-    scoring = "R&K"
+    folder: Path
+    channels: Mapping[str, Sequence[str]]
+    nights: Sequence[str]
+    fetched: bool = False
 
-    def __init__(
-        self,
-        folder: Path,
-        channels: Mapping[str, Sequence[str]],
-        nights: Sequence[str],
-        fetched: bool = False,
-    ) -> None:
-        self.folder = folder
-        self.channels = channels
-        self.nights = nights
-        self.fetched = fetched
+    scoring = "R&K"
 
     def entries(self) -> list[Entry]:
         present = {path.name[:8] for path in files(self.folder, "S[CT]*-PSG.edf")}
