@@ -58,7 +58,7 @@ class _Block:
 
 def html(table: pd.DataFrame) -> str:
     """A page of Table 2, as ``xsleep.tables.table2`` makes it, that needs nothing else."""
-    parts = [_HEAD, f"<h1>{TITLE}</h1>", *(f"<p>{line}</p>" for line in EXPLAINED)]
+    parts = [f"<p>{line}</p>" for line in EXPLAINED]
     for block in _blocks(table):
         parts.append(f"<h2>{escape(block.database)}, {escape(block.window)}</h2>\n<table>")
         groups = "".join(
@@ -90,7 +90,21 @@ def html(table: pd.DataFrame) -> str:
                     f"{cells}{'' if place else notes}</tr>"
                 )
         parts.append("</tbody></table>")
-    return "\n".join([*parts, "</body></html>", ""])
+    return page(TITLE, _STYLE, parts)
+
+
+def page(title: str, style: str, parts: Sequence[str]) -> str:
+    """A page that needs nothing else: what is below its heading, and how that looks (CSS)."""
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width">',
+            f"<title>{title}</title>\n<style>\n{_BODY}\n{style}\n</style></head><body>",
+            f"<h1>{title}</h1>",
+            *parts,
+            "</body></html>\n",
+        ]
+    )
 
 
 def latex(table: pd.DataFrame) -> str:
@@ -215,27 +229,21 @@ def _tex(text: str) -> str:
 
 _LOOKS = {MEASURED: "measured", PUBLISHED: "published", QUOTED: "elsewhere", NOT_RUN: "elsewhere"}
 
-_HEAD = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{TITLE}</title>
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2em; color: #111; background: #fff }}
-p {{ max-width: 50em; margin: .3em 0 }}
-h2 {{ margin: 1.6em 0 .4em; font-size: 1.1em }}
-table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }}
-thead {{ border-top: 2px solid; border-bottom: 1px solid }}
-tbody {{ border-bottom: 2px solid }}
-th, td {{ padding: .1em .5em; text-align: right; white-space: nowrap; vertical-align: top }}
-th[scope=row], .source, th[rowspan] {{ text-align: left }}
-thead th[scope=colgroup] {{ text-align: center }}
-.first {{ padding-left: 1.6em }}
-.note {{ text-align: left; white-space: normal; min-width: 22em; max-width: 40em; color: #444 }}
-tr.new > * {{ border-top: 1px solid #ddd; padding-top: .3em }}
-tr.measured td:not(.note) {{ font-weight: 600 }}
-tr.less {{ color: #444 }}
-tr.elsewhere {{ color: #555; font-style: italic }}
-</style></head><body>"""
+_BODY = "body { font: 15px/1.4 system-ui, sans-serif; margin: 2em; color: #111; background: #fff }"
+_STYLE = """p { max-width: 50em; margin: .3em 0 }
+h2 { margin: 1.6em 0 .4em; font-size: 1.1em }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
+thead { border-top: 2px solid; border-bottom: 1px solid }
+tbody { border-bottom: 2px solid }
+th, td { padding: .1em .5em; text-align: right; white-space: nowrap; vertical-align: top }
+th[scope=row], .source, th[rowspan] { text-align: left }
+thead th[scope=colgroup] { text-align: center }
+.first { padding-left: 1.6em }
+.note { text-align: left; white-space: normal; min-width: 22em; max-width: 40em; color: #444 }
+tr.new > * { border-top: 1px solid #ddd; padding-top: .3em }
+tr.measured td:not(.note) { font-weight: 600 }
+tr.less { color: #444 }
+tr.elsewhere { color: #555; font-style: italic }"""
 
 _PREAMBLE = r"""\documentclass[a4paper,landscape]{article}
 \usepackage[utf8]{inputenc}

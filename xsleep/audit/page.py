@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from xsleep import typeset
 from xsleep.audit.checks import (
     FAILED,
     INSIDE,
@@ -24,7 +25,6 @@ from xsleep.audit.checks import (
 from xsleep.audit.evidence import Evidence
 from xsleep.metrics import METRICS
 from xsleep.tables import number
-from xsleep.typeset import HEADINGS
 
 TITLE = "Audit of Table 2"
 MARKS = {PASSED: "✓", FAILED: "✗", NOT_APPLICABLE: "–"}
@@ -78,11 +78,9 @@ def html(audit: Mapping[str, Any]) -> str:
     """A page of `content`."""
     look = FAILED if audit["failed"] else PASSED
     parts = [
-        _HEAD,
-        f"<h1>{TITLE}</h1>",
         f'<p class="{look} summary">{escape(audit["summary"])}</p>',
+        *("<h2>Checks</h2>", "<table>", "<tbody>"),
     ]
-    parts += ["<h2>Checks</h2>", "<table>", "<tbody>"]
     for check in audit["checks"]:
         parts.append(_check(check))
     parts.append("</tbody></table>")
@@ -91,7 +89,7 @@ def html(audit: Mapping[str, Any]) -> str:
     parts.append("<h2>Measured and published</h2>")
     parts.append(f"<p>{escape(_counts(audit['cells']))}</p>")
     parts += _tables(audit["cells"])
-    return "\n".join([*parts, "</body></html>", ""])
+    return typeset.page(TITLE, _STYLE, parts)
 
 
 def _check(check: Mapping[str, Any]) -> str:
@@ -139,7 +137,7 @@ def _tables(cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for (database, window), block in (
         pd.DataFrame(list(cells)).groupby(["database", "window"], sort=False) if cells else ()
     ):
-        names = "".join(f'<th scope="col">{HEADINGS[metric]}</th>' for metric in METRICS)
+        names = "".join(f'<th scope="col">{typeset.HEADINGS[metric]}</th>' for metric in METRICS)
         yield (
             f'<h3>{escape(database)}, {escape(window)}</h3>\n<table class="cells">'
             f"<thead><tr><th>system</th><th>channels</th><th></th>{names}</tr></thead>\n<tbody>"
@@ -188,33 +186,26 @@ def _verdict(cell: Mapping[str, Any]) -> str:
     return f"{number(abs(cell['by']), cell['metric'])} {where}"
 
 
-_HEAD = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{TITLE}</title>
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2em; color: #111; background: #fff }}
-p {{ max-width: 50em; margin: .4em 0 }}
-h2 {{ margin: 1.6em 0 .4em; font-size: 1.2em }}
-h3 {{ margin: 1.2em 0 .4em; font-size: 1em }}
-table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }}
-thead {{ border-bottom: 1px solid }}
-tbody, table.cells thead {{ border-top: 2px solid }}
-tbody {{ border-bottom: 2px solid }}
-th, td {{ padding: .25em .6em; text-align: left; vertical-align: top; overflow-wrap: anywhere }}
-tr + tr > * {{ border-top: 1px solid #ddd }}
-td div {{ color: #444 }}
-ul {{ margin: .3em 0; padding-left: 1.4em }}
-.status, tbody th {{ white-space: nowrap }}
-.summary {{ font-size: 1.1em; font-weight: 600 }}
-.passed .status, p.passed {{ color: #14612f }}
-.failed .status, .failed div, p.failed {{ color: #a4161a; font-weight: 600 }}
-.not {{ color: #555 }}
-.cells th, .cells td {{ padding: .1em .6em }}
-.cells td:not(.source), .cells th[scope=col] {{ text-align: right; white-space: nowrap }}
-.cells tr + tr > * {{ border-top: 0 }}
-.cells tr.new > * {{ border-top: 1px solid #ddd; padding-top: .3em }}
-.cells tr.measured td:not(.source) {{ font-weight: 600 }}
-.cells td.outside {{ color: #a4161a; font-weight: 600 }}
-.cells .source {{ color: #444; white-space: nowrap }}
-</style></head><body>"""
+_STYLE = """p { max-width: 50em; margin: .4em 0 }
+h2 { margin: 1.6em 0 .4em; font-size: 1.2em }
+h3 { margin: 1.2em 0 .4em; font-size: 1em }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
+thead { border-bottom: 1px solid }
+tbody, table.cells thead { border-top: 2px solid }
+tbody { border-bottom: 2px solid }
+th, td { padding: .25em .6em; text-align: left; vertical-align: top; overflow-wrap: anywhere }
+tr + tr > * { border-top: 1px solid #ddd }
+td div { color: #444 }
+ul { margin: .3em 0; padding-left: 1.4em }
+.status, tbody th { white-space: nowrap }
+.summary { font-size: 1.1em; font-weight: 600 }
+.passed .status, p.passed { color: #14612f }
+.failed .status, .failed div, p.failed { color: #a4161a; font-weight: 600 }
+.not { color: #555 }
+.cells th, .cells td { padding: .1em .6em }
+.cells td:not(.source), .cells th[scope=col] { text-align: right; white-space: nowrap }
+.cells tr + tr > * { border-top: 0 }
+.cells tr.new > * { border-top: 1px solid #ddd; padding-top: .3em }
+.cells tr.measured td:not(.source) { font-weight: 600 }
+.cells td.outside { color: #a4161a; font-weight: 600 }
+.cells .source { color: #444; white-space: nowrap }"""
