@@ -365,8 +365,7 @@ class HypnogramSettings(Settings):
 WITH_PUBLISHED_FOLDS = {"sleep-edf-20", "sleep-edf-78", "sleep-edf-st", "mass"}
 """Readers of the databases in ``published_folds.csv``."""
 
-
-FETCHED = (
+Fetched = Literal[
     "sleep-edf-20",
     "sleep-edf-78",
     "sleep-edf-st",
@@ -375,7 +374,7 @@ FETCHED = (
     "dreams-subjects-rk",
     "physio2018",
     "shhs",
-)
+]
 """Readers of the databases whose files are published with a hash of each."""
 
 
@@ -411,19 +410,7 @@ class Source(Settings):
             (reader ``own``); all of it, where not given.
     """
 
-    reader: Literal[
-        "sleep-edf-20",
-        "sleep-edf-78",
-        "sleep-edf-st",
-        "dreams",
-        "dreams-subjects-aasm",
-        "dreams-subjects-rk",
-        "mass",
-        "own",
-        "physio2018",
-        "shhs",
-        "simulated",
-    ]
+    reader: Literal[Fetched, "mass", "own", "simulated"]
     folder: Path
     labels: dict[Literal["EEG", "EOG", "EMG"], tuple[str, ...]]
     fetch: FetchSettings | None = None
@@ -439,8 +426,8 @@ class Source(Settings):
             raise ValueError("cohort belongs to the reader simulated, and only to it")
         if self.reader != "shhs" and self.lowest_rate != 100:
             raise ValueError("lowest_rate belongs to the reader shhs; elsewhere it is 100")
-        if self.fetch and self.reader not in FETCHED:
-            raise ValueError(f"fetch is for the readers {', '.join(FETCHED)} alone")
+        if self.fetch and self.reader not in Fetched.__args__:
+            raise ValueError(f"fetch is for the readers {', '.join(Fetched.__args__)} alone")
         if (self.reader == "own") != (self.hypnogram is not None):
             raise ValueError("hypnogram belongs to the reader own, and only to it")
         if self.subject is not None:
