@@ -11,9 +11,7 @@ rule comparisons:
     input:
         predictions=[f"{run_path(run)}/predictions.h5" for run in SCRATCH_RUNS],
         histories=[f"{run_path(run)}/history.csv" for run in SCRATCH_RUNS],
-        recordings=expand(
-            "results/{database}/recordings.csv", database=WORKFLOW.databases
-        ),
+        recordings=RECORDINGS,
         folds=expand("results/{database}/folds.csv", database=WORKFLOW.databases),
     output:
         comparisons=report(
@@ -51,9 +49,7 @@ rule appendix:
             for run in BRANCHED_RUNS
             for file in ("history.csv", "run.json")
         ],
-        recordings=expand(
-            "results/{database}/recordings.csv", database=WORKFLOW.databases
-        ),
+        recordings=RECORDINGS,
     output:
         **{
             table: report(

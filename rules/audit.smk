@@ -81,7 +81,7 @@ rule audit:
             for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS)
         ],
         again=[TABLE2_RUNS.index(run) for run in AGAIN],
-        systems=SYSTEMS | {name: name for name in WORKFLOW.finetuned},
+        systems=TABLE2_SYSTEMS,
         configured=CONFIGURED,
         databases=list(WORKFLOW.databases),
     message:

@@ -5,15 +5,8 @@ EXPLORER = "results/explorer/index.html"
 rule explorer:
     input:
         predictions=[f"{folder}/predictions.h5" for folder in TABLE2_FOLDERS],
-        recordings=expand(
-            "results/{database}/recordings.csv", database=WORKFLOW.databases
-        ),
-        indexes=[
-            INDEX.format(
-                store=STORES[preset(database).network.raw_filter], database=database
-            )
-            for database in WORKFLOW.databases
-        ],
+        recordings=RECORDINGS,
+        indexes=INDEXES,
     output:
         page=EXPLORER,
         # Removed before it is made again, so that no night stays that is not scored any more.
@@ -28,7 +21,7 @@ rule explorer:
     params:
         databases=list(WORKFLOW.databases),
         runs=TABLE2_RUNS,
-        systems=SYSTEMS | {name: name for name in WORKFLOW.finetuned},
+        systems=TABLE2_SYSTEMS,
     message:
         "A page to explore the nights"
     script:

@@ -40,6 +40,30 @@ FIGURES = [
 ]
 
 
+def labels_of(figure, case=True, **more):
+    """What the report tells figures apart by; one that is of all cases says so."""
+    names = ("database", "window", "channels")
+    values = {name: f"{{{name}}}" if case else "all" for name in names}
+    return {"figure": figure, **values, **more}
+
+
+def is_of(run, wildcards):
+    """Whether a run is of the database, window, ... that wildcards name."""
+    return all(run[name] == wildcards[name] for name in run.keys() & wildcards.keys())
+
+
+def first_histories(systems):
+    """Input function: histories of the first seed and fold of these systems."""
+
+    def files(wildcards):
+        run = dict(wildcards, seed=WORKFLOW.seeds[0], fold=1)
+        return [
+            f"{run_path(run | {'system': system})}/history.csv" for system in systems
+        ]
+
+    return files
+
+
 rule fig1b:
     input:
         first_histories(LEARNING),
@@ -158,7 +182,7 @@ rule reliability:
         "../environment.yml"
     params:
         runs=lambda wildcards: [run for run in TABLE2_RUNS if is_of(run, wildcards)],
-        systems=SYSTEMS | {name: name for name in WORKFLOW.finetuned},
+        systems=TABLE2_SYSTEMS,
         title="{database}, {window}, {channels}",
     message:
         "Accuracy by subject, and calibration: {wildcards.database}, {wildcards.window}, "

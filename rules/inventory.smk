@@ -18,7 +18,7 @@ rule recordings:
 
 rule all_recordings:
     input:
-        expand("results/{database}/recordings.csv", database=WORKFLOW.databases),
+        RECORDINGS,
     output:
         report(
             "results/recordings.csv",
@@ -38,15 +38,8 @@ rule all_recordings:
 
 rule table1:
     input:
-        recordings=expand(
-            "results/{database}/recordings.csv", database=WORKFLOW.databases
-        ),
-        indexes=[
-            INDEX.format(
-                store=STORES[preset(database).network.raw_filter], database=database
-            )
-            for database in WORKFLOW.databases
-        ],
+        recordings=RECORDINGS,
+        indexes=INDEXES,
     output:
         report(
             "results/table1.csv",

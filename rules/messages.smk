@@ -1,5 +1,7 @@
 import time
 
+from xsleep.databases.placement import placement
+
 STARTED = time.time()
 
 

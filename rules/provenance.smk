@@ -10,10 +10,6 @@ PRETRAINED_MODELS = sorted(
 RUN_FOLDERS = TABLE2_FOLDERS + (
     [] if AUTHORS else [os.path.dirname(model) for model in PRETRAINED_MODELS]
 )
-INDEXES = [
-    INDEX.format(store=STORES[preset(database).network.raw_filter], database=database)
-    for database in WORKFLOW.databases
-]
 READ = dict(zip(WORKFLOW.databases, INDEXES))
 if FINETUNED_RUNS:
     READ = dict(zip(SOURCE_DATABASES, SOURCE_INDEXES)) | READ
@@ -63,7 +59,7 @@ rule ro_crate:
             *rules.all.input,
             *rules.checklists.output,
             *FOLDS,
-            *expand("results/{database}/recordings.csv", database=WORKFLOW.databases),
+            *RECORDINGS,
         ],
         runs=[f"{folder}/run.json" for folder in RUN_FOLDERS],
         models=[

@@ -1,63 +1,204 @@
-# The table, the learning curves and their figures; the runs are in training.smk.
-CURVE_STRATEGIES = ["scratch", "direct", "all"]
-TRANSFER_RUNS = {
-    "transfer": transferred(WORKFLOW.transfer.strategies, [None]),
-    "learning_curves": transferred(
-        CURVE_STRATEGIES, [*WORKFLOW.transfer.subjects, None]
-    ),
+# Networks that are pretrained on a source, and finetuned on a target.
+import re
+from itertools import product
+
+TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
+# The databases that a network is pretrained on, in a path.
+SOURCE = "+".join(WORKFLOW.source)
+PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"
+
+
+wildcard_constraints:
+    source=re.escape(SOURCE),
+    source_channels="|".join(xsleep_settings.ChannelSet.__args__),
+    strategy="|".join(map(re.escape, xsleep_settings.STRATEGIES)),
+    subjects=r"(-subjects-\d+)?",
+
+
+# Of the networks that are transferred. What the authors' were trained with is in their files, but
+# for the filter, which is that of the default settings.
+AUTHORS = SOURCE == xsleep_settings.AUTHORS
+SOURCE_DATABASES = () if AUTHORS else WORKFLOW.source
+SOURCE_PRESET = WORKFLOW.presets["released"] if AUTHORS else preset(WORKFLOW.source[0])
+SOURCE_FILTER = SOURCE_PRESET.network.raw_filter
+SOURCE_WINDOWS = {
+    database: WORKFLOW.sources[database].windows[0] for database in SOURCE_DATABASES
 }
+SOURCE_INDEXES = expand(INDEX, store=STORES[SOURCE_FILTER], database=SOURCE_DATABASES)
 
 
-rule transfer_table:
+def pretrained(wildcards):
+    """Input function: the network that a run goes on from."""
+    folder = PRETRAINED.format(source_channels=wildcards.source_channels)
+    if AUTHORS:
+        return f"{folder}/model.safetensors"
+    system = next(
+        first
+        for first, then in xsleep_settings.TRANSFERRED.values()
+        if then == SYSTEMS[wildcards.system]
+    )
+    return f"{folder}/{system}/seed-{wildcards.seed}/model.safetensors"
+
+
+def authors_weights(wildcards):
+    """Input function: the file of a released network; one that is missing is for the job to name."""
+    path = WORKFLOW.transfer.weights[wildcards.source_channels]
+    return path if path.exists() else []
+
+
+def transfers(network, strategy, subjects=None):
+    """The runs that finetune a network by a strategy, on so many training subjects of each fold or
+    on all: what they are, with their addresses and folders."""
+    system = xsleep_settings.TRANSFERRED[network][1]
+    found = []
+    for database, channels in product(WORKFLOW.target, WORKFLOW.transfer.channels):
+        run = dict(
+            network=network,
+            source_channels=channels.source,
+            strategy=strategy,
+            subjects=subjects,
+        )
+        few = f"-subjects-{subjects}" if subjects else ""
+        root = TRANSFER.format(**run | {"source": SOURCE, "subjects": few})
+        for seed, fold in product(WORKFLOW.seeds, folds_of(database)):
+            address = dict(
+                database=database,
+                window=WORKFLOW.sources[database].windows[0],
+                channels=channels.target,
+                system=system,
+                seed=seed,
+                fold=fold,
+            )
+            folder = f"{root}/{ADDRESS.format(**address)}"
+            found.append(dict(run, address=address, folder=folder))
+    return found
+
+
+def transferred(strategies, subjects):
+    """The runs of all networks by these strategies, on so many training subjects or on all."""
+    return [
+        run
+        for network in WORKFLOW.transfer.networks
+        for strategy in strategies
+        # What trains nothing needs no subjects.
+        for count in ([None] if strategy == "direct" else subjects)
+        for run in transfers(network, strategy, count)
+    ]
+
+
+# The authors' networks of the channels that are transferred.
+rule import_weights:
     input:
-        predictions=lambda wildcards: [
-            f"{run['folder']}/predictions.h5" for run in TRANSFER_RUNS[wildcards.table]
-        ],
-        runs=lambda wildcards: [
-            f"{run['folder']}/run.json" for run in TRANSFER_RUNS[wildcards.table]
-        ],
-        recordings=expand("results/{database}/recordings.csv", database=WORKFLOW.target),
+        authors_weights,
     output:
-        report(
-            "results/{table}.csv",
-            caption="../captions/{table}.rst",
-            category="Tables",
-            labels={"table": "{table}", "format": "CSV"},
-        ),
+        "results/pretraining/authors/{source_channels}/model.safetensors",
     log:
-        "logs/{table}.log",
-    wildcard_constraints:
-        table="|".join(TRANSFER_RUNS),
+        "logs/pretraining/authors/{source_channels}.log",
     conda:
         "../environment.yml"
     params:
-        source=SOURCE,
-        runs=lambda wildcards: TRANSFER_RUNS[wildcards.table],
-        targets=list(WORKFLOW.target),
-    message:
-        "{wildcards.table}"
-    script:
-        "../workflow_scripts/transfer_table.py"
-
-
-rule transfer_figure:
-    input:
-        "results/{table}.csv",
-    output:
-        svg=report(
-            "results/figures/{table}.svg",
-            caption="../captions/{table}.rst",
-            category="Figures",
-            labels=labels_of("{table}", case=False),
+        weights=lambda wildcards: str(
+            WORKFLOW.transfer.weights[wildcards.source_channels]
         ),
-        png="results/figures/{table}.png",
+    message:
+        "{wildcards.source_channels}: import {params.weights}"
+    script:
+        "../workflow_scripts/import_weights.py"
+
+
+# Where several databases are pretrained on, they are pooled.
+rule source_split:
+    input:
+        SOURCE_INDEXES,
+    output:
+        f"results/pretraining/{SOURCE}/split.csv",
     log:
-        "logs/figures/{table}.log",
-    wildcard_constraints:
-        table="|".join(TRANSFER_RUNS),
+        f"logs/pretraining/{SOURCE}/split.log",
     conda:
         "../environment.yml"
+    params:
+        windows=SOURCE_WINDOWS,
+        validation=WORKFLOW.transfer.validation,
+        seed=1,
     message:
-        "Figure: {wildcards.table}"
+        f"{SOURCE}: who trains and who validates"
     script:
-        "../workflow_scripts/transfer_figure.py"
+        "../workflow_scripts/source_split.py"
+
+
+rule pretrain:
+    input:
+        split=rules.source_split.output[0],
+        indexes=SOURCE_INDEXES,
+    output:
+        model=f"{PRETRAINED}/{{system}}/seed-{{seed}}/model.safetensors",
+        history=f"{PRETRAINED}/{{system}}/seed-{{seed}}/history.csv",
+        run=f"{PRETRAINED}/{{system}}/seed-{{seed}}/run.json",
+    log:
+        f"logs/training/{PRETRAINED}/{{system}}/seed-{{seed}}.log",
+    benchmark:
+        f"logs/benchmarks/training/{PRETRAINED}/{{system}}/seed-{{seed}}.tsv"
+    conda:
+        "../environment.yml"
+    threads: SOURCE_PRESET.resources.threads
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * SOURCE_PRESET.resources.mem_mb,
+        runtime=lambda wildcards, attempt: attempt * SOURCE_PRESET.resources.runtime,
+        gpu=SOURCE_PRESET.resources.gpu,
+    params:
+        windows=SOURCE_WINDOWS,
+        source=SOURCE,
+        run=lambda wildcards: {
+            "system": SYSTEMS[wildcards.system],
+            "network": SOURCE_PRESET.network.model_dump(mode="json"),
+            "training": SOURCE_PRESET.training_of(
+                SYSTEMS[wildcards.system]
+            ).model_dump(mode="json"),
+        },
+    message:
+        f"{SOURCE}, {{wildcards.source_channels}}: "
+        "pretrain {wildcards.system}, seed {wildcards.seed}"
+    script:
+        "../workflow_scripts/pretrain.py"
+
+
+rule finetune:
+    input:
+        pretrained=pretrained,
+        folds="results/{database}/folds.csv",
+        index=lambda wildcards: INDEX.format(
+            store=STORES[SOURCE_PRESET.network.raw_filter], database=wildcards.database
+        ),
+    output:
+        model=f"{TRANSFER}/{ADDRESS}/model.safetensors",
+        history=f"{TRANSFER}/{ADDRESS}/history.csv",
+        run=f"{TRANSFER}/{ADDRESS}/run.json",
+    log:
+        f"logs/training/{TRANSFER}/{ADDRESS}.log",
+    benchmark:
+        f"logs/benchmarks/training/{TRANSFER}/{ADDRESS}.tsv"
+    conda:
+        "../environment.yml"
+    threads: lambda wildcards: run_preset(wildcards).resources.threads
+    resources:
+        mem_mb=growing("mem_mb"),
+        runtime=growing("runtime"),
+        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
+    params:
+        run=lambda wildcards: {
+            "system": SYSTEMS[wildcards.system],
+            "subjects": (
+                int(wildcards.subjects.rpartition("-")[2])
+                if wildcards.subjects
+                else None
+            ),
+            "training": training_settings(wildcards, finetuning=True).model_dump(
+                mode="json"
+            ),
+        },
+    message:
+        "{wildcards.source} {wildcards.source_channels} to {wildcards.database} "
+        "{wildcards.channels}{wildcards.subjects}: finetune {wildcards.system} "
+        "({wildcards.strategy}), seed {wildcards.seed}, fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/finetune.py"

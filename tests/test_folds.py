@@ -8,7 +8,7 @@ import pytest
 from xsleep.databases import mass
 from xsleep.databases.sleep_edf import cassette_nights, placebo_nights
 from xsleep.errors import InputError
-from xsleep.folds import few, k_fold, published, published_count
+from xsleep.folds import count, few, k_fold, published
 from xsleep.settings import KFold
 
 SUBJECTS = {
@@ -27,7 +27,7 @@ def test_published_folds_are_the_authors(database, folds, reference):
     names = SUBJECTS[database]
     theirs = json.loads((reference / "published_splits.json").read_text())[database]
     ours = published(database, names)
-    assert len(ours) == published_count(database) == folds
+    assert len(ours) == count(database, "published") == folds
     for fold, split in zip(ours, theirs, strict=True):
         for role, key in (
             ("test", "test"),

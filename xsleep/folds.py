@@ -10,7 +10,9 @@ import csv
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from xsleep.errors import InputError
 from xsleep.settings import KFold
@@ -27,9 +29,11 @@ class Fold:
     training_subset: tuple[str, ...]
 
 
-def published_count(database: str) -> int:
-    """How many folds the authors published for this database."""
-    return len({row["fold"] for row in _published_rows(database)})
+def count(database: str, settings: KFold | Literal["published"]) -> int:
+    """How many folds a database has."""
+    if settings == "published":
+        return len({row["fold"] for row in _published_rows(database)})
+    return settings.folds
 
 
 def published_subjects(database: str) -> list[str]:
@@ -124,6 +128,7 @@ def few(subjects: Sequence[str], count: int, seed: int) -> set[str]:
     return set(random.Random(seed).sample(subjects, len(subjects))[:count])
 
 
+@cache
 def _published_rows(database: str) -> list[dict[str, str]]:
     with files("xsleep").joinpath("published_folds.csv").open() as file:
         return [row for row in csv.DictReader(file) if row["database"] == database]

@@ -14,10 +14,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from xsleep import folds as fold_tables
 from xsleep.databases import Entry, open_database
 from xsleep.databases.reading import as_clock
 from xsleep.errors import InputError
-from xsleep.folds import published_count
 from xsleep.published import size
 from xsleep.settings import KFold, Source, Window
 from xsleep.stages import STAGES
@@ -122,7 +122,7 @@ def table1(
         reasons = read_csv(path).set_index("recording")["skipped"]
         nights = [stored.night for stored in read_index(index).values()]
         used = [night for night in nights if not reasons[night.recording]]
-        count, kind = _folds(name, described.folds)
+        count = fold_tables.count(name, described.folds)
         for window in described.windows:
             stages = [night.stages[in_window(night, window)] for night in used]
             stages = np.concatenate([np.empty(0, int), *stages]).astype(int)
@@ -131,7 +131,7 @@ def table1(
             rows.append(
                 {"database": name, "window": window, "scoring": described.scoring}
                 | {channel: _taken(channel, used) for channel in CHANNELS}
-                | {"folds": count, "split": kind}
+                | {"folds": count, "split": _split(described.folds)}
                 | {"subjects": len({night.subject for night in used})}
                 | {"recordings": len(used), "skipped": len(nights) - len(used)}
                 | _per_stage(stages)
@@ -156,10 +156,10 @@ def _taken(channel: str, nights: Sequence[Night]) -> str:
     return "; ".join(f"{label} ({count})" for label, count in labels.most_common())
 
 
-def _folds(database: str, folds: KFold | Literal["published"]) -> tuple[int, str]:
+def _split(folds: KFold | Literal["published"]) -> str:
     if folds == "published":
-        return published_count(database), "published"
-    return folds.folds, "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
+        return folds
+    return "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

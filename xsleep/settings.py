@@ -633,7 +633,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]
     _existing(folder / "databases", zero_shot.database, "configuration: zero_shot.database")
     sources = {
-        name: _named(DatabaseSettings, folder / "databases", name, selection.database_settings)
+        name: database(name, selection.database_settings, folder)
         for name in dict.fromkeys([*selection.databases, zero_shot.database, *transferred])
     }
     _check_transfer(selection, sources)
@@ -661,6 +661,15 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         presets=presets,
         ablation=_ablation(selection, databases),
     )
+
+
+def database(name: str, changes: Mapping[str, Mapping[str, Any]], folder: Path) -> DatabaseSettings:
+    """A database, selected or not, with the changes that ``database_settings`` has for it.
+
+    Raises:
+        InputError: one line that names the wrong key or value.
+    """
+    return _named(DatabaseSettings, folder / "databases", name, changes)
 
 
 def _scratch(selection: _Selection) -> tuple[System, ...]:

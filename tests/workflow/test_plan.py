@@ -17,7 +17,7 @@ def test_plan_needs_no_data_and_starts_no_training(tmp_path):
         "databases": ["MASS", "SHHS"],
         "systems": ["ARNN+RNN", "FT-SeqSleepNet+"],
         "source": "MASS",
-        "target": "SHHS",
+        "target": ["SleepEDF-20", "SHHS"],
         "transfer": {"networks": ["SeqSleepNet+"]},
     }
     lines, text = plan(tmp_path, config=config)

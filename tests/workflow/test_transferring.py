@@ -184,10 +184,12 @@ def test_table2_has_a_row_of_a_network_that_was_transferred(finished, tmp_path):
     }
     status, text = snakemake(tmp_path, "results/table2.csv", config=changed)
     assert status == 0, text
-    found = [row for row in rows(tmp_path / "results/table2.csv") if row["source"] == "measured"]
-    assert [(row["database"], row["system"]) for row in found] == [
+    table = rows(tmp_path / "results/table2.csv")
+    assert [(row["database"], row["system"]) for row in table if row["source"] == "measured"] == [
         ("simulated-target", "FT-XSleepNet")
     ]
+    notes = {row["note"] for row in table if row["database"] == "SleepEDF-20"}
+    assert "not configured" in notes and not any("target" in note for note in notes)
     folder = tmp_path / "results/pretraining/simulated-source/EEG"
     assert json.loads((folder / "XSleepNet2/seed-1/run.json").read_text())["system"] == "XSleepNet2"
 
