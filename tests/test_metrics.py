@@ -3,7 +3,16 @@ import pytest
 import sklearn.metrics as sklearn
 
 from xsleep.errors import InputError
-from xsleep.metrics import CLASS_WISE, METRICS, class_wise, confusion, measure, of_confusion, pooled
+from xsleep.metrics import (
+    CLASS_WISE,
+    METRICS,
+    class_wise,
+    confusion,
+    measure,
+    of_confusion,
+    pooled,
+    probabilities,
+)
 from xsleep.store import Prediction
 
 # W, N1, N2, N3, REM: 4, 2, 6, 4, 4 epochs, of which 3, 1, 5, 4, 2 are right.
@@ -103,10 +112,8 @@ def test_pooled_joins_the_epochs_of_all_nights():
         ({"time-frequency": [3]}, None, 3),
     ],
 )
-def test_pooled_decides_by_the_joint_branch_the_only_one_or_the_named_one(
-    branches, branch, decided
-):
-    assert pooled([night([0], **branches)], branch)[1].tolist() == [decided]
+def test_what_decides_is_the_joint_branch_the_only_one_or_the_named_one(branches, branch, decided):
+    assert probabilities(night([0], **branches), branch).argmax(axis=1).tolist() == [decided]
 
 
 def nan_night():
@@ -116,17 +123,21 @@ def nan_night():
 
 
 @pytest.mark.parametrize(
-    ("nights", "branch", "names"),
+    ("refused", "branch", "names"),
     [
-        ([], None, "no recordings"),
-        ([nan_night()], None, "nan.* in epoch 1"),
-        ([night([0, -1], joint=[0, 0])], None, "true stage -1 in epoch 1"),
-        ([night([0], joint=[0])], "raw", "no branch raw, only joint"),
-        ([night([0], raw=[0], **{"time-frequency": [0]})], None, "none of them joint"),
-        ([night([0], joint=[0, 1])], None, r"shape \(2, 5\) for 1 epochs"),
+        (nan_night(), None, "nan.* in epoch 1"),
+        (night([0, -1], joint=[0, 0]), None, "true stage -1 in epoch 1"),
+        (night([0], joint=[0]), "raw", "no branch raw, only joint"),
+        (night([0], raw=[0], **{"time-frequency": [0]}), None, "none of them joint"),
+        (night([0], joint=[0, 1]), None, r"shape \(2, 5\) for 1 epochs"),
     ],
 )
-def test_pooled_refuses_bad_scores_in_one_line(nights, branch, names):
+def test_bad_scores_are_refused_in_one_line(refused, branch, names):
     with pytest.raises(InputError, match=names) as error:
-        pooled(nights, branch)
+        probabilities(refused, branch)
     assert "\n" not in str(error.value)
+
+
+def test_without_recordings_there_is_nothing_to_pool():
+    with pytest.raises(InputError, match="no recordings"):
+        pooled([])

@@ -25,36 +25,35 @@ CLASS_WISE = ("precision", "sensitivity", "specificity", "F1")
 """Of one stage, in percent; sensitivity is what others call recall."""
 
 
-def pooled(
-    predictions: Iterable[Prediction], branch: str | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted stages of all epochs of some test recordings.
-
-    Args:
-        branch: whose probabilities decide. By default ``joint``, and in a system with a single
-            view its only branch.
-
-    Returns:
-        true (n,) and predicted (n,), indices into ``STAGES``.
+def pooled(predictions: Iterable[Prediction]) -> tuple[np.ndarray, np.ndarray]:
+    """True (n,) and predicted (n,) stages of all epochs of some test recordings.
 
     Raises:
-        InputError: no recordings, a branch that is not there, an epoch without a true stage, or a
-            probability that is not finite.
+        InputError: no recordings, and as `probabilities`.
     """
     predictions = list(predictions)
     if not predictions:
         raise InputError("no recordings; delete the file and run the fold again")
     true = np.concatenate([p.stages for p in predictions]).astype(int)
-    return true, np.concatenate([decided(p, branch) for p in predictions])
+    return true, np.concatenate([decided(p) for p in predictions])
 
 
-def decided(prediction: Prediction, branch: str | None = None) -> np.ndarray:
-    """Predicted stages (n,) of one recording; arguments and errors as `pooled`."""
-    return probabilities(prediction, branch).argmax(axis=1)
+def decided(prediction: Prediction) -> np.ndarray:
+    """Predicted stages (n,) of one recording, indices into ``STAGES``; errors as `probabilities`."""
+    return probabilities(prediction).argmax(axis=1)
 
 
 def probabilities(prediction: Prediction, branch: str | None = None) -> np.ndarray:
-    """The probabilities (n, 5) that decide; arguments and errors as `pooled`."""
+    """The probabilities (n, 5) that decide the stages of one recording.
+
+    Args:
+        branch: whose they are. By default ``joint``, and in a system with a single view its only
+            branch.
+
+    Raises:
+        InputError: a branch that is not there, an epoch without a true stage, or a probability
+            that is not finite.
+    """
     name, branches = prediction.recording, prediction.probabilities
     if branch is None:
         branch = "joint" if "joint" in branches else next(iter(branches), "joint")
