@@ -39,7 +39,7 @@ def pooled(predictions: Iterable[Prediction]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decided(prediction: Prediction) -> np.ndarray:
-    """Predicted stages (n,) of one recording, indices into ``STAGES``; errors as `probabilities`."""
+    """Predicted stages (n,) of one recording, indices into ``STAGES``."""
     return probabilities(prediction).argmax(axis=1)
 
 
