@@ -13,9 +13,7 @@ def show_placement():
         source = settings.source
         if source.fetch is None and database not in SIMULATED:
             if line := placement(source.folder, list(ENTRIES[database].values())):
-                text = (
-                    f"{database}: {line} in {source.folder}{where_to_apply(database)}"
-                )
+                text = f"{database}: {line} in {source.folder}{source.where_to_apply}"
                 print(text, file=sys.stderr)
 
 

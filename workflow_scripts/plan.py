@@ -4,8 +4,8 @@ from rich.console import Console
 
 from xsleep import planning
 from xsleep.console import job
-from xsleep.pipeline import write_csv
 from xsleep.settings import Workflow
+from xsleep.store import write_csv
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -36,10 +36,9 @@ def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -
     try:
         fetch(source.folder, files, report, key=key_of(source))
     except InputError as error:
-        apply = f"; apply for access at {source.apply}" if source.apply else ""
         raise InputError(
             f"{error} (or set source.fetch.url to a mirror, or put the files into "
-            f"{source.folder}{apply})"
+            f"{source.folder}{source.where_to_apply})"
         ) from None
     if source.reader in dreams.COLLECTIONS:
         for file in files:
@@ -191,12 +190,4 @@ def make_folds(
         for subject in getattr(fold, role)
         for name in names[subject]
     ]
-    write_csv(out, lines)
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that have the same keys, whole."""
-    with store.whole(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    store.write_csv(out, lines)

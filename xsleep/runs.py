@@ -24,7 +24,6 @@ from xsleep import folds as fold_tables
 from xsleep import store
 from xsleep.databases import open_database
 from xsleep.errors import InputError
-from xsleep.pipeline import write_csv
 from xsleep.sequences import Part, amplitude_scale, bridging
 from xsleep.settings import (
     BLOCKS,
@@ -79,7 +78,7 @@ def make_source_split(
         for name, night in nights
         if (name, night.subject) in who
     ]
-    write_csv(out, lines)
+    store.write_csv(out, lines)
 
 
 def load_parts(
@@ -403,7 +402,7 @@ def zero_shot(
     address = {"database": database, "window": window, "channels": "-".join(channels)}
     counts = {"recordings": len(used), "skipped": len(files) - len(used)}
     table = tables.confusion_table(store.read_predictions(predictions_out))
-    write_csv(table_out, [address | {"system": system} | counts | row for row in table])
+    store.write_csv(table_out, [address | {"system": system} | counts | row for row in table])
 
 
 def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:

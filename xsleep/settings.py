@@ -441,6 +441,11 @@ class Source(Settings):
                 ) from error
         return self
 
+    @property
+    def where_to_apply(self) -> str:
+        """The end of a line about files that are missing."""
+        return f"; apply for access at {self.apply}" if self.apply else ""
+
 
 class DatabaseSettings(Settings):
     """One database.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -22,7 +21,7 @@ from xsleep.models import Network
 from xsleep.sequences import Part, TrainingSequences, normalisation
 from xsleep.settings import BLOCKS, TrainingSettings
 from xsleep.step import Graphed, Step
-from xsleep.store import whole
+from xsleep.store import whole, write_csv
 
 CHECKPOINT = "checkpoint.pt"
 """In the run's folder while it trains: all that is needed to go on after an evaluation. Whoever
@@ -182,7 +181,7 @@ def train(
         network.load_state_dict(state.best_weights)
     if parallel.rank() == 0:
         checkpoints.save(folder / "model.safetensors", network, system, channels)
-        _write_history(folder / "history.csv", state.history)
+        write_csv(folder / "history.csv", state.history)
     best = max(
         (line for line in state.history if line["step"] or not total),
         key=lambda line: (line[f"{network.branches[-1]} validation accuracy"], line["step"]),
@@ -231,13 +230,6 @@ def _line(
         line[f"{branch} G"] = blend.generalisation[branch] if blend.generalisation else None
         line[f"{branch} O"] = blend.overfitting[branch] if blend.overfitting else None
     return line | {"learning rate": learning_rate, "seconds": round(state.seconds, 1)}
-
-
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    with whole(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, history[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def _fingerprint(
