@@ -10,9 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from xsleep import folds as fold_tables
 from xsleep.databases import Entry, open_database
@@ -22,6 +20,7 @@ from xsleep.published import size
 from xsleep.settings import KFold, Source, Window
 from xsleep.stages import STAGES
 from xsleep.store import Night, read_index, whole
+from xsleep.views import view
 from xsleep.windows import DAY_SECONDS, in_window, unusable
 
 CHANNELS = ("EEG", "EOG", "EMG")
@@ -176,13 +175,13 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 def summary(table: pd.DataFrame, console: Console) -> None:
     """Print how many recordings each database has, and name those that are skipped."""
     numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
-    view = _view("Recordings", ("database",), numbers)
+    shown = view("Recordings", ("database",), numbers)
     for database, rows in table.groupby("database", sort=False):
         hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
         skipped = int((rows["skipped"] != "").sum())
         counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
-        view.add_row(database, *(f"{count:,}" for count in counts))
-    console.print(view)
+        shown.add_row(database, *(f"{count:,}" for count in counts))
+    console.print(shown)
     for database, rows in table[table["skipped"] != ""].groupby("database", sort=False):
         for _, row in rows.head(NAMED).iterrows():
             line = f"{database} {row['recording']}: {row['skipped']}"
@@ -195,28 +194,13 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 def summary1(table: pd.DataFrame, console: Console) -> None:
     """Print Table 1 in at least 80 columns, without the stages; what is published beneath."""
     sizes = ("subjects", "recordings", "skipped", "epochs")
-    view = _view("Table 1", ("database", "window"), sizes)
+    shown = view("Table 1", ("database", "window"), sizes)
     for _, row in table.iterrows():
-        view.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
+        shown.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
         published = [_thousands(row.get(f"published {name}", "")) for name in sizes]
         if any(published):
-            view.add_row("", "published", *published, style="dim")
-    console.print(view)
-
-
-def _view(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    view = Table(
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for heading in names:
-        view.add_column(heading, no_wrap=True)
-    for heading in numbers:
-        view.add_column(heading, justify="right", no_wrap=True)
-    return view
+            shown.add_row("", "published", *published, style="dim")
+    console.print(shown)
 
 
 def _thousands(number: str) -> str:

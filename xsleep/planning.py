@@ -17,16 +17,16 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from statistics import mean, median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from rich.console import Console
 
 from xsleep import folds as fold_tables
 from xsleep import published, store
 from xsleep.errors import InputError
 from xsleep.settings import AUTHORS, DatabaseSettings, NetworkSettings, Preset, Workflow
+from xsleep.views import view
 from xsleep.windows import in_window
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 NOT_MEASURED = "not measured"
 
@@ -390,23 +390,15 @@ def total(lines: Sequence[Mapping[str, Any]], **names: str) -> dict[str, Any]:
 
 def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print the plan by stage and database, and its total; where its times are from beneath."""
-    from rich import box
-    from rich.table import Table
-
-    look = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
-    view = Table(title="Plan", title_justify="left", **look)
-    for name in ("stage", "database"):
-        view.add_column(name, no_wrap=True)
     numbers = ("runs", "jobs", "PFLOP", "cpu hours", "gpu hours", "disk GB")
-    for name in numbers:
-        view.add_column(name, justify="right", no_wrap=True)
+    shown = view("Plan", ("stage", "database"), numbers)
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for line in lines:
         groups.setdefault((line["stage"], line["database"]), []).append(line)
     sums = [total(group, stage=key[0], database=key[1]) for key, group in groups.items()]
     for line in (*sums, total(lines, stage="total")):
-        view.add_row(line["stage"], line["database"], *(_shown(line[name]) for name in numbers))
-    console.print(view)
+        shown.add_row(line["stage"], line["database"], *(_shown(line[name]) for name in numbers))
+    console.print(shown)
     # Without the factor, which differs from line to line.
     times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
     for source in dict.fromkeys(times):

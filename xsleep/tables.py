@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from xsleep import published, statistics
 from xsleep.errors import InputError
@@ -19,12 +17,15 @@ from xsleep.outcomes import Cell, Outcome, gather
 from xsleep.published import CHANNELS, OURS, WINDOWS, paper_order
 from xsleep.stages import STAGES
 from xsleep.store import Prediction, whole
+from xsleep.views import view
 
 NAMES = ("database", "window", "system", "source")
 COUNTS = ("subjects", "recordings", "skipped", "epochs", "folds", "seeds")
 MEASURED, FROM, TO, SPREAD = "measured", "95 % from", "95 % to", "deviation over seeds"
 PUBLISHED, DIFFERENCE = "published", "difference"
 QUOTED, NOT_RUN = "quoted", "not run"
+
+HEADINGS = dict(zip(METRICS, ("acc.", "kappa", "MF1", "sens.", "spec."), strict=True))
 
 _DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
@@ -288,26 +289,17 @@ def summary(table: pd.DataFrame, console: Console) -> None:
     """
     table = shown_together(table)
     for (database, window), block in table.groupby(["database", "window"], sort=False):
-        view = Table(
-            title=f"{database}, {window} (percent; kappa a fraction)",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-        )
-        for heading in ("system", "channels", "source"):
-            view.add_column(heading, no_wrap=True)
-        for heading in ("acc.", "kappa", "MF1", "sens.", "spec."):
-            view.add_column(heading, justify="right", no_wrap=True)
+        title = f"{database}, {window} (percent; kappa a fraction)"
+        shown = view(title, ("system", "channels", "source"), tuple(HEADINGS.values()))
         sentences: dict[str, list[str]] = defaultdict(list)
         for system, rows in block.groupby("system", sort=False):
             for channels, source, row in _lines(rows):
                 values = [number(row[f"{channels} {metric}"], metric) for metric in METRICS]
                 style = None if source == MEASURED else "dim"
-                view.add_row(system, channels, source, *values, style=style)
+                shown.add_row(system, channels, source, *values, style=style)
                 if source == MEASURED:
                     sentences[stands_on(row)].append(f"{system} {channels}")
-        console.print(view)
+        console.print(shown)
         for sentence, who in sentences.items():
             console.print(sentence if len(sentences) == 1 else f"{', '.join(who)}: {sentence}")
         console.print()

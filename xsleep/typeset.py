@@ -15,6 +15,7 @@ from xsleep.statistics import RESAMPLES
 from xsleep.tables import (
     DIFFERENCE,
     FROM,
+    HEADINGS,
     MEASURED,
     NOT_RUN,
     PUBLISHED,
@@ -36,7 +37,6 @@ EXPLAINED = (
     f"{DAGGER} transfer learning: pretrained on another database, and finetuned.",
 )
 SPAN = "95 % interval"
-HEADINGS = dict(zip(METRICS, ("acc.", "kappa", "MF1", "sens.", "spec."), strict=True))
 
 
 @dataclass(frozen=True)

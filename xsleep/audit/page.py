@@ -24,7 +24,7 @@ from xsleep.audit.checks import (
 )
 from xsleep.audit.evidence import Evidence
 from xsleep.metrics import METRICS
-from xsleep.tables import number
+from xsleep.tables import HEADINGS, number
 
 TITLE = "Audit of Table 2"
 MARKS = {PASSED: "✓", FAILED: "✗", NOT_APPLICABLE: "–"}
@@ -137,7 +137,7 @@ def _tables(cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for (database, window), block in (
         pd.DataFrame(list(cells)).groupby(["database", "window"], sort=False) if cells else ()
     ):
-        names = "".join(f'<th scope="col">{typeset.HEADINGS[metric]}</th>' for metric in METRICS)
+        names = "".join(f'<th scope="col">{HEADINGS[metric]}</th>' for metric in METRICS)
         yield (
             f'<h3>{escape(database)}, {escape(window)}</h3>\n<table class="cells">'
             f"<thead><tr><th>system</th><th>channels</th><th></th>{names}</tr></thead>\n<tbody>"
