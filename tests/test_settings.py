@@ -20,6 +20,10 @@ def test_every_shipped_database_and_its_preset_load(database):
     assert workflow.databases[database].preset in workflow.presets
 
 
+def test_presets_come_in_one_order_as_jobs_run_again_where_a_parameter_differs():
+    assert [*load(BASE, CONFIG).presets] == ["paper", "released", "embedded"]
+
+
 def test_the_released_preset_is_what_the_published_numbers_came_from():
     preset = load(BASE | {"databases": ["SleepEDF-20"]}, CONFIG).presets["released"]
     training = preset.training_of("XSleepNet2")

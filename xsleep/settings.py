@@ -643,9 +643,10 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     }
     _check_transfer(selection, sources)
     databases = {name: sources[name] for name in selection.databases}
+    # In one order, as jobs run again where a parameter of theirs is another.
+    used = dict.fromkeys(["paper", "released", *(source.preset for source in sources.values())])
     presets = {
-        name: _named(Preset, folder / "presets", name, selection.preset_settings)
-        for name in {"paper", "released", *(database.preset for database in sources.values())}
+        name: _named(Preset, folder / "presets", name, selection.preset_settings) for name in used
     }
     for group, given, kind in (
         ("database_settings", selection.database_settings, "databases"),
