@@ -15,6 +15,7 @@ with job(snakemake.log[0]) as report:
     stored = read_index(snakemake.input.index)
     for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):
         stem = Path(svg).with_suffix("")
-        night = hypnogram.pick(runs, outcomes[0], stem.name)
+        seed, night = hypnogram.pick(runs, outcomes[0], stem.name)
         which = f", {stem.name} night" if stem.name in hypnogram.PICKS else ""
-        hypnogram.draw(night, stored[night.recording].night, stem, f"{params.title}{which}")
+        title = f"{params.title}, seed {seed}{which}"
+        hypnogram.draw(night, stored[night.recording].night, stem, title)

@@ -177,7 +177,7 @@ def addresses(facts: Facts) -> list[str]:
         where = f" ({known.address})" if known.address else ""
         access = known.access or "Access is not known."
         licence = known.licence or "**open**"
-        lines.append(f"{name}: {known.title}{where}. {access} Licence: {licence}.")
+        lines.append(f"{name}: {known.title}{where}. {access} Licence: {licence.rstrip('.')}.")
         lines += [f"{name}: cite {text}, {address}" for address, text in known.cited.items()]
     return [*lines, "Every file by name and SHA-256: `results/ro-crate-metadata.json`."]
 

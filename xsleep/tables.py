@@ -311,7 +311,7 @@ def _block(channels: str, values: Mapping[str, float]) -> dict[str, float]:
 
 def number(value: float, column: str) -> str:
     """A value as it is shown: percents with one decimal, kappa with three, NaN as nothing."""
-    return "" if pd.isna(value) else f"{value:.{_DECIMALS[_metric(column)]}f}"
+    return "" if pd.isna(value) else f"{value:z.{_DECIMALS[_metric(column)]}f}"
 
 
 def _metric(column: str) -> str:

@@ -31,7 +31,8 @@ EXPLAINED = (
     "Accuracy, MF1, mean sensitivity and mean specificity in percent, kappa a fraction, of the "
     "pooled epochs of all test folds; with several seeds the mean over them.",
     f"95 % interval: percentiles of {RESAMPLES:,} resamples of the subjects, with the networks as "
-    "they were trained. difference: measured less published.",
+    "they were trained. deviation over seeds: of the metric of each seed, which the interval does "
+    "not have in it. difference: measured less published.",
     "published: XSleepNet, Phan et al., IEEE TPAMI 2022. quoted: earlier work, as quoted there; "
     "it is not run here. In brackets the references of that paper.",
     f"{DAGGER} transfer learning: pretrained on another database, and finetuned.",

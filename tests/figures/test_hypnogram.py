@@ -89,14 +89,23 @@ def study(tmp_path):
     ("night", "recording"), [("best", "b1"), ("median", "a1"), ("worst", "d1"), ("a1", "a1")]
 )
 def test_a_night_is_picked_by_accuracy_or_by_its_name(study, night, recording):
-    assert hypnogram.pick(study.cells, study.outcomes()[0], night).recording == recording
+    seed, scored = hypnogram.pick(study.cells, study.outcomes()[0], night)
+    assert (seed, scored.recording) == (0, recording)
 
 
 def test_a_single_night_is_best_median_and_worst(tmp_path):
     study = Study(tmp_path)
     study.run("a1")
     for night in hypnogram.PICKS:
-        assert hypnogram.pick(study.cells, study.outcomes()[0], night).recording == "a1"
+        assert hypnogram.pick(study.cells, study.outcomes()[0], night)[1].recording == "a1"
+
+
+def test_of_several_seeds_the_first_that_is_used_is_drawn_and_told(study):
+    for fold, name in enumerate(("b1", "a1", "d1"), start=1):
+        study.run(name, seed=1, fold=fold)
+    assert hypnogram.pick(study.cells, study.outcomes()[0], "worst")[0] == 0
+    study.cells[0].predictions.write_text("not HDF5")
+    assert hypnogram.pick(study.cells, study.outcomes()[0], "b1")[0] == 1
 
 
 def test_a_night_that_was_not_tested_is_one_line_that_names_some_that_were(study):

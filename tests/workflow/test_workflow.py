@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from xsleep.models.released import variables
 from xsleep.runs import PACKAGES
 from xsleep.settings import DIFFERENCES
 from xsleep.stages import STAGES
-from xsleep.store import read_night, read_predictions, read_signals
+from xsleep.store import read_night, read_predictions, read_signals, write_predictions
 
 SYSTEMS = ["XSleepNet2", "Naive Fusion"]
 TINY = {
@@ -226,6 +227,45 @@ def test_scores_that_cannot_be_used_are_a_gap_that_is_printed_and_the_table_is_m
         rows = [row for row in csv.DictReader(file) if row["source"] == "measured"]
     assert [row["folds"] for row in rows] == ["2", "1"]
     assert [scores in row["note"] for row in rows] == [False, True]
+
+
+def test_of_several_seeds_the_mean_and_the_deviation_are_shown_and_a_night_says_whose_it_is(
+    finished, tmp_path
+):
+    """A second seed that is always right, made of the first's files in place of training it."""
+    for folder in ("data", "results"):
+        shutil.copytree(finished[0] / folder, tmp_path / folder)
+    for first in tmp_path.glob("results/**/seed-1"):
+        shutil.copytree(first, first.with_name("seed-2"))
+    for path in tmp_path.glob("results/**/seed-2/*/predictions.h5"):
+        nights = [
+            replace(
+                night, probabilities=dict.fromkeys(night.probabilities, np.eye(5)[night.stages])
+            )
+            for night in read_predictions(path)
+        ]
+        write_predictions(path, nights)
+    night = "results/figures/hypnograms/simulated/in-bed/EEG/XSleepNet2/best.svg"
+    targets = ("results/table2.csv", night, "--rerun-triggers", "mtime")
+    status, text = snakemake(tmp_path, *targets, config=TINY | {"seeds": [1, 2]})
+    assert status == 0, text
+    assert ": train " not in text and "2 folds, 2 seeds" in text
+    before, after = (
+        {
+            (row["system"], row["source"]): row
+            for row in rows(folder / "results/table2.csv")
+            if row["database"] == "simulated"
+        }
+        for folder in (finished[0], tmp_path)
+    )
+    for system in SYSTEMS:
+        one, both = before[system, "measured"], after[system, "measured"]
+        assert (both["seeds"], both["epochs"]) == ("2", one["epochs"])
+        apart = 100 - float(one["EEG accuracy"])
+        deviation = float(after[system, "deviation over seeds"]["EEG accuracy"])
+        assert float(both["EEG accuracy"]) == pytest.approx(100 - apart / 2, abs=0.11)
+        assert deviation == pytest.approx(apart / 2**0.5, abs=0.11)
+    assert "XSleepNet2, seed 1, best night" in (tmp_path / night).read_text()
 
 
 def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finished):

@@ -25,12 +25,15 @@ LONG = 2 * 3600
 """Seconds from which the axis is in hours."""
 
 
-def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> Prediction:
+def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> tuple[int, Prediction]:
     """The scores of a recording: the one of this name, or one of ``PICKS``.
 
     Args:
-        cells: the runs of one system on one channel set; with several seeds the first is drawn.
+        cells: the runs of one system on one channel set.
         outcome: what they did.
+
+    Returns:
+        The seed, with several the first that is used, and what its network scored.
 
     Raises:
         InputError: not among the recordings that were tested, or none was.
@@ -54,7 +57,8 @@ def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> Prediction:
         )
     fold = counts.index.get_level_values("fold")[place]
     path = next(cell.predictions for cell in cells if (cell.seed, cell.fold) == (seed, fold))
-    return next(one for one in read_predictions(path) if one.recording == recordings[place])
+    scored = (one for one in read_predictions(path) if one.recording == recordings[place])
+    return seed, next(scored)
 
 
 def draw(night: Prediction, stored: Night, stem: str | Path, title: str) -> None:
