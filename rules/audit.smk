@@ -18,6 +18,7 @@ AGAIN_FOLDERS = [RUN.format(root=RETRAINED, **run) for run in AGAIN]
 CONFIGURED = {
     database: {
         slug: {
+            "system": system,
             "network": preset(database).network.model_dump(mode="json"),
             "training": preset(database).training_of(system).model_dump(mode="json"),
         }
@@ -26,13 +27,30 @@ CONFIGURED = {
     }
     | {
         f"FT-{network}": {
+            "source": SOURCE,
+            "system": finetuned,
+            "strategy": "all",
+            # that of the authors' is in their files
+            **({} if AUTHORS else {"network": pretraining(first)["network"]}),
             "training": preset(database)
             .training_of(finetuned, finetuning=True)
-            .model_dump(mode="json")
+            .model_dump(mode="json"),
         }
-        for network, (_, finetuned) in xsleep_settings.TRANSFERRED.items()
+        for network, (first, finetuned) in xsleep_settings.TRANSFERRED.items()
     }
     for database in WORKFLOW.databases
+}
+# The same of the networks that runs go on from, by the folder of each. The authors' come without a
+# record of their training.
+PRETRAININGS = {
+    os.path.dirname(model): {
+        "source": SOURCE,
+        "channels": run["source_channels"],
+        "seed": run["address"]["seed"],
+        **pretraining(xsleep_settings.TRANSFERRED[run["network"]][0]),
+    }
+    for run, model in zip(FINETUNED_RUNS, PRETRAINED_MODELS)
+    if not AUTHORS
 }
 AUDIT = ["results/audit/index.html", "results/audit/audit.json"]
 AUDIT_RESOURCES = [preset(database).resources for database in WORKFLOW.databases]
@@ -43,6 +61,11 @@ AUDIT_RESOURCES = [preset(database).resources for database in WORKFLOW.databases
 rule audit:
     input:
         table2="results/table2.csv",
+        # those of Table 2 are made by then
+        sources=expand(
+            "results/{database}/recordings.csv",
+            database=SOURCE_DATABASES if PRETRAININGS else [],
+        ),
         retrained=[f"{folder}/predictions.h5" for folder in AGAIN_FOLDERS],
     output:
         html=report(
@@ -80,6 +103,13 @@ rule audit:
             )
             for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS)
         ],
+        pretrained=[None] * len(SCRATCH_RUNS) + PRETRAINED_MODELS,
+        pretrainings=PRETRAININGS,
+        split=rules.source_split.output[0],
+        sources={
+            database: (index, SOURCE_WINDOWS[database])
+            for database, index in zip(SOURCE_DATABASES, SOURCE_INDEXES)
+        },
         again=[TABLE2_RUNS.index(run) for run in AGAIN],
         systems=TABLE2_SYSTEMS,
         configured=CONFIGURED,

@@ -1,14 +1,10 @@
-from types import SimpleNamespace
-
 from snakemake.common import __version__ as snakemake_version
 
 # What `all` makes, and the runs of Table 2, as people have to tell of them: with the networks that
 # these go on from, and the databases those were pretrained on.
-PRETRAINED_MODELS = sorted(
-    {pretrained(SimpleNamespace(**run, **run["address"])) for run in FINETUNED_RUNS}
-)
+WENT_ON_FROM = sorted(set(PRETRAINED_MODELS))
 RUN_FOLDERS = TABLE2_FOLDERS + (
-    [] if AUTHORS else [os.path.dirname(model) for model in PRETRAINED_MODELS]
+    [] if AUTHORS else [os.path.dirname(model) for model in WENT_ON_FROM]
 )
 READ = dict(zip(WORKFLOW.databases, INDEXES))
 if FINETUNED_RUNS:
@@ -63,7 +59,7 @@ rule ro_crate:
         ],
         runs=[f"{folder}/run.json" for folder in RUN_FOLDERS],
         models=[
-            *PRETRAINED_MODELS,
+            *WENT_ON_FROM,
             *[f"{folder}/history.csv" for folder in RUN_FOLDERS],
             *[
                 f"{folder}/{file}"

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 # The addresses of the runs of Table 2, from scratch and finetuned as a whole, and their folders.
 SCRATCH_RUNS = [run for database in WORKFLOW.databases for run in runs(database)]
 FINETUNED_RUNS = [
@@ -7,6 +9,10 @@ FINETUNED_RUNS = [
     for run in transfers(network.removeprefix("FT-"), "all")
     if run["address"]["database"] in WORKFLOW.databases
     if run["address"]["channels"] == run["source_channels"]
+]
+# The network that each finetuned run goes on from.
+PRETRAINED_MODELS = [
+    pretrained(SimpleNamespace(**run, **run["address"])) for run in FINETUNED_RUNS
 ]
 TABLE2_FOLDERS = [
     *map(run_path, SCRATCH_RUNS),

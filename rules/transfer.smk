@@ -40,6 +40,15 @@ def pretrained(wildcards):
     return f"{folder}/{system}/seed-{wildcards.seed}/model.safetensors"
 
 
+def pretraining(system):
+    """What a network is pretrained with."""
+    return {
+        "system": system,
+        "network": SOURCE_PRESET.network.model_dump(mode="json"),
+        "training": SOURCE_PRESET.training_of(system).model_dump(mode="json"),
+    }
+
+
 def authors_weights(wildcards):
     """Input function: the file of a released network; one that is missing is for the job to name."""
     path = WORKFLOW.transfer.weights[wildcards.source_channels]
@@ -148,13 +157,7 @@ rule pretrain:
     params:
         windows=SOURCE_WINDOWS,
         source=SOURCE,
-        run=lambda wildcards: {
-            "system": SYSTEMS[wildcards.system],
-            "network": SOURCE_PRESET.network.model_dump(mode="json"),
-            "training": SOURCE_PRESET.training_of(
-                SYSTEMS[wildcards.system]
-            ).model_dump(mode="json"),
-        },
+        run=lambda wildcards: pretraining(SYSTEMS[wildcards.system]),
     message:
         f"{SOURCE}, {{wildcards.source_channels}}: "
         "pretrain {wildcards.system}, seed {wildcards.seed}"

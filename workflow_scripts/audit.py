@@ -2,7 +2,7 @@ from pathlib import Path
 
 from xsleep import device
 from xsleep.audit import checks, page
-from xsleep.audit.evidence import Evidence, Run
+from xsleep.audit.evidence import Evidence, Pretraining, Run
 from xsleep.console import job
 from xsleep.outcomes import cells
 from xsleep.store import whole
@@ -12,11 +12,17 @@ with job(snakemake.log[0]) as report:
     params = snakemake.params
     predictions = [f"{folder}/predictions.h5" for folder in params.folders]
     runs = [
-        Run(cell, Path(index), params.configured[address["database"]][address["system"]])
-        for cell, index, address in zip(
+        Run(
+            cell,
+            Path(index),
+            address | params.configured[address["database"]][address["system"]],
+            pretrained and Path(pretrained),
+        )
+        for cell, index, address, pretrained in zip(
             cells(params.runs, predictions, params.systems),
             params.indexes,
             params.runs,
+            params.pretrained,
             strict=True,
         )
     ]
@@ -24,14 +30,21 @@ with job(snakemake.log[0]) as report:
         (runs[place], runs[place].at(path))
         for place, path in zip(params.again, snakemake.input.retrained, strict=True)
     ]
+    sources = {name: (Path(index), window) for name, (index, window) in params.sources.items()}
+    pretrainings = [
+        Pretraining(Path(folder), settings, Path(params.split), sources)
+        for folder, settings in params.pretrainings.items()
+    ]
     evidence = Evidence(
         runs,
-        *(
-            {database: Path(f"results/{database}/{name}.csv") for database in params.databases}
-            for name in ("recordings", "folds")
-        ),
+        {
+            database: Path(f"results/{database}/recordings.csv")
+            for database in [*params.databases, *params.sources]
+        },
+        {database: Path(f"results/{database}/folds.csv") for database in params.databases},
         Path(snakemake.input.table2),
         next(iter(again), None),
+        pretrainings,
     )
     verdicts = checks.verdicts(evidence, report)
     content = page.content(verdicts, checks.cells(evidence.table2), evidence)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tests.conftest import edf_signal, noise, write_night
 from xsleep import inventory, pipeline, runs, store, tables
-from xsleep.audit.evidence import Evidence, Run
+from xsleep.audit.evidence import Evidence, Pretraining, Run
 from xsleep.outcomes import Cell, gather
 from xsleep.settings import KFold, NetworkSettings, Source, TrainingSettings
 
 SYSTEMS = ("ARNN+RNN", "FCNN+RNN")
+FINETUNED = "FT-SeqSleepNet+"
 NETWORK = NetworkSettings(
     filters=[4, 4],
     kernel=5,
@@ -31,6 +32,11 @@ NIGHTS = [f"SC40{n}1E0" for n in range(4)]
 INDEX, FOLDS, RECORDINGS = (
     Path(path) for path in ("index.h5", "results/X/folds.csv", "results/X/recordings.csv")
 )
+SOURCE_NIGHTS = ["SC4101E0", "SC4111E0"]
+SOURCE_INDEX, SOURCE_RECORDINGS, SPLIT, PRETRAINED = (
+    Path(path)
+    for path in ("source.h5", "results/Y/recordings.csv", "results/split.csv", "results/pretrained")
+)
 TABLE2 = Path("results/table2.csv")
 AGAIN = "results/audit/retrained"
 COMMIT = 40 * "a"
@@ -38,19 +44,11 @@ COMMIT = 40 * "a"
 
 def make() -> None:
     """Make it in the working folder."""
-    source = Source(reader="sleep-edf-20", folder=Path("nights"), labels={"EEG": ("EEG Fpz-Cz",)})
-    for number, name in enumerate(NIGHTS):
-        start = datetime.time(22, number)
-        write_night(source.folder, name, signals=[_eeg(number)], start=start)
-    pipeline.prepare(
-        *(source, ("EEG",), "band-pass", NIGHTS),
-        *(Path("epochs"), Path("spectrograms"), INDEX, lambda line: None),
-    )
-    nights = [stored.night for stored in store.read_index(INDEX).values()]
-    inventory_of = inventory.recordings("X", source, ["whole-night"], nights)
-    RECORDINGS.parent.mkdir(parents=True)
-    inventory.write_csv(inventory_of, RECORDINGS)
+    _prepare("X", Path("nights"), NIGHTS, INDEX, RECORDINGS)
     pipeline.make_folds("X", KFold(folds=2, validation=1, training_subset=1), RECORDINGS, FOLDS)
+    _prepare("Y", Path("source"), SOURCE_NIGHTS, SOURCE_INDEX, SOURCE_RECORDINGS)
+    runs.make_source_split({"Y": (SOURCE_INDEX, "whole-night")}, 1, 1, SPLIT)
+    _pretrain()
     for run in evidence().runs:
         _train_and_score(run)
     _train_and_score(evidence().retrained[1])
@@ -58,13 +56,42 @@ def make() -> None:
     tables.write_csv(tables.table2(outcomes), TABLE2)
 
 
+def _prepare(database: str, folder: Path, names: list[str], index: Path, recordings: Path) -> None:
+    source = Source(reader="sleep-edf-20", folder=folder, labels={"EEG": ("EEG Fpz-Cz",)})
+    for name in names:
+        number = int(name[3:5])
+        start = datetime.time(22, number)
+        write_night(source.folder, name, signals=[_eeg(number)], start=start)
+    pipeline.prepare(
+        *(source, ("EEG",), "band-pass", names),
+        *(Path("epochs"), Path("spectrograms"), index, lambda line: None),
+    )
+    nights = [stored.night for stored in store.read_index(index).values()]
+    recordings.parent.mkdir(parents=True)
+    inventory.write_csv(inventory.recordings(database, source, ["whole-night"], nights), recordings)
+
+
+def _pretrain() -> None:
+    (pretraining,) = evidence().pretrainings
+    address = {key: pretraining.settings[key] for key in ("source", "channels", "system", "seed")}
+    runs.pretrain_run(
+        *(address, NETWORK, TRAINING, SPLIT, {"Y": "whole-night"}, {"Y": SOURCE_INDEX}),
+        *(PRETRAINED, 1, lambda line: None),
+    )
+
+
 def _eeg(seed: int):
     return edf_signal("EEG Fpz-Cz", 1200, values=(seed + 1) * noise(1200, 100, seed))
 
 
 def _train_and_score(run: Run) -> None:
-    address = {k: v for k, v in vars(run.cell).items() if k != "predictions"}
-    runs.train_run(address, NETWORK, TRAINING, FOLDS, INDEX, run.folder, 1, lambda line: None)
+    settings = {**run.settings}
+    address = {k: v for k, v in settings.items() if k not in ("network", "training", "strategy")}
+    given = FOLDS, INDEX, run.folder, 1, lambda line: None
+    if run.pretrained:
+        runs.finetune_run(address, "all", None, TRAINING, run.pretrained, *given)
+    else:
+        runs.train_run(address, NETWORK, TRAINING, *given)
     runs.score_run(
         run.folder / "model.safetensors",
         *(FOLDS, run.cell.fold, INDEX, run.cell.window),
@@ -74,23 +101,37 @@ def _train_and_score(run: Run) -> None:
 
 def evidence() -> Evidence:
     """What an audit in the working folder looks at."""
-    settings = {
+    configured = {
         "network": NETWORK.model_dump(mode="json"),
         "training": TRAINING.model_dump(mode="json"),
     }
-    found = [
-        Run(
-            Cell(
-                "X", "whole-night", "EEG", system, 1, fold, folder(system, fold) / "predictions.h5"
-            ),
-            INDEX,
-            settings,
-        )
-        for system in SYSTEMS
-        for fold in (1, 2)
-    ]
-    again = found[0].at(Path(AGAIN, "predictions.h5"))
-    return Evidence(found, {"X": RECORDINGS}, {"X": FOLDS}, TABLE2, (found[0], again))
+    transferred = {"source": "Y", "source_channels": "EEG", "system": "SeqSleepNet+"}
+    found = []
+    for system in (*SYSTEMS, FINETUNED):
+        for fold in (1, 2):
+            address = dict(
+                database="X", window="whole-night", channels="EEG", system=system, seed=1, fold=fold
+            )
+            settings, pretrained = address | configured, None
+            if system == FINETUNED:
+                settings |= transferred | {"strategy": "all"}
+                pretrained = PRETRAINED / "model.safetensors"
+            cell = Cell(**address, predictions=folder(system, fold) / "predictions.h5")
+            found.append(Run(cell, INDEX, settings, pretrained))
+    pretraining = Pretraining(
+        PRETRAINED,
+        {"source": "Y", "channels": "EEG", "system": "SeqSleepNet+", "seed": 1} | configured,
+        SPLIT,
+        {"Y": (SOURCE_INDEX, "whole-night")},
+    )
+    return Evidence(
+        found,
+        {"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
+        {"X": FOLDS},
+        TABLE2,
+        (found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
+        [pretraining],
+    )
 
 
 def folder(system="ARNN+RNN", fold=2) -> Path:

@@ -11,7 +11,19 @@ import pytest
 import torch
 
 from tests.audit import finished
-from tests.audit.finished import AGAIN, FOLDS, INDEX, RECORDINGS, TABLE2, edit_json, folder
+from tests.audit.finished import (
+    AGAIN,
+    FINETUNED,
+    FOLDS,
+    INDEX,
+    PRETRAINED,
+    RECORDINGS,
+    SOURCE_INDEX,
+    SPLIT,
+    TABLE2,
+    edit_json,
+    folder,
+)
 from xsleep import checkpoints, runs, sequences, store
 from xsleep.audit import checks, page, results
 from xsleep.published import Size
@@ -20,6 +32,7 @@ RUN, SCORING = folder() / "run.json", folder() / "scoring.json"
 MODEL, HISTORY = folder() / "model.safetensors", folder() / "history.csv"
 SCORES = folder() / "predictions.h5"
 NIGHT = Path("nights/SC4001E0-PSG.edf")
+TRANSFERRED = folder(FINETUNED)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +67,10 @@ def test_all_checks_pass_on_a_finished_run_and_say_what_they_looked_at(run):
     assert {name: v.line for name, v in verdicts.items() if v.status != checks.PASSED} == {
         "epoch counts": "nothing is published on X"
     }
-    assert verdicts["recordings"].line == "8 files"
-    assert verdicts["stores"].line == "8 files"
-    assert verdicts["normalisation"].line == "2 networks"
+    assert verdicts["recordings"].line == "12 files"
+    assert verdicts["stores"].line == "12 files"
+    assert verdicts["pretrained on"].line == "2 finetuned networks"
+    assert verdicts["normalisation"].line == "5 networks"
     assert verdicts["retrained history"].line == f"3 evaluations of {AGAIN}, bit for bit"
 
 
@@ -131,16 +145,37 @@ def normalised_with_all():
     with_network(lambda network: network.set_normalisation(*sequences.normalisation(parts)))
 
 
-def better_validation():
+def better_validation(path=RUN):
     """As if another set had been validated on: all accuracies are higher."""
-    rows = list(csv.DictReader(HISTORY.open()))
-    with HISTORY.open("w") as file:
+    history = path.with_name("history.csv")
+    rows = list(csv.DictReader(history.open()))
+    with history.open("w") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         for row in rows:
             column = "time-frequency validation accuracy"
             writer.writerow(row | {column: float(row[column]) + 0.1})
-    recorded_anew()
+    edit_json(path, "outputs", history.name, value=store.sha256(history))
+
+
+def pretrained_on_who_tests():
+    """A recording of the source is, under another name, one of a subject that is tested."""
+    tested = store.read_index(INDEX)[store.read_predictions(TRANSFERRED / SCORES.name)[0].recording]
+    first, *others = store.read_index(SOURCE_INDEX).values()
+    hashes = dict(zip(first.night.hashes, tested.night.hashes.values(), strict=True))
+    twin = replace(first, night=replace(first.night, hashes=hashes))
+    store.write_index(SOURCE_INDEX, [twin, *others])
+
+
+def pretraining_subject_on_two_sides():
+    rows = list(csv.DictReader(SPLIT.open()))
+    validates = next(row for row in rows if row["role"] == "validation")
+    append(SPLIT, f"training,Y,{validates['subject']},{validates['recording']}\n".encode())
+
+
+def scores_of_another_fold():
+    for path in (SCORES, SCORING):
+        shutil.copy(folder(FINETUNED, fold=1) / path.name, TRANSFERRED)
 
 
 def nights_twice_over():
@@ -192,15 +227,15 @@ FAULTS = {
     ),
     "another commit": (
         lambda: edit_json(RUN, "commit", value="b" * 40),
-        {"code": r"commit: a{40} in 7 records .*, b{40} in 1 record \(.*run.json\)"},
+        {"code": r"commit: a{40} in 12 records .*, b{40} in 1 record \(.*run.json\)"},
     ),
     "changes to the commit": (
         lambda: edit_json(RUN, "commit", value=f"{finished.COMMIT}+"),
-        {"code": "commit: a{40} in 7 records"},
+        {"code": "commit: a{40} in 12 records"},
     ),
     "another package": (
         lambda: edit_json(RUN, "packages", "torch", value="1.0"),
-        {"packages": r"torch: \S+ in 7 records .*, 1.0 in 1 record \(.*run.json\)"},
+        {"packages": r"torch: \S+ in 12 records .*, 1.0 in 1 record \(.*run.json\)"},
     ),
     "another configuration": (
         lambda: edit_json(RUN, "training", "learning_rate", value=5.0),
@@ -209,6 +244,59 @@ FAULTS = {
     "another scoring": (
         lambda: edit_json(SCORING, "scoring", "longest_gap", value=7),
         {"configuration": "scoring.json: scoring.longest_gap was 7, configured is 2"},
+    ),
+    "another seed's run": (
+        lambda: edit_json(RUN, "seed", value=2),
+        {"configuration": "run.json: seed was 2, configured is 1"},
+    ),
+    "finetuned in another way": (
+        lambda: edit_json(TRANSFERRED / RUN.name, "strategy", value="softmax"),
+        {"configuration": "run.json: strategy was softmax, configured is all"},
+    ),
+    "pretrained in another way": (
+        lambda: edit_json(PRETRAINED / RUN.name, "training", "learning_rate", value=5.0),
+        {"configuration": f"{PRETRAINED}/run.json: training.learning_rate was 5.0, configured"},
+    ),
+    "the pretrained network is another": (
+        lambda: nudged(PRETRAINED / MODEL.name),
+        {"checkpoints": rf"{PRETRAINED}/model.safetensors: its hash is \w+, but .* recorded \w+$"},
+    ),
+    "finetuned from another network": (
+        lambda: edit_json(TRANSFERRED / RUN.name, "inputs", "pretrained", value="0" * 64),
+        {"checkpoints": rf"{PRETRAINED}/.*, but {re.escape(str(TRANSFERRED))}/.* recorded 0{{12}}"},
+    ),
+    "scores of a finetuned network are another fold's": (
+        scores_of_another_fold,
+        {
+            "predictions": rf"{re.escape(str(TRANSFERRED))}/predictions.h5: scored by the network",
+            "roles": rf"{re.escape(str(TRANSFERRED))}: test: .* \(2\) not in .*folds.csv",
+            "metrics": r"table2.csv: X, whole-night, FT-SeqSleepNet\+, EEG: 4 subjects, but 2 in",
+        },
+    ),
+    "a recording that was pretrained on is another": (
+        lambda: append(Path("source/SC4101E0-PSG.edf")),
+        {"recordings": "source/SC4101E0-PSG.edf: its hash is"},
+    ),
+    "pretrained on a subject that tests": (
+        pretrained_on_who_tests,
+        {
+            "pretrained on": r"subject 0\d of X is tested, and as subject 1\d of Y was pretrained",
+            "recordings": r"source/SC41\d1E0-PSG.edf: its hash is \w+, but source.h5 recorded",
+        },
+    ),
+    "a subject validates that pretrained": (
+        pretraining_subject_on_two_sides,
+        {
+            "split": r"split.csv: (subject 1\d of Y) is in training, and as \1 in validation$",
+            "checkpoints": "split.csv: its hash is",
+            "roles": rf"{PRETRAINED}: training: SC41\d1E0 \(1\) left out of those in .*split.csv",
+            "normalisation": "of its 2 training recordings",
+            "sequences": f"{PRETRAINED}/run.json: 36 training sequences, but 72 lie within",
+        },
+    ),
+    "another validation of the pretraining": (
+        lambda: better_validation(PRETRAINED / RUN.name),
+        {"stopping": rf"{PRETRAINED}/history.csv: validation accuracy .* but the network has"},
     ),
     "a subject that tests trains too": (
         subject_that_tests_trains,
@@ -322,7 +410,7 @@ def test_sequences_are_those_that_are_drawn(run, monkeypatch):
     every = lambda places, length, gap: np.arange(len(places))  # noqa: E731
     monkeypatch.setattr(sequences, "starts", every)
     line = failed()["sequences"].line
-    assert re.search("a sequence of 5 epochs begins at epoch 3[6-9] of the 40 of SC40", line)
+    assert re.search("a sequence of 5 epochs begins at epoch 3[6-9] of the 40 of SC4", line)
 
 
 def test_a_sequence_across_a_gap_is_found(run, monkeypatch):
@@ -347,9 +435,10 @@ def test_epoch_counts_are_the_published_ones_or_the_check_fails(run, monkeypatch
 
 
 FILES = [RUN, SCORING, MODEL, HISTORY, SCORES, INDEX, FOLDS, RECORDINGS, TABLE2, NIGHT]
+FILES += [*(PRETRAINED / path.name for path in (RUN, MODEL, HISTORY)), SPLIT, SOURCE_INDEX]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=str)
 def test_an_audit_of_damaged_files_is_made_and_says_what_failed(run, path):
     path.write_bytes(b"no such thing\n")
     audited_with_faults_of(path)

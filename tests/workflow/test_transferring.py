@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -175,15 +176,23 @@ def test_sources_are_pooled(finished, tmp_path):
     assert (jobs["pretrain"], jobs["finetune"]) == (1, 2)
 
 
-def test_table2_has_a_row_of_a_network_that_was_transferred(finished, tmp_path):
+def test_table2_has_a_row_of_a_network_that_was_transferred_and_its_pretraining_is_audited(
+    finished, tmp_path
+):
     """FT-XSleepNet is pretrained as XSleepNet2 and finetuned as XSleepNet1 (Section 4.4)."""
     shutil.copytree(finished / "data", tmp_path / "data")
     changed = config(networks=["XSleepNet"]) | {
         "databases": ["simulated-target"],
         "systems": ["FT-XSleepNet"],
     }
-    status, text = snakemake(tmp_path, "results/table2.csv", config=changed)
+    status, text = snakemake(tmp_path, "audit", config=changed)
     assert status == 0, text
+    audit = json.loads((tmp_path / "results/audit/audit.json").read_text())
+    # A commit with changes to it fails, as it should; so it may be where tests are run.
+    assert set(audit["failed"]) <= {"code"}, text
+    lines = {check["check"]: check["line"] for check in audit["checks"]}
+    assert lines["pretrained on"] == "2 finetuned networks"
+    assert lines["configuration"] == "3 trainings"
     table = rows(tmp_path / "results/table2.csv")
     assert [(row["database"], row["system"]) for row in table if row["source"] == "measured"] == [
         ("simulated-target", "FT-XSleepNet")
@@ -192,6 +201,14 @@ def test_table2_has_a_row_of_a_network_that_was_transferred(finished, tmp_path):
     assert "not configured" in notes and not any("target" in note for note in notes)
     folder = tmp_path / "results/pretraining/simulated-source/EEG"
     assert json.loads((folder / "XSleepNet2/seed-1/run.json").read_text())["system"] == "XSleepNet2"
+    network = folder / "XSleepNet2/seed-1/model.safetensors"
+    written = network.stat().st_mtime_ns
+    network.write_bytes(network.read_bytes() + b"\0")
+    os.utime(network, ns=(written, written))  # so that nothing is finetuned anew
+    status, text = snakemake(tmp_path, "audit", config=changed)
+    assert status == 0, text
+    line = f"AUDIT: checkpoints: {network.relative_to(tmp_path)}: its hash is "
+    assert f"\n{line}" in text
 
 
 @pytest.mark.parametrize(

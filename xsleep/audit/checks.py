@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Callable[[Evidence], Found]] = {
     "packages": origin.packages,
     "configuration": origin.configuration,
     "split": data.split,
+    "pretrained on": data.unseen,
     "roles": data.roles,
     "normalisation": data.normalisation,
     "stopping": data.stopping,

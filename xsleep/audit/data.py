@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
 from xsleep import store
-from xsleep.audit.evidence import Evidence, Run
+from xsleep.audit.evidence import Evidence, Pretraining, Read, Run, Training
 from xsleep.audit.finding import Found, NotApplicable, faults_of, many
 from xsleep.runs import load_part
 from xsleep.sequences import DEAD, Part, TrainingSequences, blocks
@@ -53,37 +54,99 @@ def split(evidence: Evidence) -> Found:
                         f"{evidence.recordings[database]}"
                     )
 
-    def same_files(run: Run) -> Iterator[str]:
+    def same_files(index: Path) -> Iterator[str]:
         owners: dict[str, set[str]] = defaultdict(set)
-        for stored in evidence.stored(run).values():
+        for stored in evidence.stored(index).values():
             for sha in stored.night.hashes.values():
                 owners[sha].add(stored.night.subject)
         for subjects in owners.values():
             if len(subjects) > 1:
-                yield f"{run.index}: subjects {', '.join(sorted(subjects))} have the same file"
+                yield f"{index}: subjects {', '.join(sorted(subjects))} have the same file"
 
-    one_each = {run.index: run for run in evidence.runs}.values()
-    faults = faults_of(evidence.folds, look) + faults_of(one_each, same_files)
+    def pretrained_on(training: Pretraining) -> Iterator[str]:
+        folds.append(training.split)
+        for who, other in _same_people(evidence, *map(training.read, SIDES[:2])):
+            yield f"{training.split}: {who} is in training, and as {other} in validation"
+
+    indexes = dict.fromkeys(run.index for run in evidence.runs)
+    faults = faults_of(evidence.folds, look) + faults_of(indexes, same_files)
+    faults += faults_of(evidence.pretrainings, pretrained_on)
     return Found(many(len(folds), "fold"), faults)
 
 
-def roles(evidence: Evidence) -> Found:
-    """Every run trained, validated and tested on the recordings that its fold says."""
+def unseen(evidence: Evidence) -> Found:
+    """No network that is finetuned was pretrained on a subject that it is tested on.
+
+    Who trained and who validated in the pretraining count alike.
+    """
+    finetuned = [run for run in evidence.runs if run.pretrained]
+    if not finetuned:
+        raise NotApplicable("no network is finetuned")
+    pretrainings = {training.folder: training for training in evidence.pretrainings}
+    if not pretrainings:
+        raise NotApplicable("the pretrained networks are others', with no record of their subjects")
 
     def look(run: Run) -> Iterator[str]:
-        said = evidence.roles(run)
-        used = {role: run.record["recordings"][role] for role in ROLES[:-1]}
-        used["test"] = [night.recording for night in run.predictions]
-        for role in ROLES:
-            theirs, ours = set(said.get(role, ())), set(used[role])
+        training = pretrainings[run.pretrained.parent]
+        tested = [
+            Read(run.cell.database, run.index, name, run.cell.window)
+            for name in evidence.roles(run).get("test", ())
+        ]
+        seen = [*training.read("training"), *training.read("validation")]
+        for who, other in _same_people(evidence, tested, seen):
+            yield f"{run.folder}: {who} is tested, and as {other} was pretrained on"
+
+    return Found(many(len(finetuned), "finetuned network"), faults_of(finetuned, look))
+
+
+def _same_people(
+    evidence: Evidence, some: Iterable[Read], others: Iterable[Read]
+) -> Iterator[tuple[str, str]]:
+    """Subjects of some recordings who are among those of others, under both names.
+
+    Databases share recordings and name their subjects apart: whoever has a file in common, be it of
+    a night that is in neither, is one person.
+    """
+    known = {sha: who for who, sha in _files(evidence, others)}
+    for who, sha in _files(evidence, some):
+        if sha in known:
+            yield who, known[sha]
+
+
+def _files(evidence: Evidence, reads: Iterable[Read]) -> Iterator[tuple[str, str]]:
+    """All subjects of these recordings, with the hash of each file that the store knows of them."""
+    subjects = defaultdict(set)
+    for one in reads:
+        night = evidence.stored(one.index)[one.recording].night
+        subjects[one.database, one.index].add(night.subject)
+    for (database, index), chosen in subjects.items():
+        for stored in evidence.stored(index).values():
+            if stored.night.subject in chosen:
+                for sha in stored.night.hashes.values():
+                    yield f"subject {stored.night.subject} of {database}", sha
+
+
+def roles(evidence: Evidence) -> Found:
+    """Everything trained, validated and tested on the recordings that its fold or split says."""
+
+    def look(training: Training) -> Iterator[str]:
+        said = evidence.roles(training)
+        used = {role: training.record["recordings"][role] for role in ROLES[:-1]}
+        if isinstance(training, Run):
+            used["test"] = [night.recording for night in training.predictions]
+            path = evidence.folds[training.cell.database]
+        else:
+            path = training.split
+        for role, names in used.items():
+            theirs, ours = set(said.get(role, ())), set(names)
             for names, what in ((ours - theirs, "not in"), (theirs - ours, "left out of those in")):
                 if names:
                     yield (
-                        f"{run.folder}: {role}: {', '.join(sorted(names)[:NAMED])} "
-                        f"({len(names)}) {what} {evidence.folds[run.cell.database]}"
+                        f"{training.folder}: {role}: {', '.join(sorted(names)[:NAMED])} "
+                        f"({len(names)}) {what} {path}"
                     )
 
-    return Found(many(len(evidence.runs), "run"), faults_of(evidence.runs, look))
+    return Found(many(len(evidence.trainings), "training"), faults_of(evidence.trainings, look))
 
 
 def normalisation(evidence: Evidence) -> Found:
@@ -95,14 +158,13 @@ def normalisation(evidence: Evidence) -> Found:
 
     looked_at = []
 
-    def look(run: Run) -> Iterator[str]:
-        path = run.folder / "model.safetensors"
+    def look(training: Training) -> Iterator[str]:
+        path = training.folder / "model.safetensors"
         network, _, channels = checkpoints.load(path)
         if "time-frequency" not in network.views:
             return
-        looked_at.append(run)
-        names = run.record["recordings"]["training"]
-        every = [_sums(evidence, run, name, channels) for name in names]
+        looked_at.append(path)
+        every = [_sums(evidence, one, channels) for one in training.read("training")]
         frames = sum(frames for frames, _ in every)
         mean, square = sum(sums for _, sums in every) / frames
         if network.settings.normalisation == "channels":
@@ -117,23 +179,21 @@ def normalisation(evidence: Evidence) -> Found:
                 apart = np.abs(here - there).max()
                 yield (
                     f"{path}: the {what} that it normalises with is up to {apart:.3g} dB from that "
-                    f"of its {many(len(names), 'training recording')}"
+                    f"of its {many(len(every), 'training recording')}"
                 )
 
-    faults = faults_of(evidence.runs, look)
+    faults = faults_of(evidence.trainings, look)
     if not looked_at and not faults:
         raise NotApplicable("no system reads spectrograms")
     return Found(many(len(looked_at), "network"), faults)
 
 
-def _sums(
-    evidence: Evidence, run: Run, name: str, channels: tuple[str, ...]
-) -> tuple[int, np.ndarray]:
+def _sums(evidence: Evidence, one: Read, channels: tuple[str, ...]) -> tuple[int, np.ndarray]:
     """Frames of a recording, and sums (2, 129, C) of its decibels and of their squares."""
 
     def find() -> tuple[int, np.ndarray]:
-        stored = evidence.stored(run)[name]
-        chosen = np.flatnonzero(in_window(stored.night, run.cell.window))
+        stored = evidence.stored(one.index)[one.recording]
+        chosen = np.flatnonzero(in_window(stored.night, one.window))
         data = store.NightData(stored, channels, chosen)
         frames, sums = 0, np.zeros((2, *store.IMAGE_SHAPE[1:], len(channels)))
         for start, stop in blocks(len(data), READ):
@@ -142,7 +202,7 @@ def _sums(
             sums += images.sum((0, 1)), (images**2).sum((0, 1))
         return frames, sums
 
-    return evidence.once(("sums", run.index, name, run.cell.window, channels), find)
+    return evidence.once(("sums", one, channels), find)
 
 
 def stopping(evidence: Evidence) -> Found:
@@ -154,7 +214,7 @@ def stopping(evidence: Evidence) -> Found:
     from xsleep import checkpoints, device
     from xsleep.evaluation import evaluate
 
-    def look(run: Run) -> Iterator[str]:
+    def look(run: Training) -> Iterator[str]:
         path, settings = run.folder / "history.csv", TrainingSettings(**run.record["training"])
         branch = "joint" if "joint validation accuracy" in run.history else _only_branch(run)
         steps = run.history["step"].astype(int).to_numpy()
@@ -173,11 +233,7 @@ def stopping(evidence: Evidence) -> Found:
             yield f"{path}: goes on after step {ended}, where its patience was at an end"
         kept = best if settings.model_kept == "best" else len(steps) - 1
         network, _, channels = checkpoints.load(run.folder / "model.safetensors")
-        stored = evidence.stored(run)
-        parts = [
-            load_part(stored[name], run.cell.window, channels, network.settings)
-            for name in run.record["recordings"]["validation"]
-        ]
+        parts = _parts(evidence, run.read("validation"), channels, network.settings)
         network.to(device.best())
         found = evaluate(network, parts, settings.longest_gap).accuracies[network.branches[-1]]
         if abs(found - accuracies[kept]) > ACCURACY:
@@ -186,10 +242,19 @@ def stopping(evidence: Evidence) -> Found:
                 f"the network has {found:.2%} on its {many(len(parts), 'validation recording')}"
             )
 
-    return Found(many(len(evidence.runs), "training"), faults_of(evidence.runs, look))
+    return Found(many(len(evidence.trainings), "training"), faults_of(evidence.trainings, look))
 
 
-def _only_branch(run: Run) -> str:
+def _parts(
+    evidence: Evidence, reads: Iterable[Read], channels: tuple[str, ...], network: NetworkSettings
+) -> list[Part]:
+    return [
+        load_part(evidence.stored(one.index)[one.recording], one.window, channels, network)
+        for one in reads
+    ]
+
+
+def _only_branch(run: Training) -> str:
     end = " validation accuracy"
     (column,) = (column for column in run.history if column.endswith(end))
     return column.removesuffix(end)
@@ -218,25 +283,22 @@ def sequences(evidence: Evidence) -> Found:
     """
     counted = []
 
-    def look(run: Run) -> Iterator[str]:
+    def look(run: Training) -> Iterator[str]:
         settings = TrainingSettings(**run.record["training"])
         # Amplitudes are not looked at, and would take reading all signals.
         network = NetworkSettings(**run.record["network"] | {"raw_deviation": None})
         length, gap = network.sequence_length, settings.longest_gap
-        stored, channels = evidence.stored(run), tuple(run.cell.channels.split("-"))
-        parts = [
-            load_part(stored[name], run.cell.window, channels, network)
-            for name in run.record["recordings"]["training"]
-        ]
+        reads, channels = run.read("training"), tuple(run.record["channels"].split("-"))
+        parts = _parts(evidence, reads, channels, network)
         drawn = TrainingSequences(
-            parts, length, settings.batch_size, gap, run.cell.seed, settings.shuffle
+            parts, length, settings.batch_size, gap, run.record["seed"], settings.shuffle
         )
         chosen = np.concatenate([drawn.chosen(step) for step in range(len(drawn))])
         counted.append(len(chosen))
-        for number, part in enumerate(parts):
+        for number, (one, part) in enumerate(zip(reads, parts, strict=True)):
             name, places = part.night.recording, part.night.places
             if (np.diff(places) <= 0).any():
-                yield f"{run.index}: {name} goes back in time: it is more than one recording"
+                yield f"{one.index}: {name} goes back in time: it is more than one recording"
             firsts = chosen[chosen[:, 0] == number, 1]
             if (crossing := firsts[firsts + length > len(places)]).size:
                 yield (
@@ -252,7 +314,7 @@ def sequences(evidence: Evidence) -> Found:
                 f"sequences, but {must:,} lie within one recording"
             )
 
-    faults = faults_of(evidence.runs, look)
+    faults = faults_of(evidence.trainings, look)
     return Found(many(sum(counted), "sequence"), faults)
 
 
@@ -274,7 +336,7 @@ def stages(evidence: Evidence) -> Found:
     epochs = []
 
     def look(run: Run) -> Iterator[str]:
-        stored = evidence.stored(run)
+        stored = evidence.stored(run.index)
         for night in run.predictions:
             known = stored[night.recording].night
             chosen = in_window(known, run.cell.window)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -20,22 +20,95 @@ Value = TypeVar("Value")
 MACHINE = ("device", "processor", "threads", "python", "packages")
 ORIGIN = (*MACHINE, "commit", "recordings", "inputs", "stores", "outputs")
 """What every record tells."""
+TRAINED = ("channels", "seed", "network", "training", "steps", "best_step", "training_sequences")
+"""What the record of a training tells besides."""
+
+
+class Read(NamedTuple):
+    """A recording as a training reads it: of which database and store, in which window."""
+
+    database: str
+    index: Path
+    recording: str
+    window: str
+
+
+class Training:
+    """What there is of every training, in its ``folder``.
+
+    Attributes:
+        settings: what is configured now, as ``run.json`` has it.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """How it was trained, ``run.json``."""
+        return _read_json(self.folder / "run.json", *TRAINED, *ORIGIN)
+
+    @property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """All records, by name."""
+        return {"run.json": self.record}
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """``history.csv`` as it is written, all text."""
+        path = self.folder / "history.csv"
+        try:
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a history ({_line(error)})") from error
+
+    def read(self, role: str) -> list[Read]:
+        """The recordings of a role, ``training`` or ``validation``, that it says it read."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Run:
+class Pretraining(Training):
+    """The training of a network that runs of Table 2 go on from.
+
+    Attributes:
+        split: who of the databases trains and validates.
+        databases: of each the index of its store and the window that is read.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+    split: Path
+    databases: Mapping[str, tuple[Path, str]]
+
+    @cached_property
+    def roles(self) -> pd.DataFrame:
+        """``split.csv``, all text."""
+        return _read_csv(self.split, "role", "database", "subject", "recording")
+
+    def read(self, role: str) -> list[Read]:
+        """As of every training; names of recordings alone may be those of several databases."""
+        found = []
+        for row in self.roles[self.roles["role"] == role].itertuples():
+            index, window = self.databases[row.database]
+            found.append(Read(row.database, index, row.recording, window))
+        return found
+
+
+@dataclass(frozen=True)
+class Run(Training):
     """A run of Table 2.
 
     Attributes:
         cell: what it is, names as in Table 2, and its predictions, beside which its files are.
         index: of the store that it reads.
-        settings: what is configured now, as ``run.json`` has it: ``training``, and ``network``
-            where that is not of a pretrained one.
+        pretrained: the network that it goes on from.
     """
 
     cell: Cell
     index: Path
-    settings: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    pretrained: Path | None = None
 
     def at(self, predictions: str | Path) -> Run:
         """The same run, made again elsewhere."""
@@ -47,12 +120,6 @@ class Run:
         return self.cell.predictions.parent
 
     @cached_property
-    def record(self) -> dict[str, Any]:
-        """How it was trained, ``run.json``."""
-        made = ("network", "training", "steps", "best_step", "training_sequences")
-        return _read_json(self.folder / "run.json", *made, *ORIGIN)
-
-    @cached_property
     def scoring(self) -> dict[str, Any]:
         """How it was scored, ``scoring.json``."""
         return _read_json(self.folder / "scoring.json", "scoring", *ORIGIN)
@@ -62,14 +129,10 @@ class Run:
         """Both, by name."""
         return {"run.json": self.record, "scoring.json": self.scoring}
 
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """``history.csv`` as it is written, all text."""
-        path = self.folder / "history.csv"
-        try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a history ({_line(error)})") from error
+    def read(self, role: str) -> list[Read]:
+        """As of every training."""
+        names = self.record["recordings"][role]
+        return [Read(self.cell.database, self.index, name, self.cell.window) for name in names]
 
     @property
     def predictions(self) -> list[store.Prediction]:
@@ -83,9 +146,11 @@ class Evidence:
 
     Attributes:
         runs: all runs of Table 2.
-        recordings, folds: of each database its ``recordings.csv`` and ``folds.csv``.
+        recordings: of each database its ``recordings.csv``.
+        folds: of those of Table 2 the ``folds.csv``.
         table2: the table that was made of the runs.
         retrained: a run and the same trained again, in another folder; ``None`` where none was.
+        pretrainings: of the networks that runs go on from, where they were trained here.
     """
 
     runs: Sequence[Run]
@@ -93,8 +158,14 @@ class Evidence:
     folds: Mapping[str, Path]
     table2: Path
     retrained: tuple[Run, Run] | None = None
+    pretrainings: Sequence[Pretraining] = ()
 
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def trainings(self) -> list[Training]:
+        """All that was trained, but for what was trained again."""
+        return [*self.pretrainings, *self.runs]
 
     def once(self, key: Hashable, find: Callable[[], Value]) -> Value:
         """What ``find`` returns, found once for all checks."""
@@ -112,11 +183,21 @@ class Evidence:
             ("recordings.csv", database), lambda: _read_listed(self.recordings[database])
         )
 
-    def roles(self, run: Run) -> dict[str, list[str]]:
-        """Recordings of each role in the fold of a run, as ``folds.csv`` has them."""
-        table = self.fold_table(run.cell.database)
-        rows = table[table["fold"] == str(run.cell.fold)]
+    def roles(self, training: Training) -> dict[str, list[str]]:
+        """Recordings of each role in the fold of a run, or in the split of a pretraining."""
+        if isinstance(training, Pretraining):
+            rows = training.roles
+        else:
+            table = self.fold_table(training.cell.database)
+            rows = table[table["fold"] == str(training.cell.fold)]
         return {role: list(names) for role, names in rows.groupby("role")["recording"]}
+
+    def given(self, training: Training) -> dict[str, Path]:
+        """What a training was given besides recordings, by the name in its record."""
+        if isinstance(training, Pretraining):
+            return {"split.csv": training.split}
+        given = {"folds.csv": self.folds[training.cell.database]}
+        return given | ({"pretrained": training.pretrained} if training.pretrained else {})
 
     def fold_table(self, database: str) -> pd.DataFrame:
         """``folds.csv`` of a database, all text."""
@@ -131,9 +212,9 @@ class Evidence:
         except (OSError, ValueError, KeyError) as error:
             raise _not_a_table(self.table2, error) from error
 
-    def stored(self, run: Run) -> dict[str, store.Stored]:
-        """What the store knows of the recordings of a run's database."""
-        return self.once(("index", run.index), lambda: store.read_index(run.index))
+    def stored(self, index: Path) -> dict[str, store.Stored]:
+        """What a store knows of the recordings of a database, by its index."""
+        return self.once(("index", index), lambda: store.read_index(index))
 
 
 def _read_json(path: Path, *keys: str) -> dict[str, Any]:

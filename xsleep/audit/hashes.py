@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from xsleep.audit.evidence import Evidence, Run
+from xsleep.audit.evidence import Evidence, Pretraining, Run, Training
 from xsleep.audit.finding import Found, NotApplicable, faults_of, many
 
 SHOWN = 12
@@ -45,6 +45,16 @@ def recordings(evidence: Evidence) -> Found:
     """The recordings' files are those that went into trainings and scorings."""
     claims = _Claims(evidence)
 
+    def pretrained_on(training: Pretraining) -> Iterator[str]:
+        # Pooled databases may have files of one name, of which the record knows one hash; the store
+        # knows that of each.
+        for one in {*training.read("training"), *training.read("validation")}:
+            hashes = evidence.stored(one.index)[one.recording].night.hashes
+            for file in evidence.listed(one.database)["files"][one.recording].split("; "):
+                claims.add(file, hashes[Path(file).name], one.index)
+                if Path(file).name not in training.record["inputs"]:
+                    yield f"{file}: {training.folder / 'run.json'} did not record its hash"
+
     def look(run: Run) -> Iterator[str]:
         listed = evidence.listed(run.cell.database)
         files = {Path(file).name: file for files in listed["files"] for file in files.split("; ")}
@@ -57,34 +67,36 @@ def recordings(evidence: Evidence) -> Found:
                     if Path(file).name not in record["inputs"]:
                         yield f"{file}: {run.folder / name} did not record its hash"
 
-    return claims.found(faults_of(evidence.runs, look))
+    unread = faults_of(evidence.pretrainings, pretrained_on)
+    return claims.found(unread + faults_of(evidence.runs, look))
 
 
 def stores(evidence: Evidence) -> Found:
     """The stored epochs and spectrograms are those that went into trainings and scorings."""
     claims = _Claims(evidence)
 
-    def look(run: Run) -> Iterator[str]:
-        for name, record in run.records.items():
+    def look(training: Training) -> Iterator[str]:
+        for name, record in training.records.items():
             for file, sha in record["stores"].items():
-                claims.add(file, sha, run.folder / name)
+                claims.add(file, sha, training.folder / name)
         yield from ()
 
-    return claims.found(faults_of(evidence.runs, look))
+    return claims.found(faults_of(evidence.trainings, look))
 
 
 def checkpoints(evidence: Evidence) -> Found:
-    """The networks, their histories and the folds are those of the trainings."""
+    """The networks, their histories, the folds and what they go on from are the trainings'."""
     claims = _Claims(evidence)
 
-    def look(run: Run) -> Iterator[str]:
-        record = run.folder / "run.json"
+    def look(training: Training) -> Iterator[str]:
+        path, record = training.folder / "run.json", training.record
         for name in ("model.safetensors", "history.csv"):
-            claims.add(run.folder / name, run.record["outputs"][name], record)
-        claims.add(evidence.folds[run.cell.database], run.record["inputs"]["folds.csv"], record)
+            claims.add(training.folder / name, record["outputs"][name], path)
+        for name, file in evidence.given(training).items():
+            claims.add(file, record["inputs"][name], path)
         yield from ()
 
-    return claims.found(faults_of(evidence.runs, look))
+    return claims.found(faults_of(evidence.trainings, look))
 
 
 def predictions(evidence: Evidence) -> Found:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from xsleep.audit.evidence import Evidence, Run
+from xsleep.audit.evidence import Evidence, Run, Training
 from xsleep.audit.finding import Found, NotApplicable, faults_of, many
 
 UNKNOWN = "unknown"
@@ -16,31 +17,31 @@ def code(evidence: Evidence) -> Found:
     """Everything was trained and scored by one commit, without changes to it."""
     seen = _Seen()
 
-    def look(run: Run) -> Iterator[str]:
-        for name, record in run.records.items():
-            commit = record["commit"]
-            seen.add("commit", commit, f"{run.folder / name}")
+    def look(training: Training) -> Iterator[str]:
+        for name, record in training.records.items():
+            commit, path = record["commit"], training.folder / name
+            seen.add("commit", commit, f"{path}")
             if commit.endswith("+"):
-                yield f"{run.folder / name}: by files that differ from the commit {commit[:-1]}"
+                yield f"{path}: by files that differ from the commit {commit[:-1]}"
 
-    faults = faults_of(evidence.runs, look)
+    faults = faults_of(evidence.trainings, look)
     if not faults and set(seen.values["commit"]) == {UNKNOWN}:
         raise NotApplicable("the code is in no repository: its commit is unknown")
-    return Found(many(len(evidence.runs), "run"), [*seen.differing(), *faults])
+    return Found(many(len(evidence.trainings), "training"), [*seen.differing(), *faults])
 
 
 def packages(evidence: Evidence) -> Found:
     """Everything was trained and scored with the same versions of Python and packages."""
     seen = _Seen()
 
-    def look(run: Run) -> Iterator[str]:
-        for name, record in run.records.items():
+    def look(training: Training) -> Iterator[str]:
+        for name, record in training.records.items():
             for package, version in {"python": record["python"], **record["packages"]}.items():
-                seen.add(package, version, f"{run.folder / name}")
+                seen.add(package, version, f"{training.folder / name}")
         yield from ()
 
-    faults = faults_of(evidence.runs, look)
-    return Found(many(len(evidence.runs), "run"), [*seen.differing(), *faults])
+    faults = faults_of(evidence.trainings, look)
+    return Found(many(len(evidence.trainings), "training"), [*seen.differing(), *faults])
 
 
 class _Seen:
@@ -60,22 +61,25 @@ class _Seen:
 
 
 def configuration(evidence: Evidence) -> Found:
-    """Every run was trained and scored with what is configured now."""
+    """Everything is what its place says, and was trained and scored as is configured now."""
 
-    def look(run: Run) -> Iterator[str]:
-        for group, settings in run.settings.items():
-            yield from _differing(run, "run.json", group, settings, run.record[group])
-        asked = run.settings["training"]
-        used = run.scoring["scoring"]
-        yield from _differing(run, "scoring.json", "scoring", {k: asked[k] for k in used}, used)
+    def trained(training: Training) -> Iterator[str]:
+        for name, now in training.settings.items():
+            path = training.folder / "run.json"
+            yield from _differing(path, name, now, training.record.get(name))
 
-    return Found(many(len(evidence.runs), "run"), faults_of(evidence.runs, look))
+    def scored(run: Run) -> Iterator[str]:
+        asked, used = run.settings["training"], run.scoring["scoring"]
+        path = run.folder / "scoring.json"
+        yield from _differing(path, "scoring", {key: asked[key] for key in used}, used)
+
+    faults = faults_of(evidence.trainings, trained) + faults_of(evidence.runs, scored)
+    return Found(many(len(evidence.trainings), "training"), faults)
 
 
-def _differing(
-    run: Run, name: str, group: str, now: Mapping[str, Any], then: Mapping[str, Any]
-) -> Iterator[str]:
-    for key in sorted({*now, *then}):
-        if now.get(key) != then.get(key):
-            was, configured = then.get(key), now.get(key)
-            yield f"{run.folder / name}: {group}.{key} was {was}, configured is {configured}"
+def _differing(path: Path, name: str, now: Any, then: Any) -> Iterator[str]:
+    if isinstance(now, Mapping) and isinstance(then, Mapping):
+        for key in sorted({*now, *then}):
+            yield from _differing(path, f"{name}.{key}", now.get(key), then.get(key))
+    elif now != then:
+        yield f"{path}: {name} was {then}, configured is {now}"

@@ -42,7 +42,7 @@ def epochs(evidence: Evidence) -> Found:
         if published.epochs is None and published.recordings is None:
             return
         compared.append((database, window))
-        stored = evidence.stored(run)
+        stored = evidence.stored(run.index)
         used = [stored[name].night for name in listed.index[listed["skipped"] == ""]]
         if published.epochs is not None:
             what, here, there = "epoch", _epochs(used, window), published.epochs
