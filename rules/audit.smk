@@ -72,6 +72,7 @@ rule audit:
             AUDIT[0],
             caption="../captions/audit.rst",
             category="Audit",
+            labels={"page": "Audit of Table 2"},
         ),
         json=AUDIT[1],
     log:

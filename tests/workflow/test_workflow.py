@@ -734,6 +734,10 @@ def test_report_names_tables_and_figures(told):
         assert f'"{label}"' in page, label
     for category in ("Tables", "Figures", "Comparisons", "Appendix", "Checklists"):
         assert f'"{category}"' in page, category
+    every = json.loads(re.search(r"var results = ({.*?});?$", page, re.MULTILINE)[1])
+    assert all(one["caption"] and one["labels"] for one in every.values())
+    told_apart = {tuple(one["labels"].items()) for one in every.values()}
+    assert len(told_apart) == len(every)
 
 
 def test_unreadable_run_json_is_a_gap_in_the_crate(told, tmp_path):
