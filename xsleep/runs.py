@@ -423,13 +423,18 @@ def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> 
 
 
 def _processor() -> str:
-    """The processor's model, where the system tells it."""
+    """The processor's model, where the system tells it, and the instructions that PyTorch takes.
+
+    Virtual machines give processors of different instructions one name.
+    """
+    from torch.backends.cpu import get_cpu_capability
+
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
+    return f"{next(named, platform.processor())} ({get_cpu_capability()})"
 
 
 def commit() -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from torch.backends.cpu import get_cpu_capability
 
 from tests.conftest import NETWORK, ROOT, SHARED, write_excerpts
 from tests.crates import faults
@@ -357,6 +358,7 @@ def test_a_run_says_how_it_came_to_be(finished):
     )
     assert (run["steps"], run["training"]["evaluate_every"]) == (4, 2)
     assert set(run["packages"]) == set(PACKAGES)
+    assert run["processor"].endswith(f" ({get_cpu_capability()})")
     assert all(re.fullmatch("[0-9a-f]{64}", sha) for sha in run["inputs"].values())
     assert run["peak_memory_mb"] > 0 and run["commit"]
     assert not list(finished[0].glob("results/**/checkpoint.pt"))

@@ -1,0 +1,103 @@
+"""How far a training drifts on another machine, from which the bounds of the audit are set.
+
+    python benchmarks/another_machine.py [--system ARNN+RNN] [--fold 1] [--threads 1]
+
+Run where `make table2` was: a fold of the embedded cohort is trained and scored as it is, and again
+under conditions that stand for other machines. What they change is rounding, in sums that are added
+in another order; a training takes that on from step to step.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from xsleep import runs, settings
+from xsleep.metrics import decided
+from xsleep.store import read_predictions
+
+CONFIG = Path(__file__).parents[1] / "config"
+INSTRUCTIONS = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+"""Of PyTorch's own kernels, and of oneDNN's."""
+PRODUCTS = {"MKL_CBWR": "COMPATIBLE"}
+"""Matrix products by instructions that every processor has."""
+CONDITIONS = {
+    "SSE4.1": (0, INSTRUCTIONS),
+    "SSE4.1, MKL's too": (0, INSTRUCTIONS | PRODUCTS),
+    "a thread more": (1, {}),
+}
+"""Threads more than as it is, and variables of the environment."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--system", default="ARNN+RNN")
+    parser.add_argument("--fold", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("another_machine"))
+    parser.add_argument("--train", action="store_true", help="one training; what main starts")
+    given = parser.parse_args()
+    if given.train:
+        train(given.system, given.fold, given.threads, given.out)
+        return
+    first = None
+    for name, (more, environment) in {"as it is": (0, {}), **CONDITIONS}.items():
+        out = given.out / given.system / f"fold-{given.fold}" / name
+        if not (out / "predictions.h5").exists():
+            subprocess.run(
+                [
+                    *(sys.executable, __file__, "--train", "--system", given.system),
+                    *("--fold", str(given.fold), "--threads", str(given.threads + more)),
+                    *("--out", out),
+                ],
+                env=os.environ | environment,
+                check=True,
+            )
+        found = pd.read_csv(out / "history.csv"), read_predictions(out / "predictions.h5")
+        if first is None:
+            first = found
+        print(f"{given.system}, fold {given.fold}, {name}: {told(first, found)}", flush=True)
+
+
+def train(system: str, fold: int, threads: int, out: Path) -> None:
+    """Train and score a fold of the embedded cohort."""
+    workflow = settings.load(yaml.safe_load((CONFIG / "config.yaml").read_text()), CONFIG)
+    (name, database), *_ = workflow.databases.items()
+    preset = workflow.presets[database.preset]
+    window, channels = database.windows[0], database.channels[0]
+    address = dict(database=name, window=window, channels=channels, system=system)
+    folds, index = Path(f"results/{name}/folds.csv"), Path(f"data/index/{name}/all.h5")
+    training = preset.training_of(system)
+    runs.train_run(
+        *(address | {"seed": 1, "fold": fold}, preset.network, training, folds, index, out),
+        *(threads, lambda line: None),
+    )
+    runs.score_run(
+        *(out / "model.safetensors", folds, fold, index, window, training.longest_gap),
+        *(training.scoring_stride, out / "predictions.h5", threads),
+    )
+
+
+def told(first: tuple, again: tuple) -> str:
+    """How two trainings differ, in a line: in losses, and in the stages of the test epochs."""
+    histories = [history.filter(regex=" loss$") for history, _ in (first, again)]
+    apart = (histories[1] / histories[0] - 1).abs().max(axis=1)
+    true = np.concatenate([night.stages for night in first[1]])
+    called = [np.concatenate([decided(night) for night in nights]) for _, nights in (first, again)]
+    right = [100 * np.mean(stages == true) for stages in called]
+    kept = apart.iloc[[0, 1, len(apart) // 2, -1]]
+    return (
+        f"losses apart by {', '.join(f'{share:.1e}' for share in kept)} at the evaluations "
+        f"{', '.join(str(place) for place in kept.index)}; accuracy {right[1]:.2f} % "
+        f"({right[1] - right[0]:+.2f}), {np.mean(called[0] != called[1]):.1%} of the {len(true):,} "
+        "epochs called otherwise"
+    )
+
+
+if __name__ == "__main__":
+    main()
