@@ -70,7 +70,7 @@ def test_released_weights_are_normalised_over_the_night(tmp_path, night, capsys)
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (LABELS[:1], "reads 2 channels (EEG, EOG), and 1 labels are given"),
+        (LABELS[:1], "reads EEG-EOG, and --label is given 1 times; give it once for each"),
         ((LABELS[0], "EOG"), "no EOG channel 'EOG'; it has 'EEG Fpz-Cz', 'EOG horizontal'"),
         ((LABELS[0], "EMG submental"), "'EMG submental' is sampled at 1 Hz"),
     ],
@@ -88,13 +88,42 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, night, capsys):
     model, out = tmp_path / "model.safetensors", tmp_path / "hypnogram.csv"
     write_model(model, ("EEG",))
     edfio.Edf([edf_signal(LABELS[0], 20)]).write(tmp_path / "short.edf")
+    scoring = tmp_path / "scoring.edf"
+    edfio.Edf([], annotations=[edfio.EdfAnnotation(0, 30, "W")]).write(scoring)
     for model_given, recording, message in (
         (model, tmp_path / "none.edf", "no such file"),
         (model, tmp_path / "short.edf", "shorter than an epoch"),
         (model, model, "not readable as EDF"),
         (night, night, "not a checkpoint"),
+        (tmp_path / "none.safetensors", night, "no such file; name the model.safetensors"),
+        (model, scoring, "scoring.edf: holds no signals"),
     ):
         assert run(model_given, recording, out, LABELS[0]) == 1
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ("nights/SC4001E0-PSG.edf", "model.safetensors", "by_hand.csv"))
+def test_no_file_of_a_persons_is_overwritten(tmp_path, night, capsys, name):
+    write_model(tmp_path / "model.safetensors", ("EEG",))
+    (tmp_path / "by_hand.csv").write_text("onset,stage\n0,W\n")
+    out = tmp_path / name
+    before = out.read_bytes()
+    assert run(tmp_path / "model.safetensors", night, out, LABELS[0]) == 1
+    error = capsys.readouterr().err
+    assert f"{out}: is there" in error and error.count("\n") == 1
+    assert out.read_bytes() == before
+
+
+def test_a_night_can_be_scored_again_into_the_same_file(tmp_path, night):
+    write_model(tmp_path / "model.safetensors", ("EEG",))
+    for _ in range(2):
+        assert run(tmp_path / "model.safetensors", night, tmp_path / "scored.csv", LABELS[0]) == 0
+
+
+def test_checkpoint_is_readable_by_those_who_can_read_other_files(tmp_path):
+    write_model(tmp_path / "model.safetensors", ("EEG",))
+    (tmp_path / "other").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("model.safetensors", "other")]
+    assert modes[0] == modes[1]

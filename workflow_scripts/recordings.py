@@ -18,7 +18,7 @@ with job(snakemake.log[0]) as report:
         report(f"skipped: {reason}")
     if skipped:
         print(
-            f"{snakemake.wildcards.database}: {len(skipped)} recordings skipped, "
+            f"{snakemake.wildcards.database}: {len(skipped)} of {len(table)} recordings skipped, "
             f"see {snakemake.output[0]}",
             file=sys.stderr,
         )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 
 from xsleep.errors import InputError
 from xsleep.models import Network, build
@@ -21,7 +21,8 @@ def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -
     metadata = {"xsleep": json.dumps(facts, sort_keys=True)}
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     with whole(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        # Not its own `save_file`, whose files others on the machine cannot read.
+        temporary.write_bytes(as_bytes(tensors, metadata))
 
 
 def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
@@ -34,9 +35,12 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["xsleep"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; name the model.safetensors of a run") from None
     except (OSError, SafetensorError, KeyError) as error:
         raise InputError(
-            f"{path}: not a checkpoint of xsleep ({error}); delete it and train again"
+            f"{path}: not a checkpoint of xsleep ({error}); name the model.safetensors of a run, "
+            "and if this is one, delete it to have it trained again"
         ) from error
     system, channels = facts["system"], tuple(facts["channels"])
     network = build(system, len(channels), NetworkSettings(**facts["network"]), seed=0)

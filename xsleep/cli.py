@@ -9,11 +9,21 @@ from pathlib import Path
 
 from xsleep.errors import InputError
 
+EXAMPLE = """\
+example, of a network of EEG and EOG:
+  xsleep score results/simulated/in-bed+30min/EEG-EOG/XSleepNet2/seed-1/fold-1/model.safetensors \\
+      night.edf scored.csv --label 'EEG Fpz-Cz' --label 'EOG horizontal'
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status. What cannot be used is one line on stderr."""
-    parser = argparse.ArgumentParser(prog="xsleep", description="XSleepNet, reproduced")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser(
+        prog="xsleep",
+        description="What is done by hand with trained networks; they are trained by snakemake "
+        "(README.md). 'xsleep COMMAND --help' has the arguments of a command.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
     command = commands.add_parser(
         "import-weights",
         help="make a checkpoint of a released TensorFlow network",
@@ -26,17 +36,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "score",
         help="score a night of your own",
         description="Score the 30-s epochs of an EDF file with a trained network.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("model", type=Path, help="a checkpoint, model.safetensors of a run")
+    command.add_argument("model", type=Path, help="the network: model.safetensors of a run")
     command.add_argument("recording", type=Path, help="EDF or EDF+ file of the night")
-    command.add_argument("out", type=Path, help="the hypnogram, NAME.csv")
+    command.add_argument(
+        "out",
+        type=Path,
+        help="CSV that is written: onset in seconds, stage, and the probability of each stage",
+    )
     command.add_argument(
         "--label",
         action="append",
         required=True,
         dest="labels",
         metavar="LABEL",
-        help="a signal's label in the file; one for each channel of the network, in its order",
+        help="a signal's label in the file, or a derivation as in 'C4 - M1'; once for each channel "
+        "of the network, in the order EEG, EOG, EMG. A wrong one lists those in the file",
     )
     command.set_defaults(run=_score)
     given = parser.parse_args(arguments)

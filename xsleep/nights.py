@@ -19,6 +19,8 @@ from xsleep.spectrogram import spectrogram
 from xsleep.stages import STAGES, UNSCORED
 from xsleep.store import EPOCH_SECONDS, Night, whole
 
+HEADER = ("epoch", "onset", "stage", *STAGES)
+
 
 @dataclass(frozen=True)
 class HeldData:
@@ -54,13 +56,17 @@ def score_night(model: Path, recording: Path, labels: Sequence[str], out: Path) 
         One line on what was scored.
 
     Raises:
-        InputError: the checkpoint or the recording cannot be used, in one line.
+        InputError: the checkpoint or the recording cannot be used, or ``out`` is something else
+            than an earlier hypnogram of this function's, in one line.
     """
+    _check_free(out)
+    if not recording.is_file():
+        raise InputError(f"{recording}: no such file; name the EDF file of the night")
     network, system, channels = checkpoints.load(model)
     if len(labels) != len(channels):
         raise InputError(
-            f"{model}: reads {len(channels)} channels ({', '.join(channels)}), and "
-            f"{len(labels)} labels are given; give one --label for each, in this order"
+            f"{model}: reads {'-'.join(channels)}, and --label is given {len(labels)} times; "
+            "give it once for each channel, in this order"
         )
     file = edf.open_edf(recording)
     named = {channel: [label] for channel, label in zip(channels, labels, strict=True)}
@@ -91,8 +97,22 @@ def score_night(model: Path, recording: Path, labels: Sequence[str], out: Path) 
     probabilities = prediction.probabilities[network.branches[-1]]
     with whole(out) as temporary, temporary.open("w", newline="") as written:
         writer = csv.writer(written, lineterminator="\n")
-        writer.writerow(["epoch", "onset", "stage", *STAGES])
+        writer.writerow(HEADER)
         for number, (onset, row) in enumerate(zip(onsets, probabilities, strict=True), start=1):
             stage = STAGES[row.argmax()]
             writer.writerow([number, f"{onset:g}", stage, *(f"{value:.4f}" for value in row)])
     return f"{out}: {epochs} epochs of {recording} scored by {system}{remark}"
+
+
+def _check_free(out: Path) -> None:
+    """Not a recording, a network or a person's scoring, given in the wrong place."""
+    header = ",".join(HEADER).encode()
+    try:
+        with out.open("rb") as file:
+            ours = file.read(len(header)) == header
+    except FileNotFoundError:
+        return
+    except OSError:
+        ours = False
+    if not ours:
+        raise InputError(f"{out}: is there, and not by xsleep score; give another name")

@@ -179,6 +179,10 @@ def make_folds(
         for row in csv.DictReader(file):
             if not row["skipped"]:
                 names[row["subject"]].append(row["recording"])
+    if not names:
+        raise InputError(
+            f"{database}: none of its recordings can be used; mend what {recordings} says of each"
+        )
     if settings == "published":
         found = fold_tables.published(database, list(names))
     else:

@@ -107,6 +107,14 @@ def test_edf_plus_hypnogram_in_the_recording(tmp_path):
     assert read(source(tmp_path, "{name}.edf")).hypnogram.stages.tolist() == EXPECTED
 
 
+@pytest.mark.parametrize("file", ["{name}.csv", "{name}.edf"])
+def test_recordings_may_be_named_in_capitals(tmp_path, file):
+    write_signals(tmp_path, "S1", annotations=annotations())
+    (tmp_path / "S1.edf").rename(tmp_path / "S1.EDF")
+    write_csv(tmp_path / "S1.csv", [(30 * i, 30, text) for i, text in enumerate(TEXTS)])
+    assert read(source(tmp_path, file)).hypnogram.stages.tolist() == EXPECTED
+
+
 def test_subject_is_the_beginning_of_the_name(tmp_path):
     for name in ("s1_1", "s1_2", "s2_1"):
         write_signals(tmp_path, name)

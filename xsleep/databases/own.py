@@ -50,31 +50,30 @@ class Own:
     scoring = ""
 
     def entries(self) -> list[Entry]:
-        names = [path.stem for path in files(self.folder, "*.edf")]
-        scorings = {name: self.hypnogram.file.replace("{name}", name) for name in names}
-        apart = set(scorings.values()) if self.hypnogram.file != "{name}.edf" else set()
-        names = [name for name in names if f"{name}.edf" not in apart]
-        if not names:
+        signals = {path.stem: path for path in files(self.folder, "*.[eE][dD][fF]")}
+        scorings = signals
+        if self.hypnogram.file != "{name}.edf":
+            named = self.hypnogram.file.replace
+            scorings = {name: self.folder / named("{name}", name) for name in signals}
+            apart = set(scorings.values())
+            signals = {name: path for name, path in signals.items() if path not in apart}
+        if not signals:
             raise InputError(
                 f"{self.folder}: no recording there (*.edf); put the files there or set the folder "
                 "in the database's configuration"
             )
         return [
-            Entry(
-                name,
-                self._subject_of(name),
-                (self.folder / f"{name}.edf", self.folder / scorings[name]),
-            )
-            for name in names
+            Entry(name, self._subject_of(path), (path, scorings[name]))
+            for name, path in signals.items()
         ]
 
-    def _subject_of(self, name: str) -> str:
+    def _subject_of(self, path: Path) -> str:
         if self.subject is None:
-            return name
-        found = re.match(self.subject, name)
+            return path.stem
+        found = re.match(self.subject, path.stem)
         if not found:
             raise InputError(
-                f"{self.folder / name}.edf: its name does not begin with {self.subject!r}; correct "
+                f"{path}: its name does not begin with {self.subject!r}; correct "
                 "subject in the database's configuration, or the name"
             )
         return found[0]
@@ -89,13 +88,13 @@ class Own:
 
 def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> Hypnogram:
     """The epochs of a night that lasts ``seconds``."""
-    if path.suffix == ".edf":
+    if settings.file.endswith(".edf"):
         # Some programs mark where an epoch begins, without a duration.
         stretches = [
             (f"{onset:g} s", onset, length or settings.epoch, text)
             for onset, length, text in edf.read_annotations(path)
         ]
-    elif path.suffix == ".csv":
+    elif settings.file.endswith(".csv"):
         stretches = _csv(path, settings.epoch)
     else:
         stretches = _lines(path, settings.epoch, seconds)

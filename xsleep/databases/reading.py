@@ -58,10 +58,13 @@ def no_channel(
     path: Path, channel: str, labels: Sequence[str], present: Iterable[str]
 ) -> InputError:
     """That none of a channel's labels is in a file, and which are."""
+    present = list(present)
+    if not present:
+        return InputError(f"{path}: holds no signals; name the file that does")
     return InputError(
         f"{path}: no {channel} channel {' or '.join(map(repr, labels))}; it has "
-        f"{', '.join(map(repr, present))}; name one of them under labels in the database's "
-        "configuration"
+        f"{', '.join(map(repr, present))}; name one of them, with --label or under labels in the "
+        "database's configuration"
     )
 
 
