@@ -41,6 +41,8 @@ rule all:
         rules.table2.output,
         FIGURES,
         APPENDIX,
+    message:
+        "All tables and figures"
 
 
 # It tells of all that is made, so of what stands above.
@@ -50,6 +52,8 @@ include: "rules/provenance.smk"
 rule figures:
     input:
         FIGURES,
+    message:
+        "Figures"
 
 
 onstart:

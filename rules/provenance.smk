@@ -15,6 +15,8 @@ FOLDS = expand("results/{database}/folds.csv", database=WORKFLOW.databases)
 rule provenance:
     input:
         "results/ro-crate-metadata.json",
+    message:
+        "Provenance"
 
 
 rule checklists:

@@ -199,6 +199,11 @@ def own(**source):
             },
             "fetch is for the readers sleep-edf-20, sleep-edf-78, sleep-edf-st, dreams, ",
         ),
+        (
+            {"databases": "DREAMS"},
+            "configuration: databases = 'DREAMS': give a list, as in [DREAMS]",
+        ),
+        ({"seeds": 3}, "configuration: seeds = 3: give a list, as in [3]"),
         ({"zero_shot": {"weights": "a.npz"}}, "configuration: zero_shot.database: Field required"),
         (
             {"zero_shot": {"weights": "a.npz", "database": "MAS"}},

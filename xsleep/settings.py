@@ -800,6 +800,8 @@ def _checked(model: type[Settings], content: Any, where: str) -> Any:
         raise InputError(f"{where}: {keys} is not a known key; choose from {known}")
     given = "" if error["type"] == "missing" else f" = {error['input']!r}"
     what = f"{keys}{given}: " if keys else ""
+    if error["type"] == "tuple_type":
+        raise InputError(f"{where}: {what}give a list, as in [{error['input']}]")
     raise InputError(f"{where}: {what}{error['msg'].removeprefix('Value error, ')}")
 
 
