@@ -68,10 +68,14 @@ def show_failures():
         for job in (failed.jobs if failed.is_group() else [failed])
         if not all(Path(path).exists() for path in job.output)
     ]
-    # Of a job that was refused nothing is in the log; the reason stands above.
+    # Of a job that was refused or killed nothing is in the log; the reason stands above.
     lines = {
         f"failed: {job.rule.name}, "
-        + (f"see {job.log[0]}" if is_written(job.log[0]) else "which did not start")
+        + (
+            f"see {job.log[0]}"
+            if is_written(job.log[0])
+            else "see above; its log is empty"
+        )
         for job in jobs
     }
     print(*sorted(lines)[:20], sep="\n", file=sys.stderr)

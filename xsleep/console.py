@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ from xsleep.errors import InputError
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     """A function that adds a line to the log.
 
-    An ``InputError`` or a full disk ends the job with one line. Of processes that torchrun started
+    An ``InputError`` or a full disk ends the job with one line; of another error the log has the
+    traceback. Of processes that torchrun started
     the first alone has the log.
     """
     first = os.environ.get("RANK", "0") == "0"
@@ -28,11 +30,13 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
 
         try:
             yield report
-        except (InputError, OSError) as error:
+        except Exception as error:
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            if not full and not isinstance(error, InputError):
+                report(traceback.format_exc())
+                raise
             line = f"error: {error}"
-            if isinstance(error, OSError):
-                if error.errno != errno.ENOSPC:
-                    raise
+            if full:
                 line += "; make room (df -h) and give the same command again"
             print(line, file=sys.stderr)
             with suppress(OSError):  # the log may be on the full disk
