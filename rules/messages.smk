@@ -35,11 +35,14 @@ def show_results():
     for name, (path, *_) in made.items():
         more = " (also .html, .tex)" if name == "Table 2" else ""
         console.print(f"{name + ':':<12}{path}{more}")
-    for path in filter(is_made, APPENDIX):
+    on_demand = ["zero_shot", "ablation", *TRANSFER_RUNS]
+    for path in filter(is_made, [*APPENDIX, *(f"results/{t}.csv" for t in on_demand)]):
         console.print(f"Table:      {path}")
     if is_made(EXPLORER):
         console.print(f"Page:       {EXPLORER}")
-    for figure in FIGURES:
+    for path in filter(is_made, [*rules.checklists.output, *rules.ro_crate.output[:1]]):
+        console.print(f"Provenance: {path}")
+    for figure in [*FIGURES, *(f"results/figures/{t}.png" for t in TRANSFER_RUNS)]:
         if figure.endswith(".png") and is_made(figure):
             console.print(f"Figure:     {figure}", soft_wrap=True)
     if is_made(AUDIT[0]):

@@ -84,6 +84,7 @@ def test_every_item_is_there_and_filled_in_or_named_as_open(facts, checklist, nu
     assert all("\n- " in answer for answer in found.values())
     opened = re.search("in part: (.*)\\.", text)[1].split(", ")
     assert opened == [number for number, answer in found.items() if "**Open:**" in answer]
+    assert ".." not in text
 
 
 def test_answers_are_those_of_the_configuration(facts):
