@@ -5,6 +5,8 @@
 
 import copy
 import re
+import shutil
+import signal
 import subprocess
 import time
 
@@ -73,7 +75,7 @@ class Training:
         return self.process.environ()["SLURMD_NODENAME"]
 
     def limit(self, minutes):
-        job = self.process.environ()["SLURM_JOB_ID"]
+        job = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}".format_map(self.process.environ())
         cluster.output("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
 
     def _steps(self, what, process):
@@ -184,9 +186,44 @@ def test_memory_and_time_grow_where_a_job_is_submitted_again(finished):
     assert ("1000M", "00:05:00") in asked and ("2000M", "00:10:00") in asked
 
 
+def test_trainings_are_the_tasks_of_one_array_until_they_are_submitted_again(finished):
+    first = {job for _, memory, _, job in states("rule_train") if memory == "1000M"}
+    array, _, _ = min(first).partition("_")
+    assert first == {f"{array}_{task}" for task in range(1, 5)}
+
+
 def test_short_jobs_share_one(finished):
     grouped = ("rule_recordings_prepare_simulate", "rule_scoring_score")
     assert [len(states(group)) for group in grouped] == [1, 1]
+
+
+def test_ctrl_c_cancels_every_task_those_that_wait_too(slurm, local, tmp_path):
+    folder = shutil.copytree(local, tmp_path / "local")
+    elsewhere = cluster.output(
+        *("sbatch", "--parsable", "-w", "node2", "--exclusive", "-o", "/dev/null"),
+        *("--wrap", "sleep 600"),
+    )
+    models = [f"{run}/model.safetensors" for run in RUNS]
+    workflow = subprocess.Popen(
+        command(folder, *PROFILE, *models, "--forcerun", "train", config=CONFIG),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+
+        def tasks(state):
+            return cluster.output("squeue", "-hr", "-t", state, "-o", "%i").count("_")
+
+        cluster.wait("two train, two wait", lambda: tasks("R") == tasks("PD") == 2, 120)
+        workflow.send_signal(signal.SIGINT)
+        assert workflow.wait(60)
+        cluster.wait("all are cancelled", lambda: tasks("R,PD,CG") == 0)
+    finally:
+        workflow.kill()
+        cluster.output("scancel", elsewhere)
 
 
 @pytest.mark.parametrize(
