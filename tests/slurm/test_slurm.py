@@ -210,6 +210,7 @@ def test_ctrl_c_cancels_every_task_those_that_wait_too(slurm, local, tmp_path):
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
         env=environment() | {"PYTHONPATH": str(ROOT)},
+        # Else it is ignored where the tests themselves run in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
