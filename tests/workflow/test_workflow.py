@@ -455,6 +455,7 @@ def test_zero_shot_imports_and_scores_without_any_training(tmp_path):
         tmp_path, "results/zero_shot.csv", config=zero_shot(tmp_path / "dreams", "weights.npz")
     )
     assert status == 0, text
+    assert "Table:      results/zero_shot.csv" in text
     with (tmp_path / "results/zero_shot.csv").open() as file:
         rows = list(csv.DictReader(file))
     (night,) = read_predictions(tmp_path / "results/zero_shot/predictions.h5")
@@ -691,6 +692,7 @@ def told(finished, tmp_path_factory):
     shutil.copytree(finished[0], folder)
     status, text = snakemake(folder, "provenance")
     assert status == 0, text
+    assert "Provenance: results/ro-crate-metadata.json" in text
     metadata = json.loads((folder / "results/ro-crate-metadata.json").read_text())
     return folder, {entity["@id"]: entity for entity in metadata["@graph"]}
 
