@@ -254,7 +254,8 @@ class Clock:
 
 
 def _device(run: Mapping[str, Any]) -> str:
-    return f"{run['threads']} CPU threads" if run["device"] == "cpu" else run["device"]
+    threads = "1 CPU thread" if run["threads"] == 1 else f"{run['threads']} CPU threads"
+    return threads if run["device"] == "cpu" else run["device"]
 
 
 def run_line(runs: Runs, preset: Preset, size: Size, roles: Roles, clock: Clock) -> dict[str, Any]:
