@@ -381,7 +381,7 @@ FAULTS = {
             edit_json(Path(AGAIN, "run.json"), "processor", value="another"),
             replaced(Path(AGAIN, "history.csv"), "\n2,", "\n2,9"),
         ),
-        {"retrained history": r"step 2: time-frequency training loss is apart .* are 2e-02"},
+        {"retrained history": r"step 2: time-frequency training loss is apart .* are 1e-01"},
     ),
     "far other predictions on another machine": (
         lambda: (
@@ -411,7 +411,7 @@ def test_on_another_machine_a_training_may_drift(run):
     verdict = audited()["retrained history"]
     assert verdict.status == checks.PASSED
     at_first = (
-        "losses apart by 0.0e+00 at step 0 (allowed 1e-05), 0.0e+00 at step 2 (allowed 2e-02)"
+        "losses apart by 0.0e+00 at step 0 (allowed 1e-05), 0.0e+00 at step 2 (allowed 1e-01)"
     )
     assert f"{at_first}, as its processor is another" in verdict.line
 
