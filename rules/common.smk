@@ -125,3 +125,27 @@ def index(wildcards):
     else:
         raw_filter = run_preset(wildcards).network.raw_filter
     return INDEX.format(store=STORES[raw_filter], database=wildcards.database)
+
+
+def labels_of(figure, case=True, **more):
+    """What the report tells figures apart by; one that is of all cases says so."""
+    names = ("database", "window", "channels")
+    values = {name: f"{{{name}}}" if case else "all" for name in names}
+    return {"figure": figure, **values, **more}
+
+
+def is_of(run, wildcards):
+    """Whether a run is of the database, window, ... that wildcards name."""
+    return all(run[name] == wildcards[name] for name in run.keys() & wildcards.keys())
+
+
+def first_histories(systems):
+    """Input function: histories of the first seed and fold of these systems."""
+
+    def files(wildcards):
+        run = dict(wildcards, seed=WORKFLOW.seeds[0], fold=1)
+        return [
+            f"{run_path(run | {'system': system})}/history.csv" for system in systems
+        ]
+
+    return files

@@ -1,28 +1,3 @@
-from collections import Counter
-
-
-def planned_runs():
-    """The runs of Table 2 that are alike but for fold and seed, and how many they are."""
-    found = [("train", run) for run in SCRATCH_RUNS]
-    for run in FINETUNED_RUNS:
-        first, _ = xsleep_settings.TRANSFERRED[run["network"]]
-        pretraining = dict(
-            database=SOURCE,
-            window="",
-            channels=run["source_channels"],
-            system=first,
-            seed=run["address"]["seed"],
-        )
-        # Once for all folds and targets.
-        if not AUTHORS and ("pretrain", pretraining) not in found:
-            found.append(("pretrain", pretraining))
-        found.append(("finetune", run["address"]))
-    keys = ("database", "window", "channels")
-    return Counter(
-        (stage, *map(run.get, keys), SYSTEMS[run["system"]]) for stage, run in found
-    )
-
-
 # What Table 2 will cost. No output that a later call would find made: what is listed, prepared or
 # finished by then changes it.
 rule plan:

@@ -98,6 +98,11 @@ def submit_array(executor, jobs):
         executor._report_job_submission_threadsafe(info)
 
 
+def none_awaited(dag, name):
+    """An array is of what is ready; whatever else is still to come is not waited for."""
+    return 0
+
+
 def refuse(executor, jobs):
     raise WorkflowError(
         f"snakemake-executor-plugin-slurm {INSTALLED} is installed, and rules/slurm.smk mends {MENDED}: "
@@ -109,8 +114,7 @@ GroupJob.log_error = log_error
 if INSTALLED == MENDED:
     slurm.get_submit_command = partial(get_submit_command, slurm.get_submit_command)
     slurm.query_job_status = partial(query_job_status, slurm.query_job_status)
-    # Whatever else of a rule is still to come is not waited for.
-    slurm.pending_jobs_for_rule = lambda dag, rule: 0
+    slurm.pending_jobs_for_rule = none_awaited
     slurm.Executor.run_array_jobs = run_array_jobs
 else:
     slurm.Executor.run_jobs = refuse
