@@ -19,8 +19,7 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     """A function that adds a line to the log.
 
     An ``InputError`` or a full disk ends the job with one line; of another error the log has the
-    traceback. Of processes that torchrun started
-    the first alone has the log.
+    traceback. Of processes that torchrun started the first alone has the log.
     """
     first = os.environ.get("RANK", "0") == "0"
     with Path(log if first else os.devnull).open("w", buffering=1) as file:
