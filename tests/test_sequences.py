@@ -11,6 +11,7 @@ from xsleep.sequences import (
     AHEAD,
     TrainingSequences,
     ahead,
+    amplitude_scale,
     bridging,
     normalisation,
     read,
@@ -163,3 +164,10 @@ def test_the_shuffle_is_uniform_over_all_sequences(tmp_path):
     expected = 2000 * 6 / 18
     # Each count is binomial; 5 deviations leave one false alarm in 10^5 runs of 18.
     assert max(abs(count - expected) for count in drawn.values()) < 5 * np.sqrt(expected * 2 / 3)
+
+
+def test_a_nights_amplitude_is_exact_however_its_values_lie_in_memory():
+    raw = np.random.default_rng(0).normal(3, 25, (300, 3000, 2)).astype(np.float32)
+    expected = 20 / raw.astype(float).std((0, 1))
+    for values in (raw, np.moveaxis(np.moveaxis(raw, -1, 0).copy(), 0, -1)):
+        assert amplitude_scale(values, 20) == pytest.approx(expected, rel=1e-9)

@@ -52,7 +52,8 @@ class Part:
 
 def amplitude_scale(raw: np.ndarray, deviation: float) -> np.ndarray:
     """(C,) factors that give each channel of (n, 3000, C) microvolts this deviation."""
-    measured = raw.std((0, 1))
+    # Millions of values: in single precision their sum would depend on how they lie in memory.
+    measured = raw.std((0, 1), dtype=np.float64)
     # A dead channel has no amplitude to scale.
     return deviation / np.where(measured > 0, measured, deviation)
 
