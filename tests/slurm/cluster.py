@@ -20,6 +20,8 @@ import psutil
 PACKAGES = ("slurmctld", "slurmd", "slurmdbd", "slurm-client", "mariadb-server")
 CONFIGURATION = Path("/etc/slurm")
 NODES = ("node1", "node2")
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+"""Where daemons are; not every user's own has them."""
 
 SLURM_CONF = """\
 ClusterName=test
@@ -94,11 +96,12 @@ def install() -> None:
         raise Unavailable("starting Slurm needs root")
     if (CONFIGURATION / "slurm.conf").exists():
         raise Unavailable(f"there is a Slurm here already: {CONFIGURATION / 'slurm.conf'}")
-    if all(shutil.which(name) for name in ("slurmctld", "slurmd", "slurmdbd", "mariadbd")):
+    daemons = ("slurmctld", "slurmd", "slurmdbd", "mariadbd")
+    if all(shutil.which(name, path=PATH) for name in daemons):
         return
     if not shutil.which("apt-get"):
         raise Unavailable("Slurm is not installed, and there is no apt-get to install it")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
     for arguments in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
         done = subprocess.run(["apt-get", "-qq", *arguments], env=environment, capture_output=True)
         if done.returncode:
@@ -110,7 +113,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+        self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": PATH}
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
