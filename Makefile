@@ -1,6 +1,6 @@
 # make table2         set up .venv, then Table 2 on the embedded cohort
 # make test           set up .venv, then the tests
-# make test-slurm     install and start a Slurm, as root, and run the workflow through it (8 minutes)
+# make test-slurm     install and start a Slurm, as root, and run the workflow through it (6 minutes)
 # make test-dvc       carry results through DVC to a clone (3 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
