@@ -92,17 +92,11 @@ rule audit:
         runs=TABLE2_RUNS,
         folders=TABLE2_FOLDERS,
         indexes=[
-            INDEX.format(
-                store=STORES[
-                    (
-                        SOURCE_FILTER
-                        if folder.startswith("results/transfer/")
-                        else preset(run["database"]).network.raw_filter
-                    )
-                ],
-                database=run["database"],
-            )
-            for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS)
+            *(index_of(run["database"]) for run in SCRATCH_RUNS),
+            *(
+                index_of(run["address"]["database"], SOURCE_FILTER)
+                for run in FINETUNED_RUNS
+            ),
         ],
         pretrained=[None] * len(SCRATCH_RUNS) + PRETRAINED_MODELS,
         pretrainings=PRETRAININGS,

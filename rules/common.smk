@@ -66,11 +66,10 @@ def preset(database, difference=""):
     )
 
 
-def index_of(database):
-    """The index of the store that a database's own preset reads."""
-    return INDEX.format(
-        store=STORES[preset(database).network.raw_filter], database=database
-    )
+def index_of(database, raw_filter=None):
+    """The index of the store of a filter; by default that which the database's own preset reads."""
+    raw_filter = raw_filter or preset(database).network.raw_filter
+    return INDEX.format(store=STORES[raw_filter], database=database)
 
 
 def run_preset(wildcards):
@@ -124,7 +123,7 @@ def index(wildcards):
         raw_filter = SOURCE_FILTER
     else:
         raw_filter = run_preset(wildcards).network.raw_filter
-    return INDEX.format(store=STORES[raw_filter], database=wildcards.database)
+    return index_of(wildcards.database, raw_filter)
 
 
 def labels_of(figure, case=True, **more):

@@ -58,18 +58,14 @@ def not_selected(database):
 def planned_runs():
     """The runs of Table 2 that are alike but for fold and seed, and how many they are."""
     found = [("train", run) for run in SCRATCH_RUNS]
-    for run in FINETUNED_RUNS:
-        first, _ = xsleep_settings.TRANSFERRED[run["network"]]
-        pretraining = dict(
-            database=SOURCE,
-            window="",
-            channels=run["source_channels"],
-            system=first,
-            seed=run["address"]["seed"],
-        )
+    pretrained_before = set()
+    for run, model in zip(FINETUNED_RUNS, PRETRAINED_MODELS):
         # Once for all folds and targets.
-        if not AUTHORS and ("pretrain", pretraining) not in found:
-            found.append(("pretrain", pretraining))
+        if not AUTHORS and model not in pretrained_before:
+            pretrained_before.add(model)
+            first, _ = xsleep_settings.TRANSFERRED[run["network"]]
+            what = dict(channels=run["source_channels"], system=first)
+            found.append(("pretrain", dict(database=SOURCE, window="", **what)))
         found.append(("finetune", run["address"]))
     keys = ("database", "window", "channels")
     return Counter(

@@ -72,9 +72,7 @@ rule finetune:
     input:
         pretrained=pretrained,
         folds="results/{database}/folds.csv",
-        index=lambda wildcards: INDEX.format(
-            store=STORES[SOURCE_PRESET.network.raw_filter], database=wildcards.database
-        ),
+        index=lambda wildcards: index_of(wildcards.database, SOURCE_FILTER),
     output:
         model=f"{TRANSFER}/{ADDRESS}/model.safetensors",
         history=f"{TRANSFER}/{ADDRESS}/history.csv",

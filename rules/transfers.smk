@@ -24,7 +24,7 @@ SOURCE_FILTER = SOURCE_PRESET.network.raw_filter
 SOURCE_WINDOWS = {
     database: WORKFLOW.sources[database].windows[0] for database in SOURCE_DATABASES
 }
-SOURCE_INDEXES = expand(INDEX, store=STORES[SOURCE_FILTER], database=SOURCE_DATABASES)
+SOURCE_INDEXES = [index_of(database, SOURCE_FILTER) for database in SOURCE_DATABASES]
 
 
 def pretrained(wildcards):

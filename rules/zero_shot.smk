@@ -18,7 +18,7 @@ use rule import_weights as import_zero_shot with:
 rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
-        index=INDEX.format(store=STORES["band-pass"], database=ZERO_SHOT.database),
+        index=index_of(ZERO_SHOT.database, "band-pass"),
     output:
         table=report(
             "results/zero_shot.csv",

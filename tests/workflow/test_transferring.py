@@ -1,6 +1,5 @@
 """Transfer learning as a person runs it: pretraining, finetuning, the table and its figures."""
 
-import csv
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import NETWORK, write_excerpts
-from tests.workflow.test_workflow import TINY, planned, snakemake
+from tests.workflow.test_workflow import TINY, planned, rows, snakemake
 from xsleep import checkpoints
 from xsleep.models import build
 from xsleep.models.released import variables
@@ -53,11 +52,6 @@ def authors(folder, **transfer):
         "target": ["DREAMS"],
         "database_settings": {"DREAMS": dreams},
     }
-
-
-def rows(path):
-    with path.open() as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
