@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from xsleep.models.convolution import FCNN, Convolution, LeakyReLU
+from xsleep.models.convolution import FCNN, Convolution, LeakyReLU, pairs
 from xsleep.models.dropout import dropout
 from xsleep.settings import NetworkSettings
 
@@ -14,21 +14,22 @@ def plain(convolution, x, left, right):
     return y.transpose(1, 2)
 
 
-def blocked(convolution, x):
-    return convolution(F.pad(x, (0, 0, *convolution.padding)))
+def in_pairs(convolution, x):
+    """The convolution of ``(N, samples, C)``, by way of pairs with time first."""
+    return convolution(pairs(x.transpose(0, 1))).transpose(0, 1)
 
 
 @pytest.mark.parametrize(
     ("samples", "left", "right"),
     [(3000, 14, 15), (375, 15, 15), (188, 14, 15), (47, 15, 15), (24, 14, 15), (11, 15, 15)],
 )
-@pytest.mark.parametrize("channels", (2, 8, 16, 32))  # blocks of 8, 2, 2 and 1 outputs
+@pytest.mark.parametrize("channels", (1, 4, 5, 16))  # the plain sum up to 4
 def test_released_convolutions_pad_as_tensorflow_same(generator, samples, left, right, channels):
     convolution = Convolution(samples, channels, 16, 31, 0.02, generator).double()
     convolution.bias.data.normal_(generator=generator)
     x = torch.randn(3, samples, channels, generator=generator, dtype=torch.float64)
     x.requires_grad_()
-    y, expected = blocked(convolution, x), plain(convolution, x, left, right)
+    y, expected = in_pairs(convolution, x), plain(convolution, x, left, right)
     torch.testing.assert_close(y, expected)
     weights = torch.randn(y.shape, generator=generator, dtype=y.dtype)
     inputs = (x, *convolution.parameters())
@@ -43,7 +44,7 @@ def test_convolutions_of_other_kernels(generator, kernel, samples):
     x = torch.randn(2, samples, 3, generator=generator)
     padding = max(2 * (convolution.outputs - 1) + kernel - samples, 0)
     left, right = padding // 2, padding - padding // 2
-    torch.testing.assert_close(blocked(convolution, x), plain(convolution, x, left, right))
+    torch.testing.assert_close(in_pairs(convolution, x), plain(convolution, x, left, right))
 
 
 def test_released_fcnn_halves_3000_samples_nine_times(generator):
@@ -95,7 +96,7 @@ def test_paper_printed_length_keeps_the_middle_of_the_third_feature_map(generato
 def test_released_activation_is_leaky_relu_of_slope_0_3(generator):
     fcnn = FCNN(1, 8, NetworkSettings(filters=(4,)), generator)
     x = torch.randn(2, 8, 1, generator=generator)
-    y = blocked(fcnn.convolutions[0], x)
+    y = in_pairs(fcnn.convolutions[0], x)
     torch.testing.assert_close(fcnn(x), torch.where(y < 0, 0.3 * y, y).flatten(1))
 
 
@@ -105,18 +106,20 @@ def test_paper_prelu_has_a_slope_for_each_filter(generator):
     assert slope.tolist() == [0.25] * 4
     slope.data = torch.tensor([-1.0, 0.0, 0.5, 1.0])
     x = torch.randn(2, 8, 1, generator=generator)
-    y = blocked(fcnn.convolutions[0], x)
+    y = in_pairs(fcnn.convolutions[0], x)
     torch.testing.assert_close(fcnn(x), torch.where(y < 0, slope * y, y).flatten(1))
 
 
+@pytest.mark.parametrize("samples", (10, 11, 4001))
 @pytest.mark.parametrize("training", (True, False))
-def test_leaky_relu_dropout_and_padding_in_one_are_those_one_after_another(generator, training):
+def test_leaky_relu_and_dropout_in_one_are_those_one_after_another(generator, training, samples):
     activation = LeakyReLU().train(training)
-    x = torch.randn(3, 10, 4, generator=generator, requires_grad=True)
+    x = torch.randn(samples, 33, 4, generator=generator, requires_grad=True)
     torch.manual_seed(5)
-    y = activation(x, 0.25, (2, 3))
+    y = activation(x, 0.25)
     torch.manual_seed(5)
-    expected = F.pad(dropout(F.leaky_relu(x, 0.3), 0.25, training), (0, 0, 2, 3))
+    thinned = dropout(F.leaky_relu(x, 0.3).transpose(0, 1), 0.25, training)
+    expected = pairs(thinned.transpose(0, 1))
     torch.testing.assert_close(y, expected)
     weights = torch.randn(y.shape, generator=generator)
     torch.testing.assert_close(

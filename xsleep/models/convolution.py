@@ -1,12 +1,14 @@
 """The epoch-level part of the raw stream: nine convolutions, written for speed.
 
 What is computed is the released graph's; how, is chosen for the matrix products of today's
-processors. A layer's output is written once, where the next convolution wants it: activated,
-thinned out by dropout, with the zeros of TensorFlow's "SAME" padding around it.
+processors. Time comes first, then the epochs of the minibatch, so that neighbouring samples of all
+epochs are one matrix. A layer's output is written once, as the next convolution wants it:
+activated, thinned out by dropout, in pairs of samples.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -14,12 +16,19 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from xsleep.models import dropout
+from xsleep.models.fourier import correlate
 from xsleep.settings import NetworkSettings
 
-leaky_relu_backward = torch.ops.aten.leaky_relu_backward
+leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 
 SLOPE = 0.3
 """Of the leaky ReLU below 0."""
+
+FEW = 8
+"""Channels of a pair of samples for which a plain sum over the filter is faster."""
+
+CACHED = 2**18
+"""Numbers that a processor's cache holds while they go through several functions."""
 
 PRINTED = {375: 325}
 """Lengths of feature maps that the paper prints otherwise than its strides give them."""
@@ -37,13 +46,8 @@ def same(samples: int, size: int, stride: int) -> tuple[int, int]:
 class Convolution(nn.Module):
     """Convolution over time with stride 2 and TensorFlow's "SAME" padding.
 
-    ``(N, samples, C)``, with as many zeros around it as ``padding`` says, to
-    ``(N, ceil(samples / 2), filters)``.
-
-    Several neighbouring outputs are computed as one block, with more channels. For few channels
-    that is faster, although zeros are multiplied where an output of the block does not reach. And
-    where the input is no longer than the filter, all outputs are one block, which leaves out the
-    products with the padding.
+    Pairs of samples ``(ceil(samples / 2), N, 2 channels)`` to ``(ceil(samples / 2), N, filters)``:
+    stride 2 over samples is stride 1 over pairs. An odd number of samples has a zero after it.
     """
 
     def __init__(
@@ -64,83 +68,85 @@ class Convolution(nn.Module):
 
         self.outputs = (samples + 1) // 2
         before, _ = same(samples, kernel, 2)
-        if samples <= kernel:
-            self.block, self.width = self.outputs, samples
-            self.padding, self.cut = (0, 0), before
-        else:
-            self.block = 8 if channels < 8 else 2 if channels * filters <= 256 else 1
-            step = 2 * self.block
-            steps = -(-(kernel + step - 2) // step)  # that a block reads
-            blocks = -(-self.outputs // self.block)
-            self.width = steps * step
-            after = (blocks + steps - 1) * step - before - samples
-            self.padding, self.cut = (before, after), 0
-
-    def _blocks(self) -> Tensor:
-        """``(filters, C, block, width)``: the filter as each output of a block meets its input."""
-        kernel = self.weight.shape[2]
-        shift = 2 * (self.block - 1) - self.cut
-        windows = F.pad(self.weight, (shift, self.width - kernel + self.cut))
-        return windows.unfold(2, self.width, 2).flip(2)
+        self.before = (before + 1) // 2
+        taps = -(-(kernel + before % 2) // 2)
+        self.zeros = before % 2, 2 * taps - kernel - before % 2
+        """Before and after the filter, so that its taps are pairs as well."""
 
     def forward(self, x: Tensor) -> Tensor:
-        filters, channels, _ = self.weight.shape
-        weight, bias = self._blocks(), self.bias.repeat(self.block)
-        if self.block == self.outputs:
-            weight = weight.permute(2, 0, 3, 1).reshape(self.block * filters, -1)
-            return F.linear(x.flatten(1), weight, bias).view(len(x), self.outputs, filters)
-        # The samples of a step are channels of a convolution with stride 1, channels last.
-        step = 2 * self.block
-        weight = weight.unflatten(3, (-1, step)).permute(2, 0, 4, 1, 3)
-        weight = weight.reshape(self.block * filters, step * channels, 1, -1)
-        x = x.view(len(x), 1, -1, step * channels).permute(0, 3, 1, 2)
-        y = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias)
-        return y.permute(0, 2, 3, 1).reshape(len(x), -1, filters)[:, : self.outputs]
+        weight = F.pad(self.weight, self.zeros).unflatten(2, (-1, 2))
+        weight = weight.permute(2, 3, 1, 0).flatten(1, 2)
+        taps, channels, _ = weight.shape
+        if channels > FEW:
+            return correlate(x, weight, self.bias, self.before, self.outputs)
+        after = self.outputs + taps - 1 - self.before - len(x)
+        x = F.pad(x, (0, 0, 0, 0, self.before, after)).transpose(1, 2).flatten(0, 1)
+        windows = x.unfold(0, taps * channels, channels)
+        return torch.baddbmm(self.bias, windows, weight.flatten(0, 1).expand(self.outputs, -1, -1))
+
+
+def pairs(x: Tensor) -> Tensor:
+    """``(T, N, C)`` to ``(ceil(T / 2), N, 2 C)``, with a zero after an odd number of samples."""
+    T, N, C = x.shape
+    x = F.pad(x, (0, 0, 0, 0, 0, T % 2))
+    return x.view(-1, 2, N, C).transpose(1, 2).flatten(2)
+
+
+def _pairwise(T: int, most: int) -> Iterator[tuple[slice, slice, int]]:
+    """Samples, their pairs, how many of a pair there are: some at a time, and a last odd one."""
+    for first in range(0, T // 2, most):
+        last = min(first + most, T // 2)
+        yield slice(2 * first, 2 * last), slice(first, last), 2
+    if T % 2:
+        yield slice(T - 1, T), slice(T // 2, T // 2 + 1), 1
 
 
 class _LeakyDropout(torch.autograd.Function):
-    """Leaky ReLU, times a dropout mask if there is one, with zeros around it; no copy between."""
+    """Leaky ReLU and dropout, from samples to pairs in one pass over memory.
+
+    A byte of ``draws`` decides over an element: it is dropped below ``dropped``.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, factors: Tensor | None, padding: tuple[int, int]) -> Tensor:
-        before, after = padding
-        N, T, C = x.shape
-        padded = x.new_empty(N, before + T + after, C)
-        padded[:, :before] = 0
-        padded[:, before + T :] = 0
-        inner = padded[:, before : before + T]
-        ctx.span = slice(before, before + T)
-        if factors is None:
-            torch._C._nn.leaky_relu(x, SLOPE, out=inner)
-            ctx.save_for_backward(padded)
-        else:
-            # The derivative, mask included, is the factor forwards as well.
-            leaky_relu_backward(factors, x, SLOPE, False, grad_input=factors)
-            torch.mul(x, factors, out=inner)
-            ctx.save_for_backward(padded, factors)
-        return padded
+    def forward(ctx, x: Tensor, draws: Tensor | None, dropped: int) -> Tensor:
+        T, N, C = x.shape
+        y = x.new_zeros((T + 1) // 2, N, 2, C) if T % 2 else x.new_empty(T // 2, N, 2, C)
+        ctx.save_for_backward(y, draws)
+        ctx.shape, ctx.dropped = x.shape, dropped
+        most = T if x.is_cuda else max(CACHED // (2 * N * C), 1)
+        ctx.parts = list(_pairwise(T, most))
+        for times, places, number in ctx.parts:
+            some = F.leaky_relu(x[times], SLOPE)
+            if draws is not None:
+                some.mul_(dropout.factors(draws[times], dropped, x.dtype))
+            y[places, :, :number].transpose(1, 2).copy_(some.unflatten(0, (-1, number)))
+        return y.flatten(2)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        padded, *factors = ctx.saved_tensors
-        grad = grad[:, ctx.span]
-        if factors:
-            grad = grad * factors[0]
-        else:
-            grad = leaky_relu_backward(grad, padded[:, ctx.span], SLOPE, True)
-        return grad, None, None
+        y, draws = ctx.saved_tensors
+        grad, out = grad.view(y.shape), grad.new_empty(ctx.shape)
+        for times, places, number in ctx.parts:
+            given, made = (g[places, :, :number].transpose(1, 2) for g in (grad, y))
+            some = out[times].unflatten(0, (-1, number))
+            leaky_relu_backward(given, made, SLOPE, True, grad_input=some)
+            if draws is not None:
+                out[times].mul_(dropout.factors(draws[times], ctx.dropped, y.dtype))
+        return out, None, None
 
 
 class LeakyReLU(nn.Module):
-    """Leaky ReLU of slope 0.3, dropout and padding: ``(N, T, filters)`` to the padded length."""
+    """Leaky ReLU of slope 0.3, then dropout: ``(T, N, filters)`` to pairs."""
 
-    def forward(self, x: Tensor, rate: float, padding: tuple[int, int]) -> Tensor:
-        factors = dropout.mask(x.shape, rate, x) if self.training and rate else None
-        return _LeakyDropout.apply(x, factors, padding)
+    def forward(self, x: Tensor, rate: float) -> Tensor:
+        dropped = dropout.threshold(rate) if self.training else 0
+        T, N, C = x.shape
+        draws = dropout.draw((N, T, C), x.device).transpose(0, 1) if dropped else None
+        return _LeakyDropout.apply(x, draws, dropped)
 
 
 class PReLU(nn.Module):
-    """ReLU with a learned slope for each filter below 0, then dropout and padding.
+    """ReLU with a learned slope for each filter below 0, then dropout: to pairs as well.
 
     The paper names the function alone; 0.25 at the start is that of He et al. (2015).
     """
@@ -149,9 +155,9 @@ class PReLU(nn.Module):
         super().__init__()
         self.slope = nn.Parameter(torch.full((filters,), 0.25))
 
-    def forward(self, x: Tensor, rate: float, padding: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, rate: float) -> Tensor:
         x = F.prelu(x.flatten(0, -2), self.slope).view(x.shape)
-        return F.pad(dropout.dropout(x, rate, self.training), (0, 0, *padding))
+        return pairs(dropout.dropout(x.transpose(0, 1), rate, self.training).transpose(0, 1))
 
 
 ACTIVATIONS = {"leaky_relu": lambda filters: LeakyReLU(), "prelu": PReLU}
@@ -186,15 +192,13 @@ class FCNN(nn.Module):
         self.features = samples * s.filters[-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        paddings = [convolution.padding for convolution in self.convolutions]
-        x = F.pad(x, (0, 0, *paddings[0]))
-        for convolution, activation, length, rate, padding in zip(
-            *(self.convolutions, self.activations, self.lengths, self.rates),
-            [*paddings[1:], (0, 0)],
-            strict=True,
+        N = len(x)
+        x = pairs(x.transpose(0, 1))
+        for convolution, activation, length, rate in zip(
+            self.convolutions, self.activations, self.lengths, self.rates, strict=True
         ):
             x = convolution(x)
-            if surplus := x.shape[1] - length:
-                x = x.narrow(1, surplus // 2, length)
-            x = activation(x, rate, padding)
-        return x.flatten(1)
+            if surplus := len(x) - length:
+                x = x.narrow(0, surplus // 2, length)
+            x = activation(x, rate)
+        return x.transpose(0, 1).reshape(N, -1)[:, : self.features]

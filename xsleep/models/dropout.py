@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
-def mask(shape: Sequence[int], rate: float, like: Tensor) -> Tensor:
-    """Factors of inverted dropout; the rate is rounded to a multiple of 1/256.
+def threshold(rate: float) -> int:
+    """Of 256 values of a byte, those below it drop: the rate is a multiple of 1/256.
 
-    0.25 and 0.5 are exact. One random byte decides over one element: on CPUs several times
-    faster than ``F.dropout``, which draws a number for each.
+    0.25 and 0.5 are exact.
     """
-    dropped = round(256 * rate)
-    factors = torch.empty(shape, dtype=like.dtype, device=like.device)
-    words = torch.empty(factors.numel() // 8 + 1, dtype=torch.int64, device=like.device)
-    draws = words.random_(-(2**63), None).view(torch.uint8)[: factors.numel()].view(factors.shape)
-    return factors.copy_(draws >= dropped).mul_(256 / (256 - dropped))
+    return round(256 * rate)
+
+
+def draw(shape: Sequence[int], device: torch.device) -> Tensor:
+    """Random bytes, each to decide over one element.
+
+    On CPUs several times faster than ``F.dropout``, which draws a number for each.
+    """
+    size = math.prod(shape)
+    words = torch.empty(size // 8 + 1, dtype=torch.int64, device=device)
+    return words.random_(-(2**63), None).view(torch.uint8)[:size].view(shape)
+
+
+def factors(draws: Tensor, dropped: int, dtype: torch.dtype) -> Tensor:
+    """What inverted dropout multiplies with: 0 below ``dropped``, elsewhere one and the same."""
+    out = torch.empty(draws.shape, dtype=dtype, device=draws.device)
+    return torch.ge(draws, dropped, out=out).mul_(256 / (256 - dropped))
 
 
 def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     """Inverted dropout of a tensor of any shape."""
-    if not training or round(256 * rate) == 0:
+    dropped = threshold(rate)
+    if not training or dropped == 0:
         return x
-    return x * mask(x.shape, rate, x)
+    return x * factors(draw(x.shape, x.device), dropped, x.dtype)

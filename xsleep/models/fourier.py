@@ -1,0 +1,171 @@
+"""Correlation with long filters by way of their Fourier transforms, made of matrix products.
+
+A filter of 16 taps costs 16 products for an output. Taken piece by piece, the spectra of signal and
+filter are multiplied frequency by frequency, three real products for a complex one: 2.5 products
+for an output of a piece of 24. The period need not suit a fast transform, because to go there and
+back is a matrix product as well, the same for every epoch and channel. Rounding is that of the
+plain sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+PIECE = {"cpu": 24, "cuda": 94}
+"""Outputs that are computed at once, about: on a GPU fewer and larger steps."""
+
+CACHED = 20_480
+"""Numbers of one frequency that a processor's cache holds beside those of the others."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some neighbouring outputs: the rows of the input that they read, where these lie in it."""
+
+    outputs: slice
+    rows: slice
+    columns: slice
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The pieces, and the matrices between time and the f frequencies.
+
+    A spectrum has 2f rows: sines below cosines for the input, real below imaginary parts for the
+    output. ``to_input`` is ``(2f, rows)``, ``from_output`` ``(outputs, 2f)``. ``to_filter``,
+    ``(3f, taps)``, gives the factors of the sines, of the cosines, and of their sums.
+    """
+
+    pieces: tuple[Piece, ...]
+    period: int
+    to_filter: Tensor
+    to_input: Tensor
+    from_output: Tensor
+
+    def each(self, x: Tensor, features: int) -> Iterator[tuple[Piece, slice, Tensor, Tensor]]:
+        """The pieces, for as many epochs at once as the cache holds.
+
+        With them room for the factors and the products, the same in every turn.
+        """
+        N, K = x.shape[1:]
+        J = len(self.to_filter)
+        most = N if x.is_cuda else min(max(CACHED // max(K, features), 1), N)
+        V, M = x.new_empty(J * most * K), x.new_empty(J * most * features)
+        for piece in self.pieces:
+            for first in range(0, N, most):
+                n = min(most, N - first)
+                v, m = V[: J * n * K].view(3, -1, n, K), M[: J * n * features]
+                yield piece, slice(first, first + n), v, m.view(3, -1, n, features)
+
+
+@lru_cache
+def plan(
+    rows: int, taps: int, before: int, outputs: int, dtype: torch.dtype, device: torch.device
+) -> Plan:
+    """How to correlate ``rows`` samples, after ``before`` zeros, with ``taps``."""
+    size = -(-outputs // -(-outputs // PIECE[device.type]))
+    span = size + taps - 1
+    pieces = []
+    for first in range(0, outputs, size):
+        low, high = max(before - first, 0), min(before - first + rows, span)
+        pieces.append(
+            Piece(
+                slice(first, min(first + size, outputs)),
+                slice(first - before + low, first - before + high),
+                slice(low, high),
+            )
+        )
+    # What is periodic must not meet a tap a second time, nor one that is out of reach.
+    period, reach = span, slice(0, taps)
+    if len(pieces) == 1:
+        period = min(span, rows + size - 1)
+        reach = slice(max(low - size + 1, 0), high)
+
+    def waves(numbers: int) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of every frequency, ``(f, numbers)``."""
+        turns = torch.outer(torch.arange(period // 2 + 1), torch.arange(numbers)) % period
+        angles = turns.double() * (2 * math.pi / period)
+        return angles.cos(), angles.sin()
+
+    cosine, sine = waves(taps)
+    to_filter = torch.cat([-cosine - sine, sine - cosine, cosine])
+    reached = torch.zeros_like(to_filter)
+    reached[:, reach] = 1
+    cosine, sine = waves(span)
+    to_input = torch.cat([-sine, cosine])
+    cosine, sine = waves(size)
+    # Every frequency but 0 and the highest of an even period stands for two.
+    cosine[0] /= 2
+    if period % 2 == 0:
+        cosine[-1] /= 2
+    from_output = 2 / period * torch.cat([cosine, -sine])
+    matrices = (to_filter * reached, to_input, from_output.T)
+    return Plan(tuple(pieces), period, *(m.to(device, dtype).contiguous() for m in matrices))
+
+
+class _Correlation(torch.autograd.Function):
+    """Sines and cosines b, a of the input, factors c, d of the filter: the products are
+    (a + b) c, a (d - c), -b (c + d); first and second make the imaginary part, first and third
+    the real one. Backwards the same with input and output exchanged."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
+        R, N, K = x.shape
+        taps, _, F = weight.shape
+        ctx.plan = p = plan(R, taps, before, outputs, x.dtype, x.device)
+        ctx.save_for_backward(x, weight)
+        filters = (p.to_filter @ weight.flatten(1)).view(-1, K, F)
+        y = x.new_empty(outputs, N, F)
+        for piece, some, V, M in p.each(x, F):
+            rows = x[piece.rows, some].flatten(1)
+            torch.mm(p.to_input[:, piece.columns], rows, out=V[:2].view(-1, rows.shape[1]))
+            torch.add(V[0], V[1], out=V[2])
+            torch.bmm(V.flatten(0, 1), filters, out=M.flatten(0, 1))
+            M[:2] += M[2]
+            M[0, 0] += p.period * bias
+            part = y[piece.outputs, some].flatten(1)
+            torch.mm(p.from_output[: len(part)], M[:2].view(-1, part.shape[1]), out=part)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, *_ = ctx.needs_input_grad
+        p, grad = ctx.plan, grad.contiguous()
+        K, F = weight.shape[1:]
+        filters = (p.to_filter @ weight.flatten(1)).view(-1, K, F).transpose(1, 2).contiguous()
+        grad_x = torch.zeros_like(x) if for_x else None
+        grad_filters = x.new_zeros(len(filters), K, F)
+        grad_bias = x.new_zeros(1, F)
+        for piece, some, V, M in p.each(x, F):
+            part = grad[piece.outputs, some].flatten(1)
+            torch.mm(p.from_output[: len(part)].T, part, out=M[:2].view(-1, part.shape[1]))
+            torch.add(M[0], M[1], out=M[2])
+            rows = (piece.rows, some)
+            to_input, spectrum = p.to_input[:, piece.columns], V[:2].flatten(2).flatten(0, 1)
+            if for_weight:
+                torch.mm(to_input, x[rows].flatten(1), out=spectrum)
+                torch.add(V[0], V[1], out=V[2])
+                grad_filters.baddbmm_(V.flatten(0, 1).transpose(1, 2), M.flatten(0, 1))
+                grad_bias.addmm_(M.new_ones(1, M.shape[2]), M[0, 0], alpha=p.period)
+            if for_x:
+                torch.bmm(M.flatten(0, 1), filters, out=V.flatten(0, 1))
+                V[:2] += V[2]
+                grad_x[rows].flatten(1).addmm_(to_input.T, spectrum)
+        grad_weight = (p.to_filter.T @ grad_filters.flatten(1)).view(weight.shape)
+        return grad_x, grad_weight, grad_bias[0], None, None
+
+
+def correlate(x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
+    """``y[t] = bias + sum over q of x[t + q - before] @ weight[q]``; outside x are zeros.
+
+    ``x`` is ``(rows, N, K)``, time first; ``weight`` ``(taps, K, F)``, ``bias`` ``(F,)``. Returns
+    ``(outputs, N, F)``.
+    """
+    return _Correlation.apply(x.contiguous(), weight, bias, before, outputs)
