@@ -21,6 +21,7 @@ import torch
 from timing import machine, over_floor
 from training_step import convolution_flop, training_step
 
+from xsleep.device import keep_memory
 from xsleep.evaluation import evaluate
 from xsleep.models import NetworkSettings, build
 from xsleep.nights import HeldData
@@ -40,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     torch.set_num_threads(parser.parse_args().threads)
+    keep_memory()
     settings = NetworkSettings()
     flop = convolution_flop(1, settings)
     network = build("XSleepNet2", 1, settings, seed=0)

@@ -18,6 +18,7 @@ import torch
 from timing import machine, over_floor, seconds
 from torch.nn import functional
 
+from xsleep.device import keep_memory
 from xsleep.models import SYSTEMS, Network, NetworkSettings, build
 
 BATCH, LENGTH = 32, 20
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_memory()
     C, settings = arguments.channels, NetworkSettings()
     flop = convolution_flop(C, settings)
 
