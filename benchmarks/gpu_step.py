@@ -18,7 +18,8 @@ from multiprocessing import get_context
 
 import torch
 
-from xsleep.models import NetworkSettings, acceleration, build
+from xsleep.models import NetworkSettings, acceleration, build, fourier
+from xsleep.models.convolution import FEW
 from xsleep.models.layers import BINS
 from xsleep.models.network import FRAMES, SAMPLES
 from xsleep.step import Graphed, Step
@@ -39,12 +40,24 @@ def operations(s: NetworkSettings, channels: int) -> dict[str, float]:
     """Floating-point operations of a step for an epoch: two for each product that is added.
 
     Backwards a layer has two products of the size of the forward one; the first convolution has
-    one, as nothing asks for the gradient of the signals.
+    one, as nothing asks for the gradient of the signals. The other convolutions have three products
+    of spectra; these are computed twice of the input and once of the output's gradient, and once
+    there is a way back to either.
     """
     convolutions, samples = 0, SAMPLES
+    fourier.PIECE["cpu"] = fourier.PIECE["cuda"]
     for layer, (before, filters) in enumerate(pairwise((channels, *s.filters))):
-        samples = (samples + 1) // 2
-        convolutions += (3 if layer else 2) * 2 * samples * filters * before * s.kernel
+        rows, taps = (samples + 1) // 2, (s.kernel + 1) // 2
+        K, samples = 2 * before, rows
+        if K <= FEW:
+            convolutions += (3 if layer else 2) * 2 * samples * taps * K * filters
+            continue
+        plan = fourier.plan(rows, taps, taps // 2, samples, torch.float32, torch.device("cpu"))
+        f = len(plan.to_input) // 2
+        for piece in plan.pieces:
+            read, written = (part.stop - part.start for part in (piece.rows, piece.outputs))
+            spectra = 2 * f * (3 * read * K + 2 * written * filters)
+            convolutions += 2 * (spectra + 3 * 3 * f * K * filters)
     u, bands = s.gru_units, channels * s.filterbank
     gru = sum(2 * 2 * (F + u) * 3 * u for F in [samples * s.filters[-1]] + [u] * (s.gru_layers - 1))
     u = s.frame_units

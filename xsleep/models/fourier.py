@@ -152,12 +152,14 @@ class _Correlation(torch.autograd.Function):
             if for_weight:
                 torch.mm(to_input, x[rows].flatten(1), out=spectrum)
                 torch.add(V[0], V[1], out=V[2])
-                grad_filters.baddbmm_(V.flatten(0, 1).transpose(1, 2), M.flatten(0, 1))
+                factors = V.flatten(0, 1).transpose(1, 2)
+                torch.baddbmm(grad_filters, factors, M.flatten(0, 1), out=grad_filters)
                 grad_bias.addmm_(M.new_ones(1, M.shape[2]), M[0, 0], alpha=p.period)
             if for_x:
                 torch.bmm(M.flatten(0, 1), filters, out=V.flatten(0, 1))
                 V[:2] += V[2]
-                grad_x[rows].flatten(1).addmm_(to_input.T, spectrum)
+                part = grad_x[rows].flatten(1)
+                torch.addmm(part, to_input.T, spectrum, out=part)
         grad_weight = (p.to_filter.T @ grad_filters.flatten(1)).view(weight.shape)
         return grad_x, grad_weight, grad_bias[0], None, None
 
