@@ -87,9 +87,9 @@ class Convolution(nn.Module):
 
 def pairs(x: Tensor) -> Tensor:
     """``(T, N, C)`` to ``(ceil(T / 2), N, 2 C)``, with a zero after an odd number of samples."""
-    T, N, C = x.shape
-    x = F.pad(x, (0, 0, 0, 0, 0, T % 2))
-    return x.view(-1, 2, N, C).transpose(1, 2).flatten(2)
+    if len(x) % 2:
+        x = F.pad(x, (0, 0, 0, 0, 0, 1))
+    return x.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
 
 
 def _pairwise(T: int, most: int) -> Iterator[tuple[slice, slice, int]]:
