@@ -19,7 +19,7 @@ from multiprocessing import get_context
 import torch
 
 from xsleep.models import NetworkSettings, acceleration, build, fourier
-from xsleep.models.convolution import FEW
+from xsleep.models.convolution import MANY
 from xsleep.models.layers import BINS
 from xsleep.models.network import FRAMES, SAMPLES
 from xsleep.step import Graphed, Step
@@ -49,7 +49,7 @@ def operations(s: NetworkSettings, channels: int) -> dict[str, float]:
     for layer, (before, filters) in enumerate(pairwise((channels, *s.filters))):
         rows, taps = (samples + 1) // 2, (s.kernel + 1) // 2
         K, samples = 2 * before, rows
-        if K <= FEW:
+        if taps * K * filters < MANY:
             convolutions += (3 if layer else 2) * 2 * samples * taps * K * filters
             continue
         plan = fourier.plan(rows, taps, taps // 2, samples, torch.float32, torch.device("cpu"))

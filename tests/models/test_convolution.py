@@ -23,7 +23,7 @@ def in_pairs(convolution, x):
     ("samples", "left", "right"),
     [(3000, 14, 15), (375, 15, 15), (188, 14, 15), (47, 15, 15), (24, 14, 15), (11, 15, 15)],
 )
-@pytest.mark.parametrize("channels", (1, 4, 5, 16))  # the plain sum up to 4
+@pytest.mark.parametrize("channels", (1, 15, 16))  # the last by way of spectra
 def test_released_convolutions_pad_as_tensorflow_same(generator, samples, left, right, channels):
     convolution = Convolution(samples, channels, 16, 31, 0.02, generator).double()
     convolution.bias.data.normal_(generator=generator)

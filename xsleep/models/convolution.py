@@ -24,8 +24,8 @@ leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 SLOPE = 0.3
 """Of the leaky ReLU below 0."""
 
-FEW = 8
-"""Channels of a pair of samples for which a plain sum over the filter is faster."""
+MANY = 8192
+"""Weights of a layer from which on its spectra are worth while."""
 
 CACHED = 2**18
 """Numbers that a processor's cache holds while they go through several functions."""
@@ -76,13 +76,25 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = F.pad(self.weight, self.zeros).unflatten(2, (-1, 2))
         weight = weight.permute(2, 3, 1, 0).flatten(1, 2)
-        taps, channels, _ = weight.shape
-        if channels > FEW:
+        if weight.numel() >= MANY:
             return correlate(x, weight, self.bias, self.before, self.outputs)
-        after = self.outputs + taps - 1 - self.before - len(x)
-        x = F.pad(x, (0, 0, 0, 0, self.before, after)).transpose(1, 2).flatten(0, 1)
-        windows = x.unfold(0, taps * channels, channels)
-        return torch.baddbmm(self.bias, windows, weight.flatten(0, 1).expand(self.outputs, -1, -1))
+        return self._plain(x, weight)
+
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The library's convolution, for every thread of a CPU a segment: each computes that of
+        one sample of a batch."""
+        taps = len(weight)
+        length = self.outputs if x.is_cuda else -(-self.outputs // torch.get_num_threads())
+        count = -(-self.outputs // length)
+        after = count * length + taps - 1 - self.before - len(x)
+        x = F.pad(x, (0, 0, 0, 0, self.before, after))
+        if count == 1:
+            x = x.unsqueeze(0)
+        else:
+            x = x.unfold(0, length + taps - 1, length).permute(0, 3, 1, 2)
+        x = x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        y = F.conv2d(x, weight.permute(2, 1, 0).unsqueeze(3).contiguous(), self.bias)
+        return y.permute(0, 2, 3, 1).flatten(0, 1)[: self.outputs]
 
 
 def pairs(x: Tensor) -> Tensor:
