@@ -37,9 +37,9 @@ class Piece:
 class Plan:
     """The pieces, and the matrices between time and the f frequencies.
 
-    A spectrum has 2f rows: sines below cosines for the input, real below imaginary parts for the
-    output. ``to_input`` is ``(2f, rows)``, ``from_output`` ``(outputs, 2f)``. ``to_filter``,
-    ``(3f, taps)``, gives the factors of the sines, of the cosines, and of their sums.
+    A spectrum has 2f rows: of the input the sines, then the cosines; of the output the real, then
+    the imaginary parts. ``to_input`` is ``(2f, rows)``, ``from_output`` ``(outputs, 2f)``.
+    ``to_filter``, ``(3f, taps)``, gives the factors of the sines, of the cosines, of their sums.
     """
 
     pieces: tuple[Piece, ...]
@@ -110,9 +110,10 @@ def plan(
 
 
 class _Correlation(torch.autograd.Function):
-    """Sines and cosines b, a of the input, factors c, d of the filter: the products are
-    (a + b) c, a (d - c), -b (c + d); first and second make the imaginary part, first and third
-    the real one. Backwards the same with input and output exchanged."""
+    """With cosines a, c and sines b, d of input and filter: the products are -b (c + d),
+    a (d - c) and (a + b) c; the last is added to the others, which makes real and imaginary part.
+    Backwards it is the same with input and output exchanged.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
@@ -136,7 +137,7 @@ class _Correlation(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         x, weight = ctx.saved_tensors
-        for_x, for_weight, *_ = ctx.needs_input_grad
+        for_x, for_weight, for_bias, *_ = ctx.needs_input_grad
         p, grad = ctx.plan, grad.contiguous()
         K, F = weight.shape[1:]
         filters = (p.to_filter @ weight.flatten(1)).view(-1, K, F).transpose(1, 2).contiguous()
@@ -154,6 +155,7 @@ class _Correlation(torch.autograd.Function):
                 torch.add(V[0], V[1], out=V[2])
                 factors = V.flatten(0, 1).transpose(1, 2)
                 torch.baddbmm(grad_filters, factors, M.flatten(0, 1), out=grad_filters)
+            if for_bias:
                 grad_bias.addmm_(M.new_ones(1, M.shape[2]), M[0, 0], alpha=p.period)
             if for_x:
                 torch.bmm(M.flatten(0, 1), filters, out=V.flatten(0, 1))
