@@ -45,14 +45,14 @@ def operations(s: NetworkSettings, channels: int) -> dict[str, float]:
     there is a way back to either.
     """
     convolutions, samples = 0, SAMPLES
-    fourier.PIECE["cpu"] = fourier.PIECE["cuda"]
     for layer, (before, filters) in enumerate(pairwise((channels, *s.filters))):
         rows, taps = (samples + 1) // 2, (s.kernel + 1) // 2
         K, samples = 2 * before, rows
         if taps * K * filters < MANY:
             convolutions += (3 if layer else 2) * 2 * samples * taps * K * filters
             continue
-        plan = fourier.plan(rows, taps, taps // 2, samples, torch.float32, torch.device("cpu"))
+        sizes = rows, taps, taps // 2, samples, fourier.PIECE["cuda"]
+        plan = fourier.plan(*sizes, torch.float32, torch.device("cpu"))
         f = len(plan.to_input) // 2
         for piece in plan.pieces:
             read, written = (part.stop - part.start for part in (piece.rows, piece.outputs))

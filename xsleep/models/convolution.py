@@ -122,7 +122,8 @@ class _LeakyDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, draws: Tensor | None, dropped: int) -> Tensor:
         T, N, C = x.shape
-        y = x.new_zeros((T + 1) // 2, N, 2, C) if T % 2 else x.new_empty(T // 2, N, 2, C)
+        y = x.new_empty((T + 1) // 2, N, 2, C)
+        y[T // 2 :, :, 1] = 0  # beside a last odd sample
         ctx.save_for_backward(y, draws)
         ctx.shape, ctx.dropped = x.shape, dropped
         most = T if x.is_cuda else max(CACHED // (2 * N * C), 1)
@@ -204,7 +205,6 @@ class FCNN(nn.Module):
         self.features = samples * s.filters[-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        N = len(x)
         x = pairs(x.transpose(0, 1))
         for convolution, activation, length, rate in zip(
             self.convolutions, self.activations, self.lengths, self.rates, strict=True
@@ -213,4 +213,4 @@ class FCNN(nn.Module):
             if surplus := len(x) - length:
                 x = x.narrow(0, surplus // 2, length)
             x = activation(x, rate)
-        return x.transpose(0, 1).reshape(N, -1)[:, : self.features]
+        return x.transpose(0, 1).flatten(1)[:, : self.features]

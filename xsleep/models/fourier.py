@@ -66,10 +66,16 @@ class Plan:
 
 @lru_cache
 def plan(
-    rows: int, taps: int, before: int, outputs: int, dtype: torch.dtype, device: torch.device
+    rows: int,
+    taps: int,
+    before: int,
+    outputs: int,
+    piece: int,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> Plan:
     """How to correlate ``rows`` samples, after ``before`` zeros, with ``taps``."""
-    size = -(-outputs // -(-outputs // PIECE[device.type]))
+    size = -(-outputs // -(-outputs // piece))
     span = size + taps - 1
     pieces = []
     for first in range(0, outputs, size):
@@ -119,19 +125,20 @@ class _Correlation(torch.autograd.Function):
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
         R, N, K = x.shape
         taps, _, F = weight.shape
-        ctx.plan = p = plan(R, taps, before, outputs, x.dtype, x.device)
+        sizes = R, taps, before, outputs, PIECE[x.device.type]
+        ctx.plan = p = plan(*sizes, x.dtype, x.device)
         ctx.save_for_backward(x, weight)
         filters = (p.to_filter @ weight.flatten(1)).view(-1, K, F)
         y = x.new_empty(outputs, N, F)
         for piece, some, V, M in p.each(x, F):
             rows = x[piece.rows, some].flatten(1)
-            torch.mm(p.to_input[:, piece.columns], rows, out=V[:2].view(-1, rows.shape[1]))
+            torch.mm(p.to_input[:, piece.columns], rows, out=V[:2].view(len(p.to_input), -1))
             torch.add(V[0], V[1], out=V[2])
             torch.bmm(V.flatten(0, 1), filters, out=M.flatten(0, 1))
             M[:2] += M[2]
             M[0, 0] += p.period * bias
             part = y[piece.outputs, some].flatten(1)
-            torch.mm(p.from_output[: len(part)], M[:2].view(-1, part.shape[1]), out=part)
+            torch.mm(p.from_output[: len(part)], M[:2].view(len(p.to_input), -1), out=part)
         return y
 
     @staticmethod
@@ -146,10 +153,11 @@ class _Correlation(torch.autograd.Function):
         grad_bias = x.new_zeros(1, F)
         for piece, some, V, M in p.each(x, F):
             part = grad[piece.outputs, some].flatten(1)
-            torch.mm(p.from_output[: len(part)].T, part, out=M[:2].view(-1, part.shape[1]))
+            torch.mm(p.from_output[: len(part)].T, part, out=M[:2].view(len(p.to_input), -1))
             torch.add(M[0], M[1], out=M[2])
             rows = (piece.rows, some)
-            to_input, spectrum = p.to_input[:, piece.columns], V[:2].flatten(2).flatten(0, 1)
+            to_input = p.to_input[:, piece.columns]
+            spectrum = V[:2].view(len(to_input), -1)
             if for_weight:
                 torch.mm(to_input, x[rows].flatten(1), out=spectrum)
                 torch.add(V[0], V[1], out=V[2])
