@@ -1,4 +1,11 @@
-"""The one error that is shown to people as a line instead of a traceback."""
+"""What is said of an input: the errors and warnings that people see as one line, not a traceback."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -6,3 +13,51 @@ class InputError(ValueError):
 
     The message is one line that names the file, the value and what to do.
     """
+
+
+class DamagedError(InputError):
+    """The content of a file is not what its format or header says.
+
+    What to do depends on where the file came from, which a reader does not know: the message is
+    given without advice, and ends in ``advice``.
+    """
+
+    advice = "copy or export it again"
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.fault}; {self.advice}"
+
+
+class InputWarning(UserWarning):
+    """Something in an input that is doubtful, or was passed over; the input is used all the same.
+
+    The message is one line that names the file, the value and what was done with it.
+    """
+
+
+def warn(path: Path, text: str) -> None:
+    """Issue an ``InputWarning`` about a file."""
+    warnings.warn(InputWarning(f"{path}: {text}"), stacklevel=2)
+
+
+@contextmanager
+def warnings_of_inputs() -> Iterator[list[str]]:
+    """Collect the input warnings that are issued in the block, each once, in order.
+
+    Other warnings go on to whoever shows them.
+    """
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        yield found
+    for warning in caught:
+        if not issubclass(warning.category, InputWarning):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+        elif (line := str(warning.message)) not in found:
+            found.append(line)
