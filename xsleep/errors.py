@@ -51,13 +51,16 @@ def warnings_of_inputs() -> Iterator[list[str]]:
     Other warnings go on to whoever shows them.
     """
     found: list[str] = []
+    others = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
-        yield found
-    for warning in caught:
-        if not issubclass(warning.category, InputWarning):
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
-        elif (line := str(warning.message)) not in found:
-            found.append(line)
+        try:
+            yield found
+        finally:
+            for warning in caught:
+                if not issubclass(warning.category, InputWarning):
+                    others.append(warning)
+                elif (line := str(warning.message)) not in found:
+                    found.append(line)
+    for other in others:
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
