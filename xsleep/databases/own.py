@@ -10,8 +10,6 @@ A night is ``NAME.edf``. Its hypnogram is
 
 from __future__ import annotations
 
-import csv
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +19,11 @@ from reprlib import repr as shown
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import content, or_line
+from xsleep.databases.scorings import read_csv, read_lines
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.settings import HypnogramSettings
 from xsleep.stages import label
-
-Stretch = tuple[str, float, float, str]
-"""Where it stands, onset and duration in seconds, and what it says."""
 
 
 @dataclass
@@ -95,9 +90,9 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> H
             for onset, length, text in edf.read_annotations(path)
         ]
     elif settings.file.endswith(".csv"):
-        stretches = _csv(path, settings.epoch)
+        stretches = read_csv(path, settings.epoch, seconds, settings.ignored)
     else:
-        stretches = _lines(path, settings.epoch, seconds)
+        stretches = read_lines(path, settings.epoch, seconds)
     scored = []
     for where, onset, length, text in stretches:
         if text in settings.ignored:
@@ -110,56 +105,3 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> H
             )
         scored.append((onset, length, label(settings.stages[text])))
     return epochs_of(path, scored, settings.epoch, seconds)
-
-
-def _csv(path: Path, epoch: float) -> list[Stretch]:
-    stretches = []
-    # Strict, or what follows a stray quotation mark would be one long field.
-    reader = csv.DictReader(_text(path).splitlines(), strict=True)
-    rows = or_line(path, lambda: [(f"line {reader.line_num}", row) for row in reader], " as CSV")
-    missing = {"onset", "stage"}.difference(reader.fieldnames or ())
-    if missing:
-        raise InputError(
-            f"{path}: no column {' and '.join(sorted(missing))}; its first line must name the "
-            "columns onset, stage and, if need be, duration"
-        )
-    for where, row in rows:
-        onset = _seconds(path, where, "onset", row["onset"])
-        length = _seconds(path, where, "duration", row.get("duration", epoch))
-        stretches.append((where, onset, length, (row["stage"] or "").strip()))
-    return stretches
-
-
-def _seconds(path: Path, where: str, what: str, value: str | float | None) -> float:
-    try:
-        seconds = float("" if value is None else value)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise InputError(
-            f"{path}: {where}: {what} {shown(value)} is not a number of seconds from 0; correct it"
-        )
-    return seconds
-
-
-def _lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
-    texts = _text(path).split("\n")
-    while texts and not texts[-1].strip():
-        texts.pop()
-    if abs(len(texts) * epoch - seconds) >= epoch:
-        raise InputError(
-            f"{path}: {len(texts)} lines are {len(texts) * epoch:g} s, the signal {seconds:g} s; "
-            "check that they belong together, one line per epoch"
-        )
-    return [
-        (f"line {number + 1}", number * epoch, epoch, text.strip())
-        for number, text in enumerate(texts)
-    ]
-
-
-def _text(path: Path) -> str:
-    found = content(path, "put it there or correct hypnogram.file in the configuration")
-    try:
-        return found.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
