@@ -9,7 +9,7 @@ import numpy as np
 
 from xsleep.errors import InputError
 from xsleep.stages import STAGES
-from xsleep.store import EPOCH_SECONDS, Night
+from xsleep.store import EPOCH_SECONDS, RATE, Night
 
 MARGIN_SECONDS = 30 * 60
 DAY_SECONDS = 24 * 60 * 60
@@ -20,7 +20,8 @@ SHORTEST = 20
 def in_window(night: Night, window: str) -> np.ndarray:
     """(n,) whether each epoch of a night begins within the window.
 
-    The windows are
+    An epoch begins where its scoring began: where epochs were scored in 20 s, 5 s after the onset
+    of the 30 s that stand for it. Times are compared to the sample, at 100 Hz. The windows are
 
     - ``in-bed``: lights off to lights on;
     - ``in-bed+30min``: that and 30 minutes on either side;
@@ -32,8 +33,11 @@ def in_window(night: Night, window: str) -> np.ndarray:
     Raises:
         InputError: the night lacks what the window needs: lights times, clock, an epoch of sleep.
     """
-    first, last = _bounds(night, window)
-    return (night.onsets >= first) & (night.onsets < last)
+    scored = _scored_seconds(night)
+    begins = night.onsets + (EPOCH_SECONDS - scored) / 2
+    first, end = (np.rint(RATE * x) for x in _bounds(night, window, begins, scored))
+    samples = np.rint(RATE * begins)
+    return (samples >= first) & (samples < end)
 
 
 def check_enough(path: Path, epochs: int, window: str = "") -> None:
@@ -59,15 +63,28 @@ def unusable(night: Night, windows: Sequence[str], path: Path) -> str:
     return ""
 
 
-def _bounds(night: Night, window: str) -> tuple[float, float]:
-    """Seconds from the start of the recording at which the window begins and ends."""
+def _scored_seconds(night: Night) -> float:
+    """Seconds of the epochs that a night was scored in: the usual distance of neighbours.
+
+    Where none are neighbours it cannot be told, and is that of the epochs that stand for them.
+    """
+    distances = np.diff(night.onsets)[np.diff(night.places) == 1]
+    return float(np.median(distances)) if len(distances) else EPOCH_SECONDS
+
+
+def _bounds(night: Night, window: str, begins: np.ndarray, scored: float) -> tuple[float, float]:
+    """Seconds from the start of the recording at which the window begins and ends.
+
+    Args:
+        begins: (n,) where the scored epochs begin, of ``scored`` seconds each.
+    """
     if window == "whole-night":
         return -np.inf, np.inf
     if window == "sleep+30min":
-        asleep = night.onsets[night.stages != STAGES.index("W")]
+        asleep = begins[night.stages != STAGES.index("W")]
         if not len(asleep):
             raise InputError(f"no epoch of sleep, which the window {window} needs")
-        return asleep[0] - MARGIN_SECONDS, asleep[-1] + EPOCH_SECONDS + MARGIN_SECONDS
+        return asleep[0] - MARGIN_SECONDS, asleep[-1] + scored + MARGIN_SECONDS
     if night.lights is None:
         raise InputError(f"no lights times, which the window {window} needs; choose whole-night")
     off, on = night.lights
