@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -58,6 +60,33 @@ def test_a_pair_is_compared_by_subject_and_by_fold(study):
     assert row["p Wilcoxon"] == pytest.approx(stats.wilcoxon(by_subject).pvalue)
     assert row["p corrected t"] == pytest.approx(statistics.corrected_t(np.array(by_fold), 0.4))
     assert (row["subjects"], row["folds"], row["seeds"]) == (7, 4, 1)
+
+
+def test_the_same_seeds_in_another_order_are_no_difference_in_any_figure(study):
+    for seed in range(3):
+        train(study, "XSleepNet2", seed=seed)
+    (ours,) = study.outcomes()
+    turned = ours.counts.rename({0: 1, 1: 2, 2: 0}, level="seed").sort_index()
+    rows = compare([ours, replace(ours, system="Naive Fusion", counts=turned)], RATIOS)
+    for name in ("95 % from", "95 % to"):
+        assert (rows[name] == 0).all()
+    assert (rows["p Wilcoxon"] == 1).all() and (rows["p corrected t"] == 1).all()
+    text = rounded(rows)
+    assert set(text["difference"]) == {"0.00", "0.0000"}
+
+
+def test_small_p_values_keep_their_digits(study, monkeypatch):
+    monkeypatch.setattr(statistics, "wilcoxon", lambda differences: 1.23456e-7)
+    train(study, "XSleepNet2")
+    train(study, "Naive Fusion")
+    compared = compare(study.outcomes(), RATIOS)
+    assert set(rounded(compared)["p Holm"]) == {"1.23e-07"}
+    (row,) = (
+        claims(compared, study.cells, RATIOS)
+        .query("claim.str.contains('beats')")
+        .to_dict("records")
+    )
+    assert "p = 1.2e-07, 7 subjects" in row["measured"]
 
 
 def test_holm_counts_the_pairs_of_a_metric_within_a_channel_set(study):

@@ -15,6 +15,7 @@ from xsleep.statistics import (
     intervals,
     resampled,
     wilcoxon,
+    without_rounding,
 )
 
 
@@ -98,6 +99,60 @@ def test_wilcoxon_is_scipys_and_leaves_out_subjects_without_a_metric():
     assert np.isnan(wilcoxon(np.array([np.nan])))
 
 
+def scored(right, epochs):
+    """Confusion matrices (1, n, 5, 5) of subjects with so many of their epochs right."""
+    matrices = np.zeros((1, len(right), 5, 5), int)
+    matrices[0, :, 0, 0], matrices[0, :, 0, 1] = right, epochs - right
+    return matrices
+
+
+def test_subjects_tie_in_wilcoxon_where_their_counts_do():
+    random = np.random.default_rng(0)
+    right, more = random.integers(500, 990, 75), random.integers(-9, 11, 75)
+    ours, theirs = (each(scored(x, 1000))["accuracy"] for x in (right + more, right))
+    exact = stats.wilcoxon(more).pvalue
+    assert wilcoxon(ours - theirs) == exact
+    assert stats.wilcoxon(ours - theirs).pvalue != pytest.approx(exact, rel=1e-3)
+
+
+def test_subjects_of_different_length_tie_where_their_fractions_do():
+    # 1/4096 and 1/2048 of the epochs, of the accuracies of which the tenth decimals are not 0.
+    epochs = np.array([4096, 4096, 4096, 2048, 2048, 1024] * 3)
+    gained = np.array([2, -2, 1, 1, -1, 1] * 3)
+    right = np.random.default_rng(1).integers(700, 1000, len(epochs))
+    ours, theirs = (each(scored(x, epochs))["accuracy"] for x in (right + gained, right))
+    assert wilcoxon(ours - theirs) == stats.wilcoxon(gained * (4096 // epochs)).pvalue
+
+
+def test_seeds_in_another_order_are_no_difference():
+    matrices = subjects(20, seeds=3)
+    again = matrices[[2, 0, 1]]
+    for metric, values in each(matrices).items():
+        noise = values - each(again)[metric]
+        assert noise.any(), metric
+        assert not without_rounding(noise).any() and wilcoxon(noise) == 1
+        assert corrected_t(noise, 0.5) == 1
+
+
+def test_without_rounding_differences_are_told_apart_and_tied_as_they_are():
+    step = (
+        100 / 4096
+    )  # 0.0244140625: the tenth decimal is a 5, which rounding might send either way
+    found = without_rounding(
+        np.array([step - 3e-15, -step - 3e-15, step, np.nan, -3e-15, 0.5 - 1e-14, 2 * step])
+    )
+    assert found[0] == found[2] == -found[1] and found[0] == pytest.approx(step, abs=1e-9)
+    assert np.isnan(found[3]) and found[4] == 0 and found[5] == 0.5
+    assert found[6] - found[2] == pytest.approx(step, abs=2e-9)
+    apart = np.array([1e-6, -2e-6, 3e-6])  # 100/(10 * 3000 * 3000) and more
+    assert without_rounding(apart).tolist() == apart.tolist()
+    assert without_rounding(np.array([])).size == 0
+
+
+def test_p_of_many_subjects_is_not_written_as_0():
+    assert 0 < wilcoxon(np.arange(1.0, 6000)) < 1e-300
+
+
 def test_holm_as_worked_out_by_hand():
     # 0.01 x 4, 0.02 x 3, 0.04 x 2, 0.9 x 1, each as large as the one before at least
     p = np.array([0.04, 0.01, np.nan, 0.9, 0.02])
@@ -117,3 +172,5 @@ def test_corrected_t_as_worked_out_by_hand():
     assert corrected_t(differences, 0.5) > plain
     assert np.isnan(corrected_t(np.array([1.0]), 0.5))
     assert corrected_t(np.zeros(3), 0.5) == 1
+    # Three tenths do not add up to three times a tenth in floating point; their variance is 0.
+    assert corrected_t(np.array([0.1, 0.1, 0.1 + 1e-14]), 0.5) == 0

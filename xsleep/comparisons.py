@@ -86,7 +86,7 @@ def rounded(comparisons: pd.DataFrame) -> pd.DataFrame:
                 table.loc[line, column] = f"{value:.3g}"
             else:
                 decimals = 4 if table.loc[line, "metric"] == "kappa" else 2
-                table.loc[line, column] = f"{value:.{decimals}f}"
+                table.loc[line, column] = f"{value:z.{decimals}f}"
     return table
 
 
@@ -115,7 +115,9 @@ def paired(one: Outcome, other: Outcome) -> dict[str, dict[str, float]]:
     found = {}
     for metric in COMPARED:
         ours, theirs = (values[metric] for values in pooled)
-        low, high = statistics.interval(drawn[0][metric] - drawn[1][metric])
+        low, high = statistics.interval(
+            statistics.without_rounding(drawn[0][metric] - drawn[1][metric])
+        )
         p = statistics.wilcoxon(own[0][metric] - own[1][metric])
         found[metric] = {"of system": ours, "of against": theirs, "difference": ours - theirs}
         found[metric] |= {"95 % from": low, "95 % to": high, "p Wilcoxon": p}
@@ -288,8 +290,8 @@ def _evidence(pair: pd.Series | None) -> str:
     if pair is None:
         return "not both run"
     return (
-        f"{pair['of system']:.1f} against {pair['of against']:.1f}: {pair['difference']:+.1f} "
-        f"[{pair['95 % from']:+.1f}, {pair['95 % to']:+.1f}]; {_p(pair['p Holm'])}, "
+        f"{pair['of system']:.1f} against {pair['of against']:.1f}: {pair['difference']:+z.1f} "
+        f"[{pair['95 % from']:+z.1f}, {pair['95 % to']:+z.1f}]; {_p(pair['p Holm'])}, "
         f"{pair['subjects']} subjects"
     )
 

@@ -64,7 +64,8 @@ def table(
         and seeds that it stands on; the parameters trained; for each metric its value and 95 %
         interval over subjects; the same of its difference to training from scratch on the same
         subjects, with the p of Wilcoxon's test over subjects, Holm-corrected for the strategies
-        beside it; and what the paper reports. And lines on predictions that are left out.
+        beside it, to three digits; and what the paper reports. And lines on predictions that
+        are left out.
     """
     names = {f"{number}": transfer for number, transfer in enumerate(runs)}
     cells = [
@@ -103,7 +104,7 @@ def table(
     cases = frame.groupby(CASE)
     for column in frame.columns.intersection([f"gain in {metric}: p" for metric in COMPARED]):
         frame[column] = cases[column].transform(
-            lambda p: statistics.holm(p.to_numpy(float)).round(4)
+            lambda p: [float(f"{x:.3g}") for x in statistics.holm(p.to_numpy(float))]
         )
     return frame, [gap for outcome in outcomes.values() for gap in outcome.gaps]
 
