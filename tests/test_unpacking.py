@@ -45,6 +45,10 @@ def test_files_of_one_name_that_differ_are_named_and_none_of_them_is_taken(tmp_p
         f"{archive}: 'DREAMS/excerpt1.edf' and 'old/excerpt1.edf' in it have one name and differ; "
     )
     assert there(tmp_path) == [archive.name]
+    # What the line says to do is enough.
+    (tmp_path / "excerpt1.edf").write_bytes(b"silent" * 999)
+    unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == ["Hypnogram_excerpt1.txt", "excerpt1.edf"]
 
 
 def test_files_of_one_name_and_content_are_one_file(tmp_path, archive):

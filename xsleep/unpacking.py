@@ -49,7 +49,7 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
 
 
 def _check_names(archive: Path, listing: str, folder: Path) -> None:
-    """Raise an ``InputError`` where files of one name differ in size or checksum.
+    """Raise an ``InputError`` where files of one name differ, and the folder has none so called.
 
     Args:
         listing: what 7-Zip tells of each file, a block of lines ``Key = value``.
@@ -57,13 +57,13 @@ def _check_names(archive: Path, listing: str, folder: Path) -> None:
     seen: dict[str, tuple[str, str, str]] = {}
     for block in listing.split("\n\n"):
         told = dict(re.findall(r"^(\w+) = (.*)$", block, re.MULTILINE))
-        if not told or told.get("Folder") == "+":
+        name = Path(told.get("Path", "")).name
+        if not name or told.get("Folder") == "+" or (folder / name).exists():
             continue
-        member = told["Path"], told["Size"], told.get("CRC", "")
-        name = Path(member[0]).name
+        member = told["Path"], told.get("Size", ""), told.get("CRC", "")
         first = seen.setdefault(name, member)
         if first is not member and (first[1:] != member[1:] or not member[2]):
             raise InputError(
                 f"{archive}: {first[0]!r} and {member[0]!r} in it have one name and differ; put "
-                f"the right one into {folder} as {name}, the others as well, and delete the archive"
+                f"the right one in its place, as {folder / name}, and run again"
             )
