@@ -10,9 +10,9 @@ import yaml
 
 from tests.conftest import edf_signal
 from xsleep.databases import open_database
-from xsleep.databases.nsrr_xml import read_hypnogram
+from xsleep.databases.nsrr_xml import read_hypnogram, recording_start
 from xsleep.databases.shhs import Shhs
-from xsleep.errors import InputError
+from xsleep.errors import DamagedError, InputError, InputWarning
 from xsleep.preprocessing import cut
 from xsleep.settings import load
 from xsleep.stages import STAGES, UNSCORED
@@ -104,6 +104,76 @@ def test_nsrr_events_are_rk_stages_without_movement_and_unscored(tmp_path):
 def test_profusion_codes_0_to_9_are_the_same_stages(tmp_path):
     path = write_xml(tmp_path, profusion(range(10)), kind="profusion")
     assert names(read_hypnogram(path, 310).stages) == [*NAMES[:6], "", "", "", ""]
+
+
+def test_blanks_around_a_text_of_the_xml_do_not_matter(tmp_path):
+    padded = (
+        NIGHT.replace("Stages|Stages", "Stages|Stages ")
+        .replace("Wake|0", "\n Wake|0 ")
+        .replace("Stage 2 sleep|2", "Stage 2 sleep| 2")
+        .replace(">60.0<", "> 60.0\t<")
+        .replace(">30<", "> 30 <")
+    )
+    hypnogram = read_hypnogram(write_xml(tmp_path, padded), 600)
+    assert names(hypnogram.stages) == ["W"] * 2 + ["N2"] * 18
+    path = write_xml(tmp_path, profusion([" 0", "2\n", 5]), kind="profusion")
+    assert names(read_hypnogram(path, 90).stages) == ["W", "N2", "REM"]
+
+
+@pytest.mark.parametrize("length", ["30.0", "30.", "3e1", "030"])
+def test_an_epoch_length_is_a_number(tmp_path, length):
+    path = write_xml(tmp_path, NIGHT.replace(">30<", f">{length}<"))
+    assert len(read_hypnogram(path, 600).stages) == 20
+
+
+CLOCK = "<ClockTime>01.01.85 21.45.00</ClockTime>"
+
+
+@pytest.mark.parametrize(
+    ("clock", "seconds"),
+    [
+        ("01.01.85 21.45.00", 78_300),
+        ("00.00.00 21.51.22", 78_682),
+        ("00.00.00 00.00.00", 0),
+        (" 23:59:59 ", 86_399),
+        ("9.05.07", 32_707),
+    ],
+)
+def test_the_start_of_the_recording_is_a_time_of_the_day(tmp_path, clock, seconds):
+    content = NIGHT.replace(CLOCK, f"<ClockTime>{clock}</ClockTime>")
+    assert recording_start(write_xml(tmp_path, content)) == seconds
+
+
+@pytest.mark.parametrize(
+    "content", [NIGHT.replace(CLOCK, ""), profusion([0]), nsrr([]).replace("Start Time", "End")]
+)
+def test_a_start_that_is_not_told_is_none(tmp_path, content):
+    assert recording_start(write_xml(tmp_path, content)) is None
+
+
+@pytest.mark.parametrize("clock", ["", "00.00.00 24.00.00", "00.00.00 21.60.00", "21.45"])
+def test_a_start_that_is_no_time_is_passed_over_with_a_line(tmp_path, clock):
+    path = write_xml(tmp_path, NIGHT.replace(CLOCK, f"<ClockTime>{clock}</ClockTime>"))
+    with pytest.warns(InputWarning, match=rf"{path}: its Recording Start Time is '{clock}', which"):
+        assert recording_start(path) is None
+
+
+def test_two_different_starts_are_named(tmp_path):
+    event = re.search("<ScoredEvent><EventType/>.*?</ScoredEvent>", NIGHT)[0]
+    again = event + event.replace("21.45.00", "22.45.00")
+    path = write_xml(tmp_path, NIGHT.replace(event, again))
+    with pytest.raises(InputError, match=r"Time is '01.01.85 21.45.00' and '01.01.85 22.45.00'; t"):
+        recording_start(path)
+    assert recording_start(write_xml(tmp_path, NIGHT.replace(event, event + event))) == 78_300
+
+
+def test_content_that_is_not_xml_as_it_should_be_is_damaged_and_not_said_to_be_fetched(tmp_path):
+    twice = NIGHT.replace("<Start>60.0</Start>", "<Start>60.0</Start><Start>90.0</Start>")
+    for content in ("", NIGHT[:-40], "<PSGAnnotation/>", twice):
+        with pytest.raises(DamagedError) as error:
+            read_hypnogram(write_xml(tmp_path, content), 600)
+        assert "fetch" not in str(error.value)
+    assert error.value.fault.endswith("has 2 of Start in a ScoredEvent")
 
 
 def test_what_lies_between_two_events_is_unscored(tmp_path):
@@ -230,7 +300,7 @@ def test_missing_channel_is_named_with_what_there_is(tmp_path):
 def test_empty_edf_is_one_line(tmp_path):
     write_edf(tmp_path).write_bytes(b"")
     write_xml(tmp_path)
-    with pytest.raises(InputError, match=r"shhs1-200001.edf: [^\n]*fetch it again$"):
+    with pytest.raises(InputError, match=r"shhs1-200001.edf: [^\n]+$"):
         read(tmp_path)
 
 
@@ -241,14 +311,15 @@ OTHER_KIND = "<html><body>Please sign in</body></html>"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"not XML \(no element found: line 1, column 0\); fetch it again"),
+        ("", r"not XML \(no element found: line 1, column 0\); "),
         ("200001,W\n", r"not XML \(syntax error: line 1, column 0\)"),
         (NIGHT[:-40], r"not XML \([^\n]*line"),
         ('<?xml version="1.0" encoding="klingon"?><a/>', r"not XML \([^\n]*\)"),
         (OTHER_KIND, "its root element is 'html'; expected PSGAnnotation"),
-        ("<PSGAnnotation/>", "has no EpochLength in a PSGAnnotation; fetch"),
+        ("<PSGAnnotation/>", "has no EpochLength in a PSGAnnotation; "),
         (nsrr([WAKE], epoch="20"), r"EpochLength is '20'; only epochs of 30 s"),
         (NIGHT.replace("ScoredEvents>", "Events>"), "has no ScoredEvents in a PSGAnnotation"),
+        (NIGHT.replace(">30</Ep", ">29.99</Ep"), r"EpochLength is '29.99'; only epochs of 30 s"),
         (NIGHT.replace("<Start>60.0</Start>", ""), "has no Start in a ScoredEvent"),
         (NIGHT.replace("<Duration>540.0</Duration>", ""), "has no Duration in a ScoredEvent"),
         (NIGHT.replace("<EventConcept>Wake|0</EventConcept>", ""), "has no EventConcept in a"),
