@@ -1,16 +1,30 @@
 """Resampling, band-pass and epochs (Section 4.1, released data preparation)."""
 
+import math
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import signal as dsp
 
+from xsleep import preprocessing
 from xsleep.errors import InputError
 from xsleep.preprocessing import cut, filtered
 from xsleep.recording import Hypnogram, Recording, Signal
 
+DATABASES = (50, 100, 125, 128, 200, 250, 256, 500, 512, 1000)
+ODD = (
+    *(99.999, 100.004, 199.995, 512.0001, 333.3333, 1000 / 3, 9999.7, 1_000_000 / 7813),
+    *(100 * math.sqrt(2), *(100 * 10 ** np.random.default_rng(0).uniform(0, 2, 8)).tolist()),
+)
+RIPPLE = 10 ** -((preprocessing.KAISER / 0.1102 + 8.7) / 20)
+"""Of the anti-alias filter: Kaiser's formula for the shape, 54 dB. A tone below half a rate has an
+image above it, so that what comes out may be off by two of them."""
+
 
 def tone(frequency, rate, seconds=60):
-    return np.sin(2 * np.pi * frequency * np.arange(seconds * rate) / rate)
+    return np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
 
 
 def recording(stages, seconds=None, rate=100):
@@ -37,6 +51,82 @@ def test_alpha_keeps_its_height_and_phase_at_any_rate(rate):
 def test_frequencies_above_50_hz_do_not_fold_into_the_band():
     alias = filtered(Signal(tone(90, 256), 256))  # would appear at 10 Hz
     assert np.abs(alias[300:-300]).max() < 0.01
+
+
+@pytest.mark.parametrize("rate", DATABASES)
+@pytest.mark.parametrize("samples", [1, 37, 20_011])
+def test_rates_of_the_databases_give_the_values_of_resample_poly(monkeypatch, rate, samples):
+    """Bit for bit, in one block or in many: what is stored and published rests on them."""
+    x = np.random.default_rng(0).normal(0, 30, samples).astype("f4")
+    divisor = math.gcd(rate, 100)
+    whole = dsp.resample_poly(x.astype(float), 100 // divisor, rate // divisor).astype("f4")
+    for block in (preprocessing.RESAMPLED, 1000):
+        monkeypatch.setattr(preprocessing, "RESAMPLED", block)
+        assert np.array_equal(filtered(Signal(x, rate), "none"), whole)
+
+
+@pytest.mark.parametrize("rate", ODD)
+@pytest.mark.parametrize("frequency", [1, 10, 25, 40])
+def test_tones_keep_their_height_and_phase_at_rates_that_are_no_round_fraction(rate, frequency):
+    out = filtered(Signal(tone(frequency, rate), rate), "none")
+    assert 5999 <= len(out) <= 6001
+    # The second is a shift by what a fraction may be off.
+    tolerance = 2 * RIPPLE + 2 * np.pi * frequency * preprocessing.DRIFT / 100
+    assert np.abs(out[:5999] - tone(frequency, 100)[:5999])[20:-20].max() < tolerance
+
+
+@pytest.mark.parametrize("rate", [50.0003, 62.5, 99.9, 99.999])
+def test_tones_keep_their_height_and_phase_at_rates_below_100_hz(rate):
+    for frequency in (1, 10, 0.4 * rate):
+        out = filtered(Signal(tone(frequency, rate), rate), "none")
+        assert np.abs(out[:5999] - tone(frequency, 100)[:5999])[40:-40].max() < 2 * RIPPLE
+
+
+@pytest.mark.parametrize("rate", [rate for rate in ODD if rate > 120])
+def test_nothing_folds_into_the_band_at_rates_that_are_no_round_fraction(rate):
+    for frequency in np.linspace(59, rate / 2, 7):
+        out = filtered(Signal(tone(frequency, rate, 20), rate), "none")
+        assert np.abs(out[20:-20]).max() < 2 * RIPPLE
+
+
+@pytest.mark.parametrize("rate", [50, *DATABASES[2:], 10_000])
+def test_nothing_jumps_where_the_method_changes(monkeypatch, rate):
+    """The filter is the same but for its sum, which differs between points by ripple at most."""
+    monkeypatch.setattr(preprocessing, "DRIFT", 1e-9)
+    x = np.random.default_rng(0).normal(0, 30, 20 * rate).astype("f4")
+    ours, theirs = (filtered(Signal(x, r), "none")[:2000] for r in (rate * (1 + 1e-9), rate))
+    assert not np.array_equal(ours, theirs)
+    assert np.abs(ours - theirs).max() < RIPPLE * np.abs(theirs).max()
+
+
+def test_an_event_lies_where_it_was_after_three_days():
+    """A shift by one sample would change a burst of 10 Hz by 0.6 of its height."""
+    rate, seconds = 99.999, 3 * 24 * 3600
+    values = np.zeros(int(seconds * rate), "f4")
+    events = np.sort(np.random.default_rng(0).uniform(2, seconds - 2, 200))
+    for event in events:
+        around = np.arange(int((event - 1) * rate), int((event + 1) * rate))
+        values[around] += burst(around / rate - event)
+    out = filtered(Signal(values, rate), "none")
+    expected = np.zeros_like(out)
+    for event in events:
+        around = np.arange(int((event - 1) * 100), int((event + 1) * 100))
+        expected[around] += burst(around / 100 - event)
+    assert np.abs(out - expected).max() < 2 * RIPPLE
+
+
+def burst(seconds):
+    return np.cos(2 * np.pi * 10 * seconds) * np.exp(-((seconds / 0.15) ** 2))
+
+
+@pytest.mark.parametrize("rate", [1000, 999.97, 1000 / 1.0007])
+def test_resampling_takes_less_memory_than_the_signal(rate):
+    signal = Signal(np.zeros(10_000_000, "f4"), rate)
+    tracemalloc.start()
+    filtered(signal)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < signal.values.nbytes
 
 
 def test_what_is_above_the_pass_band_is_removed():
@@ -74,6 +164,35 @@ def test_dropped_epochs_leave_their_place_in_the_night():
 
 def test_an_epoch_that_the_signal_does_not_cover_is_dropped():
     assert cut(recording([0, 1, 2], seconds=80)).places.tolist() == [0, 1]
+
+
+def test_an_epoch_whose_samples_the_signal_has_is_kept():
+    """At 333.3333 Hz sixty seconds are 19,999.998 samples, of which a file has 19,999."""
+    night = recording([0, 1], rate=333.3333)
+    assert night.signals["EEG"].seconds < 60
+    assert cut(night).places.tolist() == [0, 1]
+
+
+def test_an_epoch_begins_at_the_sample_nearest_to_its_onset():
+    night = recording([0, 1, 2], seconds=100)
+    whole = filtered(night.signals["EEG"])
+    for shift, samples in ((0.004, 0), (0.006, 1), (0.014, 1), (9.996, 1000), (-0.004, 0)):
+        onsets = night.hypnogram.onsets + shift
+        epochs = cut(replace(night, hypnogram=Hypnogram(onsets, night.hypnogram.stages)))
+        assert np.array_equal(
+            epochs.signals["EEG"], whole[samples : samples + 9000].reshape(3, 3000)
+        )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e13, 1e38])
+@pytest.mark.parametrize("rate", [100, 99.999, 256])
+@pytest.mark.parametrize("raw_filter", ["band-pass", "none"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_no_voltage_is_refused(value, rate, raw_filter):
+    night = recording([0, 1, 2], rate=rate)
+    night.signals["EEG"].values[int(40 * rate)] = value
+    with pytest.raises(InputError, match=r"a\.edf: EEG \(''\) is \S+ uV near second [34]\d, "):
+        cut(night, raw_filter)
 
 
 def test_a_night_without_a_scored_epoch_is_refused():

@@ -2,6 +2,11 @@
 
 Signals are resampled with an anti-alias filter and, as in the released code, band-passed 0.3-40 Hz
 (101-tap FIR, window method, Hamming, forwards and backwards). The paper mentions no filter.
+
+The anti-alias filter is the default of `scipy.signal.resample_poly`, a sinc under a Kaiser window
+of 20 periods of the slower of the two rates. Where 100 Hz is the rate times a fraction of small
+terms, that function applies it; at any other rate it is interpolated, so that an event stays where
+it was however long the recording is.
 """
 
 from __future__ import annotations
@@ -9,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 from scipy import signal as dsp
 
-from xsleep.errors import InputError
+from xsleep.errors import DamagedError, InputError
 from xsleep.recording import Recording, Signal
 from xsleep.settings import RawFilter
 from xsleep.stages import UNSCORED
@@ -27,6 +33,25 @@ TAPS = 101
 
 BLOCK = 8
 """Spans of an epoch's length filtered at once: few, to stay in memory that is in use already."""
+
+RESAMPLED = 2**18
+"""Values that are resampled at once, likewise."""
+
+LARGEST_TERM = 10_000
+"""Denominator up to which a ratio of rates is left to `scipy.signal.resample_poly`."""
+
+DRIFT = 0.01
+"""Samples by which a fraction may be off at the end of a recording."""
+
+PERIODS, KAISER = 10, 5.0
+"""Of the filter of `scipy.signal.resample_poly`: periods to each side, and the window's shape."""
+
+FINENESS = 512
+"""Points of that filter in a period. A straight line between two neighbouring values of a tone at
+50 Hz so far apart is off by (2 pi 0.5 / 512)^2 / 8, 5e-6 of its height."""
+
+IMPOSSIBLE = 1e12
+"""Microvolts that no electrode gives. Far less than what overflows in a spectrum."""
 
 
 @dataclass(frozen=True)
@@ -53,33 +78,104 @@ def cut(recording: Recording, raw_filter: RawFilter = "band-pass") -> Epochs:
         InputError: no epoch is scored.
     """
     hypnogram = recording.hypnogram
-    seconds = min(signal.seconds for signal in recording.signals.values())
-    inside = (hypnogram.onsets >= 0) & (hypnogram.onsets + EPOCH_SECONDS <= seconds)
+    starts = np.rint(hypnogram.onsets * RATE).astype(int)
+    samples = min(ceil(len(s.values) * _ratio(s)) for s in recording.signals.values())
+    inside = (starts >= 0) & (starts + SAMPLES <= samples)
     places = np.flatnonzero(inside & (hypnogram.stages != UNSCORED))
     if not len(places):
         raise InputError(f"{recording.files[-1]}: no epoch is scored; score it or take it away")
-    onsets = hypnogram.onsets[places]
-    starts = np.rint(onsets * RATE).astype(int)
+
+    def epochs(channel: str, signal: Signal) -> np.ndarray:
+        values = filtered(signal, raw_filter)
+        broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
+        if len(broken):
+            raise DamagedError(
+                f"{recording.files[0]}: {channel} ({signal.label!r}) is {values[broken[0]]:g} uV "
+                f"near second {broken[0] // RATE}, which no electrode gives"
+            )
+        return sliding_window_view(values, SAMPLES)[starts[places]]
+
     return Epochs(
         places,
-        onsets,
+        hypnogram.onsets[places],
         hypnogram.stages[places],
-        {
-            name: sliding_window_view(filtered(s, raw_filter), SAMPLES)[starts]
-            for name, s in recording.signals.items()
-        },
+        {channel: epochs(channel, signal) for channel, signal in recording.signals.items()},
     )
 
 
 def filtered(signal: Signal, raw_filter: RawFilter = "band-pass") -> np.ndarray:
     """(n,) float32 microvolts at 100 Hz, band-passed without a shift in phase or not."""
     values = np.asarray(signal.values)
-    ratio = Fraction(RATE / signal.rate).limit_denominator(10_000)
-    if ratio != 1:
-        values = dsp.resample_poly(values.astype(np.float64), ratio.numerator, ratio.denominator)
+    ratio = _ratio(signal)
+    if ratio.denominator > LARGEST_TERM:
+        values = _interpolated(values, ratio)
+    elif ratio != 1:
+        values = _resampled(values, ratio)
     if raw_filter == "band-pass":
         values = _band_passed(values)
     return values.astype(np.float32, copy=False)
+
+
+def _ratio(signal: Signal) -> Fraction:
+    """Samples at 100 Hz for each of the signal's, in small terms where these shift nothing."""
+    exact = RATE / Fraction(float(signal.rate))
+    near = exact.limit_denominator(LARGEST_TERM)
+    drift = abs(near - exact) * len(signal.values)
+    return near if drift < DRIFT else exact
+
+
+def _resampled(values: np.ndarray, ratio: Fraction) -> np.ndarray:
+    """(n,) values resampled by a fraction of small terms, block by block."""
+    up, down = ratio.numerator, ratio.denominator
+    out = np.empty(ceil(len(values) * ratio))
+    margin = ceil(PERIODS / min(up, down))  # in spans of `down` samples, of which come `up`
+    spans = max(RESAMPLED // max(up, down), 1)
+    for first in range(0, len(out), spans * up):
+        start = first // up * down
+        block = _padded(values, start - margin * down, start + (spans + margin) * down)
+        block = dsp.resample_poly(block, up, down)[margin * up :]
+        out[first : first + spans * up] = block[: min(spans * up, len(out) - first)]
+    return out
+
+
+def _interpolated(values: np.ndarray, ratio: Fraction) -> np.ndarray:
+    """(n,) values resampled by any ratio, with the filter between its points interpolated.
+
+    A value lies at a position among the given samples, which it takes from ``reach`` samples to
+    each side: a weighted sum, with the weights of the two points of the filter about it.
+    """
+    step = float(1 / ratio)
+    period = max(step, 1.0)  # of the slower rate, in given samples
+    points = ceil(FINENESS / period)  # of the filter, from one given sample to the next
+    half = round(PERIODS * period * points)
+    taps = points * dsp.firwin(2 * half + 1, 1 / (period * points), window=("kaiser", KAISER))
+    reach = ceil(half / points)
+    taps = np.pad(taps, ((reach + 1) * points - half, reach * points - half))
+    width = 2 * reach + 1
+    # Row p: for a position p points after the sample in the middle.
+    weights = taps[points - np.arange(points + 1)[:, None] + points * np.arange(width)]
+
+    out = np.empty(ceil(len(values) * ratio))
+    size = max(RESAMPLED // width, 1)
+    for first in range(0, len(out), size):
+        positions = np.arange(first, min(first + size, len(out))) * step
+        middles = positions.astype(int)
+        block = _padded(values, middles[0] - reach, middles[-1] + reach + 1)
+        sections = sliding_window_view(block, width)[middles - middles[0]]
+        places = (positions - middles) * points
+        rows = places.astype(int)
+        before, after = (np.vecdot(sections, weights[r]) for r in (rows, rows + 1))
+        out[first : first + size] = before + (places - rows) * (after - before)
+    return out
+
+
+def _padded(values: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """(stop - start,) float64, with zeros before and after the values."""
+    out = np.zeros(stop - start)
+    inside = values[max(start, 0) : max(stop, 0)]
+    begin = max(-start, 0)
+    out[begin : begin + len(inside)] = inside
+    return out
 
 
 def _band_passed(values: np.ndarray) -> np.ndarray:
