@@ -104,6 +104,7 @@ PLAIN = {
     "separators only": table() + ",,\n, ,\n" + '"","",""\n',
     "separators at the ends of lines": table([(*row, "", "") for row in ROWS]),
     "separators at the end of the header": table(columns="onset,duration,stage,,"),
+    "two byte order marks": "\ufeffsep=,\n\ufeff" + table(),
     "a comment at the end": table() + "# scored by AB\n",
     "comments": "# scored by AB, with commas\n#\n"
     + table().replace("\n90,", '\n # a "pause"\n90,'),
@@ -144,19 +145,23 @@ DOUBTFUL = {
         table([(i, text, 0.9) for i, text in enumerate(TEXTS)], ",Stage,Confidence"),
         "no column onset; read as one row per epoch from the start of the recording",
     ),
+    "one row per epoch, with their ends": (
+        table([(i / 10, text, a + 30.0) for i, (a, _, text) in enumerate(ROWS)], "power,stage,end"),
+        "no column onset; read as one row per epoch",
+    ),
     "one column": (table(STAGES_ONLY, "stage"), "no column onset; read as one row per epoch"),
     "hh:mm:ss from 0": (
         table([(clock(a), b, text) for a, b, text in ROWS]),
-        "onsets from 00:00:00 on; read as times since the start of the recording",
+        "onsets from 00:00:00 are read as time since the start of the recording",
     ),
     "hh:mm:ss,0 from 0": (
         table([(f"{clock(a)},0", b, text) for a, b, text in ROWS], separator=";"),
-        "onsets from 00:00:00,0 on; read as times",
+        "onsets from 00:00:00,0 are read as time",
     ),
-    "descending": (table(ROWS[::-1]), "from 870 s down to 0 s; read from its end"),
+    "descending": (table(ROWS[::-1]), "onsets go down from 870 to 0 s; put in order"),
     "descending without durations": (
         table([(i + 1, a, text) for i, (a, _, text) in enumerate(ROWS[::-1])], "epoch,onset,stage"),
-        "from 870 s down to 0 s; read from its end",
+        "onsets go down from 870 to 0 s; put in order",
     ),
     "a remark in latin-1": (
         table()
@@ -233,7 +238,7 @@ def test_times_since_the_start_may_pass_a_day(tmp_path):
 # What is wrong, or may mean two things: one line, with the line and the value.
 
 BEGIN = [(0, 30, "W"), (30, 30, "N1")]
-NEEDED = "its first line must name the columns onset, stage and, if need be, duration"
+NEEDED = "its first line without # must name the columns onset, stage and, if need be, duration"
 
 
 def seconds_wrong(value, column="onset", line=4, separator=","):
@@ -279,6 +284,10 @@ WRONG = {
     "stage twice": (
         table([(*row, "N3") for row in ROWS], "onset,duration,stage,stage"),
         r"2 columns are called stage \('stage', 'stage'\); keep the right one",
+    ),
+    "stage twice, and a row that is too long": (
+        table([(*row, "N3", "N3") for row in ROWS], "onset,duration,stage,stage"),
+        "2 columns are called stage",
     ),
     "Stage and stage": (
         table([(*row, "N3") for row in ROWS], "onset,duration,Stage, stage "),
@@ -402,11 +411,19 @@ WRONG = {
     ),
     "rows without onsets that are numbered down": (
         table([(30 - i, text) for i, text in enumerate(TEXTS)], "epoch,stage"),
-        "line 3: no column onset, and 'epoch' does not number the epochs in order; give onset",
+        "line 2: no column onset, and '30' in the column 'epoch' does not count the epochs",
     ),
     "rows without onsets, of which one is elsewhere": (
         table([((i + 7) % 30, text) for i, text in enumerate(TEXTS)], ",stage"),
-        "line 25: no column onset, and '' does not number the epochs in order",
+        "line 2: no column onset, and '7' in the column '' does not count",
+    ),
+    "rows without onsets that begin elsewhere": (
+        table([(1800 + a, text) for a, _, text in ROWS], "time,stage"),
+        "line 2: no column onset, and '1800' in the column 'time' does not count",
+    ),
+    "rows without onsets of which one stands twice": (
+        table([(i + (i > 4), text) for i, text in enumerate(TEXTS)], "epoch,stage"),
+        "line 7: no column onset, and '6' in the column 'epoch' does not count",
     ),
     "a web page": (
         "<html><body>Please sign in</body></html>",

@@ -73,7 +73,7 @@ def read_csv(
     separator, names, rows = _table(path)
     columns = _columns(path, names)
     if "onset" not in columns:
-        return _one_row_per_epoch(path, epoch, seconds, names, columns, rows)
+        return _one_row_per_epoch(path, epoch, seconds, names, columns, list(rows))
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
@@ -88,7 +88,7 @@ def read_csv(
         scored.append((where, onset, duration, stage))
         written.append(values[columns["onset"]])
     if len(scored) > 1 and all(later[1] < earlier[1] for earlier, later in pairwise(scored)):
-        warn(path, f"from {scored[0][1]:g} s down to {scored[-1][1]:g} s; read from its end")
+        warn(path, f"onsets go down from {scored[0][1]:g} to {scored[-1][1]:g} s; put in order")
         scored, written = scored[::-1], written[::-1]
     _check_clock(path, scored, written)
     _check_steps(path, scored, None if "duration" in columns else epoch)
@@ -117,7 +117,7 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
     return _consecutive(path, epoch, seconds, labels, f"{len(labels)} lines")
 
 
-def _table(path: Path) -> tuple[str, list[str], list[Row]]:
+def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
     """The separator, the names of the columns and the rows that are not empty."""
     lines = ["" if line.lstrip().startswith("#") else line for line in _lines(path)]
     filled = (place for place, line in enumerate(lines) if re.search(r"\w", line))
@@ -128,21 +128,26 @@ def _table(path: Path) -> tuple[str, list[str], list[Row]]:
         first = next(filled, None)
     if first is None:
         raise InputError(
-            f"{path}: empty; its first line must name the columns onset, stage and, if need be, "
-            "duration"
+            f"{path}: empty; its first line without # must name the columns onset, stage and, if "
+            "need be, duration"
         )
     separator, names = _header(path, lines[: first + 1], told[1] if told else "".join(SEPARATORS))
-    rows = []
-    for where, values in _rows(path, lines, first + 1, separator):
-        if any(values[len(names) :]):
+    return separator, names, _filled(path, separator, len(names), lines, first + 1)
+
+
+def _filled(
+    path: Path, separator: str, columns: int, lines: Sequence[str], first: int
+) -> Iterator[Row]:
+    """The rows from a line on, with a value for each column."""
+    for where, values in _rows(path, lines, first, separator):
+        if any(values[columns:]):
             advice = f"put text with {SEPARATORS[separator]} in it in quotation marks"
             if separator == ",":
                 advice += ", and a point into decimal numbers"
             raise InputError(
-                f"{path}: {where}: {len(values)} values, the columns are {len(names)}; {advice}"
+                f"{path}: {where}: {len(values)} values, the columns are {columns}; {advice}"
             )
-        rows.append(Row(where, values[: len(names)] + [""] * (len(names) - len(values))))
-    return separator, names, rows
+        yield Row(where, values[:columns] + [""] * (columns - len(values)))
 
 
 def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, list[str]]:
@@ -225,8 +230,8 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
 
 def _columns_needed(names: Sequence[str]) -> str:
     return (
-        f"it has {_listed(names)}; its first line must name the columns onset, stage and, if need "
-        f"be, duration, with {', '.join(SEPARATORS.values())} between them"
+        f"it has {_listed(names)}; its first line without # must name the columns onset, stage "
+        f"and, if need be, duration, with {', '.join(SEPARATORS.values())} between them"
     )
 
 
@@ -249,20 +254,27 @@ def _one_row_per_epoch(
     labels = [(row.where, row.values[columns["stage"]]) for row in rows]
     stretches = _consecutive(path, epoch, seconds, labels, f"no column onset, and {len(rows)} rows")
     for place, name in enumerate(names):
-        values = [row.values[place] for row in rows]
-        whole = all(re.fullmatch("[0-9]{1,15}", value) for value in values)
-        if place == columns["stage"] or not whole or len(set(values)) < len(values):
-            continue
-        # It numbers the rows.
-        steps = [int(later) - int(earlier) for earlier, later in pairwise(values)]
-        for row, step in zip(rows[1:], steps, strict=True):
-            if step != max(steps[0], 1):
-                raise InputError(
-                    f"{path}: {row.where}: no column onset, and {shown(name)} does not number the "
-                    "epochs in order; give onset, in seconds from the start of the recording"
-                )
+        if place != columns["stage"]:
+            _check_numbers(path, name, [(row.where, row.values[place]) for row in rows])
     warn(path, "no column onset; read as one row per epoch from the start of the recording")
     return stretches
+
+
+def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> None:
+    """A column of whole numbers that are all different numbers the epochs, or tells their times."""
+    texts = [text for _, text in values]
+    whole = all(re.fullmatch(r"[0-9]{1,15}(\.0*)?", text) for text in texts)
+    if not whole or len(set(texts)) < len(texts):
+        return
+    numbers = [float(text) for text in texts]
+    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    first = step if numbers[0] else 0
+    for place, (where, text) in enumerate(values):
+        if step < 0 or numbers[place] != first + place * step:
+            raise InputError(
+                f"{path}: {where}: no column onset, and {shown(text)} in the column {shown(name)} "
+                "does not count the epochs from the first on; give onset, in seconds"
+            )
 
 
 def _consecutive(
@@ -303,7 +315,7 @@ def _check_clock(path: Path, scored: Sequence[Stretch], written: Sequence[str]) 
             f"{path}: {scored[clocks[0]][0]}: onset {shown(written[clocks[0]])} may be a time of "
             "day; give seconds from the start of the recording"
         )
-    warn(path, f"onsets from {written[0]} on; read as times since the start of the recording")
+    warn(path, f"onsets from {written[0]} are read as time since the start of the recording")
 
 
 def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> None:
@@ -339,7 +351,7 @@ def _lines(path: Path) -> list[str]:
             f"{path}: larger than {LARGEST / 1e6:g} MB, which no hypnogram is; correct "
             "hypnogram.file in the configuration"
         )
-    return re.split("\r\n|\r|\n", _decoded(path, found))
+    return re.split("\r\n|\r|\n", _decoded(path, found).replace("\ufeff", ""))
 
 
 def _decoded(path: Path, found: bytes) -> str:
