@@ -1,6 +1,8 @@
 """Sequences of L epochs, the rule for gaps, minibatches and normalisation."""
 
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from xsleep.sequences import (
     ahead,
     amplitude_scale,
     bridging,
+    named,
     normalisation,
+    normalisation_of_images,
     read,
     starts,
     stretches,
@@ -89,6 +93,22 @@ def test_fewer_sequences_than_a_minibatch_still_train(tmp_path):
     assert sequences.batch(0, ("time-frequency",))[0]["time-frequency"].shape == (3, 5, 29, 129, 1)
 
 
+def test_recordings_without_one_whole_sequence_are_one_line(tmp_path):
+    """Seven epochs, of which no five are in a row, or too few of them."""
+    gaps = make_part(tmp_path, "gaps", epochs=7, places=[0, 1, 2, 3, 90, 91, 92])
+    short = make_part(tmp_path, "short", epochs=3)
+    with pytest.raises(InputError) as error:
+        TrainingSequences([gaps, short], 5, 32, 2, seed=1)
+    assert re.match(
+        r"gaps, short: .* longest stretch has 4 epochs and a sequence 5", str(error.value)
+    )
+
+
+def test_of_many_recordings_the_first_few_are_named():
+    assert named("abc") == "a, b, c"
+    assert named("abcde") == "a, b, c and 2 more"
+
+
 def test_channels_come_last_in_their_order(tmp_path):
     part = make_part(tmp_path, epochs=6, channels=("EEG", "EOG", "EMG"))
     assert read(part, "raw", 1, 4).shape == (3, 3000, 3)
@@ -112,6 +132,48 @@ def test_a_bin_that_never_changes_is_not_divided_by_zero(tmp_path):
     mean, deviation = normalisation([silence])
     assert np.allclose(mean, -120)
     assert (deviation == 1).all()
+
+
+@pytest.mark.parametrize("over", ["bins", "channels"])
+def test_images_in_memory_are_normalised_as_stored_ones(tmp_path, over):
+    """Sums in double precision of 11,600 values: what differs is single precision at the end."""
+    part = make_part(tmp_path, epochs=400, channels=("EEG", "EOG"))
+    images = read(part, "time-frequency", 0, 400)
+    found = normalisation_of_images(images, over, "night")
+    for ours, stored in zip(found, normalisation([part], over), strict=True):
+        assert ours.dtype == np.float32
+        assert ours == pytest.approx(stored, rel=2**-22)
+
+
+@pytest.mark.parametrize("over", ["bins", "channels"])
+def test_a_dead_channel_in_memory_is_not_divided_by_zero(over):
+    images = np.random.default_rng(0).normal(0, 10, (400, 29, 129, 2)).astype("f4")
+    images[..., 1] = -120
+    mean, deviation = normalisation_of_images(images, over, "night")
+    assert np.allclose(mean[:, 1], -120)
+    assert (deviation[:, 1] == 1).all()
+    assert np.allclose(deviation[:, 0], 10, rtol=0.05)  # 5 deviations of that of 11,600 values
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nothing_that_is_not_finite_is_normalised_with(tmp_path, value):
+    parts = [make_part(tmp_path, f"night{n}", epochs=9) for n in range(3)]
+    sums = parts[1].data.sums()
+    sums[1, 5, 0] = value
+    parts[1] = replace(parts[1], data=SimpleNamespace(sums=lambda: sums))
+    with pytest.raises(InputError, match=r"^night1: its spectrograms hold values that are not fin"):
+        normalisation(parts)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_in_memory_that_are_not_finite_are_refused(value):
+    images, raw = np.zeros((3, 29, 129, 2), "f4"), np.zeros((3, 3000, 2), "f4")
+    images[1, 3, 5, 1] = raw[1, 3, 1] = value
+    with pytest.raises(InputError, match=r"^night: its spectrograms"):
+        normalisation_of_images(images, "bins", "night")
+    with pytest.raises(InputError, match=r"^night: its signals"):
+        amplitude_scale(raw, 20, "night")
 
 
 def test_normalisation_is_over_the_epochs_of_the_window_alone(tmp_path):
@@ -171,3 +233,11 @@ def test_a_nights_amplitude_is_exact_however_its_values_lie_in_memory():
     expected = 20 / raw.astype(float).std((0, 1))
     for values in (raw, np.moveaxis(np.moveaxis(raw, -1, 0).copy(), 0, -1)):
         assert amplitude_scale(values, 20) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_dead_channel_keeps_its_amplitude():
+    """One that stays at 5 microvolts but for rounding in single precision."""
+    raw = np.random.default_rng(0).normal(0, 25, (30, 3000, 3)).astype(np.float32)
+    raw[..., 1] = 0
+    raw[..., 2] = np.where(raw[..., 0] > 0, np.float32(5), np.nextafter(np.float32(5), 6))
+    assert amplitude_scale(raw, 20)[1:].tolist() == [1, 1]

@@ -18,10 +18,14 @@ from typing import Literal
 
 import numpy as np
 
+from xsleep.errors import InputError
 from xsleep.store import IMAGE_SHAPE, RAW_SHAPE, Night, NightData, channels_last
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 """View to input, and labels."""
+
+Over = Literal["bins", "channels"]
+"""What shares a mean and a deviation: a frequency bin, or all bins of a channel."""
 
 SHAPES = {"raw": RAW_SHAPE, "time-frequency": IMAGE_SHAPE}
 
@@ -29,7 +33,7 @@ READERS, AHEAD = 4, 4
 """Threads that read minibatches, and how many of these may wait."""
 
 DEAD = 1e-5
-"""Deviation, as a share of the mean, below which a frequency bin does not change."""
+"""Deviation, as a share of the mean, below which a channel or a frequency bin does not change."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,26 @@ class Part:
         return len(self.night.stages)
 
 
-def amplitude_scale(raw: np.ndarray, deviation: float) -> np.ndarray:
-    """(C,) factors that give each channel of (n, 3000, C) microvolts this deviation."""
+def amplitude_scale(
+    raw: np.ndarray, deviation: float, recording: str = "the recording"
+) -> np.ndarray:
+    """(C,) factors that give each channel of (n, 3000, C) microvolts this deviation.
+
+    Raises:
+        InputError: a value is not finite; the line names the recording.
+    """
     # Millions of values: in single precision their sum would depend on how they lie in memory.
-    measured = raw.std((0, 1), dtype=np.float64)
+    mean, measured = (f((0, 1), dtype=np.float64) for f in (raw.mean, raw.std))
+    if not np.isfinite(measured).all():
+        raise _not_finite(recording, "signals")
     # A dead channel has no amplitude to scale.
-    return deviation / np.where(measured > 0, measured, deviation)
+    return deviation / np.where(measured > DEAD * np.abs(mean), measured, deviation)
+
+
+def named(recordings: Iterable[str]) -> str:
+    """The first few of these names, and how many there are besides."""
+    first, others = (names := list(recordings))[:3], len(names) - 3
+    return ", ".join(first) + (f" and {others} more" if others > 0 else "")
 
 
 def stretches(places: np.ndarray, longest_gap: int | None) -> list[tuple[int, int]]:
@@ -90,6 +108,9 @@ class TrainingSequences:
     out, as in the released code, but never so many that none is left.
 
     ``share`` is one part of how many of every minibatch, for a process that trains with others.
+
+    Raises:
+        InputError: there is no sequence.
     """
 
     def __init__(
@@ -112,6 +133,17 @@ class TrainingSequences:
             ]
         )
         self.count = len(index)
+        if not self.count:
+            stretch = max(
+                stop - start
+                for part in parts
+                for start, stop in stretches(part.night.places, longest_gap)
+            )
+            raise InputError(
+                f"{named(part.night.recording for part in parts)}: nothing to train on, as the "
+                f"longest stretch has {stretch} epochs and a sequence {length}; lower "
+                "sequence_length, raise longest_gap or add recordings"
+            )
         self.batch_size = min(batch_size, self.count)
         self._share = share
         self._every_pass = shuffle == "every-pass"
@@ -189,16 +221,38 @@ def blocks(length: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + size, length)
 
 
-def normalisation(
-    parts: Sequence[Part], over: Literal["bins", "channels"] = "bins"
-) -> tuple[np.ndarray, np.ndarray]:
+def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of spectrograms over the training recordings (Section 4.2).
 
     They are (129, C) each, in dB. With ``bins`` each frequency bin of a channel has its own, over
     all frames of all epochs; with ``channels`` all bins of a channel have those of the channel.
+
+    Raises:
+        InputError: a value of a recording is not finite; the line names the recording.
     """
-    frames = IMAGE_SHAPE[0] * sum(map(len, parts))
-    mean, square = sum(part.data.sums() for part in parts) / frames
+    sums = 0
+    for part in parts:
+        its = part.data.sums()
+        if not np.isfinite(its).all():
+            raise _not_finite(part.night.recording, "spectrograms")
+        sums = sums + its
+    return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
+
+
+def normalisation_of_images(
+    images: np.ndarray, over: Over, recording: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """`normalisation` over the spectrograms (n, 29, 129, C) of one recording, in memory."""
+    squares = np.einsum("nftc,nftc->tc", images, images, dtype=np.float64)
+    sums = np.stack([images.sum((0, 1), dtype=np.float64), squares])
+    if not np.isfinite(sums).all():
+        raise _not_finite(recording, "spectrograms")
+    return _statistics(sums / (images.shape[0] * images.shape[1]), over)
+
+
+def _statistics(means: np.ndarray, over: Over) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation (129, C) from the means (2, 129, C) of the values and of their squares."""
+    mean, square = means
     if over == "channels":  # every bin has equally many frames
         mean[:], square[:] = mean.mean(0), square.mean(0)
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
@@ -206,3 +260,10 @@ def normalisation(
     # zero instead of becoming NaN or noise.
     deviation[deviation <= DEAD * np.abs(mean)] = 1
     return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def _not_finite(recording: str, what: str) -> InputError:
+    return InputError(
+        f"{recording}: its {what} hold values that are not finite; look for broken signals in its "
+        "file and prepare it again, or take it away"
+    )
