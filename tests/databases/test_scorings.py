@@ -150,6 +150,10 @@ DOUBTFUL = {
         "no column onset; read as one row per epoch",
     ),
     "one column": (table(STAGES_ONLY, "stage"), "no column onset; read as one row per epoch"),
+    "one column, a comment and empty lines": (
+        table(STAGES_ONLY, "stage").replace("N3", 'N3\n# a, "b', 1) + "# end\n\n \n",
+        "no column onset; read as one row per epoch",
+    ),
     "hh:mm:ss from 0": (
         table([(clock(a), b, text) for a, b, text in ROWS]),
         "onsets from 00:00:00 are read as time since the start of the recording",
@@ -408,6 +412,14 @@ WRONG = {
     "durations without onsets": (
         table([(30, text) for text in TEXTS], "duration,stage"),
         "no column onset; it has 'duration', 'stage'; ",
+    ),
+    "one row per epoch, but for an empty line": (
+        table([*STAGES_ONLY[:5], ("",), *STAGES_ONLY[5:]], "stage"),
+        "no column onset, and line 7 is empty; give onset, .* or every epoch a row",
+    ),
+    "one row per epoch, but for one of separators": (
+        table([(text, 0.9) if i != 5 else ("", "") for i, text in enumerate(TEXTS)], "stage,p"),
+        "no column onset, and line 7 is empty; give onset",
     ),
     "rows without onsets that are numbered down": (
         table([(30 - i, text) for i, text in enumerate(TEXTS)], "epoch,stage"),

@@ -77,7 +77,7 @@ def read_csv(
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
-        if stage in ignored:
+        if stage in ignored or not any(values):
             continue
         onset, duration = (
             _seconds(path, where, name, values[columns[name]], separator != ",")
@@ -118,9 +118,9 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
 
 
 def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
-    """The separator, the names of the columns and the rows that are not empty."""
-    lines = ["" if line.lstrip().startswith("#") else line for line in _lines(path)]
-    filled = (place for place, line in enumerate(lines) if re.search(r"\w", line))
+    """The separator, the names of the columns and the rows."""
+    lines = _lines(path)
+    filled = (i for i, line in enumerate(lines) if re.search(r"\w", line) and not _comment(line))
     first = next(filled, None)
     # As spreadsheets tell each other the separator.
     told = first is not None and re.fullmatch(r'"?sep=([,;\t])"?\s*', lines[first], re.IGNORECASE)
@@ -179,10 +179,10 @@ def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, lis
 
 
 def _rows(path: Path, lines: Sequence[str], first: int, separator: str) -> Iterator[Row]:
-    """The rows from a line on, without those in which there is nothing."""
+    """The rows from a line on, those in which there is nothing included; comments are not."""
     # Strict, or what follows a stray quotation mark would be one long field.
     reader = csv.reader(
-        (line + "\n" for line in lines[first:]),
+        ("\n" if _comment(line) else line + "\n" for line in lines[first:]),
         delimiter=separator,
         skipinitialspace=True,
         strict=True,
@@ -196,12 +196,15 @@ def _rows(path: Path, lines: Sequence[str], first: int, separator: str) -> Itera
             raise DamagedError(f"{path}: line {number}: not readable as CSV ({reason})") from None
         if values is None:
             return
-        values = [value.strip() for value in values]
-        if any(values):
-            last = first + reader.line_num
-            if last > number:
-                warn(path, f"lines {number} to {last} are one, by a quotation mark; read as such")
-            yield Row(f"line {number}", values)
+        last = first + reader.line_num
+        if last > number:
+            warn(path, f"lines {number} to {last} are one, by a quotation mark; read as such")
+        if not _comment(lines[number - 1]):
+            yield Row(f"line {number}", [value.strip() for value in values])
+
+
+def _comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
 
 
 def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
@@ -246,11 +249,19 @@ def _one_row_per_epoch(
     seconds: float,
     names: Sequence[str],
     columns: dict[str, int],
-    rows: Sequence[Row],
+    rows: list[Row],
 ) -> list[Stretch]:
     """The stretches of a table without onsets, if it can only have a row for each epoch."""
     if "duration" in columns:
         raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
+    while rows and not any(rows[-1].values):
+        rows.pop()
+    for where, values in rows:
+        if not any(values):
+            raise InputError(
+                f"{path}: no column onset, and {where} is empty; give onset, in seconds from the "
+                "start of the recording, or every epoch a row"
+            )
     labels = [(row.where, row.values[columns["stage"]]) for row in rows]
     stretches = _consecutive(path, epoch, seconds, labels, f"no column onset, and {len(rows)} rows")
     for place, name in enumerate(names):
