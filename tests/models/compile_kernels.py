@@ -12,6 +12,9 @@ from xsleep.models import kernels
 
 HOPPER = GPUTarget("cuda", 90, 32)
 
+SHARED_MEMORY = 227 * 1024
+"""Bytes that a program may have on it, from NVIDIA's tuning guide."""
+
 
 def shared_memory(kernel, launch):
     """Bytes that the compiled kernel asks for."""
@@ -25,8 +28,9 @@ def shared_memory(kernel, launch):
 
 if __name__ == "__main__":
     found = []
-    for rows in (640, 32):  # between frames and between epochs, of 32 sequences
-        _, launch = kernels._by_units(2, rows, 64)
+    # Between epochs, and between frames of 32, 128 and 512 sequences of 20 epochs.
+    for rows in (32, 640, 2560, 10240):
+        _, launch = kernels._by_units(2, rows, 64, SHARED_MEMORY)
         for kernel in (kernels._lstm_forward, kernels._lstm_backward):
             found.append(shared_memory(kernel, launch))
     _, launch = kernels._by_tiles(2, 32, 256)

@@ -14,6 +14,9 @@ Shapes: D directions, T time steps, N sequences, u units.
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+
 import torch
 import triton
 import triton.language as tl
@@ -69,6 +72,37 @@ def _product(
 
 
 @triton.jit
+def _product_of_all_rows(
+    left, row_stride, rows, N, right, inner_stride, column_stride, columns, valid, depth,
+    room, room_stride, places,
+    R: tl.constexpr, P: tl.constexpr, C: tl.constexpr,
+):  # fmt: skip
+    """`_product` of all R rows, of P at a time where shared memory holds no more of ``left``.
+
+    The parts meet in ``room[rows, places]``, memory of this program alone.
+    """
+    if P == R:
+        product = _product(
+            left, row_stride, rows, N, right, inner_stride, column_stride, columns, valid, depth,
+            R, C,
+        )  # fmt: skip
+    else:
+        for first in range(0, N, P):
+            some = first + tl.arange(0, P)
+            part = _product(
+                left, row_stride, some, N, right, inner_stride, column_stride, columns, valid,
+                depth, P, C,
+            )  # fmt: skip
+            at = some[:, None] * room_stride + places[None, :]
+            tl.store(room + at, part, mask=(some[:, None] < N) & valid[None, :])
+        tl.debug_barrier()  # other threads read what these have written
+        at = rows[:, None] * room_stride + places[None, :]
+        product = tl.load(room + at, mask=(rows[:, None] < N) & valid[None, :], other=0.0)
+        tl.debug_barrier()  # and the room may be written anew
+    return product
+
+
+@triton.jit
 def _lstm_tiles(t, T, N, u, R: tl.constexpr, U: tl.constexpr):
     """Where a program's values are, in the buffers of all steps.
 
@@ -114,7 +148,7 @@ def _lstm_forward(
     h_centred, gates, cells, c_centred, outputs, hidden,
     h_mean, h_variance, c_mean, c_variance,
     t, T, N, u,
-    R: tl.constexpr, U: tl.constexpr,
+    R: tl.constexpr, P: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     d, rows, units, columns, unit_in, gate_in, unit_at, gate_at = _lstm_tiles(t, T, N, u, R, U)
     is_unit, is_column = units < u, columns < 4 * u
@@ -122,9 +156,12 @@ def _lstm_forward(
 
     before = hidden + (d.to(tl.int64) * T + t - 1) * N * u
     kept = tl.where(t > 0, u, 0)  # units that the step before left
-    product = _product(
-        before, u, rows, N, W + d * 4 * u * u, 4 * u, 1, columns, is_column, kept, R, 4 * U
-    )
+    room = h_centred + (d.to(tl.int64) * T + t) * N * 4 * u
+    product = _product_of_all_rows(
+        before, u, rows, N, W + d * 4 * u * u, 4 * u, 1, columns, is_column, kept,
+        room, 4 * u, columns,
+        R, P, 4 * U,
+    )  # fmt: skip
     mean, variance, centred = _moments(product, gate_in, N)
     tl.store(h_mean + gate_moment, mean, mask=is_column)
     tl.store(h_variance + gate_moment, variance, mask=is_column)
@@ -161,7 +198,7 @@ def _lstm_backward(
     grad, W, h_scale, c_scale, h_variance, c_variance, h_centred, gates, cells, c_centred, outputs,
     a_grad, h_grad, c_grad, h_product, c_product, o_mean,
     t, T, N, u,
-    R: tl.constexpr, U: tl.constexpr,
+    R: tl.constexpr, P: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     d, rows, units, columns, unit_in, gate_in, unit_at, gate_at = _lstm_tiles(t, T, N, u, R, U)
     is_unit, is_column = units < u, columns < 4 * u
@@ -170,9 +207,12 @@ def _lstm_backward(
 
     after = h_grad + (d.to(tl.int64) * T + t + 1) * N * 4 * u
     come = tl.where(t + 1 < T, u, 0)  # units whose gradients the step after left
-    d_h = _product(
-        after, 4 * u, rows, N, W + d * 4 * u * u, 1, 4 * u, units, is_unit, 4 * come, R, U
-    )
+    room = a_grad + (d.to(tl.int64) * T + t) * N * 4 * u
+    d_h = _product_of_all_rows(
+        after, 4 * u, rows, N, W + d * 4 * u * u, 1, 4 * u, units, is_unit, 4 * come,
+        room, 4 * u, tl.program_id(1) * 4 * U + tl.arange(0, U),
+        R, P, U,
+    )  # fmt: skip
     d_h += tl.load(grad + unit_at, mask=unit_in, other=0.0)
 
     a = tl.load(gates + gate_at, mask=gate_in, other=0.0)
@@ -229,7 +269,7 @@ class _LSTM(torch.autograd.Function):
         h_centred, gates = torch.empty_like(inputs), torch.empty_like(inputs)
         cells, c_centred, outputs, hidden = (inputs.new_empty(D, T, N, u) for _ in range(4))
         moments = [inputs.new_empty(D, T, size) for size in (4 * u, 4 * u, u, u)]
-        grid, launch = _by_units(D, N, u)
+        grid, launch = _by_units(D, N, u, _shared_memory(inputs.device))
         for t in range(T):
             _lstm_forward[grid](
                 *(inputs, *weights, h_centred, gates, cells, c_centred, outputs, hidden, *moments),
@@ -253,7 +293,7 @@ class _LSTM(torch.autograd.Function):
         h_product = grad.new_empty(D, T, 4 * u)
         c_product, o_mean = (grad.new_empty(D, T, u) for _ in range(2))
         grad = grad.contiguous()
-        grid, launch = _by_units(D, N, u)
+        grid, launch = _by_units(D, N, u, _shared_memory(grad.device))
         for t in reversed(range(T)):
             _lstm_backward[grid](
                 *(grad, *kept, a_grad, h_grad, c_grad, h_product, c_product, o_mean),
@@ -448,12 +488,29 @@ class _GRU(torch.autograd.Function):
 gru = _GRU.apply
 
 
-def _by_units(D: int, N: int, u: int) -> tuple[tuple[int, int], dict[str, int]]:
-    """Programs, and how one is compiled, where each has all rows."""
-    rows = max(triton.next_power_of_2(N), 16)
-    warps = min(max(rows // 64, 4), 16)
+@cache
+def _shared_memory(device: torch.device) -> int:
+    """Bytes that a program may have; Triton's interpreter, on a CPU, needs none."""
+    if device.type != "cuda":
+        return sys.maxsize
+    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin
+
+
+def _by_units(
+    D: int, N: int, u: int, shared_memory: int
+) -> tuple[tuple[int, int], dict[str, int | bool]]:
+    """Programs, and how one is compiled, where each has all rows.
+
+    A product keeps `DEPTH` columns of its rows and of its 4 `UNITS` columns in shared memory: of as
+    many rows at once (P) as that holds. Of more than 2048 rows the registers hold no longer all
+    values; with 32 warps less of them is spilled than with 16.
+    """
+    rows = at_once = max(triton.next_power_of_2(N), 16)
+    while 4 * DEPTH.value * (at_once + 4 * UNITS) > shared_memory:
+        at_once //= 2
+    warps = min(max(rows // 64, 4), 16 if rows <= 2048 else 32)
     grid = D, triton.cdiv(u, UNITS)
-    return grid, {"R": rows, "U": UNITS, "num_warps": warps, **COMPILER}
+    return grid, {"R": rows, "P": at_once, "U": UNITS, "num_warps": warps, **COMPILER}
 
 
 def _by_tiles(D: int, N: int, u: int) -> tuple[tuple[int, int, int], dict[str, int]]:
