@@ -181,6 +181,38 @@ def test_settings_can_be_changed_by_name():
     assert database.source.labels["EEG"] == ("C3-A1", "CZ-A1")
 
 
+@pytest.mark.parametrize("none", ["null", "~"])
+def test_what_is_nested_in_config_may_be_text(none):
+    # As Snakemake has it of --config; its own parser is in tests/workflow.
+    text = {
+        "databases": ["SleepEDF-20", "own"],
+        "seeds": ["1", "2"],
+        "database_settings": {
+            "SleepEDF-20": {"source": {"fetch": none}, "preset": "embedded"},
+            "own": {"source": {"hypnogram": {"epoch": "20", "stages": {"A": none, "2": "N2"}}}},
+        },
+        "preset_settings": {
+            "embedded": {
+                "network": {"filters": ["4", "8"], "dropout_after_last_convolution": "true"},
+                "training": {"l2": "1e-3", "longest_gap": none},
+                "systems": {"XSleepNet2": {"patience": none, "batch_size": "3"}},
+            }
+        },
+    }
+    workflow = load(BASE | text, CONFIG)
+    assert workflow.databases["SleepEDF-20"].source.fetch is None and workflow.seeds == (1, 2)
+    hypnogram = workflow.databases["own"].source.hypnogram
+    assert hypnogram.epoch == 20
+    assert (hypnogram.stages["A"], hypnogram.stages["2"]) == (None, "N2")
+    preset = workflow.presets["embedded"]
+    assert (
+        preset.network.filters == (4, 8) and preset.network.dropout_after_last_convolution is True
+    )
+    assert (preset.training.l2, preset.training.longest_gap) == (1e-3, None)
+    training = preset.training_of("XSleepNet2")
+    assert (training.patience, training.batch_size) == (None, 3)
+
+
 def own(**source):
     return {"own": {"source": source}}
 

@@ -42,6 +42,7 @@ Window = Literal[
 ]
 """Parts of a night, as `xsleep.preprocessing.in_window` defines them."""
 RawFilter = Literal["band-pass", "none"]
+Channel = Literal["EEG", "EOG", "EMG"]
 ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
 
 SYSTEMS: tuple[System, ...] = System.__args__[:5]
@@ -402,6 +403,7 @@ class Source(Settings):
             derivations, signals added or subtracted as in ``EOG(L) - EOG(R)``.
         fetch: where those are had that are not there, or ``None`` to do without them.
         apply: address at which access is applied for, where it is by licence.
+        units: what the numbers of a channel are, where the files give no unit or a wrong one.
         lowest_rate: hertz at which a channel must be sampled; those below 100 Hz are upsampled
             (reader ``shhs``, whose EOG has 50).
         cohort: what the simulator makes (reader ``simulated``).
@@ -412,7 +414,8 @@ class Source(Settings):
 
     reader: Literal[Fetched, "mass", "own", "simulated"]
     folder: Path
-    labels: dict[Literal["EEG", "EOG", "EMG"], tuple[str, ...]]
+    labels: dict[Channel, tuple[str, ...]]
+    units: dict[Channel, Literal["nV", "uV", "mV", "V"]] = {}
     fetch: FetchSettings | None = None
     apply: str | None = None
     lowest_rate: PositiveInt = 100
@@ -789,9 +792,20 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def _with_nulls(content: Any) -> Any:
+    """Return settings with ``None`` where a value is the text ``null``.
+
+    Snakemake leaves what is nested in ``--config`` as text. Numbers and truth values are converted
+    by their types; no setting is this word.
+    """
+    if isinstance(content, Mapping):
+        return {key: _with_nulls(value) for key, value in content.items()}
+    return None if content in ("null", "~") else content
+
+
 def _checked(model: type[Settings], content: Any, where: str) -> Any:
     try:
-        return model.model_validate(content)
+        return model.model_validate(_with_nulls(content))
     except ValidationError as errors:
         error = errors.errors()[0]
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
