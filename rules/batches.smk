@@ -1,26 +1,33 @@
 # What a job prepares, and where it is stored.
+import hashlib
 import math
-import os
+import re
 from functools import cache
 
-from xsleep import store
+from xsleep import pipeline, store
 
 EPOCHS = "{store}/epochs/{database}"
 SPECTROGRAMS = "{store}/spectrograms/{database}"
 BATCH_INDEX = "{store}/index/{database}/batches/{batch}.h5"
+# What the files of a batch held when they were last looked at; it may be deleted.
+SEEN = ".snakemake/xsleep/{store}/{database}/{batch}.json"
 
 # Snakemake takes milliseconds for every job, and a database may have thousands of recordings.
 MOST_BATCHES = 100
 
 
-def available(database, recording):
-    """The files of a recording that are there, after fetching, or that the workflow makes."""
-    if TO_FETCH[database]:
-        checkpoints.fetch.get(database=database)
-    files = ENTRIES[database][recording].files
-    if database in SIMULATED:
-        return files
-    return [path for path in files if os.access(path, os.R_OK)]
+def made(wildcards):
+    """Input function: the files of a batch that the workflow makes; others are fetched first.
+
+    Files of people's own are no inputs. Snakemake would go by their time stamps, where it matters
+    what they hold, and takes braces in their names for wildcards.
+    """
+    if TO_FETCH[wildcards.database]:
+        checkpoints.fetch.get(database=wildcards.database)
+    if wildcards.database not in SIMULATED:
+        return []
+    entries = ENTRIES[wildcards.database]
+    return [path for name in batch(wildcards) for path in entries[name].files]
 
 
 @cache
@@ -29,10 +36,34 @@ def batches(database):
     names = list(ENTRIES[database])
     size = math.ceil(len(names) / MOST_BATCHES)
     return {
-        first: names[start : start + size]
+        as_path(first): names[start : start + size]
         for start, first in enumerate(names)
         if start % size == 0
     }
+
+
+def as_path(name):
+    """A name without characters that Snakemake or a shell gives a meaning of their own."""
+    plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)
+    return (
+        plain
+        if plain == name
+        else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )
+
+
+@cache
+def content(store, database, batch):
+    """What tells that files of a batch hold something else than what is stored of them."""
+    if database in SIMULATED:
+        return ""
+    place = dict(store=store, database=database, batch=batch)
+    return pipeline.content(
+        WORKFLOW.sources[database].source,
+        batches(database)[batch],
+        Path(BATCH_INDEX.format(**place)),
+        Path(SEEN.format(**place)),
+    )
 
 
 def batch(wildcards):

@@ -1,12 +1,7 @@
 # The files of single recordings are in no rule: what is declared is what is known of them.
 rule prepare:
     input:
-        # A file that is missing is for the database's reader to name, not for the workflow.
-        lambda wildcards: [
-            path
-            for recording in batch(wildcards)
-            for path in available(wildcards.database, recording)
-        ],
+        made,
     output:
         BATCH_INDEX,
     log:
@@ -28,6 +23,8 @@ rule prepare:
             name for name, store in STORES.items() if store == wildcards.store
         ),
         recordings=batch,
+        content=lambda wildcards: content(**wildcards),
+        seen=SEEN,
         epochs=EPOCHS,
         spectrograms=SPECTROGRAMS,
     message:

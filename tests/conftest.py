@@ -114,11 +114,11 @@ def write_excerpts(folder, *gains):
 def prepare(folder, source, channels, *names, raw_filter="band-pass", report=lambda line: None):
     """The index of these recordings of a source, stored in the folder, and why any is skipped."""
     index = folder / "index.h5"
-    skipped = pipeline.prepare(
+    nights = pipeline.prepare(
         *(source, channels, raw_filter, names),
-        *(folder / "epochs", folder / "spectrograms", index, report),
+        *(folder / "epochs", folder / "spectrograms", index, folder / "seen.json", report),
     )
-    return index, skipped
+    return index, {night.recording: night.skipped for night in nights if night.skipped}
 
 
 def make_part(

@@ -5,8 +5,11 @@ from xsleep import pipeline
 from xsleep.console import job
 from xsleep.settings import Source
 
+SHOWN = 20
+"""Lines of a batch that are shown; all are in the log."""
+
 with job(snakemake.log[0]) as report:
-    skipped = pipeline.prepare(
+    nights = pipeline.prepare(
         Source(**snakemake.params.source),
         snakemake.params.channels,
         snakemake.params.raw_filter,
@@ -14,7 +17,12 @@ with job(snakemake.log[0]) as report:
         Path(snakemake.params.epochs),
         Path(snakemake.params.spectrograms),
         Path(snakemake.output[0]),
+        Path(snakemake.params.seen),
         report,
     )
-    for name, reason in skipped.items():
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+    told = [f"skipped {night.recording}: {night.skipped}" for night in nights if night.skipped]
+    told += [f"warning: {remark}" for night in nights for remark in night.remarks]
+    for line in told[:SHOWN]:
+        print(line, file=sys.stderr)
+    if len(told) > SHOWN:
+        print(f"... and {len(told) - SHOWN} more, see {snakemake.log[0]}", file=sys.stderr)

@@ -22,3 +22,9 @@ with job(snakemake.log[0]) as report:
             f"see {snakemake.output[0]}",
             file=sys.stderr,
         )
+    if warned := int((table["warnings"] != "").sum()):
+        print(
+            f"{snakemake.wildcards.database}: {warned} of {len(table)} recordings have warnings, "
+            f"see the column warnings of {snakemake.output[0]}",
+            file=sys.stderr,
+        )

@@ -1,4 +1,4 @@
-"""What is said of an input: the errors and warnings that people see as one line, not a traceback."""
+"""Errors and warnings about inputs: people see one line of each, and no traceback."""
 
 from __future__ import annotations
 

@@ -38,9 +38,10 @@ def recordings(
 
     Columns: database, recording, subject, files; of each channel what was taken for it in the file
     and its sampling rate there; hours; clock times of lights off and on; scored epochs, these per
-    stage, and those in each window that the night can be cut to; and in ``skipped``, empty where
-    the recording is used, why it is not: it could not be read, or one of the configured windows
-    has too few epochs. A cell is empty where nothing is known.
+    stage, and those in each window that the night can be cut to; in ``skipped``, empty where the
+    recording is used, why it is not: it could not be read, or one of the configured windows has too
+    few epochs; and in ``warnings`` what is doubtful about it. A cell is empty where nothing is
+    known.
     """
     entries = {entry.name: entry for entry in open_database(source).entries()}
     return pd.DataFrame(
@@ -67,7 +68,8 @@ def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, obj
     row["epochs"] = len(night.stages) if scored else ""
     row |= _per_stage(night.stages) if scored else dict.fromkeys(STAGES, "")
     row |= {window: _count(night, window) if scored else "" for window in WINDOWS}
-    return row | {"skipped": unusable(night, windows, entry.files[0])}
+    row["skipped"] = unusable(night, windows, entry.files[0])
+    return row | {"warnings": " | ".join(night.remarks)}
 
 
 def _lights(night: Night) -> tuple[str, str]:
@@ -182,12 +184,13 @@ def summary(table: pd.DataFrame, console: Console) -> None:
         counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
         shown.add_row(database, *(f"{count:,}" for count in counts))
     console.print(shown)
-    for database, rows in table[table["skipped"] != ""].groupby("database", sort=False):
-        for _, row in rows.head(NAMED).iterrows():
-            line = f"{database} {row['recording']}: {row['skipped']}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if len(rows) > NAMED:
-            console.print(f"{database}: {len(rows) - NAMED} more are skipped", highlight=False)
+    for column, more in (("skipped", "are skipped"), ("warnings", "have warnings")):
+        for database, rows in table[table[column] != ""].groupby("database", sort=False):
+            for _, row in rows.head(NAMED).iterrows():
+                line = f"{database} {row['recording']}: {column}: {row[column]}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if len(rows) > NAMED:
+                console.print(f"{database}: {len(rows) - NAMED} more {more}", highlight=False)
     console.print()
 
 

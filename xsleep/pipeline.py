@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +18,17 @@ import numpy as np
 
 from xsleep import folds as fold_tables
 from xsleep import store
-from xsleep.databases import Database, Entry, open_database, to_fetch
-from xsleep.errors import InputError
+from xsleep.databases import Database, Entry, open_database, plausibility, published, to_fetch
+from xsleep.databases.reading import LONGEST_REASON, as_clock
+from xsleep.errors import DamagedError, InputError, warn, warnings_of_inputs
+from xsleep.identity import Seen
+from xsleep.recording import Recording
 from xsleep.settings import KFold, RawFilter, Source
+from xsleep.stages import UNSCORED
 from xsleep.windows import check_enough
+
+COVERED = 0.75
+"""Share of a recording that its hypnogram has stages for, below which a warning says so."""
 
 
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
@@ -56,13 +63,20 @@ def prepare(
     epochs: Path,
     spectrograms: Path,
     index: Path,
+    seen: Path,
     report: Callable[[str], None],
-) -> dict[str, str]:
+) -> list[store.Night]:
     """Store these recordings in two folders, and write the index of them.
 
     One that cannot be used is stored without epochs, with the reason, so that the others go on.
     One that is stored as it would be now is left alone, so that what was done is not lost where
-    another of them changed or the job was ended. Returns the reasons by recording.
+    another of them changed or the job was ended.
+
+    Args:
+        seen: where `Seen` keeps the hashes of their files.
+
+    Returns:
+        The recordings, each with the reason where it cannot be used, and with what is doubtful.
     """
     database = open_database(source)
     entries = {entry.name: entry for entry in database.entries()}
@@ -73,27 +87,60 @@ def prepare(
         "raw_filter": raw_filter,
     }
     recipe = json.dumps(settings, sort_keys=True)
+    known = Seen(seen)
     recordings = []
     for number, name in enumerate(names, start=1):
         paths = epochs / f"{name}.h5", spectrograms / f"{name}.h5"
         place = f"{number} of {len(names)}: {name}"
-        stored = _as_stored(entries[name], recipe, *paths)
+        entry = entries[name]
+        night = store.Night(
+            *(name, entry.subject, *[np.empty(0)] * 3),
+            hashes=known.hashes(source.folder, entry.files),
+            raw_filter=raw_filter,
+            recipe=recipe,
+        )
+        stored = _as_stored(night, entry, *paths)
         if stored:
             report(f"{place}: stored already")
         else:
             report(place)
             # No name for the values, which would keep them while the next recording is read.
-            stored = _store(*_read(database, entries[name], channels, raw_filter, recipe), *paths)
-            if stored.night.skipped:
-                report(f"skipped: {stored.night.skipped}")
+            stored = _store(*_read(database, source, entry, channels, night, report), *paths)
+        if stored.night.skipped:
+            report(f"skipped: {stored.night.skipped}")
+        for remark in stored.night.remarks:
+            report(f"warning: {remark}")
         recordings.append(stored)
+    known.save()
     store.write_index(index, recordings)
-    nights = [stored.night for stored in recordings]
-    return {night.recording: night.skipped for night in nights if night.skipped}
+    return [stored.night for stored in recordings]
 
 
-def _as_stored(entry: Entry, recipe: str, epochs: Path, spectrograms: Path) -> store.Stored | None:
-    """A recording that is stored, whole, and made of the files that it has now by this recipe."""
+def content(source: Source, names: Sequence[str], index: Path, seen: Path) -> str:
+    """Return a text that changes where recordings are stored that were made from other contents.
+
+    Args:
+        names: the recordings of an index.
+        index, seen: as they were given to `prepare`.
+    """
+    known = Seen(seen)
+    try:
+        recordings = store.read_index(index)
+    except InputError:  # not there yet, or damaged
+        return known.content(None, {})
+    entries = {entry.name: entry for entry in open_database(source).entries()}
+    token = known.content(
+        {name: dict(stored.night.hashes) for name, stored in recordings.items()},
+        {name: known.hashes(source.folder, entries[name].files) for name in names},
+    )
+    known.save()
+    return token
+
+
+def _as_stored(
+    night: store.Night, entry: Entry, epochs: Path, spectrograms: Path
+) -> store.Stored | None:
+    """A recording that is stored, whole, and made by the same recipe of the same files."""
     try:
         stored = store.read_stored(epochs, spectrograms)
         source = store.read_spectrograms_source(spectrograms)
@@ -101,9 +148,10 @@ def _as_stored(entry: Entry, recipe: str, epochs: Path, spectrograms: Path) -> s
         return None
     same = (
         not stored.night.skipped
-        and stored.night.recipe == recipe
-        and all(os.access(path, os.R_OK) for path in entry.files)
-        and stored.night.hashes == _hashes(entry)
+        and stored.night.recipe == night.recipe
+        and stored.night.hashes == night.hashes
+        and len(night.hashes) == len(entry.files)
+        and not entry.fault
         and source == store.sha256(epochs)
     )
     return stored if same else None
@@ -111,40 +159,76 @@ def _as_stored(entry: Entry, recipe: str, epochs: Path, spectrograms: Path) -> s
 
 def _read(
     database: Database,
+    source: Source,
     entry: Entry,
     channels: Sequence[str],
-    raw_filter: RawFilter,
-    recipe: str,
+    night: store.Night,
+    report: Callable[[str], None],
 ) -> tuple[store.Night, Mapping[str, np.ndarray]]:
-    """A recording and its epochs by channel; none, and why, where it cannot be used."""
+    """Read a recording and its epochs by channel; none, and why, where it cannot be used.
+
+    A fault of this program, or of a library, costs the recording that shows it and no other.
+    """
     from xsleep.preprocessing import cut
 
-    none = np.empty(0)
-    night = store.Night(
-        *(entry.name, entry.subject, none, none, none), raw_filter=raw_filter, recipe=recipe
-    )
-    try:
-        recording = database.read(entry, channels)
-        night = replace(
-            night,
-            lights=recording.lights,
-            start=recording.start,
-            seconds=min(signal.seconds for signal in recording.signals.values()),
-            labels={channel: signal.label for channel, signal in recording.signals.items()},
-            rates={channel: signal.rate for channel, signal in recording.signals.items()},
+    signals: Mapping[str, np.ndarray] = {}
+    with warnings_of_inputs() as remarks:
+        try:
+            if entry.fault:
+                raise InputError(entry.fault)
+            recording = database.read(entry, channels)
+            plausibility.check(entry.files[0], recording.signals, source.units)
+            _tell_coverage(recording)
+            night = replace(
+                night,
+                lights=recording.lights,
+                start=recording.start,
+                seconds=min(signal.seconds for signal in recording.signals.values()),
+                labels={channel: signal.label for channel, signal in recording.signals.items()},
+                rates={channel: signal.rate for channel, signal in recording.signals.items()},
+            )
+            epochs = cut(recording, night.raw_filter)
+            check_enough(entry.files[0], len(epochs.stages))
+            night = replace(night, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
+            signals = epochs.signals
+        except InputError as error:
+            night = replace(night, skipped=_reason(source, entry, error))
+        except Exception as error:
+            report(traceback.format_exc())
+            reason = " ".join(str(error).split())[:LONGEST_REASON]
+            night = replace(
+                night,
+                skipped=f"{entry.files[0]}: not read, by a fault of this program "
+                f"({type(error).__name__}: {reason}); report it with the log of its preparation",
+            )
+    return replace(night, remarks=tuple(remarks)), signals
+
+
+def _reason(source: Source, entry: Entry, error: InputError) -> str:
+    """The line of an error, with what to do about a damaged file."""
+    if isinstance(error, DamagedError):
+        there = published(source)
+        for path in entry.files:
+            if error.fault.startswith(f"{path}: ") and _below(source, path) in there:
+                return f"{error.fault}; delete it, and it is fetched again"
+    return str(error)
+
+
+def _below(source: Source, path: Path) -> str:
+    return path.relative_to(source.folder).as_posix() if path.is_relative_to(source.folder) else ""
+
+
+def _tell_coverage(recording: Recording) -> None:
+    """Warn where the hypnogram has stages for a part of the recording alone."""
+    onsets, stages = recording.hypnogram.onsets, recording.hypnogram.stages
+    step = float(np.median(np.diff(onsets))) if len(onsets) > 1 else float(store.EPOCH_SECONDS)
+    scored = float(np.count_nonzero(stages != UNSCORED) * step)
+    seconds = min(signal.seconds for signal in recording.signals.values())
+    if scored < COVERED * seconds:
+        warn(
+            recording.files[-1],
+            f"has stages for {as_clock(scored)} of {as_clock(seconds)}; the rest is not used",
         )
-        epochs = cut(recording, raw_filter)
-        check_enough(entry.files[0], len(epochs.stages))
-    except InputError as error:
-        return replace(night, skipped=str(error)), {}
-    night = replace(
-        night,
-        places=epochs.places,
-        onsets=epochs.onsets,
-        stages=epochs.stages,
-        hashes=_hashes(entry),
-    )
-    return night, epochs.signals
 
 
 def _store(
@@ -158,10 +242,6 @@ def _store(
     sums = {channel: running_sums(values) for channel, values in images.items()}
     store.write_spectrograms(spectrograms, images, sums, store.sha256(epochs))
     return store.read_stored(epochs, spectrograms)
-
-
-def _hashes(entry: Entry) -> dict[str, str]:
-    return {path.name: store.sha256(path) for path in entry.files}
 
 
 def make_index(batches: Sequence[Path], out: Path) -> None:

@@ -13,12 +13,14 @@ import numpy as np
 class Signal:
     """One channel: ``values`` (n,) in microvolts, sampled at ``rate`` hertz.
 
-    ``label`` is what was taken for it in the file: a signal's label, or a derivation.
+    ``label`` is what was taken for it in the file: a signal's label, or a derivation. ``unit`` is
+    the unit of the numbers there.
     """
 
     values: np.ndarray = field(repr=False)
     rate: float
     label: str = ""
+    unit: str = "uV"
 
     @property
     def seconds(self) -> float:

@@ -31,7 +31,7 @@ RATE = 100
 RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
 """Of the stored values of one epoch and channel: samples; frames and frequency bins."""
 
-VERSION = 2
+VERSION = 3
 """Of what is stored of a recording: to be raised where its layout or its values change."""
 
 
@@ -67,7 +67,9 @@ class Night:
         stages: (n,) labels.
         lights: seconds from the start of lights off and on, or ``None``.
         skipped: why the recording cannot be used; empty where it can.
-        hashes: SHA-256 of the files that it was read from, by name.
+        remarks: what is doubtful about it, each in one line.
+        hashes: SHA-256 of the files that it was read from, by their paths below the database's
+            folder, in the order of the reader; those that cannot be read are left out.
         start: clock time of the start, in seconds of the day, or ``None``.
         seconds: length of the recording; ``None`` where it could not be read.
         labels: channel to what was taken for it in the file, a label or a derivation.
@@ -83,6 +85,7 @@ class Night:
     stages: np.ndarray
     lights: tuple[float, float] | None = None
     skipped: str = ""
+    remarks: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
     start: float | None = None
     seconds: float | None = None
@@ -106,9 +109,10 @@ def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarra
             stages=list(STAGES),
             rate=RATE,
             skipped=night.skipped,
+            remarks=json.dumps(night.remarks),
             raw_filter=night.raw_filter,
             recipe=night.recipe,
-            source=json.dumps(dict(night.hashes), sort_keys=True),
+            source=json.dumps(dict(night.hashes)),
             labels=json.dumps(dict(night.labels)),
             rates=json.dumps(dict(night.rates)),
         )
@@ -138,6 +142,7 @@ def read_night(path: str | Path) -> Night:
             stages=file["stages"][:],
             lights=None if lights is None else (float(lights[0]), float(lights[1])),
             skipped=file.attrs["skipped"],
+            remarks=tuple(json.loads(file.attrs["remarks"])),
             hashes=json.loads(file.attrs["source"]),
             start=file.attrs.get("start"),
             seconds=file.attrs.get("seconds"),
@@ -258,9 +263,10 @@ def read_index(path: str | Path) -> dict[str, Stored]:
     recordings = {}
     for line, arrays in zip(lines, per_epoch, strict=False):
         known = line.pop("night")
-        lights = known.pop("lights")
+        lights, remarks = known.pop("lights"), known.pop("remarks")
         night = Night(
             **known,
+            remarks=tuple(remarks),
             **dict(zip(_PER_EPOCH, arrays, strict=True)),
             lights=None if lights is None else tuple(lights),
         )

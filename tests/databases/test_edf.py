@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import edf_signal, noise
 from xsleep.databases import edf
 from xsleep.databases.base import files
+from xsleep.databases.reading import Channels
 from xsleep.errors import InputError
 
 SECONDS = 20
@@ -43,7 +44,7 @@ def header(path, start, field):
 
 
 def read(path, *labels):
-    return edf.read_channels(path, edf.open_edf(path), {"EOG": labels}, ["EOG"])["EOG"].values
+    return edf.read_channels(edf.open_edf(path), Channels({"EOG": labels}), ["EOG"])["EOG"].values
 
 
 @pytest.mark.parametrize(
@@ -108,13 +109,15 @@ def test_non_ascii_header_in_a_number_is_named(path):
 
 @pytest.mark.parametrize("count", [b"2   ", b"9   ", b"x   "])
 def test_wrong_number_of_signals_is_named(path, count):
-    expected = rf"night.edf: .*its header gives .*{count.decode().strip()}.*; .*fetch it again"
+    expected = (
+        rf"night.edf: .*its header gives .*{count.decode().strip()}.*; .*copy or export it again"
+    )
     refused(expected, edf.open_edf, header(path, 252, count))
 
 
 def test_wrong_number_of_signals_with_a_fitting_header_length_is_one_line(path):
     header(header(path, 252, b"2   "), 184, b"768     ")
-    refused("night.edf: .*fetch it again", edf.open_edf, path)
+    refused("night.edf: .*copy or export it again", edf.open_edf, path)
 
 
 def test_edf_plus_d_with_a_gap_is_refused_and_without_is_read(tmp_path):
@@ -128,7 +131,9 @@ def test_edf_plus_d_with_a_gap_is_refused_and_without_is_read(tmp_path):
 
 def test_zero_length_file_is_named(tmp_path):
     (tmp_path / "a.edf").touch()
-    refused("a.edf: not readable as EDF .*fetch it again", edf.open_edf, tmp_path / "a.edf")
+    refused(
+        "a.edf: not readable as EDF .*copy or export it again", edf.open_edf, tmp_path / "a.edf"
+    )
 
 
 def test_missing_file_is_named(tmp_path):

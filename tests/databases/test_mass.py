@@ -10,6 +10,7 @@ import yaml
 
 from tests.conftest import ROOT, edf_signal, noise
 from xsleep.databases.mass import EPOCH_SECONDS, Mass, subjects
+from xsleep.databases.reading import Channels
 from xsleep.errors import InputError
 from xsleep.preprocessing import cut
 from xsleep.stages import STAGES, UNSCORED
@@ -52,7 +53,7 @@ def write_scoring(folder, texts, epoch, name="01-01-0001", kind=" Base", start=0
 
 
 def read(folder, name="01-01-0001", channels=("EEG",)):
-    database = Mass(folder, LABELS)
+    database = Mass(folder, Channels(LABELS))
     entry = next(entry for entry in database.entries() if entry.name == name)
     return database.read(entry, channels)
 
@@ -154,7 +155,7 @@ def test_there_are_200_subjects_in_the_order_of_the_authors_indices():
 
 def test_missing_nights_are_listed_and_named(tmp_path):
     write_psg(tmp_path / "SS1")
-    assert len(Mass(tmp_path, LABELS).entries()) == 200
+    assert len(Mass(tmp_path, Channels(LABELS)).entries()) == 200
     with pytest.raises(InputError, match=r"SS5/01-05-0026 PSG.edf: no such file"):
         read(tmp_path, "01-05-0026")
     with pytest.raises(InputError, match=r"SS1/01-01-0001 Base.edf: no such file"):

@@ -121,8 +121,18 @@ def test_subject_is_the_beginning_of_the_name(tmp_path):
     assert [e.subject for e in open_database(source(tmp_path)).entries()] == ["s1", "s1", "s2"]
     alone = open_database(source(tmp_path, subject=None)).entries()
     assert [e.subject for e in alone] == ["s1_1", "s1_2", "s2_1"]
-    with pytest.raises(InputError, match=r"s1_1.edf: its name does not begin with 'p'; correct"):
-        open_database(source(tmp_path, subject="p")).entries()
+
+
+@pytest.mark.parametrize("subject", ["p", "[^s]*"])
+def test_a_name_without_a_subject_is_one_line_and_the_others_go_on(tmp_path, subject):
+    """A pattern that matches nothing would make all recordings those of one subject."""
+    write_night(tmp_path, "s1_1")
+    write_night(tmp_path, "p1_1")
+    described = source(tmp_path, subject=subject)
+    _, skipped = prepare(tmp_path / "store", described, ["EEG"], "p1_1", "s1_1")
+    assert list(skipped) == ["s1_1"]
+    line = f"s1_1.edf: its name does not begin with a subject, which is {subject!r}; correct"
+    assert line in skipped["s1_1"]
 
 
 def test_surrey_ceegrid_is_a_folder_of_this_kind(tmp_path):
@@ -195,7 +205,7 @@ def test_text_of_another_length_than_the_signal_is_one_line(tmp_path):
 
 
 def test_missing_hypnogram_and_empty_folder_are_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"no recording there \(\*.edf\)"):
+    with pytest.raises(InputError, match=r"no recording there \(\*.edf, \*.bdf\)"):
         open_database(source(tmp_path)).entries()
     write_signals(tmp_path, "s1_1")
     with pytest.raises(InputError, match=r"s1_1.csv: no such file; put it there"):

@@ -11,6 +11,7 @@ import yaml
 from tests.conftest import edf_signal
 from xsleep.databases import open_database
 from xsleep.databases.nsrr_xml import read_hypnogram, recording_start
+from xsleep.databases.reading import Channels
 from xsleep.databases.shhs import Shhs
 from xsleep.errors import DamagedError, InputError, InputWarning
 from xsleep.preprocessing import cut
@@ -86,7 +87,7 @@ def write_edf(folder, name="shhs1-200001", signals=None, seconds=SECONDS):
 
 
 def read(folder, channels=("EEG",), lowest_rate=50):
-    database = Shhs(folder, LABELS, lowest_rate)
+    database = Shhs(folder, Channels(LABELS, lowest_rate=lowest_rate))
     return database.read(database.entries()[0], channels)
 
 
@@ -189,7 +190,7 @@ def test_nsrr_xml_is_taken_before_profusion(tmp_path):
     write_xml(tmp_path, name="shhs1-200001", kind="profusion")
     write_xml(tmp_path, name="shhs1-200002", kind="profusion")
     write_xml(tmp_path, name="shhs1-200002", kind="nsrr")
-    entries = Shhs(tmp_path, LABELS, 50).entries()
+    entries = Shhs(tmp_path, Channels(LABELS, lowest_rate=50)).entries()
     assert [entry.subject for entry in entries] == ["200001", "200002", "200003"]
     assert [entry.files[1].name for entry in entries] == [
         *("shhs1-200001-profusion.xml", "shhs1-200002-nsrr.xml", "shhs1-200003-nsrr.xml")
@@ -281,7 +282,7 @@ def test_invalid_date_of_the_first_release_does_not_matter(tmp_path):
 
 def test_empty_folder_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no night of SHHS there"):
-        Shhs(tmp_path, LABELS, 50).entries()
+        Shhs(tmp_path, Channels(LABELS, lowest_rate=50)).entries()
 
 
 def test_missing_scoring_is_named(tmp_path):

@@ -14,6 +14,7 @@ from tests.conftest import edf_signal, write_night
 from xsleep import inventory, store
 from xsleep.databases import to_fetch
 from xsleep.databases.lights import derived_on, lights_of
+from xsleep.databases.reading import Channels
 from xsleep.databases.sleep_edf import (
     SleepEdf,
     cassette_nights,
@@ -21,7 +22,7 @@ from xsleep.databases.sleep_edf import (
     published_hashes,
     read_hypnogram,
 )
-from xsleep.errors import InputError
+from xsleep.errors import InputError, InputWarning
 from xsleep.recording import Hypnogram
 from xsleep.settings import Source
 from xsleep.stages import RK_STAGES, STAGES, UNSCORED, label
@@ -32,7 +33,7 @@ LABELS = {"EEG": ("EEG Fpz-Cz",), "EOG": ("EOG horizontal",)}
 
 
 def read(folder, channels=("EEG", "EOG")):
-    database = SleepEdf(folder, LABELS, ["SC4001E0"])
+    database = SleepEdf(folder, Channels(LABELS), ["SC4001E0"])
     return database.read(database.entries()[0], channels)
 
 
@@ -103,7 +104,7 @@ def test_real_signals_are_those_that_the_edf_specification_gives(sleep_edf_fragm
     from xsleep.databases import edf
 
     path = sleep_edf_fragment / "SC4001E0_first300s_short_psg.edf"
-    ours = edf.read_channels(path, edf.open_edf(path), LABELS, ("EEG", "EOG"))
+    ours = edf.read_channels(edf.open_edf(path), Channels(LABELS), ("EEG", "EOG"))
     for channel, (name,) in LABELS.items():
         assert len(ours[channel].values) == 300 * 100
         assert np.allclose(ours[channel].values, plain_edf(path, name), atol=1e-3)
@@ -117,22 +118,22 @@ def test_header_and_samples_of_a_real_file_are_those_that_mne_reads(sleep_edf_fr
     file = edf.open_edf(path)
     theirs = mne.io.read_raw_edf(path, stim_channel=None, verbose="error")
     assert [signal.label for signal in file.signals] == theirs.ch_names
-    assert edf.start_time(path, file) == theirs.info["meas_date"].replace(tzinfo=None)
-    assert edf.duration(file) == theirs.n_times / theirs.info["sfreq"] == 300
-    for channel, signal in edf.read_channels(path, file, LABELS, ("EEG", "EOG")).items():
+    assert file.start == theirs.info["meas_date"].replace(tzinfo=None)
+    assert file.seconds == theirs.n_times / theirs.info["sfreq"] == 300
+    for channel, signal in edf.read_channels(file, Channels(LABELS), ("EEG", "EOG")).items():
         (label,) = LABELS[channel]
         assert theirs._orig_units[label] == "µV"
         assert signal.rate == theirs.info["sfreq"] == 100
         np.testing.assert_allclose(signal.values, 1e6 * theirs.get_data(label)[0], atol=1e-3)
 
 
-def test_a_signal_longer_than_a_block_is_the_same_to_its_last_sample(tmp_path):
+def test_a_signal_longer_than_a_block_is_the_same_to_its_last_sample(tmp_path, monkeypatch):
     from xsleep.databases import edf
 
-    assert 1230 % edf.BLOCK_SECONDS
+    monkeypatch.setattr(edf, "BLOCK_BYTES", 100_000)
     write_night(tmp_path, epochs=41, signals=[edf_signal("EEG Fpz-Cz", 1230, rate=128)])
     path = tmp_path / "SC4001E0-PSG.edf"
-    values = edf.read_channels(path, edf.open_edf(path), LABELS, ("EEG",))["EEG"].values
+    values = edf.read_channels(edf.open_edf(path), Channels(LABELS), ("EEG",))["EEG"].values
     assert np.allclose(values, plain_edf(path, "EEG Fpz-Cz"), atol=1e-4)
 
 
@@ -269,7 +270,7 @@ def read_telemetry(folder, annotations):
     start = datetime.time(22, 58, 30)
     write_night(folder, "ST7011J0", 41, annotations, signals, start=start)
     (folder / "ST7011JC-Hypnogram.edf").rename(folder / "ST7011JP-Hypnogram.edf")
-    database = SleepEdf(folder, LABELS, placebo_nights())
+    database = SleepEdf(folder, Channels(LABELS), placebo_nights())
     return database.read(database.entries()[0], ("EEG", "EOG"))
 
 
@@ -310,7 +311,7 @@ def test_the_sets_have_39_and_153_nights():
 def test_missing_psg_is_named(tmp_path):
     write_night(tmp_path)
     (tmp_path / "SC4001E0-PSG.edf").rename(tmp_path / "SC4002E0-PSG.edf")
-    database = SleepEdf(tmp_path, LABELS, ["SC4001E0", "SC4002E0"])
+    database = SleepEdf(tmp_path, Channels(LABELS), ["SC4001E0", "SC4002E0"])
     with pytest.raises(InputError, match=r"SC4001E0-PSG.edf: no such file"):
         database.read(database.entries()[0], ("EEG",))
 
@@ -322,18 +323,19 @@ def test_missing_hypnogram_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.999])
-def test_truncated_edf_is_named_with_its_records(tmp_path, share):
+def test_stages_beyond_a_truncated_signal_are_refused(tmp_path, share):
     write_night(tmp_path)
     path = tmp_path / "SC4001E0-PSG.edf"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    refused(tmp_path, "SC4001E0-PSG.edf: truncated", "of the 40 data records", "fetch it again")
+    with pytest.warns(InputWarning, match="SC4001E0-PSG.edf: holds .* data records, .* gives 40"):
+        refused(tmp_path, "Hypnogram.edf", "past the end of the signal", "belong together")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>log in</html>", b"0" * 5000])
 def test_file_that_is_not_edf_is_named(tmp_path, content):
     write_night(tmp_path)
     (tmp_path / "SC4001E0-PSG.edf").write_bytes(content)
-    refused(tmp_path, "SC4001E0-PSG.edf", "fetch it again")
+    refused(tmp_path, "SC4001E0-PSG.edf: not readable as EDF", "copy or export it again")
 
 
 def test_missing_channel_is_named_with_those_that_are_there(tmp_path):
@@ -403,7 +405,7 @@ def test_hypnogram_of_a_longer_night_is_refused(tmp_path):
 
 def test_folder_without_any_of_the_nights_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no recording of this database there"):
-        SleepEdf(tmp_path, LABELS, cassette_nights(20)).entries()
+        SleepEdf(tmp_path, Channels(LABELS), cassette_nights(20)).entries()
 
 
 def test_annotations_come_in_order_of_onset(tmp_path):

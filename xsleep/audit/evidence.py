@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -182,6 +182,17 @@ class Evidence:
         return self.once(
             ("recordings.csv", database), lambda: _read_listed(self.recordings[database])
         )
+
+    def names(self, database: str, index: Path, recordings: Iterable[str]) -> dict[str, str]:
+        """The files of recordings of a database, and what each is called in the records."""
+        listed, stored = self.listed(database)["files"], self.stored(index)
+        return {
+            file: name
+            for recording in recordings
+            for file, name in zip(
+                listed[recording].split("; "), stored[recording].night.hashes, strict=True
+            )
+        }
 
     def roles(self, training: Training) -> dict[str, list[str]]:
         """Recordings of each role in the fold of a run, or in the split of a pretraining."""

@@ -50,22 +50,19 @@ def recordings(evidence: Evidence) -> Found:
         # knows that of each.
         for one in {*training.read("training"), *training.read("validation")}:
             hashes = evidence.stored(one.index)[one.recording].night.hashes
-            for file in evidence.listed(one.database)["files"][one.recording].split("; "):
-                claims.add(file, hashes[Path(file).name], one.index)
-                if Path(file).name not in training.record["inputs"]:
+            for file, name in evidence.names(one.database, one.index, [one.recording]).items():
+                claims.add(file, hashes[name], one.index)
+                if name not in training.record["inputs"]:
                     yield f"{file}: {training.folder / 'run.json'} did not record its hash"
 
     def look(run: Run) -> Iterator[str]:
-        listed = evidence.listed(run.cell.database)
-        files = {Path(file).name: file for files in listed["files"] for file in files.split("; ")}
         for name, record in run.records.items():
-            for file, sha in record["inputs"].items():
-                if file in files:
-                    claims.add(files[file], sha, run.folder / name)
-            for recording in {r for role in record["recordings"].values() for r in role}:
-                for file in listed["files"][recording].split("; "):
-                    if Path(file).name not in record["inputs"]:
-                        yield f"{file}: {run.folder / name} did not record its hash"
+            used = {recording for role in record["recordings"].values() for recording in role}
+            for file, known in evidence.names(run.cell.database, run.index, used).items():
+                if known in record["inputs"]:
+                    claims.add(file, record["inputs"][known], run.folder / name)
+                else:
+                    yield f"{file}: {run.folder / name} did not record its hash"
 
     unread = faults_of(evidence.pretrainings, pretrained_on)
     return claims.found(unread + faults_of(evidence.runs, look))

@@ -10,6 +10,7 @@ from xsleep.databases.listing import Listed
 from xsleep.databases.mass import Mass
 from xsleep.databases.own import Own
 from xsleep.databases.physio2018 import Physio2018
+from xsleep.databases.reading import Channels
 from xsleep.databases.shhs import Shhs
 from xsleep.databases.simulated.cohort import Cohort
 from xsleep.databases.simulated.database import SimulatedCohort
@@ -34,26 +35,27 @@ PATHS = {
 
 def open_database(source: Source) -> Database:
     """The database that the source describes."""
+    channels = Channels(source.labels, source.units, source.lowest_rate)
     if source.reader == "simulated":
         cohort = Cohort(**source.cohort.model_dump())
-        return SimulatedCohort(source.folder, source.labels, cohort)
+        return SimulatedCohort(source.folder, channels, cohort)
     if source.reader in dreams.COLLECTIONS:
         collection = dreams.COLLECTIONS[source.reader]
-        return dreams.Dreams(source.folder, source.labels, collection, source.fetch is not None)
+        return dreams.Dreams(source.folder, channels, collection, source.fetch is not None)
     if source.reader == "mass":
-        return Mass(source.folder, source.labels)
+        return Mass(source.folder, channels)
     if source.reader == "own":
-        return Own(source.folder, source.labels, source.hypnogram, source.subject)
+        return Own(source.folder, channels, source.hypnogram, source.subject)
     if source.reader == "physio2018":
-        return Physio2018(source.folder, source.labels, published(source))
+        return Physio2018(source.folder, channels, published(source))
     if source.reader == "shhs":
-        return Shhs(source.folder, source.labels, source.lowest_rate, published(source))
+        return Shhs(source.folder, channels, published(source))
     nights = {
         "sleep-edf-20": lambda: cassette_nights(20),
         "sleep-edf-78": cassette_nights,
         "sleep-edf-st": placebo_nights,
     }[source.reader]()
-    return SleepEdf(source.folder, source.labels, nights, fetched=source.fetch is not None)
+    return SleepEdf(source.folder, channels, nights, fetched=source.fetch is not None)
 
 
 def published(source: Source) -> Mapping[str, Listed]:

@@ -21,11 +21,13 @@ class Entry:
     Attributes:
         name, subject: identifiers, unique within the database.
         files: the files that it consists of, those that are missing included.
+        fault: why it cannot be read, where its names alone tell; the others are read.
     """
 
     name: str
     subject: str
     files: tuple[Path, ...]
+    fault: str = ""
 
 
 STAGING = ".fetching"
@@ -77,6 +79,8 @@ class Database(Protocol):
 def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
     """The files whose names match, in order; none where the folder does not exist.
 
+    Hidden files (``._night.edf`` of macOS) are passed over.
+
     Args:
         depth: how many levels of subfolders are searched. They are followed through links, and
             the limit keeps links that lead in circles from being followed for ever. One that
@@ -94,6 +98,7 @@ def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
             f"{folder}: cannot be listed ({error.strerror}); correct its permissions or the "
             "database's folder"
         ) from None
+    names = [name for name in names if not name.startswith(".")]
     found = [folder / name for name in names if fnmatchcase(name, pattern)]
     if depth:
         for name in names:

@@ -11,7 +11,7 @@ does for MASS.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shown
@@ -20,7 +20,7 @@ import numpy as np
 
 from xsleep.databases import edf
 from xsleep.databases.base import STAGING, Entry, files
-from xsleep.databases.reading import content
+from xsleep.databases.reading import Channels, content
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import label
@@ -97,12 +97,12 @@ class Dreams:
     """A collection in ``folder``.
 
     Attributes:
-        channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
+        channels: where EEG, EOG and EMG are in the files.
         fetched: whether the archive will be fetched where the folder has no recording.
     """
 
     folder: Path
-    channels: Mapping[str, Sequence[str]]
+    channels: Channels
     collection: Collection
     fetched: bool = False
 
@@ -136,12 +136,12 @@ class Dreams:
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, hypnogram_path = entry.files
         file = edf.open_edf(signals_path)
-        signals = edf.read_channels(signals_path, file, self.channels, channels)
+        signals = edf.read_channels(file, self.channels, channels)
         return Recording(
             entry.name,
             entry.subject,
             signals,
-            read_hypnogram(hypnogram_path, edf.duration(file), self.collection),
+            read_hypnogram(hypnogram_path, file.seconds, self.collection),
             None,
             entry.files,
         )

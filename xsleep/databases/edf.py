@@ -1,29 +1,38 @@
-"""Reading EDF and EDF+ with edfio: only the signals asked for, in microvolts.
+"""EDF and EDF+ files, and BDF and BDF+ with samples of 24 bits: only the signals asked for.
 
-What is wrong with a file becomes one ``InputError`` line that names it.
+Headers are read as leniently as other programs read them: what is wrong but has one meaning is
+read with a warning, what has none becomes one line that names the file, the field and its value.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import edfio
 import numpy as np
 
-from xsleep.databases.reading import content, microvolts, no_channel, or_line
-from xsleep.errors import InputError
+from xsleep.databases.reading import (
+    UNITS,
+    Channels,
+    ambiguous,
+    as_clock,
+    check_rate,
+    content,
+    no_channel,
+    numbered,
+    voltage,
+)
+from xsleep.errors import DamagedError, InputError, warn
 from xsleep.recording import Signal
-from xsleep.store import RATE
 
-BLOCK_SECONDS = 600
-"""How much of a signal is converted at once, to bound memory."""
+BLOCK_BYTES = 2**26
+"""How much of a file is converted at once, to bound memory."""
 
 ANNOTATIONS = re.compile(
     rb"(?P<onset>[+-]\d+(\.\d+)?)(\x15(?P<duration>[^\x14\x15]*))?"
@@ -31,228 +40,466 @@ ANNOTATIONS = re.compile(
 )
 """Annotations of EDF+ with one onset (2.2.2), whatever their duration is."""
 
-DIGITAL = range(-(2**15), 2**15)
+BDF = b"\xffBIOSEMI"
 LARGEST = 1e7
 """Microvolts that a header may give; any more is damage."""
-LARGEST_FIELD = 1e6
-"""The same of bytes of the header, data records, seconds of each, and signals."""
+LARGEST_FIELD = 1_000_000
+"""The same of data records, of seconds of each, and of samples in it; of signals, 10,000."""
 
-T = TypeVar("T")
+UNKNOWN_DATE = date(1985, 1, 1)
+"""What stands for a date that is not to be known (EDF+ 2.1.3.4)."""
+DAY = 24 * 60 * 60
+
+Number = TypeVar("Number", int, float)
 
 
-def open_edf(path: Path) -> edfio.Edf:
-    """The header of an EDF file; its signals load when they are asked for."""
-    header = _header(path)
-    edf = _or_line(
-        path, lambda: edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
-    )
-    _check_size(path, header)
-    discontinuous = header[192:197] == b"EDF+D" and edf.signals
-    if discontinuous and not _or_line(path, lambda: edf.is_continuous):
-        raise InputError(
-            f"{path}: discontinuous (EDF+D, with gaps between its data records); export it as a "
-            "continuous recording (EDF+C)"
+@dataclass(frozen=True)
+class SignalHeader:
+    """What the header says of one signal.
+
+    Attributes:
+        label, unit: as they stand there, without padding.
+        scale: physical minimum and maximum, digital minimum and maximum, as text.
+        samples: in a data record.
+        start: byte of a data record at which they begin.
+    """
+
+    label: str
+    unit: str
+    scale: tuple[bytes, bytes, bytes, bytes]
+    samples: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Edf:
+    """A file whose header was read; its samples are read when they are asked for.
+
+    Attributes:
+        path: where it is.
+        width: bytes of a sample: 2, or 3 in BDF.
+        plus: what the reserved field begins with: ``EDF+C``, ``BDF+D`` and so on, or nothing.
+        day, clock: start date and time of the header; ``None`` where it has none.
+        records, record_seconds: data records in the file, and the duration of each.
+        signals: those that are no annotations, in the order of the file.
+        annotations: those that are.
+        data: byte of the file at which the data records begin.
+        record_bytes: size of a data record.
+    """
+
+    path: Path
+    width: int
+    plus: str
+    day: date | None
+    clock: time | None
+    records: int
+    record_seconds: float
+    signals: tuple[SignalHeader, ...]
+    annotations: tuple[SignalHeader, ...]
+    data: int
+    record_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return self.records * self.record_seconds
+
+    @property
+    def start(self) -> datetime:
+        """Date and clock time of the start; a date that is not known is that of EDF+ for it.
+
+        Raises:
+            InputError: the header has no clock time.
+        """
+        if self.clock is None:
+            raise InputError(f"{self.path}: its header gives no start time (hh.mm.ss); correct it")
+        return datetime.combine(self.day or UNKNOWN_DATE, self.clock)
+
+    @cached_property
+    def delay(self) -> float:
+        """Seconds, less than one, from the header's start to the first sample (EDF+ 2.2.4)."""
+        given = next(_annotation_lists(self), None) if self.plus else None
+        match = given and ANNOTATIONS.fullmatch(given)
+        # With a text it is an annotation; without one it says when the data record begins.
+        if not match or not match["texts"].startswith(b"\x14"):
+            return 0.0
+        delay = float(match["onset"])
+        if not 0 <= delay < 1:
+            raise DamagedError(
+                f"{self.path}: its first data record begins {delay:g} s after the file, not with it"
+            )
+        return delay
+
+    def mapped(self) -> np.ndarray:
+        """(records, bytes) of the data records, read as they are used."""
+        if not self.records:
+            return np.empty((0, self.record_bytes), np.uint8)
+        shape = self.records, self.record_bytes
+        return np.memmap(self.path, np.uint8, "r", self.data, shape)
+
+
+def open_edf(path: Path) -> Edf:
+    """Read the header of an EDF or BDF file.
+
+    Raises:
+        InputError: it cannot be read, or has gaps between its data records.
+    """
+    missing = "put it there or correct the database's folder"
+    main = content(path, missing, 256)
+    if len(main) < 256:
+        raise DamagedError(f"{path}: not readable as EDF (it has {len(main)} bytes, no header)")
+    length = _number(path, main[184:192], int, "the length of the header", 256)
+    count = _number(path, main[252:256], int, "the number of signals", 0, 10_000)
+    if length != 256 * (count + 1):
+        raise DamagedError(
+            f"{path}: its header gives {count} signals and is {length} bytes long, which is that "
+            f"of {length / 256 - 1:g}"
         )
+    header = content(path, missing, length)
+    if len(header) < length:
+        raise DamagedError(f"{path}: truncated within its header of {length} bytes")
+    width = 3 if main.startswith(BDF) else 2
+    duration = "the duration of a data record"
+    record_seconds = _number(path, main[244:252], float, duration, 0)
+    every = _signal_headers(path, header[256:], count, width)
+    is_annotation = ("EDF Annotations", "BDF Annotations")
+    signals = tuple(signal for signal in every if signal.label not in is_annotation)
+    if any(signal.samples for signal in signals) and not record_seconds:
+        raise InputError(
+            f"{path}: its header gives 0 as {duration}, so that nobody knows at which rate its "
+            "signals were sampled; correct it"
+        )
+    record_bytes = width * sum(signal.samples for signal in every)
+    promised = _number(path, main[236:244], int, "the number of data records", -1)
+    plus = main[192:197].decode("latin-1")
+    edf = Edf(
+        path=path,
+        width=width,
+        plus=plus if plus[1:4] == "DF+" else "",
+        day=_date(main[168:176]),
+        clock=_clock(main[176:184]),
+        records=_records(path, length, record_bytes, promised),
+        record_seconds=record_seconds,
+        signals=signals,
+        annotations=tuple(signal for signal in every if signal.label in is_annotation),
+        data=length,
+        record_bytes=record_bytes,
+    )
+    if edf.plus.endswith("D") and signals:
+        _check_continuous(edf)
     return edf
 
 
-def _header(path: Path) -> bytes:
-    """The header with that of the signals."""
-    missing = "put it there or correct the database's folder"
-    header = content(path, missing, 256)
-    for what, number, least, start, stop in (
-        ("the length of the header", int, 256, 184, 192),
-        ("the number of data records", int, -1, 236, 244),
-        ("the duration of a data record", float, 0, 244, 252),
-        ("the number of signals", int, 0, 252, 256),
-    ):
-        try:
-            fits = least <= number(header[start:stop]) <= LARGEST_FIELD
-        except ValueError:
-            fits = False
-        if not fits:
-            raise InputError(
-                f"{path}: not readable as EDF (its header gives {header[start:stop]!r} as {what}); "
-                "fetch it again"
-            )
-    length, signals = int(header[184:192]), int(header[252:256])
-    if length != 256 * (signals + 1):
-        raise InputError(
-            f"{path}: its header gives {signals} signals and is {length} bytes long, which is that "
-            f"of {length / 256 - 1:g}; it is damaged, fetch it again"
-        )
-    return content(path, missing, length)
+def _text(field: bytes) -> str:
+    """A field of the header; NUL ends it, as in C, and blanks pad it."""
+    field = field.split(b"\0")[0]
+    try:
+        return field.decode().strip()
+    except UnicodeDecodeError:
+        return field.decode("latin-1").strip()
 
 
-def _signals(path: Path, header: bytes) -> list[tuple[bytes, int]]:
-    """Label and bytes per data record of all signals, annotations included."""
-    count = len(header) // 256 - 1
-    labels = (header[256:][16 * i : 16 * (i + 1)] for i in range(count))
-    samples = (header[256 + 216 * count :][8 * i : 8 * (i + 1)] for i in range(count))
-    return [
-        (label.strip(), 2 * _or_line(path, partial(int, number)))
-        for label, number in zip(labels, samples, strict=True)
-    ]
-
-
-def _check_size(path: Path, header: bytes) -> None:
-    # edfio takes as many data records as there are, wherever a file was cut or grew.
-    promised = int(header[236:244])
-    size = path.stat().st_size - len(header)
-    records, rest = divmod(size, sum(length for _, length in _signals(path, header)))
-    if promised >= 0 and promised > records:
-        raise InputError(
-            f"{path}: truncated, holds {records} of the {promised} data records that its header "
-            "gives; fetch it again"
-        )
-    if promised >= 0 and (promised < records or rest):
-        raise InputError(
-            f"{path}: holds more than the {promised} data records that its header gives; it is "
-            "damaged, fetch it again"
-        )
-
-
-def start_time(path: Path, edf: edfio.Edf) -> datetime:
-    """Date and clock time at which the recording starts."""
-    return _or_line(path, lambda: datetime.combine(edf.startdate, edf.starttime))
-
-
-def read_channels(
+def _number(
     path: Path,
-    edf: edfio.Edf,
-    labels: Mapping[str, Sequence[str]],
-    channels: Sequence[str],
-    lowest_rate: float = RATE,
-) -> dict[str, Signal]:
-    """The signals of these channels in microvolts.
+    field: bytes,
+    kind: Callable[[str], Number],
+    what: str,
+    least: float,
+    most: float = LARGEST_FIELD * 10,
+) -> Number:
+    try:
+        number = kind(_text(field).replace(",", "."))
+        if least <= number <= most:
+            return number
+    except ValueError:
+        pass
+    raise DamagedError(f"{path}: not readable as EDF (its header gives {field!r} as {what})")
 
-    Args:
-        labels: for each channel, what it may be in the file, best first: the label of a signal, or
-            a derivation, signals added or subtracted as in ``EOG(L) - EOG(R)``. The signs stand
-            between spaces; a label that has such a sign itself is found all the same.
-        lowest_rate: at which a channel may be sampled, in hertz.
+
+def _signal_headers(path: Path, header: bytes, count: int, width: int) -> list[SignalHeader]:
+    def fields(start: int, length: int) -> list[bytes]:
+        first = start * count
+        return [header[first + i * length : first + (i + 1) * length] for i in range(count)]
+
+    found, start = [], 0
+    scales = zip(*(fields(start, 8) for start in (104, 112, 120, 128)), strict=True)
+    for number, (label, unit, scale, samples) in enumerate(
+        zip(fields(0, 16), fields(96, 8), scales, fields(216, 8), strict=True), start=1
+    ):
+        what = f"the samples of signal {number}, {_text(label)!r}, in a data record"
+        samples = _number(path, samples, int, what, 0)
+        found.append(SignalHeader(_text(label), _text(unit), scale, samples, start))
+        start += width * samples
+    return found
+
+
+def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
+    """How many whole data records there are; warns where that is not what the header gives."""
+    if not record_bytes:
+        return max(promised, 0)
+    size = path.stat().st_size - header
+    records, rest = divmod(size, record_bytes)
+    if promised >= 0 and records > promised:
+        # Zeros at the end are padding, no records.
+        surplus = size - promised * record_bytes
+        with path.open("rb") as file:
+            file.seek(header + promised * record_bytes)
+            padding = surplus <= BLOCK_BYTES and not any(file.read(surplus))
+        if padding:
+            warn(path, f"{surplus} zeros after the last data record are passed over")
+            return promised
+    if promised >= 0 and records != promised:
+        warn(
+            path,
+            f"holds {records} data records, its header gives {promised}; the {records} are read",
+        )
+    elif rest:
+        warn(path, f"{rest} bytes after the last whole data record are passed over")
+    return records
+
+
+def _date(field: bytes) -> date | None:
+    """dd.mm.yy of the header; ``None`` where it is no date or stands for none."""
+    parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d)", _text(field), re.ASCII)
+    if not parts:
+        return None
+    day, month, year = map(int, parts.groups())
+    try:
+        found = date(year + (1900 if year >= 85 else 2000), month, day)  # EDF+ 2.1.3.2
+    except ValueError:
+        return None
+    return None if found == UNKNOWN_DATE else found
+
+
+def _clock(field: bytes) -> time | None:
+    """hh.mm.ss of the header; ``None`` where it is no clock time."""
+    parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d?)", _text(field), re.ASCII)
+    try:
+        return time(*map(int, parts.groups())) if parts else None
+    except ValueError:
+        return None
+
+
+def _check_continuous(edf: Edf) -> None:
+    """Refuse gaps between data records, whose onsets the first annotation of each tells."""
+    onsets = []
+    for given in _record_onsets(edf):
+        match = ANNOTATIONS.fullmatch(given)
+        if not match:
+            raise DamagedError(f"{edf.path}: {given[:40]!r} is no annotation of EDF+")
+        onsets.append(float(match["onset"]))
+    expected = np.arange(len(onsets)) * edf.record_seconds + (onsets[0] if onsets else 0)
+    if len(onsets) != edf.records or not np.allclose(onsets, expected, rtol=0, atol=1e-3):
+        raise InputError(
+            f"{edf.path}: discontinuous (EDF+D, with gaps between its data records); export it as "
+            "a continuous recording (EDF+C)"
+        )
+
+
+def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[str, Signal]:
+    """Read the signals of these channels, in microvolts.
+
+    The signs of a derivation stand between spaces; a label that has such a sign itself is found
+    all the same.
 
     Raises:
-        InputError: a channel is not there, is sampled more slowly, or is not a voltage.
+        InputError: a channel is not there or not unique, is sampled too slowly, or is no voltage.
     """
-    return {
-        channel: _read_channel(path, edf, channel, labels[channel], lowest_rate)
-        for channel in channels
-    }
+    return {name: _read_channel(edf, name, channels) for name in names}
 
 
-def _read_channel(
-    path: Path, edf: edfio.Edf, channel: str, labels: Sequence[str], lowest_rate: float
-) -> Signal:
-    present = {signal.label: signal for signal in edf.signals}
-    terms = next((t for label in labels if (t := _terms(label, present))), None)
+def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
+    labels = channels.labels[channel]
+    present = numbered([signal.label for signal in edf.signals])
+    every = {*present, *(signal.label for signal in edf.signals)}
+    terms = next((t for label in labels if (t := _terms(label, every))), None)
     if terms is None:
-        raise no_channel(path, channel, labels, present)
+        raise no_channel(edf.path, channel, labels, present)
+    for label in terms[::2]:
+        if label not in present:
+            raise ambiguous(edf.path, label, _described(edf, label))
+
+    def read(label: str) -> Signal:
+        signal = edf.signals[present[label]]
+        return _read_signal(edf, channel, label, signal, channels)
+
     first, *others = terms
-    total = _read_signal(path, present[first], duration(edf), lowest_rate)
+    total = read(first)
+    _tell_constant(edf.path, first, total, terms)
     for sign, label in zip(others[::2], others[1::2], strict=True):
-        term = _read_signal(path, present[label], duration(edf), lowest_rate)
+        term = read(label)
         if term.rate != total.rate:
             raise InputError(
-                f"{path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at {term.rate:g} "
-                "Hz; they cannot be added or subtracted, choose another channel"
+                f"{edf.path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at "
+                f"{term.rate:g} Hz; they cannot be added or subtracted, choose another channel"
             )
+        _tell_constant(edf.path, label, term, terms)
         (np.add if sign == "+" else np.subtract)(total.values, term.values, out=total.values)
     return replace(total, label=" ".join(terms))
 
 
-def _terms(label: str, present: Mapping[str, edfio.EdfSignal]) -> list[str] | None:
+def _terms(label: str, present: set[str]) -> list[str] | None:
     """The label, or labels and the signs between them; ``None`` where one is not there."""
     terms = [label] if label in present else re.split(r" ([+-]) ", label)
     return terms if all(term in present for term in terms[::2]) else None
 
 
-def _read_signal(path: Path, signal: edfio.EdfSignal, seconds: float, lowest_rate: float) -> Signal:
-    label = signal.label
-    if signal.sampling_frequency < lowest_rate:
-        raise InputError(
-            f"{path}: channel {label!r} is sampled at {signal.sampling_frequency:g} Hz; at least "
-            f"{lowest_rate:g} Hz is needed, choose another channel"
+def _described(edf: Edf, label: str) -> list[str]:
+    """Each signal of this label: its number, and what tells it from the others."""
+    return [
+        f"#{number}: signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
+        for number, (place, signal) in enumerate(
+            ((p, s) for p, s in enumerate(edf.signals, start=1) if s.label == label), start=1
         )
-    factor = microvolts(path, label, signal.physical_dimension)
-    _check_scale(path, signal, factor)
-    values = _or_line(path, lambda: _single(signal, seconds))
-    values *= np.float32(factor)
-    return Signal(values, float(signal.sampling_frequency))
+    ]
 
 
-def _check_scale(path: Path, signal: edfio.EdfSignal, factor: float) -> None:
-    # Where these make no scale, edfio gives the samples as they are.
-    low, high = _or_line(path, lambda: signal.physical_range)
-    first, last = _or_line(path, lambda: signal.digital_range)
+def _tell_constant(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
+    """Warn of a term of a derivation that adds nothing to it."""
+    if len(terms) > 1 and len(signal.values) and np.ptp(signal.values) == 0:
+        warn(path, f"{label!r} is constant, so that {' '.join(terms)!r} lacks it")
+
+
+def _read_signal(
+    edf: Edf, channel: str, label: str, signal: SignalHeader, channels: Channels
+) -> Signal:
+    if not edf.records or not signal.samples:
+        raise InputError(f"{edf.path}: channel {label!r} holds no samples; name a file that does")
+    rate = signal.samples / edf.record_seconds
+    check_rate(edf.path, label, rate, channels.lowest_rate)
+    unit = voltage(edf.path, channel, label, channels.units.get(channel) or signal.unit)
+    low, high, first, last = _scale(edf, label, signal, UNITS[unit])
+    gain = (high - low) / (last - first)
+    offset = high / gain - last
+    values = np.empty((edf.records, signal.samples), np.float32)
+    data = edf.mapped()[:, signal.start : signal.start + edf.width * signal.samples]
+    step = max(BLOCK_BYTES // edf.record_bytes, 1)
+    for start in range(0, edf.records, step):
+        digital = _integers(np.ascontiguousarray(data[start : start + step]), edf.width)
+        values[start : start + step] = (digital + offset) * gain
+    values *= np.float32(UNITS[unit])
+    return Signal(values.reshape(-1), rate, label, unit)
+
+
+def _integers(data: np.ndarray, width: int) -> np.ndarray:
+    """(n, bytes) to (n, samples) integers, little endian, in two's complement."""
+    if width == 2:
+        return data.view("<i2")
+    # The three bytes become the upper ones of four.
+    wide = np.zeros((len(data), data.shape[1] // 3, 4), np.uint8)
+    wide[..., 1:] = data.reshape(len(data), -1, 3)
+    return wide.view("<i4")[..., 0] >> 8
+
+
+def _scale(
+    edf: Edf, label: str, signal: SignalHeader, factor: float
+) -> tuple[float, float, float, float]:
+    names = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
+    low, high, first, last = (
+        _number(edf.path, field, float, f"the {name} of {label!r}", -math.inf, math.inf)
+        for field, name in zip(signal.scale, names, strict=True)
+    )
+    most = 2 ** (8 * edf.width - 1)
     largest = max(abs(low), abs(high)) * factor
-    if low == high or not largest < LARGEST or not DIGITAL[0] <= first < last <= DIGITAL[-1]:
-        raise InputError(
-            f"{path}: channel {signal.label!r} goes from {low:g} to {high:g} as its samples go "
-            f"from {first} to {last}, which is no scale; fetch it again or choose another channel"
+    if low == high or not largest < LARGEST or not -most <= first < last < most:
+        raise DamagedError(
+            f"{edf.path}: channel {label!r} goes from {low:g} to {high:g} as its samples go from "
+            f"{first:.0f} to {last:.0f}, which is no scale"
         )
+    return low, high, first, last
 
 
-def _single(signal: edfio.EdfSignal, seconds: float) -> np.ndarray:
-    """The physical values in single precision, never the whole of them in double."""
-    rate = signal.sampling_frequency
-    values = np.empty(round(seconds * rate), np.float32)
-    for start in range(0, math.ceil(seconds), BLOCK_SECONDS):
-        stop = min(start + BLOCK_SECONDS, seconds)
-        values[round(start * rate) : round(stop * rate)] = signal.get_data_slice(start, stop)
-    return values
+def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[float, float, str]]:
+    """Read the annotations of an EDF+ file.
 
+    Args:
+        recording: what they are about, where that is another file. The start times of both are
+            compared, and onsets counted from the first sample of the recording.
 
-def read_annotations(path: Path) -> list[tuple[float, float, str]]:
-    """(onset in seconds, duration in seconds, text) of an EDF+ file, in order of onset.
+    Returns:
+        (onset in seconds, duration in seconds, text), in order of onset.
 
-    Read by hand: what edfio cannot parse it leaves out, and nobody would miss a stage.
+    Raises:
+        InputError: one cannot be read, or the file does not begin within the recording.
     """
-    open_edf(path)
-    start, found = None, []
-    for given in _annotation_lists(path):
+    edf = open_edf(path)
+    found, others = [], 0
+    for given in _annotation_lists(edf):
         match = ANNOTATIONS.fullmatch(given)
         if not match:
-            raise InputError(
-                f"{path}: {given[:40]!r} is no annotation of EDF+; it is damaged, fetch it again"
-            )
+            raise DamagedError(f"{path}: {given[:40]!r} is no annotation of EDF+")
         onset = float(match["onset"])
-        *texts, _ = _or_line(path, match["texts"].decode).split("\x14")
-        if start is None:
-            start = 0.0 if texts[0] else onset
+        texts, is_utf8 = _decoded(match["texts"])
+        others += not is_utf8
         length = (match["duration"] or b"0").decode("latin-1")
-        if not re.fullmatch(r"\d+(\.\d+)?", length, re.ASCII):
+        if not re.fullmatch(r"\d+(\.\d*)?", length, re.ASCII):
             raise InputError(
                 f"{path}: {texts[0]!r} at {onset:+g} s lasts {length!r} s; a duration is a number "
                 "of seconds that is not negative, correct it"
             )
         # Without a text it tells when a data record starts.
         found += [(onset, float(length), text) for text in texts if text]
-    # The first one does so less than a second after the file (2.2.4).
-    if start is not None and not 0 <= start < 1:
-        raise InputError(
-            f"{path}: its first data record begins {start:g} s after the file, not with it; it is "
-            "damaged, fetch it again"
+    if others:
+        warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
+    if recording is None or recording.path == path:
+        shift = -edf.delay
+    else:
+        edf.delay  # noqa: B018 - refuses one that is wrong
+        shift = _seconds_after(edf, recording) - recording.delay
+    return sorted((round(onset + shift, 9), *rest) for onset, *rest in found)
+
+
+def _decoded(texts: bytes) -> tuple[list[str], bool]:
+    """The texts of one onset, and whether they are UTF-8."""
+    try:
+        return texts.decode().split("\x14")[:-1], True
+    except UnicodeDecodeError:
+        return texts.decode("latin-1").split("\x14")[:-1], False
+
+
+def _seconds_after(edf: Edf, recording: Edf) -> float:
+    """Seconds from the start of a recording to that of a file that is about it, by their headers.
+
+    Where one of them has no date the clocks alone are compared, to the nearest time.
+    """
+    if edf.clock is None or recording.clock is None:
+        without = edf if edf.clock is None else recording
+        warn(
+            edf.path,
+            f"taken to begin with {recording.path.name}: the header of {without.path.name} gives "
+            "no start time",
         )
-    return sorted((round(onset - (start or 0), 12), *others) for onset, *others in found)
+        return 0.0
+    after = (edf.start - recording.start).total_seconds()
+    if edf.day is None or recording.day is None:
+        after = (after + DAY / 2) % DAY - DAY / 2
+    starts = f"{_start(edf)}, {recording.path.name} {_start(recording)}"
+    if not -DAY < after < recording.seconds:
+        raise InputError(
+            f"{edf.path}: starts {starts}, so that they do not overlap; check that they belong "
+            "together, or correct the start in one of the headers"
+        )
+    if after:
+        where = "after" if after > 0 else "before"
+        warn(edf.path, f"starts {starts}: its onsets count from {as_clock(abs(after))} {where} it")
+    return after
 
 
-def _annotation_lists(path: Path) -> Iterator[bytes]:
+def _start(edf: Edf) -> str:
+    return f"{edf.day or 'on an unknown date'} at {edf.clock}"
+
+
+def _record_onsets(edf: Edf) -> Iterator[bytes]:
+    """The first annotation list of each data record, which says when it begins."""
+    if edf.annotations:
+        first = edf.annotations[0]
+        for record in edf.mapped()[:, first.start : first.start + edf.width * first.samples]:
+            yield record.tobytes().split(b"\0")[0]
+
+
+def _annotation_lists(edf: Edf) -> Iterator[bytes]:
     """What there is between the zeros in signals of annotations."""
-    header = _header(path)
-    signals = _signals(path, header)
-    ends = np.cumsum([length for _, length in signals])
-    content = np.memmap(path, np.uint8, "r", len(header))
-    for record in content[: len(content) // ends[-1] * ends[-1]].reshape(-1, ends[-1]):
-        for (label, length), end in zip(signals, ends, strict=True):
-            if label == b"EDF Annotations":
-                yield from filter(None, record[end - length : end].tobytes().split(b"\0"))
-
-
-def duration(edf: edfio.Edf) -> float:
-    """Length of the recording in seconds."""
-    return float(edf.num_data_records * edf.data_record_duration)
-
-
-def _or_line(path: Path, read: Callable[[], T]) -> T:
-    return or_line(path, read, " as EDF")
+    for record in edf.mapped():
+        for signal in edf.annotations:
+            field = record[signal.start : signal.start + edf.width * signal.samples]
+            yield from filter(None, field.tobytes().split(b"\0"))

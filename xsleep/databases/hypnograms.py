@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from xsleep.databases.reading import as_clock
-from xsleep.errors import InputError
+from xsleep.errors import InputError, warn
 from xsleep.recording import Hypnogram
 from xsleep.stages import UNSCORED
 from xsleep.store import EPOCH_SECONDS
@@ -21,7 +22,9 @@ clocks of signals and scoring need not agree to the sample."""
 def epochs_of(
     path: Path, scored: Sequence[tuple[float, float, int]], epoch: float, seconds: float
 ) -> Hypnogram:
-    """The epochs of a recording that lasts ``seconds``.
+    """Return the epochs of a recording that lasts ``seconds``.
+
+    Epochs that begin before the recording are left out, with a warning.
 
     Args:
         path: where the scoring comes from, for messages.
@@ -33,12 +36,12 @@ def epochs_of(
         InputError: nothing is scored, out of order, overlapping, not in whole epochs (but for the
             last stretch, which the end of a recording may cut), or past the end of the signal.
     """
-    onsets, labels, end = [], [], 0.0
+    onsets, labels, end = [], [], -math.inf
     for number, (onset, length, label) in enumerate(scored, start=1):
         if onset < end - TOLERANCE:
             raise InputError(
                 f"{path}: the stage at {onset:g} s begins before {end:g} s, where the one before "
-                "it ends or the recording begins; put the stages in order and apart"
+                "it ends; put the stages in order and apart"
             )
         if onset + length >= seconds + epoch:
             raise InputError(
@@ -62,4 +65,15 @@ def epochs_of(
         end = onset + length
     if not onsets:
         raise InputError(f"{path}: no epoch with a stage in it; check that it is the scoring")
-    return Hypnogram(np.array(onsets) - (EPOCH_SECONDS - epoch) / 2, np.array(labels, "i1"))
+    # To the sample: clocks and sums of durations are no more exact than that.
+    begins = np.round(onsets, 2)
+    within = begins > -TOLERANCE
+    if not within.any():
+        raise InputError(
+            f"{path}: ends at {as_clock(end)}, before the signal begins; check that they belong "
+            "together"
+        )
+    if not within.all():
+        warn(path, f"{np.count_nonzero(~within)} epochs before the recording are left out")
+    begins, stages = np.maximum(begins[within], 0), np.array(labels, "i1")[within]
+    return Hypnogram(begins - (EPOCH_SECONDS - epoch) / 2, stages)

@@ -8,14 +8,15 @@ others by those of Rechtschaffen & Kales in 20 s.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import as_clock
+from xsleep.databases.reading import Channels, as_clock
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import RK_STAGES, UNSCORED, label
@@ -38,37 +39,44 @@ class Mass:
     """The nights in ``folder`` and its subfolders; each that is not there is named as missing.
 
     Attributes:
-        channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
+        channels: where EEG, EOG and EMG are in the files.
     """
 
     folder: Path
-    channels: Mapping[str, Sequence[str]]
+    channels: Channels
 
     scoring = "AASM, R&K"
 
     def entries(self) -> list[Entry]:
-        found = {}
+        found: dict[tuple[str, bool], list[Path]] = defaultdict(list)
         for path in files(self.folder, "01-0*.edf", SUBFOLDERS):
             if match := NAME.fullmatch(path.name):
-                found.setdefault((match[1], match[2] == "PSG"), path)
+                found[match[1], match[2] == "PSG"].append(path)
         if not any(is_signal for _, is_signal in found):
             raise InputError(
                 f"{self.folder}: no night of MASS there (SS1/01-01-0001 PSG.edf, ...); set the "
                 "folder in config/databases/MASS.yaml"
             )
 
-        def file(subject: str, is_signal: bool) -> Path:
-            name = f"SS{subject[4]}/{subject} {'PSG' if is_signal else 'Base'}.edf"
-            return found.get((subject, is_signal), self.folder / name)
+        def entry(subject: str) -> Entry:
+            expected = self.folder / f"SS{subject[4]}" / subject
+            signals = found.get((subject, True), [Path(f"{expected} PSG.edf")])
+            scorings = found.get((subject, False), [Path(f"{expected} Base.edf")])
+            fault = (
+                f"{signals[0]}: not the only signals of this subject, there is {signals[1]} as "
+                "well; take one away"
+                if len(signals) > 1
+                else ""
+            )
+            return Entry(subject, subject, (signals[0], *scorings), fault)
 
-        return [Entry(s, s, (file(s, True), file(s, False))) for s in subjects()]
+        return [entry(subject) for subject in subjects()]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        signals_path, scoring = entry.files
+        signals_path, *scorings = entry.files
         file = edf.open_edf(signals_path)
-        subset = int(entry.name[4])
-        hypnogram = read_hypnogram(scoring, EPOCH_SECONDS[subset], edf.duration(file))
-        signals = edf.read_channels(signals_path, file, self.channels, channels)
+        hypnogram = _only_hypnogram(scorings, EPOCH_SECONDS[int(entry.name[4])], file)
+        signals = edf.read_channels(file, self.channels, channels)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
 
 
@@ -82,17 +90,36 @@ def subjects() -> list[str]:
     ]
 
 
-def read_hypnogram(path: Path, epoch: int, seconds: float) -> Hypnogram:
-    """The epochs of a night that lasts ``seconds``; other annotations than stages do not count."""
+def _only_hypnogram(paths: Sequence[Path], epoch: int, recording: edf.Edf) -> Hypnogram:
+    """Read the scoring of a recording from the files that may have it.
+
+    Some have events alone (spindles), so that of several files one without stages is passed over.
+
+    Raises:
+        InputError: no file has stages, or two have different ones.
+    """
+    found = {path: scored for path in paths if (scored := _stages(path, recording))}
+    first, *others = found or paths[:1]
+    hypnogram = epochs_of(first, found.get(first, []), epoch, recording.seconds)
+    for path in others:
+        if found[path] != found[first]:
+            raise InputError(
+                f"{path}: has other stages than {first}; take away the one that is not meant"
+            )
+    return hypnogram
+
+
+def _stages(path: Path, recording: edf.Edf) -> list[tuple[float, float, int]]:
+    """Onset, duration and label of each stage; other annotations do not count."""
     scored = []
-    for onset, length, text in edf.read_annotations(path):
+    for onset, length, text in edf.read_annotations(path, recording):
         if not text.startswith(STAGE):
             continue
-        stage = text.removeprefix(STAGE)
+        stage = text.removeprefix(STAGE).strip()
         if stage != "?" and stage not in RK_STAGES:
             raise InputError(
                 f"{path}: unknown annotation {text!r} at {as_clock(onset)}; expected 'Sleep "
                 "stage W, 1, 2, 3, 4, R or ?', correct it"
             )
         scored.append((onset, length, UNSCORED if stage == "?" else label(RK_STAGES[stage])))
-    return epochs_of(path, scored, epoch, seconds)
+    return scored

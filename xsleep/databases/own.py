@@ -1,6 +1,6 @@
-"""Nights of one's own: a folder of EDF files and hypnograms, as the configuration describes them.
+"""Recordings of one's own: a folder of EDF or BDF files and hypnograms, as configured.
 
-A night is ``NAME.edf``. Its hypnogram is
+A recording is ``NAME.edf`` or ``NAME.bdf``. Its hypnogram is
 
 - EDF+ annotations, in a file of their own or in the recording;
 - CSV with the columns ``onset`` and ``stage``, and ``duration`` where stretches are not of one
@@ -11,88 +11,104 @@ A night is ``NAME.edf``. Its hypnogram is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
 
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.scorings import read_csv, read_lines
+from xsleep.databases.reading import Channels
+from xsleep.databases.scorings import Stretch, read_csv, read_lines
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.settings import HypnogramSettings
 from xsleep.stages import label
 
+IN_RECORDING = "{name}.edf"
+"""The setting ``hypnogram.file`` of hypnograms that are annotations of the recording itself."""
+
 
 @dataclass
 class Own:
-    """The nights in ``folder``.
+    """The recordings in ``folder``.
 
     Attributes:
-        channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
-        hypnogram: how the nights are scored.
+        channels: where EEG, EOG and EMG are in the files.
+        hypnogram: how the recordings are scored.
         subject: regular expression that finds the subject at the start of a recording's name;
             ``None``: every recording is a subject's only one.
     """
 
     folder: Path
-    channels: Mapping[str, Sequence[str]]
+    channels: Channels
     hypnogram: HypnogramSettings
     subject: str | None
 
     scoring = ""
 
     def entries(self) -> list[Entry]:
-        signals = {path.stem: path for path in files(self.folder, "*.[eE][dD][fF]")}
-        scorings = signals
-        if self.hypnogram.file != "{name}.edf":
-            named = self.hypnogram.file.replace
-            scorings = {name: self.folder / named("{name}", name) for name in signals}
-            apart = set(scorings.values())
-            signals = {name: path for name, path in signals.items() if path not in apart}
+        found = sorted(files(self.folder, "*.[eE][dD][fF]") + files(self.folder, "*.[bB][dD][fF]"))
+        apart = {self._scoring(path) for path in found}
+        if self.hypnogram.file == IN_RECORDING:
+            apart = set()
+        signals: dict[str, list[Path]] = defaultdict(list)
+        for path in found:
+            if path not in apart:
+                signals[path.stem].append(path)
         if not signals:
             raise InputError(
-                f"{self.folder}: no recording there (*.edf); put the files there or set the folder "
-                "in the database's configuration"
+                f"{self.folder}: no recording there (*.edf, *.bdf); put the files there or set the "
+                "folder in the database's configuration"
             )
-        return [
-            Entry(name, self._subject_of(path), (path, scorings[name]))
-            for name, path in signals.items()
-        ]
+        return [self._entry(name, paths) for name, paths in sorted(signals.items())]
 
-    def _subject_of(self, path: Path) -> str:
-        if self.subject is None:
-            return path.stem
-        found = re.match(self.subject, path.stem)
-        if not found:
-            raise InputError(
-                f"{path}: its name does not begin with {self.subject!r}; correct "
-                "subject in the database's configuration, or the name"
+    def _scoring(self, path: Path) -> Path:
+        """The hypnogram of a recording."""
+        if self.hypnogram.file == IN_RECORDING:
+            return path
+        return self.folder / self.hypnogram.file.replace("{name}", path.stem)
+
+    def _entry(self, name: str, paths: Sequence[Path]) -> Entry:
+        path, *others = paths
+        subject, fault = name, ""
+        if self.subject is not None:
+            match = re.match(self.subject, name)
+            subject = match[0] if match else ""
+        if others:
+            fault = f"{path}: {others[0].name} has the same name; rename one or take it away"
+        elif not name.isprintable():
+            fault = f"{self.folder}: {name!r} has characters that cannot be shown; rename the file"
+        elif not subject:
+            fault = (
+                f"{path}: its name does not begin with a subject, which is {self.subject!r}; "
+                "correct subject in the database's configuration, or the name"
             )
-        return found[0]
+        return Entry(name, subject or name, (path, self._scoring(path)), fault)
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, scoring = entry.files
         file = edf.open_edf(signals_path)
-        hypnogram = read_hypnogram(scoring, self.hypnogram, edf.duration(file))
-        signals = edf.read_channels(signals_path, file, self.channels, channels)
+        hypnogram = read_hypnogram(scoring, self.hypnogram, file)
+        signals = edf.read_channels(file, self.channels, channels)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
 
 
-def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> Hypnogram:
-    """The epochs of a night that lasts ``seconds``."""
+def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) -> Hypnogram:
+    """Read the epochs of a recording from its hypnogram."""
+    stretches: Sequence[Stretch]
     if settings.file.endswith(".edf"):
-        # Some programs mark where an epoch begins, without a duration.
         stretches = [
-            (f"{onset:g} s", onset, length or settings.epoch, text)
-            for onset, length, text in edf.read_annotations(path)
+            (f"{onset:g} s", onset, length, text)
+            for onset, length, text in edf.read_annotations(path, recording)
         ]
     elif settings.file.endswith(".csv"):
-        stretches = read_csv(path, settings.epoch, seconds, settings.ignored)
+        stretches = read_csv(path, settings.epoch, recording.seconds, settings.ignored)
     else:
-        stretches = read_lines(path, settings.epoch, seconds)
+        stretches = read_lines(path, settings.epoch, recording.seconds)
     scored = []
     for where, onset, length, text in stretches:
         if text in settings.ignored:
@@ -104,4 +120,22 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, seconds: float) -> H
                 "to stages or ignored in the database's configuration"
             )
         scored.append((onset, length, label(settings.stages[text])))
-    return epochs_of(path, scored, settings.epoch, seconds)
+    marks = _with_durations(path, scored, settings.epoch)
+    return epochs_of(path, marks, settings.epoch, recording.seconds)
+
+
+def _with_durations(
+    path: Path, scored: Sequence[tuple[float, float, int]], epoch: float
+) -> list[tuple[float, float, int]]:
+    """Take marks without a duration for epochs, as some programs write them.
+
+    Raises:
+        InputError: the next comes later, so that it may as well be the stage that changes there.
+    """
+    for (onset, length, _), (end, _, _) in pairwise(scored):
+        if not length and end - onset > 1.5 * epoch:
+            raise InputError(
+                f"{path}: the stage at {onset:g} s has no duration, and the next comes at {end:g} "
+                f"s; give durations, or mark every epoch of {epoch:g} s"
+            )
+    return [(onset, length or epoch, stage) for onset, length, stage in scored]

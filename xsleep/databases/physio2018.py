@@ -9,7 +9,7 @@ not scored. Events are notes that open and close, ``(arousal_rera`` and ``arousa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +20,22 @@ import numpy as np
 
 from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import as_clock, content, microvolts, no_channel, or_line
-from xsleep.errors import InputError
+from xsleep.databases.reading import (
+    UNITS,
+    Channels,
+    ambiguous,
+    as_clock,
+    check_rate,
+    content,
+    no_channel,
+    numbered,
+    or_line,
+    voltage,
+)
+from xsleep.errors import DamagedError, InputError
 from xsleep.recording import Hypnogram, Recording, Signal
 from xsleep.stages import label
-from xsleep.store import EPOCH_SECONDS, RATE
+from xsleep.store import EPOCH_SECONDS
 
 if TYPE_CHECKING:
     import wfdb
@@ -61,12 +72,12 @@ class Physio2018:
     """The records in ``folder``.
 
     Attributes:
-        channels: for each of EEG, EOG and EMG, the labels to try in turn.
+        channels: where EEG, EOG and EMG are in the files.
         listed: the files of the records that there are; without them, those in the folder.
     """
 
     folder: Path
-    channels: Mapping[str, Sequence[str]]
+    channels: Channels
     listed: Collection[str] = ()
 
     scoring = "AASM"
@@ -118,67 +129,69 @@ def _read_header(path: Path, signals_path: Path) -> wfdb.Record:
     for number, line in enumerate(lines):
         expected, as_in = SIGNAL if number else RECORD
         if not expected.match(line):
-            raise InputError(f"{path}: {shown(line)} is no line as {as_in!r}; fetch it again")
+            raise DamagedError(f"{path}: {shown(line)} is no line as {as_in!r}")
     if header.record_name != path.stem:
         raise InputError(
-            f"{path}: is the header of record {header.record_name!r}; fetch that of {path.stem}"
+            f"{path}: is the header of record {header.record_name!r}; take that of {path.stem}"
         )
     if header.n_sig != len(header.sig_name or ()):
-        raise InputError(
+        raise DamagedError(
             f"{path}: gives {header.n_sig} as the number of signals and describes "
-            f"{len(header.sig_name or ())}; fetch it again"
+            f"{len(header.sig_name or ())}"
         )
     others = sorted(set(header.file_name or ()) - {signals_path.name})
     if others:
-        raise InputError(f"{path}: says that the signals are in {others[0]!r}; fetch it again")
+        raise DamagedError(
+            f"{path}: says that the signals are in {others[0]!r}, not in {signals_path.name!r}"
+        )
     shape = or_line(signals_path, lambda: scipy.io.whosmat(signals_path)[0][1])
     if shape != (header.n_sig, header.sig_len):
-        raise InputError(
-            f"{signals_path}: holds {' x '.join(map(str, shape))} samples, the header says "
-            f"{header.n_sig} x {header.sig_len}; fetch both again"
+        raise DamagedError(
+            f"{signals_path}: holds {' x '.join(map(str, shape))} samples, {path.name} says "
+            f"{header.n_sig} x {header.sig_len}"
         )
     return header
 
 
 def _read_signals(
-    path: Path,
-    header: wfdb.Record,
-    labels: Mapping[str, Sequence[str]],
-    channels: Sequence[str],
+    path: Path, header: wfdb.Record, channels: Channels, names: Sequence[str]
 ) -> dict[str, Signal]:
     """The signals of these channels in microvolts, by the gains and units of the header."""
     import wfdb
 
-    if header.fs < RATE:
-        raise InputError(
-            f"{path}: is sampled at {header.fs:g} Hz; at least {RATE} Hz is needed, take it away"
-        )
-    chosen = {channel: _label(path, header, channel, labels[channel]) for channel in channels}
+    chosen = {channel: _chosen(path, header, channel, channels) for channel in names}
+    for name in chosen.values():
+        check_rate(path, name, header.fs, channels.lowest_rate)
+    places = numbered(header.sig_name)
+    columns = sorted({places[name] for name in chosen.values()})
     record = or_line(
         path,
-        lambda: wfdb.rdrecord(
-            str(path.with_suffix("")), channel_names=list(chosen.values()), return_res=32
-        ),
+        lambda: wfdb.rdrecord(str(path.with_suffix("")), channels=columns, return_res=32),
     )
     signals = {}
     for channel, name in chosen.items():
-        column = record.sig_name.index(name)
-        factor = microvolts(path, name, record.units[column])
-        values = record.p_signal[:, column] * np.float32(factor)
-        if np.isnan(values).any():
+        column = columns.index(places[name])
+        unit = voltage(path, channel, name, channels.units.get(channel) or record.units[column])
+        values = record.p_signal[:, column] * np.float32(UNITS[unit])
+        if not np.isfinite(values).all():
             raise InputError(
-                f"{path}: channel {name!r} has {np.isnan(values).sum()} samples marked as invalid; "
-                "choose another channel or take the record away"
+                f"{path}: channel {name!r} has {np.count_nonzero(~np.isfinite(values))} samples "
+                "marked as invalid; choose another channel or take the record away"
             )
-        signals[channel] = Signal(values, float(header.fs), name)
+        signals[channel] = Signal(values, float(header.fs), name, unit)
     return signals
 
 
-def _label(path: Path, header: wfdb.Record, channel: str, labels: Sequence[str]) -> str:
-    for name in labels:
-        if name in header.sig_name:
-            return name
-    raise no_channel(path, channel, labels, header.sig_name)
+def _chosen(path: Path, header: wfdb.Record, channel: str, channels: Channels) -> str:
+    """The first of a channel's labels that is in the record, where no two signals have it."""
+    names = numbered(header.sig_name)
+    for wanted in channels.labels[channel]:
+        if wanted in names:
+            return wanted
+        if places := [i for i, name in enumerate(header.sig_name, start=1) if name == wanted]:
+            described = [f"#{n}: signal {place}" for n, place in enumerate(places, start=1)]
+            raise ambiguous(path, wanted, described)
+    raise no_channel(path, channel, channels.labels[channel], names)
 
 
 def _read_marks(path: Path) -> list[tuple[int, str]]:
@@ -187,14 +200,14 @@ def _read_marks(path: Path) -> list[tuple[int, str]]:
 
     # The file ends with a null annotation; without it the last stage would last too long.
     if not or_line(path, path.read_bytes).endswith(b"\0\0"):
-        raise InputError(f"{path}: is empty or truncated; fetch it again")
+        raise DamagedError(f"{path}: is empty or truncated")
 
     def marks() -> list[tuple[int, str]]:
         # wfdb.rdann drops every note at sample 0, also a stage.
         pairs = load_byte_pairs(str(path.with_suffix("")), "arousal", None)
         samples, *_, notes = proc_ann_bytes(pairs, None)
         marks = zip(samples, notes, strict=True)
-        return [(int(sample), note.rstrip("\0")) for sample, note in marks]
+        return [(int(sample), note.strip("\0 \t\r\n")) for sample, note in marks]
 
     return or_line(path, marks)
 

@@ -1,18 +1,36 @@
-"""What the readers of all formats share: units, and what they say of a file that does not fit."""
+"""What the readers of all formats share: channels, units, and what is said of unusable files."""
 
 from __future__ import annotations
 
 import math
 import textwrap
+import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from xsleep.errors import InputError
+from xsleep.errors import DamagedError, InputError
 
-MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6}
-"""Factor from a physical dimension to microvolts; both code points of the micro sign occur."""
+UNITS = {"nV": 1e-3, "uV": 1.0, "mV": 1e3, "V": 1e6}
+"""Factor from a unit of voltage to microvolts."""
+
+SPELLINGS = {
+    "nv": "nV",
+    **dict.fromkeys(("uv", "microv", "uvolt", "microvolt", "uvolts", "microvolts"), "uV"),
+    **dict.fromkeys(("mv", "milliv", "mvolt", "millivolt", "mvolts", "millivolts"), "mV"),
+    **dict.fromkeys(("v", "volt", "volts"), "V"),
+}
+"""Spelling of a unit, in small letters without blanks, to the unit."""
+
+MICRO = str.maketrans(dict.fromkeys("\xb5\u03bc\xe6", "u"))
+"""Both code points of the micro sign, and that of code page 437 read as Latin-1."""
+
+RATE_TOLERANCE = 1e-3
+"""Share by which a sampling rate may be below the one asked for: clocks are not exact, and a
+recording at 99.999 Hz is one at 100."""
 
 LONGEST_REASON = 200
 """Characters of what a library objects to; some quote the file."""
@@ -20,8 +38,25 @@ LONGEST_REASON = 200
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Channels:
+    """Where a database's channels are in its files.
+
+    Attributes:
+        labels: channel (``EEG``, ``EOG``, ``EMG``) to the names that it may have, best first. Of
+            several signals with one label, ``LABEL#2`` is the second. In EDF files a name may be a
+            derivation, signals added or subtracted as in ``EOG(L) - EOG(R)``.
+        units: channel to the unit of its numbers, in place of what the files say.
+        lowest_rate: hertz at which a channel must be sampled.
+    """
+
+    labels: Mapping[str, Sequence[str]]
+    units: Mapping[str, str] = field(default_factory=dict)
+    lowest_rate: float = 100
+
+
 def content(path: Path, missing: str, size: int = -1) -> bytes:
-    """What is in a file, or its first ``size`` bytes.
+    """Return what is in a file, or its first ``size`` bytes.
 
     Args:
         missing: what to do where it is not there, for the line.
@@ -40,24 +75,49 @@ def content(path: Path, missing: str, size: int = -1) -> bytes:
         ) from None
 
 
-def microvolts(path: Path, label: str, unit: str) -> float:
-    """Factor from the unit of a channel to microvolts.
+def voltage(path: Path, channel: str, label: str, unit: str) -> str:
+    """Return the key of `UNITS` that a unit is a spelling of.
 
     Raises:
-        InputError: it is no voltage.
+        InputError: it is none, so no voltage.
     """
-    if unit not in MICROVOLTS:
+    text = unit.replace("\xc2\xb5", "u").replace("\xce\xbc", "u").translate(MICRO)
+    text = "".join(unicodedata.normalize("NFKC", text).split()).lower()
+    if text in SPELLINGS:
+        return SPELLINGS[text]
+    if not text:
         raise InputError(
-            f"{path}: channel {label!r} is in {unit!r}; a voltage (uV, mV, V) is needed, choose "
-            "another channel"
+            f"{path}: channel {label!r} has no unit; if its numbers are microvolts, say so with "
+            f"units: {{{channel}: uV}} in the database's configuration, or --unit uV"
         )
-    return MICROVOLTS[unit]
+    raise InputError(
+        f"{path}: channel {label!r} is in {unit!r}, which is no voltage (nV, uV, mV, V); choose "
+        f"another channel, or say with units: {{{channel}: uV}} or --unit uV what its numbers are"
+    )
+
+
+def check_rate(path: Path, label: str, rate: float, lowest: float) -> None:
+    """Raise an ``InputError`` where a signal is sampled too slowly."""
+    if rate < lowest * (1 - RATE_TOLERANCE):
+        raise InputError(
+            f"{path}: channel {label!r} is sampled at {rate:g} Hz; at least {lowest:g} Hz is "
+            "needed, choose another channel"
+        )
+
+
+def numbered(labels: Sequence[str]) -> dict[str, int]:
+    """Place of every signal by its name: ``LABEL``, and ``LABEL#1`` and so on of equal labels."""
+    count, seen, names = Counter(labels), Counter[str](), {}
+    for place, label in enumerate(labels):
+        seen[label] += 1
+        names[f"{label}#{seen[label]}" if count[label] > 1 else label] = place
+    return names
 
 
 def no_channel(
     path: Path, channel: str, labels: Sequence[str], present: Iterable[str]
 ) -> InputError:
-    """That none of a channel's labels is in a file, and which are."""
+    """Return the error that none of a channel's labels is in a file, and which are."""
     present = list(present)
     if not present:
         return InputError(f"{path}: holds no signals; name the file that does")
@@ -68,8 +128,17 @@ def no_channel(
     )
 
 
+def ambiguous(path: Path, label: str, described: Sequence[str]) -> InputError:
+    """Return the error that several signals have this label; ``described``, each of them."""
+    return InputError(
+        f"{path}: {len(described)} signals are called {label!r} ({'; '.join(described)}); name "
+        f"one by its number, as in '{label}#1', with --label or under labels in the database's "
+        "configuration"
+    )
+
+
 def or_line(path: Path, read: Callable[[], T], kind: str = "") -> T:
-    """What ``read`` returns; whatever a library objects to becomes one line.
+    """Return what ``read`` returns; whatever a library objects to becomes one line.
 
     What it warns of is not shown: the readers check themselves what matters.
 
@@ -82,10 +151,10 @@ def or_line(path: Path, read: Callable[[], T], kind: str = "") -> T:
             return read()
     except Exception as error:  # libraries raise many kinds for a damaged file
         reason = textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
-        raise InputError(f"{path}: not readable{kind} ({reason}); fetch it again") from error
+        raise DamagedError(f"{path}: not readable{kind} ({reason})") from error
 
 
 def as_clock(seconds: float) -> str:
-    """Seconds as h:mm:ss, for messages."""
-    whole = math.floor(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    """Return seconds as h:mm:ss, for messages."""
+    sign, whole = "-" if seconds < 0 else "", math.floor(abs(seconds))
+    return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -8,13 +8,14 @@ Profusion, from which it was made.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
 from xsleep.databases.nsrr_xml import read_hypnogram
+from xsleep.databases.reading import Channels
 from xsleep.errors import InputError
 from xsleep.recording import Recording
 
@@ -28,14 +29,12 @@ class Shhs:
     """The nights in ``folder``, which holds ``edfs`` and ``annotations-events-nsrr``.
 
     Attributes:
-        channels: for each of EEG, EOG and EMG, labels or derivations to try in turn.
-        lowest_rate: hertz at which a channel must be sampled.
+        channels: where EEG, EOG and EMG are in the files.
         listed: the files of the nights that there are; without them, those in the folder.
     """
 
     folder: Path
-    channels: Mapping[str, Sequence[str]]
-    lowest_rate: float
+    channels: Channels
     listed: Collection[str] = ()
 
     scoring = "R&K"
@@ -64,6 +63,6 @@ class Shhs:
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, scoring = entry.files
         file = edf.open_edf(signals_path)
-        hypnogram = read_hypnogram(scoring, edf.duration(file))
-        signals = edf.read_channels(signals_path, file, self.channels, channels, self.lowest_rate)
+        hypnogram = read_hypnogram(scoring, file.seconds)
+        signals = edf.read_channels(file, self.channels, channels)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)

@@ -8,7 +8,7 @@ stage 2"), lasting a multiple of 30 s.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
@@ -19,7 +19,7 @@ import numpy as np
 
 from xsleep.databases import edf, lights
 from xsleep.databases.base import Entry, files
-from xsleep.databases.reading import as_clock
+from xsleep.databases.reading import Channels, as_clock
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import RK_STAGES, UNSCORED, label
@@ -27,6 +27,8 @@ from xsleep.store import EPOCH_SECONDS
 
 STAGE_TEXTS = {f"Sleep stage {text}": stage for text, stage in RK_STAGES.items()}
 UNSCORED_TEXTS = {"Sleep stage ?", "Movement time"}
+GRID = 0.01
+"""Seconds by which an annotation may be off the grid of 30 s: a sample."""
 TELEMETRY = "ST7"
 
 
@@ -36,14 +38,14 @@ class SleepEdf:
 
     Attributes:
         folder: where the EDF files are.
-        channels: for each of EEG and EOG, the labels to try in turn.
+        channels: where EEG and EOG are in the files.
         nights: the recordings of the database; one that is not in the folder is listed all
             the same, so that it is named as missing.
         fetched: whether what is missing will be fetched, even if that is all.
     """
 
     folder: Path
-    channels: Mapping[str, Sequence[str]]
+    channels: Channels
     nights: Sequence[str]
     fetched: bool = False
 
@@ -79,12 +81,12 @@ class SleepEdf:
                 f"{others[0].name} as well; take away the scorer's that is not meant"
             )
         file = edf.open_edf(psg)
-        signals = edf.read_channels(psg, file, self.channels, channels)
-        annotations = edf.read_annotations(hypnogram_path)
+        signals = edf.read_channels(file, self.channels, channels)
+        annotations = edf.read_annotations(hypnogram_path, file)
         # Telemetry was scored from lights off or later until lights on.
         partly = entry.name.startswith(TELEMETRY)
-        hypnogram = read_hypnogram(hypnogram_path, annotations, edf.duration(file), partly)
-        start = edf.start_time(psg, file)
+        hypnogram = read_hypnogram(hypnogram_path, annotations, file.seconds, partly)
+        start = file.start
         off_on = lights.lights_of(hypnogram_path, entry.name, start, annotations, hypnogram)
         midnight = datetime.combine(start.date(), time())
         return Recording(
@@ -114,12 +116,13 @@ def read_hypnogram(
                 f"{path}: unknown annotation {text!r} at {as_clock(onset)}; expected 'Sleep "
                 "stage W, 1, 2, 3, 4, R or ?' or 'Movement time', correct it"
             )
-        if onset % EPOCH_SECONDS or length % EPOCH_SECONDS:
+        first, count = round(onset / EPOCH_SECONDS), round(length / EPOCH_SECONDS)
+        if max(abs(onset - first * EPOCH_SECONDS), abs(length - count * EPOCH_SECONDS)) > GRID:
             raise InputError(
                 f"{path}: {text!r} at {onset:g} s lasts {length:g} s; both must be multiples of "
                 f"{EPOCH_SECONDS} s, correct it"
             )
-        if onset < end:
+        if onset < end - GRID:
             raise InputError(
                 f"{path}: {text!r} at {onset:g} s begins before "
                 f"{'the recording' if onset < 0 else 'the stage before it ends'}; correct it"
@@ -132,8 +135,7 @@ def read_hypnogram(
                 f"{path}: {text!r} runs to {as_clock(onset + length)}, past the end of the "
                 f"signal at {as_clock(seconds)}; check that hypnogram and PSG belong together"
             )
-        first = int(onset) // EPOCH_SECONDS
-        stages[first : first + int(length) // EPOCH_SECONDS] = label(STAGE_TEXTS[text])
+        stages[max(first, 0) : first + count] = label(STAGE_TEXTS[text])
     if not partly and end <= seconds - EPOCH_SECONDS:
         raise InputError(
             f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check "

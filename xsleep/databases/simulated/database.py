@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xsleep.databases.base import Entry
+from xsleep.databases.reading import Channels
 from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
 from xsleep.databases.sleep_edf import SleepEdf
 
@@ -13,8 +13,8 @@ from xsleep.databases.sleep_edf import SleepEdf
 class SimulatedCohort(SleepEdf):
     """The recordings of a cohort, whether or not they have been written into ``folder`` yet."""
 
-    def __init__(self, folder: Path, labels: Mapping[str, Sequence[str]], cohort: Cohort) -> None:
-        super().__init__(folder, labels, ())
+    def __init__(self, folder: Path, channels: Channels, cohort: Cohort) -> None:
+        super().__init__(folder, channels, ())
         self.cohort = cohort
 
     def entries(self) -> list[Entry]:
