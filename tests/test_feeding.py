@@ -44,7 +44,9 @@ def test_recordings_on_the_device_give_the_same_minibatches(sequences):
 
 
 @pytest.mark.parametrize("spare", (0, -1))
-def test_recordings_stay_on_a_gpu_that_half_of_is_enough_for_them(sequences, spare, monkeypatch):
+def test_recordings_are_for_a_gpu_that_half_of_is_enough_for_them_without_one_to_copy_them_to(
+    sequences, spare, monkeypatch
+):
     size = (8 + 9 + 10) * (3000 + 29 * 129) * 2 * 4  # epochs, values, channels, bytes
     device = SimpleNamespace(type="cuda")
     monkeypatch.setattr(feeding, "free_memory", lambda given: 2 * size + spare)

@@ -1,4 +1,7 @@
-"""A step of training, and its capture as a CUDA graph, with a stand-in for the GPU."""
+"""A step of training, and its capture as a CUDA graph, with a stand-in for the GPU.
+
+What a stand-in cannot show is in the names of its tests; tests/gpu shows it.
+"""
 
 from contextlib import nullcontext
 
@@ -90,8 +93,8 @@ def gpu(monkeypatch):
             step.run()
 
     class Capture:
-        def __init__(self, graph):
-            pass
+        def __init__(self, graph, capture_error_mode):
+            assert capture_error_mode == "thread_local"
 
         def __enter__(self):
             step.capturing = True
@@ -113,14 +116,16 @@ def run(graphed, count):
     return [(float(number), 10 * number) for number in range(count)]
 
 
-def test_every_minibatch_is_one_step_before_and_after_the_capture(gpu):
+def test_every_minibatch_is_one_step_before_and_after_a_capture_that_records_no_kernels(gpu):
     graphed = Graphed(gpu, CPU)
     assert run(graphed, 8) == gpu.ran
     assert graphed.graph is not None
 
 
-def test_where_a_capture_fails_a_warning_says_so_and_the_steps_go_on(gpu, monkeypatch):
-    def fails(graph):
+def test_where_a_capture_is_refused_before_it_began_a_warning_says_so_and_the_steps_go_on(
+    gpu, monkeypatch
+):
+    def fails(graph, capture_error_mode):
         raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
     monkeypatch.setattr(torch.cuda, "graph", fails)

@@ -78,6 +78,10 @@ class Graphed:
     The first calls run as they are, on a stream of their own, as PyTorch asks for before a capture:
     in them kernels are compiled and chosen, and the optimiser makes its state. If the capture
     fails, a warning says so and all further calls run as they are. All minibatches have one shape.
+
+    A call draws the same random numbers whichever way it runs, so that a run may be stopped and go
+    on with other calls first: a capture draws none, and a replay moves PyTorch's generator on by
+    what the step does (CUDAGraph.cpp, CUDAGeneratorImpl.cpp).
     """
 
     WARM_UP = 3
@@ -117,8 +121,9 @@ class Graphed:
         self.labels = torch.empty_like(labels, device=self.device)
         graph = torch.cuda.CUDAGraph()
         try:
-            # The gradients are dropped and made anew within, where they belong to the graph.
-            with torch.cuda.graph(graph):
+            # The gradients are dropped and made anew within, where they belong to the graph. Threads
+            # that read ahead may pin memory meanwhile, which another mode forbids all threads.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.loss = self.step(self.views, self.labels)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]

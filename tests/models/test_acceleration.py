@@ -1,4 +1,7 @@
-"""Kernels serve where they agree with the plain functions; else a warning does, and the latter."""
+"""Kernels serve where they agree with the plain functions; else a warning does, and the latter.
+
+Functions on the CPU stand in for kernels; the real ones are those of test_kernels and tests/gpu.
+"""
 
 import sys
 from types import SimpleNamespace
@@ -64,7 +67,9 @@ def run(name):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_kernels_that_agree_serve_and_are_checked_once(monkeypatch, name):
+def test_functions_in_place_of_kernels_serve_where_they_agree_and_are_checked_once(
+    monkeypatch, name
+):
     kernels = Counted(PLAIN[name], lambda values: values * (1 + 1e-6))
     install(monkeypatch, kernels)
     run(name), run(name)
@@ -86,7 +91,7 @@ def fails(values):
     ],
     ids=("raises", "wrong values", "wrong gradients", "nan"),
 )
-def test_kernels_that_fail_or_differ_are_replaced_after_one_warning(
+def test_functions_in_place_of_kernels_that_fail_or_differ_are_replaced_after_one_warning(
     monkeypatch, recwarn, name, change, reason
 ):
     kernels = Counted(PLAIN[name], change)
@@ -109,7 +114,7 @@ def test_without_triton_the_plain_functions_serve(monkeypatch, recwarn):
     assert "triton" in str(warning.message)
 
 
-def test_the_check_draws_no_random_numbers_of_the_training(monkeypatch):
+def test_the_check_draws_no_random_numbers_of_a_training_on_a_cpu(monkeypatch):
     install(monkeypatch, Counted(PLAIN["gru"]))
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -118,7 +123,9 @@ def test_the_check_draws_no_random_numbers_of_the_training(monkeypatch):
 
 
 @pytest.mark.parametrize("rows", (1, 2))
-def test_gradients_that_cancel_are_not_taken_for_wrong_ones(monkeypatch, recwarn, rows):
+def test_gradients_that_cancel_in_place_of_kernels_are_not_taken_for_wrong_ones(
+    monkeypatch, recwarn, rows
+):
     """Batch statistics over so few rows leave nothing but rounding of some gradients."""
     monkeypatch.setitem(SHAPES, "lstm", [(2, 4, rows, 12), *SHAPES["lstm"][1:]])
 

@@ -18,6 +18,8 @@ pytest.importorskip("triton", reason="Triton is not installed: make test-kernels
 from tests.models.compile_kernels import SHARED_MEMORY  # noqa: E402
 from xsleep.models import acceleration, kernels, recurrent  # noqa: E402
 
+HOW = "interpreted" if DEVICE.type == "cpu" else "on a GPU"
+
 SIZES = [(2, 3, 6, 4), (1, 4, 17, 5), (2, 2, 40, 9), (2, 1, 5, 3)]
 """D, T, N, u."""
 
@@ -64,7 +66,7 @@ def least_shared_memory(rows):
 
 
 @pytest.mark.parametrize("at_once", ("all rows", 16))
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: f"{HOW}, {sizes}")
 def test_lstm_kernels_give_the_plain_functions_values_and_gradients(monkeypatch, sizes, at_once):
     if at_once == 16:
         monkeypatch.setattr(kernels, "_shared_memory", lambda device: least_shared_memory(16))
@@ -72,7 +74,7 @@ def test_lstm_kernels_give_the_plain_functions_values_and_gradients(monkeypatch,
     check(recurrent._BatchNormLSTM.apply, kernels.lstm, lstm_inputs(*sizes))
 
 
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: f"{HOW}, {sizes}")
 def test_gru_kernels_give_the_plain_functions_values_and_gradients(sizes):
     torch.manual_seed(1)
     check(recurrent._GRU.apply, kernels.gru, gru_inputs(*sizes))
@@ -81,7 +83,7 @@ def test_gru_kernels_give_the_plain_functions_values_and_gradients(sizes):
 @pytest.mark.parametrize(
     "direction",
     [lambda g: recurrent.GRU(3, 4, 2, g), lambda g: recurrent.BatchNormLSTM(3, 4, 5, g)],
-    ids=("GRU", "LSTM"),
+    ids=(f"{HOW}, GRU", f"{HOW}, LSTM"),
 )
 def test_a_layer_trains_by_the_kernels_as_without_them(monkeypatch, recwarn, generator, direction):
     def trained(devices):
