@@ -44,7 +44,8 @@ def test_a_gpu_is_asked_to_repeat_exactly_and_named_by_its_index_but_none_comput
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # is taken back, whatever happens
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
     torch.use_deterministic_algorithms(False)
     assert device.best() == torch.device("cuda", 1)
     assert torch.are_deterministic_algorithms_enabled()

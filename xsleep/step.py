@@ -121,8 +121,8 @@ class Graphed:
         self.labels = torch.empty_like(labels, device=self.device)
         graph = torch.cuda.CUDAGraph()
         try:
-            # The gradients are dropped and made anew within, where they belong to the graph. Threads
-            # that read ahead may pin memory meanwhile, which another mode forbids all threads.
+            # The gradients are dropped and made anew within, where they belong to the graph.
+            # In another mode threads that read ahead could not pin memory meanwhile.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.loss = self.step(self.views, self.labels)
         except RuntimeError as error:
