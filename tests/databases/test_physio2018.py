@@ -10,7 +10,8 @@ import yaml
 
 from xsleep.databases import open_database
 from xsleep.databases.physio2018 import Physio2018
-from xsleep.errors import InputError
+from xsleep.databases.reading import Channels
+from xsleep.errors import DamagedError, InputError
 from xsleep.preprocessing import cut
 from xsleep.settings import load
 from xsleep.stages import STAGES, UNSCORED
@@ -68,7 +69,7 @@ def change_header(record, old, new):
 
 
 def read(folder, channels=("EEG",), labels=LABELS):
-    database = Physio2018(folder, labels)
+    database = Physio2018(folder, Channels(labels))
     return database.read(database.entries()[0], channels)
 
 
@@ -120,7 +121,7 @@ def test_every_record_is_a_subject_of_its_own(tmp_path):
     for name in ("tr12-0003", "tr03-0005", "tr03-0029"):
         write_record(tmp_path, name)
     (tmp_path / "RECORDS").write_text("tr03-0005/\n")
-    entries = Physio2018(tmp_path, LABELS).entries()
+    entries = Physio2018(tmp_path, Channels(LABELS)).entries()
     assert [entry.name for entry in entries] == ["tr03-0005", "tr03-0029", "tr12-0003"]
     assert [entry.subject for entry in entries] == [entry.name for entry in entries]
 
@@ -141,7 +142,7 @@ def test_configuration_opens_the_reader(tmp_path):
 
 def test_empty_folder_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no record of the Challenge there"):
-        Physio2018(tmp_path, LABELS).entries()
+        Physio2018(tmp_path, Channels(LABELS)).entries()
 
 
 @pytest.mark.parametrize("kind", ["hea", "mat", "arousal"])
@@ -162,7 +163,7 @@ def test_test_record_without_scoring_is_listed_and_named(tmp_path):
 def test_empty_file_is_one_line(tmp_path, kind):
     record = write_record(tmp_path)
     (record / f"tr03-0005.{kind}").write_bytes(b"")
-    with pytest.raises(InputError, match=rf"tr03-0005.{kind}: [^\n]*; fetch it again$"):
+    with pytest.raises(DamagedError, match=rf"tr03-0005.{kind}: [^\n]+$"):
         read(tmp_path)
 
 
@@ -170,14 +171,14 @@ def test_empty_file_is_one_line(tmp_path, kind):
 def test_file_of_something_else_is_one_line(tmp_path, kind):
     record = write_record(tmp_path)
     (record / f"tr03-0005.{kind}").write_bytes(b"\xff\0garbage" * 40)
-    with pytest.raises(InputError, match=rf"tr03-0005.{kind}: not readable \([^\n]*\); fetch it"):
+    with pytest.raises(DamagedError, match=rf"tr03-0005.{kind}: not readable \([^\n]*\)"):
         read(tmp_path)
 
 
 def test_truncated_signals_are_one_line(tmp_path):
     signals = write_record(tmp_path) / "tr03-0005.mat"
     signals.write_bytes(signals.read_bytes()[:-2000])
-    with pytest.raises(InputError, match=r"tr03-0005.mat: not readable \([^\n]*\); fetch it"):
+    with pytest.raises(DamagedError, match=r"tr03-0005.mat: not readable \([^\n]*\)"):
         read(tmp_path)
 
 
@@ -185,26 +186,26 @@ def test_truncated_signals_are_one_line(tmp_path):
 def test_truncated_scoring_is_one_line(tmp_path, cut_off):
     scoring = write_record(tmp_path) / "tr03-0005.arousal"
     scoring.write_bytes(scoring.read_bytes()[:-cut_off])
-    with pytest.raises(InputError, match=r"tr03-0005.arousal: is empty or truncated; fetch it"):
+    with pytest.raises(DamagedError, match=r"tr03-0005.arousal: is empty or truncated"):
         read(tmp_path)
 
 
 def test_header_of_another_record_is_named(tmp_path):
     change_header(write_record(tmp_path), "tr03-0005 13", "tr03-0029 13")
-    with pytest.raises(InputError, match=r"hea: is the header of record 'tr03-0029'; fetch that"):
+    with pytest.raises(InputError, match=r"hea: is the header of record 'tr03-0029'; take that"):
         read(tmp_path)
 
 
 def test_header_of_signals_of_another_record_is_named(tmp_path):
     change_header(write_record(tmp_path), "tr03-0005.mat", "tr03-0029.mat")
-    with pytest.raises(InputError, match=r"hea: says that the signals are in 'tr03-0029.mat'"):
+    with pytest.raises(DamagedError, match=r"hea: says that the signals are in 'tr03-0029.mat'"):
         read(tmp_path)
 
 
 def test_header_that_describes_another_number_of_signals_is_named(tmp_path):
     change_header(write_record(tmp_path), "tr03-0005 13", "tr03-0005 12")
     with pytest.raises(
-        InputError, match=r"hea: gives 12 as the number of signals and describes 13"
+        DamagedError, match=r"hea: gives 12 as the number of signals and describes 13"
     ):
         read(tmp_path)
 
@@ -218,8 +219,8 @@ def test_signals_of_another_size_than_the_header_are_named(tmp_path, rows, colum
     content = (record / "tr03-0005.mat").read_bytes()
     header = struct.pack("<5i", 30, rows, columns * EPOCH, 0, 4)
     (wanted / "tr03-0005.mat").write_bytes(header + content[20:])
-    message = rf"mat: holds {rows} x {columns * EPOCH} samples, the header says 13 x 72000; fetch"
-    with pytest.raises(InputError, match=message):
+    message = rf"mat: holds {rows} x {columns * EPOCH} samples, tr03-0005.hea says 13 x 72000"
+    with pytest.raises(DamagedError, match=message):
         read(tmp_path)
 
 
@@ -231,7 +232,37 @@ def test_missing_channel_is_named_with_what_there_is(tmp_path):
 
 def test_channel_that_is_no_voltage_is_named(tmp_path):
     change_header(write_record(tmp_path), "1/uV", "1/%")
-    with pytest.raises(InputError, match=r"channel 'C3-M2' is in '%'; a voltage"):
+    with pytest.raises(InputError, match=r"channel 'C3-M2' is in '%', which is no voltage"):
+        read(tmp_path)
+
+
+def test_two_signals_of_one_label_are_refused_and_one_is_named_by_its_number(tmp_path):
+    values = np.random.default_rng(1).integers(-99, 99, (len(NAMES), 12 * EPOCH))
+    change_header(write_record(tmp_path, values=values), " C4-M1", " C3-M2")
+    with pytest.raises(InputError, match=r"mat: 2 signals are called 'C3-M2' \(.*3.*; .*4.*\)"):
+        read(tmp_path)
+    second = read(tmp_path, labels={"EEG": ("C3-M2#2",)}).signals["EEG"]
+    np.testing.assert_array_equal(second.values, values[3])
+    # Where another channel is wanted, they do not matter.
+    assert read(tmp_path, ("EOG",)).signals["EOG"].label == "E1-M2"
+
+
+def test_blanks_after_a_label_do_not_matter(tmp_path):
+    change_header(write_record(tmp_path), " C3-M2", " C3-M2  ")
+    assert read(tmp_path).signals["EEG"].label == "C3-M2"
+
+
+def test_blanks_around_a_note_do_not_matter(tmp_path):
+    record = write_record(tmp_path)
+    marks = [(round(place * EPOCH), f"{note} ") for place, note in NIGHT]
+    write_marks(record, [*marks[:-1], (marks[-1][0], " N3")])
+    assert names(read(tmp_path).hypnogram.stages) == ["W"] * 2 + ["N1"] + ["N2"] * 3 + ["N3"] * 4
+
+
+def test_a_gain_that_makes_samples_infinite_is_refused(tmp_path):
+    values = np.full((len(NAMES), 12 * EPOCH), 99)
+    write_record(tmp_path, values=values, gain=f"0.{'0' * 40}1/V")
+    with pytest.raises(InputError, match=r"channel 'C3-M2' has 72000 samples marked as invalid"):
         read(tmp_path)
 
 
