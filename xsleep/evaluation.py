@@ -6,6 +6,7 @@ epoch is encoded once and shared by the up to L sequences; the result is the sam
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -68,14 +69,18 @@ def inputs(
 
 @dataclass(frozen=True)
 class Losses:
-    """Of each branch over a set of sequences: summed loss and accuracy; and how many sequences.
+    """Losses of a network over a set of sequences, of which each is a mean over its epochs.
 
-    The loss of a sequence is the mean cross-entropy over its epochs.
+    Attributes:
+        sums, accuracies: branch to its summed cross-entropy, and to its accuracy.
+        count: how many sequences.
+        not_finite: recordings of which a loss is not finite.
     """
 
     sums: dict[str, float]
     accuracies: dict[str, float]
     count: int
+    not_finite: tuple[str, ...] = ()
 
 
 def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -> Losses:
@@ -88,6 +93,7 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
     sums = dict.fromkeys(network.branches, 0.0)
     correct = dict.fromkeys(network.branches, 0)
     count = predicted = 0
+    not_finite: dict[str, None] = {}  # in order
     for part in parts[parallel.rank() :: parallel.size()]:
         stages = torch.from_numpy(part.night.stages.astype(np.int64))
         for first, logits in sequence_logits(network, part, longest_gap):
@@ -98,7 +104,10 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
                 loss = functional.cross_entropy(
                     values.flatten(0, 1), labels.flatten(), reduction="sum"
                 )
-                sums[branch] += loss.item() / length
+                value = loss.item() / length
+                sums[branch] += value
+                if not math.isfinite(value):
+                    not_finite[part.night.recording] = None
                 correct[branch] += int((values.argmax(-1) == labels).sum())
             count += len(first)
             predicted += labels.numel()
@@ -107,4 +116,7 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
     count, predicted, branches = int(found[0]), found[1], len(sums)
     sums = dict(zip(sums, found[2 : 2 + branches], strict=True))
     correct = dict(zip(correct, found[2 + branches :], strict=True))
-    return Losses(sums, {b: c / predicted for b, c in correct.items()}, count)
+    if not all(map(math.isfinite, sums.values())):  # in every process
+        not_finite = {name: None for names in parallel.gathered(not_finite) for name in names}
+    accuracies = {branch: right / predicted for branch, right in correct.items()}
+    return Losses(sums, accuracies, count, tuple(not_finite))

@@ -26,7 +26,8 @@ def score(
     """The predictions of every branch for every epoch. The network must be in evaluation mode.
 
     Raises:
-        InputError: with sequences ``stride`` epochs apart, epochs would lie in none.
+        InputError: with sequences ``stride`` epochs apart, epochs would lie in none; or a
+            probability is not finite, where the line names the recording.
     """
     if stride > (length := network.settings.sequence_length):
         raise InputError(
@@ -57,4 +58,12 @@ def _probabilities(
             epochs = (torch.from_numpy(first)[:, None] + torch.arange(length)).flatten()
             sums[branch].index_add_(0, epochs, log_probabilities.flatten(0, 1))
         counts.index_add_(0, epochs, torch.ones(len(epochs), 1, dtype=torch.float64))
-    return {branch: (total / counts).softmax(-1).float().numpy() for branch, total in sums.items()}
+    found = {branch: (total / counts).softmax(-1).float() for branch, total in sums.items()}
+    for branch, values in found.items():
+        if wrong := int((~values.isfinite()).any(-1).sum()):
+            raise InputError(
+                f"{part.night.recording}: the {branch} probabilities of {wrong} of its "
+                f"{len(values)} epochs are not finite; look for broken signals in it, or train the "
+                "network anew"
+            )
+    return {branch: values.numpy() for branch, values in found.items()}

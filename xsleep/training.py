@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from xsleep.blending import Blend, policy
 from xsleep.errors import InputError
 from xsleep.evaluation import Losses, evaluate
 from xsleep.models import Network
-from xsleep.sequences import Part, TrainingSequences, normalisation
+from xsleep.sequences import Part, TrainingSequences, named, normalisation
 from xsleep.settings import BLOCKS, TrainingSettings
 from xsleep.step import Graphed, Step
 from xsleep.store import whole, write_csv
@@ -132,12 +133,31 @@ def train(
             report(f"{system}: goes on from step {state.step:,}")
     began = time.monotonic() - state.seconds
 
+    def weigh() -> None:
+        """Blend the losses of the next steps by the weights of the last evaluation."""
+        weights = state.weights.values()
+        if not all(map(math.isfinite, weights)) or not any(weights):
+            raise InputError(
+                f"{folder}: no training at step {state.step} with the loss weights "
+                f"{_told(state.weights)}; delete {checkpoint} if it is there, and lower "
+                "learning_rate in the preset"
+            )
+        step.weigh(state.weights)
+
     def assess() -> None:
         """Evaluate, update the loss weights, keep the network if it is the best so far."""
         subset = evaluate(network, data.training_subset, gap)
         validation = evaluate(network, data.validation, gap)
+        for name, losses in (("training subset", subset), ("validation set", validation)):
+            if losses.not_finite:
+                raise InputError(
+                    f"{folder}: the losses of {system} on the {name} at step {state.step} are "
+                    f"{_told(losses.sums)}, because of {named(losses.not_finite)}; look for broken "
+                    "signals there, or lower learning_rate in the preset"
+                )
         blend = blending.update(subset.sums, validation.sums, subset.count, validation.count)
         state.weights = blend.weights
+        weigh()
         accuracy = validation.accuracies[network.branches[-1]]
         state.evaluations_without_gain += state.step > 0
         if (state.step or not total) and accuracy >= state.best_accuracy:
@@ -154,9 +174,10 @@ def train(
             f"{state.seconds:.0f} s" + (f", {left:.0f} s left" if left else "")
         )
 
-    if not state.history:
+    if state.history:
+        weigh()
+    else:
         assess()
-    step.weigh(state.weights)
     batches = feeding.batches(sequences, network.views, range(state.step, total), place)
     while state.step < total:
         if _no_gain(state, settings):
@@ -175,7 +196,6 @@ def train(
                     f"{state.step}; lower learning_rate in the preset, or look for broken signals"
                 )
             assess()
-            step.weigh(state.weights)
 
     if settings.model_kept == "best":
         network.load_state_dict(state.best_weights)
@@ -197,6 +217,10 @@ def train(
         "parameters": parameters,
         "parameters_trained": training,
     }
+
+
+def _told(values: dict[str, float]) -> str:
+    return ", ".join(f"{branch} {value:g}" for branch, value in values.items())
 
 
 def _no_gain(state: Progress, settings: TrainingSettings) -> bool:
