@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.conftest import NETWORK, ROOT, make_part
+from tests.rounding import CHAIN, DOUBLE, assert_alike, in_double
+from xsleep.blending import policy
 from xsleep.models import build
 from xsleep.settings import TrainingSettings
 from xsleep.training import Data, train
@@ -30,7 +33,10 @@ TRAININGS = {
 
 
 def trained(name, folder, store, stop=False):
-    """What is said of a training; ``stop`` interrupts it in all processes at once."""
+    """What is said of a training; ``stop`` interrupts it in all processes at once.
+
+    Those that are compared compute in double precision, of which their steps leave most digits.
+    """
     system, network, settings = TRAININGS[name]
     folder.mkdir(parents=True, exist_ok=True)
     parts = [make_part(store / f"{os.getpid()}", f"n{n}", epochs=16, seed=n) for n in range(5)]
@@ -41,6 +47,8 @@ def trained(name, folder, store, stop=False):
             raise KeyboardInterrupt
 
     start = build(system, 1, network, seed=1)
+    if network is WHOLE:
+        in_double(start)
     try:
         return train(system, ("EEG",), start, settings, data, 1, folder, report)
     except KeyboardInterrupt:
@@ -53,35 +61,69 @@ def history(folder):
     return [{key: float(value or "nan") for key, value in row.items()} for row in rows]
 
 
+def run(processes, folder):
+    """All trainings in so many processes; what was said of them."""
+    settings = {"PROCESSES": str(processes), "FOLDER": str(folder), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/train_together.py"],
+        env=os.environ | settings | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "facts.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Folder of what one process trained."""
+    folder = tmp_path_factory.mktemp("alone")
+    run(1, folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     """Folder of what two processes trained, and what was said of it."""
     folder = tmp_path_factory.mktemp("together")
-    settings = {"PROCESSES": "2", "FOLDER": str(folder), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests/train_together.py"],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads((folder / "facts.json").read_text())
+    return folder, run(2, folder)
+
+
+def follow(name, rows):
+    """Assert that weights, G and O of a history are those of its own losses.
+
+    The losses have 16 digits. G and O are differences of them, a weight is a quotient with O in
+    square: where they are 1e-5 of the losses, each loses five digits, and the weights ten.
+    """
+    system, _, settings = TRAININGS[name]
+    branches = [key.removesuffix(" weight") for key in rows[0] if key.endswith(" weight")]
+    sequences = {"training": 24, "validation": 36}  # of two and three nights with 12 each
+    blending = policy(system, settings)
+    for row in rows:
+        sums = [{b: n * row[f"{b} {part} loss"] for b in branches} for part, n in sequences.items()]
+        blend = blending.update(*sums, *sequences.values())
+        for branch in branches:
+            assert row[f"{branch} weight"] == pytest.approx(blend.weights[branch], rel=1e-6)
+            for key, values in (("G", blend.generalisation), ("O", blend.overfitting)):
+                expected = values[branch] if values else math.nan
+                assert row[f"{branch} {key}"] == pytest.approx(expected, rel=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize("name", [name for name in TRAININGS if name != "dropping"])
-def test_two_processes_give_the_history_of_one_within_rounding(tmp_path, together, name):
-    """Losses, accuracies, G, O and the weights of the blend; and the network itself."""
-    trained(name, tmp_path, tmp_path / "store")
-    folder, _ = together
-    one, two = history(tmp_path), history(folder / name)
+def test_two_processes_give_the_history_of_one_within_rounding(alone, together, name):
+    """Losses, accuracies and the network itself; and the blend, as the losses of each have it."""
+    folders = alone / name, together[0] / name
+    one, two = map(history, folders)
     assert [row["step"] for row in one] == [0, 2, 4, 6, 8]
     for ours, theirs in zip(one, two, strict=True):
-        assert theirs == pytest.approx(ours, rel=1e-4, abs=1e-6, nan_ok=True)
-    ones, twos = (load_file(f / "model.safetensors") for f in (tmp_path, folder / name))
-    for key, value in ones.items():
-        assert twos[key].numpy() == pytest.approx(value.numpy(), rel=1e-4, abs=1e-5), key
-    assert one[-1] != pytest.approx(one[0], rel=1e-2, nan_ok=True)  # it has learned
+        for key, value in ours.items():
+            if key.endswith((" loss", " accuracy")):
+                assert theirs[key] == pytest.approx(value, rel=CHAIN * DOUBLE), key
+    for rows in (one, two):
+        follow(name, rows)
+    assert_alike(*(load_file(f / "model.safetensors") for f in reversed(folders)))
+    for key in (key for key in one[0] if key.endswith(" loss")):  # far more than rounding
+        assert one[-1][key] != pytest.approx(one[0][key], rel=1e4 * CHAIN * DOUBLE)
 
 
 def test_processes_drop_different_units(together):

@@ -5,9 +5,11 @@ import csv
 import numpy as np
 import pytest
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tests.conftest import NETWORK, make_part
-from xsleep import checkpoints, training
+from tests.rounding import SINGLE
+from xsleep import checkpoints, device, training
 from xsleep.errors import InputError
 from xsleep.evaluation import Losses, evaluate
 from xsleep.models import build
@@ -63,8 +65,8 @@ def test_the_model_kept_has_the_best_validation_accuracy_of_its_last_branch(tmp_
     rows = history(tmp_path / "run")
     accuracies = [float(row["joint validation accuracy"]) for row in rows[1:]]
     network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
-    kept = evaluate(network, data.validation, None).accuracies["joint"]
-    assert kept == pytest.approx(max(accuracies))
+    kept = evaluate(network.to(device.best()), data.validation, None).accuracies["joint"]
+    assert kept == max(accuracies)
     latest = max(i for i, a in enumerate(accuracies) if a == max(accuracies))
     assert facts["best_step"] == 2 * (latest + 1)
 
@@ -174,11 +176,18 @@ def test_early_stopping_after_patience_evaluations_below_the_best(
 
 
 def test_training_learns_what_the_signals_tell(tmp_path, data):
-    settings = QUICK.model_copy(update={"steps": 60, "evaluate_every": 20})
-    run("ARNN+RNN", data, tmp_path / "run", settings)
-    rows = history(tmp_path / "run")
-    first, last = (float(row["time-frequency training loss"]) for row in (rows[0], rows[-1]))
-    assert last < 0.6 * first
+    """The loss falls below the entropy of the stages at each place of a sequence: no answer that
+    does not look at the signals has less."""
+    stages = [part.night.stages for part in data.training_subset]
+    length = NETWORK.sequence_length
+    sequences = np.concatenate([sliding_window_view(one, length) for one in stages])
+    shares = (sequences[..., None] == np.arange(5)).mean(0)
+    entropy = -np.sum(shares * np.log(np.where(shares, shares, 1)), axis=1).mean()
+    settings = QUICK.model_copy(update={"steps": 120, "evaluate_every": 120})
+    without_dropout = NETWORK.model_copy(update={"recurrent_dropout": 0.0})
+    run("ARNN+RNN", data, tmp_path / "run", settings, network=without_dropout)
+    first, last = (float(row["time-frequency training loss"]) for row in history(tmp_path / "run"))
+    assert last < 0.6 * entropy < entropy < first
 
 
 @pytest.mark.parametrize(("over", "axes"), [("bins", (0, 1)), ("channels", (0, 1, 2))])
@@ -187,12 +196,16 @@ def test_normalisation_comes_from_the_training_recordings_alone(tmp_path, data, 
     run("ARNN+RNN", data, tmp_path / "run", network=settings)
     network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
     frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
-    assert np.allclose(network.mean[:, 0], frames.mean(axes)[..., 0], atol=1e-3)
+    expected = frames.mean(axes, dtype=float)[..., 0]  # once rounded to single precision
+    assert network.mean[:, 0].numpy() == pytest.approx(np.broadcast_to(expected, 129), rel=SINGLE)
     assert network.settings.normalisation == over
 
 
 def test_training_takes_its_loss_from_the_settings(tmp_path, data):
-    """Adam divides a loss's scale out of its steps: but for L2 and epsilon, nothing may change."""
+    """Adam divides a loss's scale out of its steps: but for L2 and epsilon, nothing may change.
+
+    Of four sequences, the mean is a quarter of the sum, and exactly so in binary.
+    """
     settings = QUICK.model_copy(update={"l2": 0.0, "adam_epsilon": 1e-20, "learning_rate": 1e-4})
     losses = {}
     for name, change in {
@@ -203,7 +216,7 @@ def test_training_takes_its_loss_from_the_settings(tmp_path, data):
     }.items():
         run("FCNN+RNN", data, tmp_path / name, settings.model_copy(update=change))
         losses[name] = float(history(tmp_path / name)[-1]["raw validation loss"])
-    assert losses["mean"] == pytest.approx(losses["sum"], rel=1e-4)
+    assert losses["mean"] == pytest.approx(losses["sum"], rel=8 * SINGLE)
     assert losses["mean, l2"] != pytest.approx(losses["sum, l2"], rel=1e-4)
 
 
@@ -263,7 +276,8 @@ def test_an_untrained_network_is_normalised_for_its_target_and_nothing_else(tmp_
     assert (facts["steps"], facts["best_step"], len(history(tmp_path / "run"))) == (0, 0, 1)
     frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
     after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
-    assert np.allclose(after.mean[:, 0], frames.mean((0, 1))[..., 0], atol=1e-3)
+    expected = frames.mean((0, 1), dtype=float)[..., 0]
+    assert after.mean[:, 0].numpy() == pytest.approx(expected, rel=SINGLE)
 
 
 def test_a_run_goes_on_only_from_the_weights_that_it_started_from(tmp_path, data):
