@@ -193,6 +193,26 @@ def test_plain_weights_that_are_negative_infinite_or_undefined(falls, expected):
     assert weights(PLAIN, *falls) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("formula", ["guarded", "plain"])
+@pytest.mark.parametrize("system", ["XSleepNet1", "XSleepNet2"])
+def test_losses_that_are_finite_give_weights_that_train(system, formula):
+    """From none to the largest of single precision, and where they differ by rounding alone."""
+    settings = TrainingSettings(steps=1, weight_formula=formula, blending_window=2)
+    rng = np.random.default_rng(0)
+    for kind in 20 * ["any", "none", "rounding"]:
+        blending = policy(system, settings)
+        for _ in range(8):
+            losses = {
+                "any": 10 ** rng.uniform(-300, 38, (2, 3)),
+                "none": 5.0 * rng.integers(0, 2, (2, 3)),
+                "rounding": 1 + rng.integers(-2, 3, (2, 3)) * 2**-52,
+            }[kind]
+            sums = [dict(zip(BRANCHES, values, strict=True)) for values in losses.tolist()]
+            weights = list(blending.update(*sums, 10, 20).weights.values())
+            assert min(weights) >= 0
+            assert sum(weights) == pytest.approx(1, abs=2.1e-5)  # two may be lifted to 1e-5
+
+
 def test_plain_weights_have_no_floor():
     curve = np.cumsum(np.linspace(-40, 1, 22)) + 2000
     blend = feed(policy("XSleepNet2", PLAIN), curve, curve + 0.01 * curve**1.1, (1.0, 1e7, 1.0))

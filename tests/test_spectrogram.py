@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import signal as dsp
 
-from xsleep.spectrogram import spectrogram
+from xsleep.preprocessing import IMPOSSIBLE
+from xsleep.spectrogram import running_sums, spectrogram
 
 EPOCHS = np.random.default_rng(0).normal(0, 20, (3, 3000)).astype("f4")
 
@@ -32,6 +33,13 @@ def test_a_tone_stands_in_its_bin():
 
 def test_digital_silence_is_finite():
     assert np.unique(spectrogram(np.zeros((1, 3000), "f4"))).tolist() == [-120.0]
+
+
+def test_spectra_and_their_sums_are_finite_up_to_what_no_electrode_gives():
+    """Of a tone as high as what `xsleep.preprocessing` refuses."""
+    tone = IMPOSSIBLE * np.sin(np.pi / 4 * np.arange(3000))
+    images = spectrogram(tone[None].astype("f4"))
+    assert np.isfinite(images).all() and np.isfinite(running_sums(images)).all()
 
 
 def test_more_epochs_than_a_block_are_transformed_alike():
