@@ -177,13 +177,19 @@ def _read(
             if entry.fault:
                 raise InputError(entry.fault)
             recording = database.read(entry, channels)
+            seconds = min(signal.seconds for signal in recording.signals.values())
+            if seconds < store.EPOCH_SECONDS:
+                raise InputError(
+                    f"{entry.files[0]}: lasts {seconds:g} s, less than an epoch of "
+                    f"{store.EPOCH_SECONDS} s; take it away"
+                )
             plausibility.check(entry.files[0], recording.signals, source.units)
-            _tell_coverage(recording)
+            _tell_coverage(recording, seconds)
             night = replace(
                 night,
                 lights=recording.lights,
                 start=recording.start,
-                seconds=min(signal.seconds for signal in recording.signals.values()),
+                seconds=seconds,
                 labels={channel: signal.label for channel, signal in recording.signals.items()},
                 rates={channel: signal.rate for channel, signal in recording.signals.items()},
             )
@@ -218,12 +224,11 @@ def _below(source: Source, path: Path) -> str:
     return path.relative_to(source.folder).as_posix() if path.is_relative_to(source.folder) else ""
 
 
-def _tell_coverage(recording: Recording) -> None:
+def _tell_coverage(recording: Recording, seconds: float) -> None:
     """Warn where the hypnogram has stages for a part of the recording alone."""
     onsets, stages = recording.hypnogram.onsets, recording.hypnogram.stages
     step = float(np.median(np.diff(onsets))) if len(onsets) > 1 else float(store.EPOCH_SECONDS)
     scored = float(np.count_nonzero(stages != UNSCORED) * step)
-    seconds = min(signal.seconds for signal in recording.signals.values())
     if scored < COVERED * seconds:
         warn(
             recording.files[-1],

@@ -172,13 +172,16 @@ def open_edf(path: Path) -> Edf:
     record_bytes = width * sum(signal.samples for signal in every)
     promised = _number(path, main[236:244], int, "the number of data records", -1)
     plus = main[192:197].decode("latin-1")
+    records = _records(path, length, record_bytes, promised)
+    if signals and not records:
+        raise DamagedError(f"{path}: holds no data after its header")
     edf = Edf(
         path=path,
         width=width,
         plus=plus if plus[1:4] == "DF+" else "",
         day=_date(main[168:176]),
         clock=_clock(main[176:184]),
-        records=_records(path, length, record_bytes, promised),
+        records=records,
         record_seconds=record_seconds,
         signals=signals,
         annotations=tuple(signal for signal in every if signal.label in is_annotation),
@@ -357,13 +360,13 @@ def _described(edf: Edf, label: str) -> list[str]:
 def _tell_constant(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
     """Warn of a term of a derivation that adds nothing to it."""
     if len(terms) > 1 and len(signal.values) and np.ptp(signal.values) == 0:
-        warn(path, f"{label!r} is constant, so that {' '.join(terms)!r} lacks it")
+        warn(path, f"{label!r} is constant and adds nothing to {' '.join(terms)!r}")
 
 
 def _read_signal(
     edf: Edf, channel: str, label: str, signal: SignalHeader, channels: Channels
 ) -> Signal:
-    if not edf.records or not signal.samples:
+    if not signal.samples:
         raise InputError(f"{edf.path}: channel {label!r} holds no samples; name a file that does")
     rate = signal.samples / edf.record_seconds
     check_rate(edf.path, label, rate, channels.lowest_rate)

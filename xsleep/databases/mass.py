@@ -75,8 +75,8 @@ class Mass:
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, *scorings = entry.files
         file = edf.open_edf(signals_path)
-        hypnogram = _only_hypnogram(scorings, EPOCH_SECONDS[int(entry.name[4])], file)
         signals = edf.read_channels(file, self.channels, channels)
+        hypnogram = _only_hypnogram(scorings, EPOCH_SECONDS[int(entry.name[4])], file)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
 
 

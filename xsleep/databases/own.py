@@ -10,6 +10,7 @@ A recording is ``NAME.edf`` or ``NAME.bdf``. Its hypnogram is
 
 from __future__ import annotations
 
+import filecmp
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from xsleep.databases.base import Entry, files
 from xsleep.databases.hypnograms import epochs_of
 from xsleep.databases.reading import Channels
 from xsleep.databases.scorings import Stretch, read_csv, read_lines
-from xsleep.errors import InputError
+from xsleep.errors import InputError, warn
 from xsleep.recording import Hypnogram, Recording
 from xsleep.settings import HypnogramSettings
 from xsleep.stages import label
@@ -78,22 +79,27 @@ class Own:
         if self.subject is not None:
             match = re.match(self.subject, name)
             subject = match[0] if match else ""
-        if others:
-            fault = f"{path}: {others[0].name} has the same name; rename one or take it away"
-        elif not name.isprintable():
+        if not name.isprintable():
             fault = f"{self.folder}: {name!r} has characters that cannot be shown; rename the file"
         elif not subject:
             fault = (
                 f"{path}: its name does not begin with a subject, which is {self.subject!r}; "
                 "correct subject in the database's configuration, or the name"
             )
-        return Entry(name, subject or name, (path, self._scoring(path)), fault)
+        return Entry(name, subject or name, (path, self._scoring(path), *others), fault)
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        signals_path, scoring = entry.files
+        signals_path, scoring, *others = entry.files
+        for path in others:
+            if not filecmp.cmp(signals_path, path, shallow=False):
+                raise InputError(
+                    f"{path}: {signals_path.name} has the same name and other content; rename one "
+                    "or take it away"
+                )
+            warn(path, f"passed over, as it is the same as {signals_path.name}")
         file = edf.open_edf(signals_path)
-        hypnogram = read_hypnogram(scoring, self.hypnogram, file)
         signals = edf.read_channels(file, self.channels, channels)
+        hypnogram = read_hypnogram(scoring, self.hypnogram, file)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
 
 

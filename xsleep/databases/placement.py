@@ -14,7 +14,8 @@ NAMED = 3
 def placement(folder: Path, entries: Sequence[Entry]) -> str:
     """Which files of the entries are missing, and which in the folder are surplus, in one line.
 
-    Empty where everything is in its place. Hidden files and folders do not count.
+    Empty where everything is in its place. Of hidden files those count that macOS makes beside
+    others (``._night.edf``), as they may be taken for recordings.
     """
     expected = {path for entry in entries for path in entry.files}
     there = {path for path in folder.rglob("*") if path.is_file()}
@@ -26,6 +27,8 @@ def placement(folder: Path, entries: Sequence[Entry]) -> str:
         found.append(f"{len(missing)} of {len(expected)} files are missing ({_named(missing)})")
     if surplus:
         found.append(f"{len(surplus)} are surplus ({_named(surplus)})")
+    if doubles := [path for path in hidden if path.name.startswith("._")]:
+        found.append(f"{len(doubles)} hidden files of macOS are passed over ({_named(doubles)})")
     return ", ".join(found)
 
 

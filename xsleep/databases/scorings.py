@@ -10,6 +10,7 @@ import codecs
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -36,9 +37,6 @@ UNICODE = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Encodings other than UTF-8, by the byte order mark that a file begins with."""
-
-BLANK = ' \t,;"\ufeff'
-"""What a line holds in which there is nothing."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?)", re.ASCII)
@@ -105,16 +103,19 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
     lines = _lines(path)
     while lines and not lines[-1].strip():
         lines.pop()
-    labels = [(f"line {number}", line.strip()) for number, line in enumerate(lines, start=1)]
-    for where, text in labels:
-        if not text:
-            raise InputError(f"{path}: {where} is empty; give every epoch a line with its label")
-    if labels and (labels[0][1].casefold() in TITLES or re.match("#.", labels[0][1])):
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            raise InputError(
+                f"{path}: line {number} is empty; give every epoch a line with its label"
+            )
+    title = lines[0].strip() if lines else ""
+    if title.casefold() in TITLES or re.match("#.", title):
         raise InputError(
-            f"{path}: line 1: {shown(labels[0][1])} is a title or a remark; take it out, every "
-            "line is the label of an epoch"
+            f"{path}: line 1: {shown(title)} is a title or a remark; take it out, every line "
+            "is the label of an epoch"
         )
-    return _consecutive(path, epoch, seconds, labels, f"{len(labels)} lines")
+    _check_count(path, f"{len(lines)} lines", len(lines), epoch, seconds)
+    return [(f"line {i + 1}", i * epoch, epoch, line.strip()) for i, line in enumerate(lines)]
 
 
 def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
@@ -262,23 +263,26 @@ def _one_row_per_epoch(
                 f"{path}: no column onset, and {where} is empty; give onset, in seconds from the "
                 "start of the recording, or every epoch a row"
             )
-    labels = [(row.where, row.values[columns["stage"]]) for row in rows]
-    stretches = _consecutive(path, epoch, seconds, labels, f"no column onset, and {len(rows)} rows")
+    _check_count(path, f"no column onset, and {len(rows)} rows", len(rows), epoch, seconds)
     for place, name in enumerate(names):
         if place != columns["stage"]:
             _check_numbers(path, name, [(row.where, row.values[place]) for row in rows])
     warn(path, "no column onset; read as one row per epoch from the start of the recording")
-    return stretches
+    stage = columns["stage"]
+    return [(row.where, i * epoch, epoch, row.values[stage]) for i, row in enumerate(rows)]
 
 
 def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> None:
-    """A column of whole numbers that are all different numbers the epochs, or tells their times."""
-    texts = [text for _, text in values]
-    whole = all(re.fullmatch(r"[0-9]{1,15}(\.0*)?", text) for text in texts)
-    if not whole or len(set(texts)) < len(texts):
+    """A column that numbers the rows, or tells their times, must count from the first epoch on.
+
+    It is one if its values mostly go up or down by the same, or are whole and all different.
+    """
+    numbers = [float(text) if NUMBER.fullmatch(text) else math.nan for _, text in values]
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    step, times = next(iter(Counter(filter(math.isfinite, steps)).most_common(1)), (1.0, 0))
+    different = len(set(numbers)) == len(numbers) and all(map(float.is_integer, numbers))
+    if not different and (step == 0 or times <= len(steps) / 2):
         return
-    numbers = [float(text) for text in texts]
-    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
     first = step if numbers[0] else 0
     for place, (where, text) in enumerate(values):
         if step < 0 or numbers[place] != first + place * step:
@@ -288,16 +292,13 @@ def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> 
             )
 
 
-def _consecutive(
-    path: Path, epoch: float, seconds: float, labels: Sequence[tuple[str, str]], what: str
-) -> list[Stretch]:
-    """One stretch of an epoch for each label, from the start of the recording to its end."""
-    if abs(len(labels) * epoch - seconds) >= epoch:
+def _check_count(path: Path, what: str, count: int, epoch: float, seconds: float) -> None:
+    """Lines that are one epoch each must be as many as the recording has, but for one."""
+    if abs(count * epoch - seconds) >= epoch:
         raise InputError(
-            f"{path}: {what} are {len(labels) * epoch:g} s, the signal {seconds:g} s; check that "
-            "they belong together, one line per epoch"
+            f"{path}: {what} are {count * epoch:g} s, the signal {seconds:g} s; check that they "
+            "belong together, one line per epoch"
         )
-    return [(where, i * epoch, epoch, text) for i, (where, text) in enumerate(labels)]
 
 
 def _seconds(path: Path, where: str, what: str, value: str, decimal_comma: bool) -> float:

@@ -63,6 +63,6 @@ class Shhs:
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, scoring = entry.files
         file = edf.open_edf(signals_path)
-        hypnogram = read_hypnogram(scoring, file.seconds)
         signals = edf.read_channels(file, self.channels, channels)
+        hypnogram = read_hypnogram(scoring, file.seconds)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)

@@ -8,6 +8,7 @@ stage 2"), lasting a multiple of 30 s.
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -52,26 +53,35 @@ class SleepEdf:
     scoring = "R&K"
 
     def entries(self) -> list[Entry]:
-        present = {path.name[:8] for path in files(self.folder, "S[CT]*-PSG.edf")}
-        if not self.fetched and not present.intersection(self.nights):
+        # Some copies have names in small letters.
+        signals: dict[str, list[Path]] = defaultdict(list)
+        hypnograms: dict[str, list[Path]] = defaultdict(list)
+        for path in files(self.folder, "*.[eE][dD][fF]"):
+            name = path.name.upper()
+            if name.endswith("-PSG.EDF"):
+                signals[name[:8]].append(path)
+            elif name.endswith("-HYPNOGRAM.EDF"):
+                hypnograms[name[:6]].append(path)
+        if not self.fetched and not signals.keys() & set(self.nights):
             raise InputError(
                 f"{self.folder}: no recording of this database there ({self.nights[0]}-PSG.edf, "
                 "...); put the files there, set the database's folder in the configuration, or "
                 "give source.fetch.url there"
             )
-        hypnograms: dict[str, list[Path]] = {}
-        for path in files(self.folder, "S[CT]*-Hypnogram.edf"):
-            hypnograms.setdefault(path.name[:6], []).append(path)
-
         published = {name[:6]: name for name in published_hashes() if "Hypnogram" in name}
 
-        def scored(name: str) -> list[Path]:
-            return hypnograms.get(name[:6], [self.folder / published[name[:6]]])
+        def entry(name: str) -> Entry:
+            psgs = signals.get(name) or [self.folder / f"{name}-PSG.edf"]
+            scored = hypnograms.get(name[:6]) or [self.folder / published[name[:6]]]
+            fault = (
+                f"{psgs[0]}: not the only one of this night, there is {psgs[1].name} as well; take "
+                "one away"
+                if len(psgs) > 1
+                else ""
+            )
+            return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
-        return [
-            Entry(name, name[3:5], (self.folder / f"{name}-PSG.edf", *scored(name)))
-            for name in self.nights
-        ]
+        return [entry(name) for name in self.nights]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         psg, hypnogram_path, *others = entry.files
