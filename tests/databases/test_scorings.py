@@ -149,6 +149,14 @@ DOUBTFUL = {
         table([(i / 10, text, a + 30.0) for i, (a, _, text) in enumerate(ROWS)], "power,stage,end"),
         "no column onset; read as one row per epoch",
     ),
+    "one row per epoch, with times of day": (
+        table([(clock(81000 + a), text) for a, _, text in ROWS], "time,stage"),
+        "no column onset; read as one row per epoch",
+    ),
+    "one row per epoch, and numbers that do not count": (
+        table([(text, i * i % 7, i // 7, 1, "x") for i, text in enumerate(TEXTS)], "stage,a,b,c,d"),
+        "no column onset; read as one row per epoch",
+    ),
     "one column": (table(STAGES_ONLY, "stage"), "no column onset; read as one row per epoch"),
     "one column, a comment and empty lines": (
         table(STAGES_ONLY, "stage").replace("N3", 'N3\n# a, "b', 1) + "# end\n\n \n",
@@ -237,6 +245,15 @@ def test_times_since_the_start_may_pass_a_day(tmp_path):
     rows = [("0:00:00", "24:00:00", "W"), ("24:00:00", "00:00:30", "N1")]
     _, stretches, _ = result(tmp_path / "s.csv", table(rows), seconds=86430)
     assert stretches == [(0, 86400, "W"), (86400, 30, "N1")]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_rows_without_onsets_may_be_few(tmp_path, count):
+    rows = [(i + 1, text, "x") for i, text in enumerate(TEXTS[:count])]
+    content = table(rows, "epoch,stage,note")
+    _, stretches, said = result(tmp_path / "s.csv", content, seconds=30 * count)
+    assert stretches == SCORED[:count]
+    assert len(said) == 1
 
 
 # What is wrong, or may mean two things: one line, with the line and the value.
@@ -436,6 +453,14 @@ WRONG = {
     "rows without onsets of which one stands twice": (
         table([(i + (i > 4), text) for i, text in enumerate(TEXTS)], "epoch,stage"),
         "line 7: no column onset, and '6' in the column 'epoch' does not count",
+    ),
+    "rows without onsets, of which one is missing and one there twice": (
+        table([(i + (4 < i < 9), text) for i, text in enumerate(TEXTS)], "epoch,stage"),
+        "line 7: no column onset, and '6' in the column 'epoch' does not count",
+    ),
+    "rows without onsets, of which one has no number": (
+        table([(30 - i if i else "", text) for i, text in enumerate(TEXTS)], "epoch,stage"),
+        "line 2: no column onset, and '' in the column 'epoch' does not count",
     ),
     "a web page": (
         "<html><body>Please sign in</body></html>",
