@@ -11,17 +11,19 @@ import platform
 import random
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xsleep import __version__, store
 from xsleep import folds as fold_tables
-from xsleep import store
 from xsleep.databases import open_database
 from xsleep.errors import InputError
 from xsleep.sequences import Part, amplitude_scale, bridging
@@ -289,30 +291,35 @@ def _run(
     torch.set_num_threads(max(threads // parallel.size(), 1))
     began = time.monotonic()
     channels = tuple(address["channels"].split("-"))
+    parts = {
+        "training": data.training,
+        "training subset": data.training_subset,
+        "validation": data.validation,
+    }
+    # What can fail is done before hours of training, not after them.
+    _check_writable(folder)
+    known = {
+        "training_subjects": len({part.night.subject for part in data.training}),
+        "sequences_bridging_gaps": sum(
+            bridging(part.night.places, network.settings.sequence_length, settings.longest_gap)
+            for part in data.training
+        ),
+        **_origin(parts, inputs),
+    }
     facts = train(
         *(address["system"], channels, network, settings, data, address["seed"], folder, report),
         blocks,
     )
     if parallel.rank():
         return
-    parts = {
-        "training": data.training,
-        "training subset": data.training_subset,
-        "validation": data.validation,
-    }
     run = {
         **address,
         "network": network.settings.model_dump(mode="json"),
         "training": settings.model_dump(mode="json"),
         **facts,
-        "training_subjects": len({part.night.subject for part in data.training}),
-        "sequences_bridging_gaps": sum(
-            bridging(part.night.places, network.settings.sequence_length, settings.longest_gap)
-            for part in data.training
-        ),
         "duration_seconds": round(time.monotonic() - began, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        **_origin(parts, inputs),
+        **known,
         "outputs": {
             name: store.sha256(folder / name) for name in ("model.safetensors", "history.csv")
         },
@@ -346,14 +353,15 @@ def score_run(
     network.to(device.best())
     recordings = store.read_index(index)
     parts = load_parts(folds, number, "test", recordings, window, channels, network.settings)
-    store.write_predictions(out, scoring.score(network, parts, longest_gap, scoring_stride))
+    _check_writable(out.parent)
     record = {
         "scoring": {"longest_gap": longest_gap, "scoring_stride": scoring_stride},
         "device": device.name(),
         "threads": threads,
         **_origin({"test": parts}, {path.name: path for path in (model, folds)}),
-        "outputs": {out.name: store.sha256(out)},
     }
+    store.write_predictions(out, scoring.score(network, parts, longest_gap, scoring_stride))
+    record["outputs"] = {out.name: store.sha256(out)}
     with store.whole(out.with_name("scoring.json")) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
 
@@ -405,6 +413,18 @@ def zero_shot(
     store.write_csv(table_out, [address | {"system": system} | counts | row for row in table])
 
 
+def _check_writable(folder: Path) -> None:
+    """Raise `InputError` for a folder that files cannot be written into."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written to ({error.strerror}); make it writable, and give the "
+            "same command again"
+        ) from error
+
+
 def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:
     """Code, machine and data that something was made with: recordings by role, and all hashes."""
     used = [part for role in parts.values() for part in role]
@@ -412,7 +432,7 @@ def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> 
         "processor": _processor(),
         "commit": commit(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "recordings": {role: [part.night.recording for part in of] for role, of in parts.items()},
         "inputs": {
             **{name: store.sha256(path) for name, path in inputs.items()},
@@ -420,6 +440,17 @@ def _origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> 
         },
         "stores": {path: sha for part in used for path, sha in part.data.hashes.items()},
     }
+
+
+def _version(package: str) -> str:
+    if package == "xsleep":  # which may run from a clone that is not installed
+        return __version__
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise InputError(
+            f"{package}: not installed for {sys.executable}; install requirements.lock there"
+        ) from None
 
 
 def _processor() -> str:
