@@ -1,6 +1,7 @@
 """Files in the databases' real formats, and parts of nights, for the tests."""
 
 import datetime
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def noise(seconds, rate, seed=0):
 
 
 def edf_signal(label, seconds, rate=100, dimension="uV", values=None):
-    values = noise(seconds, rate) if values is None else values
+    # Each label has noise of its own: two channels with one signal are refused.
+    values = noise(seconds, rate, zlib.crc32(label.encode())) if values is None else values
     limit = float(np.abs(values).max()) or 1.0
     return edfio.EdfSignal(
         values, rate, label=label, physical_dimension=dimension, physical_range=(-limit, limit)

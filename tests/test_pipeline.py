@@ -132,7 +132,7 @@ def test_a_batch_makes_a_recording_that_changed_anew_and_nothing_else(three_nigh
     [
         {"channels": ("EEG", "EOG")},
         {"raw_filter": "none"},
-        {"changed": {"labels": LABELS | {"EEG": ("EOG horizontal",)}}},
+        {"changed": {"labels": LABELS | {"EEG": ("EEG C4", "EEG Fpz-Cz")}}},
         {"changed": {"reader": "sleep-edf-78"}},
     ],
 )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xsleep.errors import InputError
+from xsleep.errors import InputError, warnings_of_inputs
 
 EXAMPLE = """\
 example, of a network of EEG and EOG:
@@ -35,12 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser(
         "score",
         help="score a night of your own",
-        description="Score the 30-s epochs of an EDF file with a trained network.",
+        description="Score the 30-s epochs of an EDF or BDF file with a trained network. What is "
+        "doubtful about its signals is said in a line each, what cannot be used ends the command "
+        "with exit status 1.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("model", type=Path, help="the network: model.safetensors of a run")
-    command.add_argument("recording", type=Path, help="EDF or EDF+ file of the night")
+    command.add_argument("recording", type=Path, help="EDF or BDF file of the night")
     command.add_argument(
         "out",
         type=Path,
@@ -53,16 +55,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dest="labels",
         metavar="LABEL",
         help="a signal's label in the file, or a derivation as in 'C4 - M1'; once for each channel "
-        "of the network, in the order EEG, EOG, EMG. A wrong one lists those in the file",
+        "of the network, in the order EEG, EOG, EMG. Of several signals with one label, 'LABEL#2' "
+        "is the second. A wrong one lists those in the file",
+    )
+    command.add_argument(
+        "--unit",
+        action="append",
+        default=[],
+        dest="units",
+        choices=("nV", "uV", "mV", "V"),
+        help="what the numbers of the signals are, where the file gives no unit or a wrong one; "
+        "once for all channels, or once for each",
     )
     command.set_defaults(run=_score)
     given = parser.parse_args(arguments)
-    try:
-        print(given.run(given))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    said, status = "", 0
+    with warnings_of_inputs() as doubts:
+        try:
+            said = given.run(given)
+        except (InputError, OSError) as error:
+            said, status = f"error: {error}", 1
+    for doubt in doubts:
+        print(f"warning: {doubt}", file=sys.stderr)
+    print(said, file=sys.stderr if status else sys.stdout)
+    return status
 
 
 # PyTorch takes seconds to load: what needs it is imported when it runs.
@@ -75,4 +91,4 @@ def _import_weights(given: argparse.Namespace) -> str:
 def _score(given: argparse.Namespace) -> str:
     from xsleep.nights import score_night
 
-    return score_night(given.model, given.recording, given.labels, given.out)
+    return score_night(given.model, given.recording, given.labels, given.units, given.out)

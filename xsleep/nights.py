@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from xsleep import checkpoints, device, scoring
-from xsleep.databases import edf
+from xsleep.databases import edf, plausibility
+from xsleep.databases.reading import Channels
 from xsleep.errors import InputError
 from xsleep.preprocessing import SAMPLES, filtered
-from xsleep.sequences import Part, amplitude_scale
+from xsleep.sequences import Part, amplitude_scale, normalisation_of_images
 from xsleep.spectrogram import spectrogram
 from xsleep.stages import STAGES, UNSCORED
 from xsleep.store import EPOCH_SECONDS, Night, whole
@@ -43,12 +44,18 @@ class HeldData:
         return self.images[start:stop]
 
 
-def score_night(model: Path, recording: Path, labels: Sequence[str], out: Path) -> str:
-    """Score every whole 30-s epoch of an EDF file and write a hypnogram.
+def score_night(
+    model: Path, recording: Path, labels: Sequence[str], units: Sequence[str], out: Path
+) -> str:
+    """Score every whole 30-s epoch of an EDF or BDF file and write a hypnogram.
+
+    What is doubtful about the signals is warned of (`xsleep.errors.InputWarning`).
 
     Args:
         model: a checkpoint.
         labels: of the signals in the file, in the order of the network's channels.
+        units: of the numbers of these signals, in place of what the file says: none, one for all
+            of them, or one for each.
         out: CSV with a line per epoch: number, onset in seconds, stage, and the probability of
             each stage.
 
@@ -68,17 +75,25 @@ def score_night(model: Path, recording: Path, labels: Sequence[str], out: Path) 
             f"{model}: reads {'-'.join(channels)}, and --label is given {len(labels)} times; "
             "give it once for each channel, in this order"
         )
-    file = edf.open_edf(recording)
+    if len(units) not in (0, 1, len(channels)):
+        raise InputError(
+            f"--unit is given {len(units)} times; give it once for all channels, or once for each "
+            f"of {', '.join(channels)}, in this order"
+        )
+    every = units * len(channels) if len(units) == 1 else units
+    stated: Mapping[str, str] = dict(zip(channels, every, strict=False))
     named = {channel: [label] for channel, label in zip(channels, labels, strict=True)}
-    signals = edf.read_channels(recording, file, named, channels)
+    signals = edf.read_channels(edf.open_edf(recording), Channels(named, stated), channels)
+    if min(signal.seconds for signal in signals.values()) < EPOCH_SECONDS:
+        raise InputError(f"{recording}: shorter than an epoch of {EPOCH_SECONDS} s; nothing scored")
+    plausibility.check(recording, signals, stated)
     values = [filtered(signal, network.settings.raw_filter) for signal in signals.values()]
     epochs = min(map(len, values)) // SAMPLES
-    if not epochs:
-        raise InputError(f"{recording}: shorter than an epoch of {EPOCH_SECONDS} s; nothing scored")
     values = [one[: epochs * SAMPLES].reshape(epochs, SAMPLES) for one in values]
     raw = np.stack(values, axis=-1)
     if network.settings.raw_deviation is not None:
-        raw *= amplitude_scale(raw, network.settings.raw_deviation).astype(np.float32)
+        scale = amplitude_scale(raw, network.settings.raw_deviation, str(recording))
+        raw *= scale.astype(np.float32)
     images = np.stack([spectrogram(one) for one in values], axis=-1)
     places = np.arange(epochs)
     onsets = places * float(EPOCH_SECONDS)
@@ -87,9 +102,8 @@ def score_night(model: Path, recording: Path, labels: Sequence[str], out: Path) 
     remark = ""
     if "time-frequency" in network.views and not network.mean.any():
         # Released weights come without the statistics of the set that they were trained on.
-        network.set_normalisation(
-            torch.from_numpy(images.mean((0, 1))), torch.from_numpy(images.std((0, 1)))
-        )
+        statistics = normalisation_of_images(images, network.settings.normalisation, str(recording))
+        network.set_normalisation(*map(torch.from_numpy, statistics))
         remark = "; spectrograms normalised over this night, as the checkpoint has no statistics"
     network.to(device.best())
     part = Part(night, HeldData(channels, raw, images))
