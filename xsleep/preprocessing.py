@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -75,7 +76,7 @@ def cut(recording: Recording, raw_filter: RawFilter = "band-pass") -> Epochs:
     """Resample and filter the signals and cut the scored epochs that lie wholly within them.
 
     Raises:
-        InputError: no epoch is scored.
+        InputError: no epoch is scored, or a signal is not finite.
     """
     hypnogram = recording.hypnogram
     starts = np.rint(hypnogram.onsets * RATE).astype(int)
@@ -84,23 +85,29 @@ def cut(recording: Recording, raw_filter: RawFilter = "band-pass") -> Epochs:
     places = np.flatnonzero(inside & (hypnogram.stages != UNSCORED))
     if not len(places):
         raise InputError(f"{recording.files[-1]}: no epoch is scored; score it or take it away")
+    signals = {
+        channel: sliding_window_view(
+            filtered_channel(recording.files[0], channel, signal, raw_filter), SAMPLES
+        )[starts[places]]
+        for channel, signal in recording.signals.items()
+    }
+    return Epochs(places, hypnogram.onsets[places], hypnogram.stages[places], signals)
 
-    def epochs(channel: str, signal: Signal) -> np.ndarray:
-        values = filtered(signal, raw_filter)
-        broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
-        if len(broken):
-            raise DamagedError(
-                f"{recording.files[0]}: {channel} ({signal.label!r}) is {values[broken[0]]:g} uV "
-                f"near second {broken[0] // RATE}, which no electrode gives"
-            )
-        return sliding_window_view(values, SAMPLES)[starts[places]]
 
-    return Epochs(
-        places,
-        hypnogram.onsets[places],
-        hypnogram.stages[places],
-        {channel: epochs(channel, signal) for channel, signal in recording.signals.items()},
-    )
+def filtered_channel(path: Path, channel: str, signal: Signal, raw_filter: RawFilter) -> np.ndarray:
+    """`filtered`, of a channel of a file.
+
+    Raises:
+        DamagedError: a value is not finite, or no voltage of an electrode.
+    """
+    values = filtered(signal, raw_filter)
+    broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
+    if len(broken):
+        raise DamagedError(
+            f"{path}: {channel} ({signal.label!r}) is {values[broken[0]]:g} uV near second "
+            f"{broken[0] // RATE}, which no electrode gives"
+        )
+    return values
 
 
 def filtered(signal: Signal, raw_filter: RawFilter = "band-pass") -> np.ndarray:
