@@ -45,6 +45,16 @@ def _largest(values):
     return float(torch.as_tensor(values).detach().abs().max())
 
 
+def of_weights(generalisation, bound):
+    """How far loss weights of the guarded formula move where G and O are each off by a bound.
+
+    A weight is a share of G / (O^2 + 1e-6), in which O counts for at most
+    2 |O| / (O^2 + 1e-6) <= 1000 of its error; a share moves by at most the sum of two such.
+    """
+    smallest = min((g for g in generalisation.values() if g > 0), default=np.inf)
+    return 2 * bound * (1 / smallest + 1000)
+
+
 def in_double(network):
     """A network that computes in double precision whatever it is given."""
     for part in network.epoch.values():

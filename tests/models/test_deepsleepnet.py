@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.rounding import assert_alike, chance
 from xsleep.models.convolution import same
 from xsleep.models.deepsleepnet import Convolution, EpochPart, Pool, SequencePart
 from xsleep.settings import NetworkSettings
@@ -84,14 +85,14 @@ def test_transfer_epoch_part_is_the_released_graph(generator, training):
     x = 20 * torch.randn(3, 3000, 2, generator=generator, dtype=torch.float64)
     expected = as_released(part, x, training)
     y = part(x)
-    torch.testing.assert_close(y, expected)
+    assert_alike(y, expected)
     weights = torch.randn(y.shape, generator=generator, dtype=y.dtype)
-    names, parameters = zip(*part.named_parameters(), strict=True)
+    parameters = dict(part.named_parameters())
     ours, theirs = (
-        torch.autograd.grad((weights * values).sum(), parameters) for values in (y, expected)
+        torch.autograd.grad((weights * values).sum(), [*parameters.values()])
+        for values in (y, expected)
     )
-    for name, gradient, reference in zip(names, ours, theirs, strict=True):
-        torch.testing.assert_close(gradient, reference, msg=lambda m, n=name: f"{n}: {m}")
+    assert_alike(*(dict(zip(parameters, values, strict=True)) for values in (ours, theirs)))
 
 
 def test_transfer_population_moves_by_a_thousandth(generator):
@@ -121,13 +122,14 @@ def test_transfer_dropout_is_after_the_first_pools_and_before_the_shortcut(gener
     part.train()(x)
     assert [given.shape[1:] for given, _ in seen] == [(3, 63), (3, 15), (part.convolved,)]
     for given, out in seen:
-        assert (out[given != 0] == 0).float().mean() == pytest.approx(0.5, abs=0.15)
+        dropped = out[given != 0] == 0
+        assert dropped.float().mean() == pytest.approx(0.5, abs=chance(0.5, dropped.numel()))
 
 
 def test_transfer_shortcut_is_added_to_the_lstm(generator):
-    part = SequencePart(7, SMALL, generator).eval()
-    x = torch.randn(6, 3, 7 + 10, generator=generator)
-    torch.testing.assert_close(part(x), part.rnn(x[..., :7]) + x[..., 7:])
+    part = SequencePart(7, SMALL, generator).double().eval()
+    x = torch.randn(6, 3, 7 + 10, generator=generator, dtype=torch.float64)
+    assert_alike(part(x), part.rnn(x[..., :7]) + x[..., 7:])
     assert [len(way) for way in (part.rnn.fw, part.rnn.bw)] == [2, 2]
 
 
@@ -135,8 +137,8 @@ def test_transfer_overlapping_sequences_are_the_plain_ones(generator):
     part = SequencePart(7, SMALL, generator).double().eval()
     x = torch.randn(9, 7 + 10, generator=generator, dtype=torch.float64)
     windows = torch.stack([x[s : s + 5] for s in range(5)], dim=1)
-    torch.testing.assert_close(part.overlapping(x, 5), part(windows))
-    torch.testing.assert_close(part.overlapping(x[:5], 5), part(x[:5].unsqueeze(1)))
+    assert_alike(part.overlapping(x, 5), part(windows))
+    assert_alike(part.overlapping(x[:5], 5), part(x[:5].unsqueeze(1)))
 
 
 def test_transfer_dropout_is_on_the_lstms_input_and_output_and_on_the_sum(generator):
@@ -144,7 +146,8 @@ def test_transfer_dropout_is_on_the_lstms_input_and_output_and_on_the_sum(genera
     part = SequencePart(7, dropping(0.5), generator).train()
     x = torch.randn(20, 30, 7 + 10, generator=generator)
     assert part.rnn.dropout == 0.5
-    assert (part(x) == 0).float().mean() == pytest.approx(0.5, abs=0.03)
+    dropped = part(x) == 0
+    assert dropped.float().mean() == pytest.approx(0.5, abs=chance(0.5, dropped.numel()))
     part.eval()
     assert torch.equal(part(x), part(x)) and (part(x) != 0).all()
 

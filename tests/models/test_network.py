@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from tests.rounding import assert_alike, in_double
 from xsleep.errors import InputError
 from xsleep.models import SYSTEMS, NetworkSettings, build
 from xsleep.settings import TRANSFER_SYSTEMS
@@ -186,24 +187,22 @@ def test_seed_determines_the_weights(system):
 
 @pytest.mark.parametrize("system", ALL)
 def test_forward_is_decode_of_encode(system, inputs):
-    network = build(system, C, SMALL, seed=0).eval()
+    network = in_double(build(system, C, SMALL, seed=0)).eval()
     with torch.no_grad():
         features = network.encode(*(view.flatten(0, 1) for view in inputs))
-        decoded = network.decode(features.view(B, L, -1))
-        for branch, logits in network(*inputs).items():
-            torch.testing.assert_close(logits, decoded[branch], rtol=0, atol=0)
+        assert_alike(network(*inputs), network.decode(features.view(B, L, -1)))
 
 
 def test_features_of_an_epoch_do_not_depend_on_others_in_evaluation(inputs):
-    network = build("XSleepNet2", C, SMALL, seed=0).eval()
+    network = in_double(build("XSleepNet2", C, SMALL, seed=0)).eval()
     with torch.no_grad():
         features = network.encode(*(view.flatten(0, 1) for view in inputs))
         alone = network.encode(*(view[1, 4:5] for view in inputs))
-    torch.testing.assert_close(alone, features[L + 4 : L + 5])
+    assert_alike(alone, features[L + 4 : L + 5])
 
 
 def test_shorter_sequences_use_the_statistics_of_the_first_steps(inputs):
-    network = build("XSleepNet2", C, SMALL, seed=0)
+    network = in_double(build("XSleepNet2", C, SMALL, seed=0))
     network.train()(*inputs)  # makes the population statistics differ between steps
     network.eval()
     short = build("XSleepNet2", C, NetworkSettings(**{**vars(SMALL), "sequence_length": 4}), 0)
@@ -211,12 +210,10 @@ def test_shorter_sequences_use_the_statistics_of_the_first_steps(inputs):
     for name, value in short.state_dict().items():
         if value.shape != state[name].shape:  # a population of 10 steps
             state[name] = state[name][:4]
-    short.load_state_dict(state)
+    in_double(short).load_state_dict(state)
     views = [view[:, 2:6] for view in inputs]
     with torch.no_grad():
-        expected = short.eval()(*views)
-        for branch, logits in network(*views).items():
-            torch.testing.assert_close(logits, expected[branch])
+        assert_alike(network(*views), short.eval()(*views))
 
 
 def test_longer_sequences_are_refused(inputs):
@@ -228,15 +225,14 @@ def test_longer_sequences_are_refused(inputs):
 
 def test_sec4_2_normalisation_is_inside_the_network(inputs):
     raw, time_frequency = inputs
-    network = build("XSleepNet2", C, SMALL, seed=0).eval()
+    network = in_double(build("XSleepNet2", C, SMALL, seed=0)).eval()
+    time_frequency = time_frequency.double()
     deviation, mean = torch.std_mean(time_frequency, dim=(0, 1, 2))  # (129, C)
     with torch.no_grad():
         expected = network(raw, (time_frequency - mean) / deviation)
         network.set_normalisation(mean, deviation)
-        logits = network(raw, time_frequency)
-    for branch in network.branches:
-        torch.testing.assert_close(logits[branch], expected[branch])
-    again = build("XSleepNet2", C, SMALL, seed=1)
+        assert_alike(network(raw, time_frequency), expected)
+    again = build("XSleepNet2", C, SMALL, seed=1).double()
     again.load_state_dict(network.state_dict())
     assert torch.equal(again.mean, mean) and torch.equal(again.deviation, deviation)
 
@@ -252,9 +248,9 @@ def test_released_batch_statistics_run_over_all_epochs_of_the_minibatch(inputs):
     settings = NetworkSettings(
         **{**vars(SMALL), "convolution_dropout": 0.0, "recurrent_dropout": 0.0}
     )
-    network = build("ARNN+RNN", C, settings, seed=0).train()
+    network = build("ARNN+RNN", C, settings, seed=0).double().train()
     network(None, inputs[1])
     lstm = network.epoch["time-frequency"].rnn.fw
     filterbank = network.epoch["time-frequency"].filterbank
-    first_frames = filterbank(inputs[1].flatten(0, 1))[:, 0] @ lstm.W_xh  # (B * L, 4 * units)
-    torch.testing.assert_close(lstm.xh.mean[0], 0.05 * first_frames.mean(0))
+    frames = filterbank(inputs[1].double().flatten(0, 1))
+    assert_alike(lstm.xh.mean[0], 0.05 * (frames[:, 0] @ lstm.W_xh).mean(0))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.rounding import assert_alike, chance
 from xsleep.models.recurrent import (
     GRU,
     BatchNormLSTM,
@@ -89,14 +90,14 @@ def both_ways(plain, layer, x):
 def check(layer, x, expected):
     """Values, and the gradients of the input and of every parameter."""
     y = layer(x)
-    torch.testing.assert_close(y, expected)
+    assert_alike(y, expected)
     weights = torch.randn(y.shape, dtype=y.dtype)
-    names, parameters = zip(*layer.named_parameters(), strict=True)
+    inputs = {"input": x, **dict(layer.named_parameters())}
     ours, theirs = (
-        torch.autograd.grad((weights * values).sum(), (x, *parameters)) for values in (y, expected)
+        torch.autograd.grad((weights * values).sum(), [*inputs.values()])
+        for values in (y, expected)
     )
-    for name, gradient, reference in zip(("input", *names), ours, theirs, strict=True):
-        torch.testing.assert_close(gradient, reference, msg=lambda m, n=name: f"{n}: {m}")
+    assert_alike(*(dict(zip(inputs, values, strict=True)) for values in (ours, theirs)))
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_released_lstm_moves_the_population_by_a_twentieth(generator, x):
                 for name, batch in (("mean", mean), ("variance", variance)):
                     key = f"{way}.{part}.{name}"
                     expected = 0.95 * before[key][step] + 0.05 * batch
-                    torch.testing.assert_close(layer.get_buffer(key)[step], expected)
+                    assert_alike(layer.get_buffer(key)[step], expected)
     # The sequence is a step shorter than the longest.
     assert torch.equal(layer.fw.c.mean[T], before["fw.c.mean"][T])
     population = {name: value.clone() for name, value in layer.named_buffers()}
@@ -187,8 +188,8 @@ def test_overlapping_sequences_share_the_inputs_products_and_nothing_changes(gen
     layer = bidirectional(lambda: direction(generator)).eval()
     x = torch.randn(9, F, generator=generator, dtype=torch.float64)
     windows = torch.stack([x[s : s + T] for s in range(9 - T + 1)], dim=1)
-    torch.testing.assert_close(layer.overlapping(x, T), layer(windows))
-    torch.testing.assert_close(layer.overlapping(x[:T], T), layer(x[:T].unsqueeze(1)))
+    assert_alike(layer.overlapping(x, T), layer(windows))
+    assert_alike(layer.overlapping(x[:T], T), layer(x[:T].unsqueeze(1)))
 
 
 def test_sec3_directions_read_the_sequence_from_both_ends(generator):
@@ -210,16 +211,17 @@ def test_released_recurrent_dropout_is_new_at_every_time_step(generator, monkeyp
     monkeypatch.setattr(GRULayer, "train_steps", lambda cells, projected: projected)
     layer = Bidirectional(lambda: GRU(64, 64, 1, generator), rate=0.25).train()
     kept = layer(torch.ones(29, 8, 64)) != 0  # (T, N, 2 * 64)
-    assert kept.float().mean() == pytest.approx(0.75**2, abs=0.02)  # on input and on output
+    share = 0.75**2  # on input and on output
+    assert kept.float().mean() == pytest.approx(share, abs=chance(share, kept.numel()))
     assert len({step.numpy().tobytes() for step in kept}) == 29
     assert not torch.equal(kept[..., :64], kept[..., 64:])
 
 
 def test_released_step_norm_evaluates_by_the_population(generator):
-    norm = StepNorm(3, 4, offset=torch.randn(4, generator=generator))
+    norm = StepNorm(3, 4, offset=torch.randn(4, generator=generator)).double()
     norm.mean.normal_(generator=generator)
     norm.variance.uniform_(0.5, 2, generator=generator)
-    x = torch.randn(3, 4, generator=generator)
+    x = torch.randn(3, 4, generator=generator, dtype=torch.float64)
     factors, shifts = norm.population()
     expected = norm.scale * (x - norm.mean) / (norm.variance + 1e-5).sqrt() + norm.offset
-    torch.testing.assert_close(factors * x + shifts, expected)
+    assert_alike(factors * x + shifts, expected)
