@@ -128,7 +128,7 @@ def _ratio(signal: Signal) -> Fraction:
     exact = RATE / Fraction(float(signal.rate))
     near = exact.limit_denominator(LARGEST_TERM)
     drift = abs(near - exact) * len(signal.values)
-    return near if drift < DRIFT else exact
+    return near if near and drift < DRIFT else exact
 
 
 def _resampled(values: np.ndarray, ratio: Fraction) -> np.ndarray:
