@@ -14,7 +14,7 @@ from xsleep import checkpoints, device, scoring
 from xsleep.databases import edf, plausibility
 from xsleep.databases.reading import Channels
 from xsleep.errors import InputError
-from xsleep.preprocessing import SAMPLES, filtered
+from xsleep.preprocessing import SAMPLES, filtered_channel
 from xsleep.sequences import Part, amplitude_scale, normalisation_of_images
 from xsleep.spectrogram import spectrogram
 from xsleep.stages import STAGES, UNSCORED
@@ -87,7 +87,10 @@ def score_night(
     if min(signal.seconds for signal in signals.values()) < EPOCH_SECONDS:
         raise InputError(f"{recording}: shorter than an epoch of {EPOCH_SECONDS} s; nothing scored")
     plausibility.check(recording, signals, stated)
-    values = [filtered(signal, network.settings.raw_filter) for signal in signals.values()]
+    values = [
+        filtered_channel(recording, channel, signal, network.settings.raw_filter)
+        for channel, signal in signals.items()
+    ]
     epochs = min(map(len, values)) // SAMPLES
     values = [one[: epochs * SAMPLES].reshape(epochs, SAMPLES) for one in values]
     raw = np.stack(values, axis=-1)
@@ -97,7 +100,7 @@ def score_night(
     images = np.stack([spectrogram(one) for one in values], axis=-1)
     places = np.arange(epochs)
     onsets = places * float(EPOCH_SECONDS)
-    night = Night(recording.stem, "", places, onsets, np.full(epochs, UNSCORED, "i1"))
+    night = Night(str(recording), "", places, onsets, np.full(epochs, UNSCORED, "i1"))
 
     remark = ""
     if "time-frequency" in network.views and not network.mean.any():

@@ -477,7 +477,7 @@ def _seconds_after(edf: Edf, recording: Edf) -> float:
     if edf.day is None or recording.day is None:
         after = (after + DAY / 2) % DAY - DAY / 2
     starts = f"{_start(edf)}, {recording.path.name} {_start(recording)}"
-    if not -DAY < after < recording.seconds:
+    if not -DAY / 2 <= after < recording.seconds:
         raise InputError(
             f"{edf.path}: starts {starts}, so that they do not overlap; check that they belong "
             "together, or correct the start in one of the headers"
