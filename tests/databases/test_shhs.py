@@ -1,5 +1,6 @@
 """SHHS, first visit: EDF with EOG at 50 Hz, R&K stages in XML of NSRR or of Profusion."""
 
+import datetime
 import re
 from pathlib import Path
 
@@ -82,13 +83,36 @@ def write_edf(folder, name="shhs1-200001", signals=None, seconds=SECONDS):
             edf_signal("EOG(R)", seconds, rate=50),
             edf_signal("EEG", seconds, rate=125),
         ]
-    edfio.Edf(signals, data_record_duration=1).write(path)
+    start = datetime.time(21, 45)  # as the XML says
+    edfio.Edf(signals, data_record_duration=1, starttime=start).write(path)
     return path
 
 
 def read(folder, channels=("EEG",), lowest_rate=50):
     database = Shhs(folder, Channels(LABELS, lowest_rate=lowest_rate))
     return database.read(database.entries()[0], channels)
+
+
+def test_a_start_in_the_xml_that_is_not_that_of_the_edf_is_told(tmp_path, recwarn):
+    write_edf(tmp_path)
+    path = write_xml(tmp_path)
+    read(tmp_path)
+    assert not recwarn.list
+    path.write_text(path.read_text().replace("21.45.00", "22.45.00"))
+    with pytest.warns(InputWarning, match="recording started at 22:45:00, .*.edf at 21:45:00"):
+        read(tmp_path)
+
+
+def test_two_scorings_that_disagree_are_told(tmp_path, recwarn):
+    write_edf(tmp_path)
+    write_xml(tmp_path)
+    codes = [0, 0, *[2] * 18]
+    write_xml(tmp_path, profusion(codes), kind="profusion")
+    read(tmp_path)
+    assert not recwarn.list
+    write_xml(tmp_path, profusion([*codes[:-1], 5]), kind="profusion")
+    with pytest.warns(InputWarning, match="-profusion.xml: has other stages than .*-nsrr.xml"):
+        read(tmp_path)
 
 
 def names(stages):

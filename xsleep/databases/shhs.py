@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from pathlib import Path
+
+import numpy as np
 
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
-from xsleep.databases.nsrr_xml import read_hypnogram
-from xsleep.databases.reading import Channels
-from xsleep.errors import InputError
-from xsleep.recording import Recording
+from xsleep.databases.nsrr_xml import read_hypnogram, recording_start
+from xsleep.databases.reading import Channels, as_clock
+from xsleep.errors import InputError, warn
+from xsleep.recording import Hypnogram, Recording
 
 VISIT = "shhs1"
 SCORINGS = ("nsrr", "profusion")
@@ -56,13 +59,37 @@ class Shhs:
         entries = []
         for path in nights:
             scorings = [folders[kind] / f"{path.stem}-{kind}.xml" for kind in SCORINGS]
-            scoring = next((s for s in scorings if s in there), scorings[0])
-            entries.append(Entry(path.stem, path.stem.removeprefix(f"{VISIT}-"), (path, scoring)))
+            scorings = [scoring for scoring in scorings if scoring in there] or scorings[:1]
+            entries.append(Entry(path.stem, path.stem.removeprefix(f"{VISIT}-"), (path, *scorings)))
         return entries
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        signals_path, scoring = entry.files
+        signals_path, scoring, *others = entry.files
         file = edf.open_edf(signals_path)
         signals = edf.read_channels(file, self.channels, channels)
         hypnogram = read_hypnogram(scoring, file.seconds)
+        _tell_other_start(scoring, file)
+        for other in others:
+            _tell_other_stages(other, read_hypnogram(other, file.seconds), scoring, hypnogram)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+
+
+def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
+    """Warn where a scoring says that the recording started at another time than its header."""
+    said = recording_start(scoring)
+    if said is None or recording.clock is None:
+        return
+    clock = recording.start - datetime.combine(recording.start, time())
+    apart = abs((said - clock.total_seconds() + edf.DAY / 2) % edf.DAY - edf.DAY / 2)
+    if apart >= 1:
+        warn(
+            scoring,
+            f"says that the recording started at {as_clock(said)}, {recording.path.name} at "
+            f"{recording.clock}; its onsets count from the first sample",
+        )
+
+
+def _tell_other_stages(other: Path, found: Hypnogram, scoring: Path, taken: Hypnogram) -> None:
+    """Warn where two scorings of a recording differ."""
+    if not np.array_equal(found.stages, taken.stages):
+        warn(other, f"has other stages than {scoring.name}, whose are taken")
