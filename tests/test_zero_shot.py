@@ -37,13 +37,15 @@ def model(tmp_path):
 def test_the_mass_network_scores_the_616_epochs_of_dreams(tmp_path, reference, dreams_folder):
     model = tmp_path / "model.safetensors"
     import_weights(reference / "parity/seqsleepnet_mass_1chan_eeg.npz", model)
-    rows, _ = score(tmp_path, dreams_folder, model)
+    rows, nights = score(tmp_path, dreams_folder, model)
     assert (rows["all"]["recordings"], rows["all"]["epochs"]) == ("7", "616")
-    assert float(rows["all"]["accuracy"]) == pytest.approx(66.2, abs=0.5)
-    assert float(rows["all"]["kappa"]) == pytest.approx(0.393, abs=0.01)
     assert [int(rows[stage]["epochs"]) for stage in STAGES] == [71, 48, 368, 123, 6]
-    hits = [int(rows[stage][stage]) for stage in STAGES]
-    assert hits == pytest.approx([54, 21, 318, 15, 0], abs=3)
+    # No epoch is undecided by rounding, which moves logits by less than 1e-4 (test_released.py).
+    chances = np.concatenate([night.probabilities["time-frequency"] for night in nights])
+    _, second, first = np.sort(np.log(chances), axis=1)[:, -3:].T
+    assert (first - second).min() > 4 * 1e-4
+    assert [int(rows[stage][stage]) for stage in STAGES] == [54, 21, 318, 15, 0]
+    assert (rows["all"]["accuracy"], rows["all"]["kappa"]) == ("66.2", "0.393")
 
 
 def test_the_cohort_is_normalised_as_a_whole(tmp_path, model):
