@@ -48,7 +48,8 @@ def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
         (folder / EPOCHS).unlink(missing_ok=True)  # what is stored already is not made again
         pipeline.prepare(
             *(source, tuple(LABELS), "band-pass", [NIGHT], folder / "epochs"),
-            *(folder / "spectrograms", folder / "index.h5", lambda line: None),
+            *(folder / "spectrograms", folder / "index.h5", folder / "seen.json"),
+            lambda line: None,
         )
 
     return least(once, repeats), peak_mb()

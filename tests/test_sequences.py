@@ -231,7 +231,7 @@ def test_a_nights_amplitude_is_exact_however_its_values_lie_in_memory():
     raw = np.random.default_rng(0).normal(3, 25, (300, 3000, 2)).astype(np.float32)
     expected = 20 / raw.astype(float).std((0, 1))
     for values in (raw, np.moveaxis(np.moveaxis(raw, -1, 0).copy(), 0, -1)):
-        assert amplitude_scale(values, 20) == pytest.approx(expected, rel=1e-9)
+        assert amplitude_scale(values, 20, "night") == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_dead_channel_keeps_its_amplitude():
@@ -239,4 +239,4 @@ def test_a_dead_channel_keeps_its_amplitude():
     raw = np.random.default_rng(0).normal(0, 25, (30, 3000, 3)).astype(np.float32)
     raw[..., 1] = 0
     raw[..., 2] = np.where(raw[..., 0] > 0, np.float32(5), np.nextafter(np.float32(5), 6))
-    assert amplitude_scale(raw, 20)[1:].tolist() == [1, 1]
+    assert amplitude_scale(raw, 20, "night")[1:].tolist() == [1, 1]

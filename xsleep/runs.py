@@ -136,7 +136,9 @@ def load_part(
     data = store.NightData(stored, channels, chosen)
     raw_scale = None
     if network.raw_deviation is not None:
-        raw_scale = amplitude_scale(data.raw(0, len(chosen)), network.raw_deviation)
+        raw_scale = amplitude_scale(
+            data.raw(0, len(chosen)), network.raw_deviation, night.recording
+        )
     return Part(part, data, raw_scale)
 
 

@@ -54,9 +54,7 @@ class Part:
         return len(self.night.stages)
 
 
-def amplitude_scale(
-    raw: np.ndarray, deviation: float, recording: str = "the recording"
-) -> np.ndarray:
+def amplitude_scale(raw: np.ndarray, deviation: float, recording: str) -> np.ndarray:
     """(C,) factors that give each channel of (n, 3000, C) microvolts this deviation.
 
     Raises:

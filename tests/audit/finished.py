@@ -64,7 +64,7 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
         write_night(source.folder, name, signals=[_eeg(number)], start=start)
     pipeline.prepare(
         *(source, ("EEG",), "band-pass", names),
-        *(Path("epochs"), Path("spectrograms"), index, lambda line: None),
+        *(Path("epochs"), Path("spectrograms"), index, Path("seen.json"), lambda line: None),
     )
     nights = [stored.night for stored in store.read_index(index).values()]
     recordings.parent.mkdir(parents=True)

@@ -130,7 +130,8 @@ def subject_that_tests_trains():
 
 def one_file_of_two_subjects():
     first, second, *others = store.read_index(INDEX).values()
-    twin = replace(second, night=replace(second.night, hashes=first.night.hashes))
+    hashes = dict(zip(second.night.hashes, first.night.hashes.values(), strict=True))
+    twin = replace(second, night=replace(second.night, hashes=hashes))
     store.write_index(INDEX, [first, twin, *others])
 
 
