@@ -1,12 +1,14 @@
 """The command ``xsleep score``: a night of one's own."""
 
+import re
+
 import edfio
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from tests.conftest import edf_signal, prepare, write_night
+from tests.conftest import edf_signal, noise, prepare, write_night
 from tests.test_scoring import network as make_network
 from xsleep import checkpoints, runs, store
 from xsleep.cli import main
@@ -102,6 +104,80 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, night, capsys):
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
     assert not out.exists()
+
+
+def mixed(tmp_path, *signals):
+    """A recording of these signals, each given by label, unit and factor on its microvolts."""
+    content = [
+        edf_signal(label, 600, dimension=unit, values=factor * noise(600, 100, seed))
+        for seed, (label, unit, factor) in enumerate(signals)
+    ]
+    path = tmp_path / "mixed.edf"
+    edfio.Edf(content).write(path)
+    return path
+
+
+GOOD = (("EEG Fpz-Cz", "uV", 1), ("EOG horizontal", "uV", 3))
+UNUSABLE = {
+    "a dead EOG": (
+        (GOOD[0], ("EOG horizontal", "uV", 0)),
+        LABELS,
+        "EOG channel 'EOG horizontal' is constant",
+    ),
+    "volts called microvolts": (
+        (("EEG Fpz-Cz", "uV", 1e-6), GOOD[1]),
+        LABELS,
+        "its numbers look like V, not uV",
+    ),
+    "swapped channels": (GOOD, LABELS[::-1], "'EOG horizontal' is taken for EEG"),
+    "one signal for both": (
+        (("x", "uV", 1), GOOD[1]),
+        ("x", "x"),
+        r"EEG and EOG are the same signal \('x', 'x'\)",
+    ),
+    "two signals of one label": (
+        (("EEG", "uV", 1), ("EEG", "uV", 2), GOOD[1]),
+        ("EEG", LABELS[1]),
+        "2 signals are called 'EEG'",
+    ),
+    "no unit": ((("EEG Fpz-Cz", "", 1), GOOD[1]), LABELS, "has no unit; .*--unit uV"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_signals_that_cannot_be_scored_are_one_line(tmp_path, capsys, name):
+    signals, labels, message = UNUSABLE[name]
+    write_model(tmp_path / "model.safetensors", ("EEG", "EOG"))
+    out = tmp_path / "hypnogram.csv"
+    assert run(tmp_path / "model.safetensors", mixed(tmp_path, *signals), out, *labels) == 1
+    *warnings, error = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ") and re.search(message, error)
+    assert all(line.startswith("warning: ") for line in warnings)
+    assert not out.exists()
+
+
+def test_numbers_of_a_signal_of_one_label_and_a_stated_unit(tmp_path):
+    """The second ``EEG`` is in volts and says nothing of it."""
+    write_model(tmp_path / "model.safetensors", ("EEG",))
+    volts = mixed(tmp_path, ("EEG", "uV", 0), ("EEG", "uV", 1e-6))
+    arguments = ["--label", "EEG#2", "--unit", "V"]
+    out = tmp_path / "hypnogram.csv"
+    given = ["score", *map(str, (tmp_path / "model.safetensors", volts, out)), *arguments]
+    assert main(given) == 0
+    assert main([*given, "--unit", "V", "--unit", "V"]) == 1
+
+
+def test_what_is_doubtful_is_told_and_scored(tmp_path, capsys):
+    write_model(tmp_path / "model.safetensors", ("EEG",))
+    path = mixed(tmp_path, GOOD[0])
+    path.write_bytes(path.read_bytes() + b"surplus")
+    out = tmp_path / "hypnogram.csv"
+    assert run(tmp_path / "model.safetensors", path, out, LABELS[0]) == 0
+    said = capsys.readouterr()
+    assert (
+        said.err == f"warning: {path}: 7 bytes after the last whole data record are passed over\n"
+    )
+    assert said.out.startswith(f"{out}: 20 epochs of {path} scored by XSleepNet2")
 
 
 @pytest.mark.parametrize("name", ("nights/SC4001E0-PSG.edf", "model.safetensors", "by_hand.csv"))

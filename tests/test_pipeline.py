@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import edf_signal, prepare, write_night
 from xsleep import inventory, pipeline, runs, store
+from xsleep.databases.sleep_edf import SleepEdf
 from xsleep.errors import InputError
 from xsleep.sequences import read
 from xsleep.settings import KFold, NetworkSettings, Source
@@ -270,3 +271,44 @@ def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
     assert np.array_equal(read(plain, "raw", 0, 40)[..., 0], store.read_signals(one.epochs)["EEG"])
     images = [read(part, "time-frequency", 0, 40) for part in (plain, scaled)]
     assert np.array_equal(*images)
+
+
+def test_a_fault_of_the_program_costs_one_recording_and_not_the_others(tmp_path, monkeypatch):
+    for name in NIGHTS:
+        write_night(tmp_path, name)
+    read = SleepEdf.read
+
+    def faulty(self, entry, channels):
+        if entry.name == NIGHTS[1]:
+            raise RuntimeError("index 3 is out\nof bounds")
+        return read(self, entry, channels)
+
+    monkeypatch.setattr(SleepEdf, "read", faulty)
+    lines = []
+    index, skipped = prepare(
+        tmp_path / "store", source(tmp_path), ("EEG",), *NIGHTS, report=lines.append
+    )
+    assert list(store.read_index(index)) == list(NIGHTS)
+    expected = (
+        "PSG.edf: not read, by a fault of this program (RuntimeError: index 3 is out of bounds)"
+    )
+    assert list(skipped) == [NIGHTS[1]] and expected in skipped[NIGHTS[1]]
+    assert any("Traceback" in line for line in lines)
+
+
+def test_a_hypnogram_of_a_part_of_the_recording_is_told(tmp_path):
+    annotations = [(0, 630, "Sleep stage 2"), (630, 570, "Sleep stage ?")]
+    write_night(tmp_path, NIGHTS[0], annotations=annotations)
+    index, _ = prepare(tmp_path / "store", source(tmp_path), ("EEG",), NIGHTS[0])
+    (stored,) = store.read_index(index).values()
+    (remark,) = stored.night.remarks
+    assert "Hypnogram.edf: has stages for 0:10:30 of 0:20:00; the rest is not used" in remark
+
+
+def test_what_to_do_about_a_damaged_file_depends_on_where_it_came_from(tmp_path):
+    write_night(tmp_path, "SC4001E0")
+    (tmp_path / "SC4001E0-PSG.edf").write_bytes(b"0" * 5000)
+    for fetch, advice in ((None, "copy or export it"), ({"url": "https://x/"}, "delete it, and")):
+        given = Source(reader="sleep-edf-20", folder=tmp_path, labels=LABELS, fetch=fetch)
+        _, skipped = prepare(tmp_path / "store", given, ("EEG",), "SC4001E0")
+        assert advice in skipped["SC4001E0"]

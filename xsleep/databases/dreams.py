@@ -11,6 +11,7 @@ does for MASS.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,25 +113,28 @@ class Dreams:
 
     def entries(self) -> list[Entry]:
         signals, hypnogram = self.collection.signals, self.collection.hypnogram
-        numbers = sorted(
-            int(match[1])
-            for path in files(self.folder, "*.edf")
-            if (match := re.fullmatch(rf"{signals}(\d+)", path.stem))
-        )
-        if not numbers and self.fetched:
+        found: dict[int, list[Path]] = defaultdict(list)
+        for path in files(self.folder, "*.edf"):
+            if match := re.fullmatch(rf"{signals}(\d+)", path.stem):
+                found[int(match[1])].append(path)
+        if not found and self.fetched:
             numbers = range(1, self.collection.count + 1)
-        if not numbers:
+            found = {number: [self.folder / f"{signals}{number}.edf"] for number in numbers}
+        if not found:
             raise InputError(
                 f"{self.folder}: no DREAMS {signals} there ({signals}1.edf, ...); set the folder "
                 "in the database's configuration"
             )
         return [
             Entry(
-                f"{signals}{n}",
-                str(n),
-                (self.folder / f"{signals}{n}.edf", self.folder / f"{hypnogram}{n}.txt"),
+                f"{signals}{number}",
+                str(number),
+                (paths[0], self.folder / f"{hypnogram}{number}.txt"),
+                f"{paths[0]}: {paths[1].name} has the same number; take one away"
+                if len(paths) > 1
+                else "",
             )
-            for n in numbers
+            for number, paths in sorted(found.items())
         ]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
