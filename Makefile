@@ -2,6 +2,8 @@
 # make test           set up .venv, then the tests
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (6 minutes)
 # make test-dvc       carry results through DVC to a clone (3 minutes)
+# make test-gpu       everything that touches a GPU, on that of this machine (goal: 5 minutes); with an
+#                     environment that has the packages already: make test-gpu BIN=ENVIRONMENT/bin
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
 # make test-crate     install the RO-Crate validator beside .venv, and hold a run's crate to its profile
@@ -13,19 +15,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-kernels test-crate report bench lock
+.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-crate report bench lock
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
 
 # Files of tests side by side; more threads than cores would wait for one another (benchmarks/README.md).
+# A GPU is hidden, so that the tests are the same with and without.
 test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile
+	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile
 
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready
@@ -33,6 +36,14 @@ test-slurm: $(VENV)/ready
 
 test-dvc: $(VENV)/ready
 	pytest -m dvc -rs tests/workflow
+
+# Beside the tests in tests/gpu those whose networks compute on a GPU where there is one.
+test-gpu: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/ready)
+	@if python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+	  OMP_NUM_THREADS=1 python -m pytest -m 'not slurm and not dvc' -rs --durations 5 \
+	    tests/test_device.py tests/models tests/test_step.py tests/test_feeding.py tests/test_scoring.py \
+	    tests/test_nights.py tests/test_training.py tests/test_runs.py tests/gpu; \
+	else echo 'test-gpu: PyTorch finds no GPU here, so nothing was tested'; fi
 
 test-kernels: $(VENV)/ready
 	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
