@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from tests.conftest import NETWORK
+from xsleep.evaluation import inputs
 from xsleep.models import build
+from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.step import Graphed, Step, weighted_loss
 
 CPU = torch.device("cpu")
@@ -60,6 +62,34 @@ def test_a_step_is_that_of_the_blended_loss_whose_weights_may_change():
         assert torch.equal(loss, expected) and not loss.requires_grad
     for ours, theirs in zip(*(n.state_dict().values() for n in networks), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.fixture
+def memory_starts_as_nan():
+    """What is read before it is written shows; on a GPU memory is not filled."""
+    deterministic = torch.utils.deterministic
+    before = torch.get_deterministic_debug_mode(), deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = True
+    assert torch.empty(1).isnan()
+    yield
+    torch.set_deterministic_debug_mode(before[0])
+    deterministic.fill_uninitialized_memory = before[1]
+
+
+@pytest.mark.parametrize("system", SYSTEMS + TRANSFER_SYSTEMS)
+def test_nothing_is_read_before_it_is_written(memory_starts_as_nan, system):
+    """Forwards, backwards, by the optimiser and in evaluation."""
+    network = build(system, 1, NETWORK, seed=1).train()
+    step = Step(network, torch.optim.Adam(network.parameters(), 1e-3, fused=True), "sum")
+    step.weigh(dict.fromkeys(network.branches, 1.0))
+    views, labels = minibatch(network)
+    losses = [step(views, labels) for _ in range(2)]
+    with torch.inference_mode():
+        given = inputs(network.eval(), {view: x.flatten(0, 1) for view, x in views.items()})
+        logits = network.decode_overlapping(network.encode(**given), NETWORK.sequence_length)
+    found = [*losses, *network.state_dict().values(), *logits.values()]
+    assert not any(value.isnan().any() for value in found)
 
 
 class Recorded:
