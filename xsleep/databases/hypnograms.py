@@ -60,6 +60,10 @@ def epochs_of(
                     f"{epoch:g} s, correct it or the epoch length"
                 )
             count = int(length // epoch)
+            if onset + length <= seconds - epoch:
+                warn(
+                    path, f"the last stage, at {onset:g} s, lasts {length:g} s: whole epochs count"
+                )
         onsets += [onset + i * epoch for i in range(count)]
         labels += [label] * count
         end = onset + length
