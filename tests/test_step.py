@@ -10,7 +10,7 @@ import torch
 
 from tests.conftest import NETWORK
 from xsleep.evaluation import inputs
-from xsleep.models import build
+from xsleep.models import build, convolution
 from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.step import Graphed, Step, weighted_loss
 
@@ -77,9 +77,11 @@ def memory_starts_as_nan():
     deterministic.fill_uninitialized_memory = before[1]
 
 
+@pytest.mark.parametrize("many", (0, convolution.MANY))
 @pytest.mark.parametrize("system", SYSTEMS + TRANSFER_SYSTEMS)
-def test_nothing_is_read_before_it_is_written(memory_starts_as_nan, system):
-    """Forwards, backwards, by the optimiser and in evaluation."""
+def test_nothing_is_read_before_it_is_written(monkeypatch, memory_starts_as_nan, system, many):
+    """Forwards, backwards, by the optimiser and in evaluation; convolutions by spectra as well."""
+    monkeypatch.setattr(convolution, "MANY", many)
     network = build(system, 1, NETWORK, seed=1).train()
     step = Step(network, torch.optim.Adam(network.parameters(), 1e-3, fused=True), "sum")
     step.weigh(dict.fromkeys(network.branches, 1.0))
