@@ -59,8 +59,8 @@ def content(store, database, batch):
         return ""
     place = dict(store=store, database=database, batch=batch)
     return pipeline.content(
-        WORKFLOW.sources[database].source,
-        batches(database)[batch],
+        WORKFLOW.sources[database].source.folder,
+        [ENTRIES[database][name] for name in batches(database)[batch]],
         Path(BATCH_INDEX.format(**place)),
         Path(SEEN.format(**place)),
     )

@@ -116,11 +116,12 @@ def prepare(
     return [stored.night for stored in recordings]
 
 
-def content(source: Source, names: Sequence[str], index: Path, seen: Path) -> str:
+def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> str:
     """Return a text that changes where recordings are stored that were made from other contents.
 
     Args:
-        names: the recordings of an index.
+        folder: of the database.
+        entries: the recordings of an index.
         index, seen: as they were given to `prepare`.
     """
     known = Seen(seen)
@@ -128,10 +129,9 @@ def content(source: Source, names: Sequence[str], index: Path, seen: Path) -> st
         recordings = store.read_index(index)
     except InputError:  # not there yet, or damaged
         return known.content(None, {})
-    entries = {entry.name: entry for entry in open_database(source).entries()}
     token = known.content(
         {name: dict(stored.night.hashes) for name, stored in recordings.items()},
-        {name: known.hashes(source.folder, entries[name].files) for name in names},
+        {entry.name: known.hashes(folder, entry.files) for entry in entries},
     )
     known.save()
     return token
