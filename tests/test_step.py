@@ -80,9 +80,11 @@ def memory_starts_as_nan():
 @pytest.mark.parametrize("many", (0, convolution.MANY))
 @pytest.mark.parametrize("system", SYSTEMS + TRANSFER_SYSTEMS)
 def test_nothing_is_read_before_it_is_written(monkeypatch, memory_starts_as_nan, system, many):
-    """Forwards, backwards, by the optimiser and in evaluation; convolutions by spectra as well."""
+    """Forwards, backwards, by the optimiser and in evaluation; convolutions by spectra as well, and
+    feature maps of 375 samples, which are no pairs."""
     monkeypatch.setattr(convolution, "MANY", many)
-    network = build(system, 1, NETWORK, seed=1).train()
+    settings = NETWORK.model_copy(update={"filters": (4, 4, 4, 4)})
+    network = build(system, 1, settings, seed=1).train()
     step = Step(network, torch.optim.Adam(network.parameters(), 1e-3, fused=True), "sum")
     step.weigh(dict.fromkeys(network.branches, 1.0))
     views, labels = minibatch(network)
