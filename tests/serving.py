@@ -5,8 +5,8 @@ import json
 import re
 import struct
 import threading
-import time
 from collections import Counter
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.status(404)
 
-    def whole(self, cut=None, after=0, offset_error=0):
+    def whole(self, cut=None, offset_error=0):
         """The file from where it is asked for, of which ``cut`` bytes are sent."""
         content = self.server.files[self.path]
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
@@ -76,14 +76,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content[start:][:cut])
         self.wfile.flush()
-        time.sleep(after)
         self.close_connection = True
 
     def truncate(self, count):
         self.whole(cut=count)
 
-    def stall(self, count, seconds):
-        self.whole(cut=count, after=seconds)
+    def stall(self, count):
+        """Send so many bytes, and then nothing until the client goes away."""
+        self.whole(cut=count)
+        with suppress(ConnectionError):
+            self.connection.recv(1)
+
+    def hold(self, waits):
+        """Send the file once it may: ``waits`` returns."""
+        waits()
+        self.whole()
 
     def another_part(self):
         self.whole(offset_error=1)

@@ -49,8 +49,8 @@ def slurm(tmp_path_factory):
 class Training:
     """A training in some job of Slurm, seen from outside."""
 
-    def __init__(self, folder, run):
-        self.run = run
+    def __init__(self, folder, run, workflow):
+        self.run, self.workflow = run, workflow
         self.log = folder / f"logs/training/{run}.log"
         self.process = None
         self.step = 0
@@ -62,10 +62,11 @@ class Training:
         """
 
         def started():
+            assert self.workflow.poll() is None, "the workflow has ended"
             process = self._find()
             return process != self.process and self._steps("step", process)
 
-        cluster.wait(f"{self.run} trains", started, 300)
+        cluster.wait(started)
         self.process = self._find()
         self.process.suspend()
         before, self.step = self.step, self._steps("step", self.process)[-1]
@@ -119,7 +120,7 @@ def finished(slurm, tmp_path_factory):
             env=environment() | {"PYTHONPATH": str(ROOT)},
         )
     try:
-        trainings = [Training(folder, run) for run in RUNS]
+        trainings = [Training(folder, run, workflow) for run in RUNS]
         for training in trainings:
             training.hold()
             fault(f"{training.run} trains on {training.node()}, step {training.step}")
@@ -133,7 +134,7 @@ def finished(slurm, tmp_path_factory):
         for training in (first, second):
             resumed.append(training.hold())
             fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
-        cluster.wait("node2 is down", lambda: "down" in cluster.output("sinfo", "-hNo", "%t"))
+        cluster.wait(lambda: "down" in cluster.output("sinfo", "-hNo", "%t"))
         slurm.start("node2")
         fault("node2 is back")
 
@@ -150,7 +151,7 @@ def finished(slurm, tmp_path_factory):
             resumed.append(training.hold())
             fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
             training.process.resume()
-        assert workflow.wait(300) == 0, (folder / "printed.txt").read_text()
+        assert workflow.wait() == 0, (folder / "printed.txt").read_text()
         fault("the table is there")
     finally:
         workflow.kill()
@@ -216,12 +217,13 @@ def test_ctrl_c_cancels_every_task_those_that_wait_too(slurm, local, tmp_path):
     try:
 
         def tasks(state):
+            assert state != "R" or workflow.poll() is None, "the workflow has ended"
             return cluster.output("squeue", "-hr", "-t", state, "-o", "%i").count("_")
 
-        cluster.wait("two train, two wait", lambda: tasks("R") == tasks("PD") == 2, 120)
+        cluster.wait(lambda: tasks("R") == tasks("PD") == 2)
         workflow.send_signal(signal.SIGINT)
-        assert workflow.wait(60)
-        cluster.wait("all are cancelled", lambda: tasks("R,PD,CG") == 0)
+        assert workflow.wait()
+        cluster.wait(lambda: tasks("R,PD,CG") == 0)
     finally:
         workflow.kill()
         cluster.output("scancel", elsewhere)

@@ -28,8 +28,9 @@ def refused(folder, environment, *arguments):
     recordings = [f"data/recordings/simulated/SC40{n}1E0-PSG.edf" for n in range(5)]
     slurm = [
         *("--executor", "slurm", "--slurm-array-jobs", "simulate", "--jobs=4", "--keep-going"),
-        *("--slurm-init-seconds-before-status-checks=1", "--default-resources"),
-        "slurm_partition=main",
+        "--slurm-init-seconds-before-status-checks=1",
+        "--slurm-status-command=sacct",  # without sinfo the plugin would ask squeue, for ever
+        *("--default-resources", "slurm_partition=main"),
     ]
     done = subprocess.run(
         command(folder, *recordings, *slurm, *arguments),
@@ -38,7 +39,6 @@ def refused(folder, environment, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
     )
     assert done.returncode
     return done.stdout

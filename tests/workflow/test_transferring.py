@@ -76,7 +76,8 @@ def test_the_table_has_each_strategy_beside_training_from_scratch(finished):
     sizes = [int(row["parameters trained"]) for row in table]
     assert sizes[0] > sizes[2] > sizes[1] == 0
     scratch, _, softmax = (float(row["accuracy"]) for row in table)
-    assert float(table[2]["gain in accuracy"]) == pytest.approx(softmax - scratch, abs=0.11)
+    # All three are rounded to tenths: they are off by less than two of them.
+    assert float(table[2]["gain in accuracy"]) == pytest.approx(softmax - scratch, abs=0.1 + 1e-9)
     assert table[0]["gain in accuracy"] == ""
 
 
