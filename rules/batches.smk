@@ -14,6 +14,8 @@ SEEN = ".snakemake/xsleep/{store}/{database}/{batch}.json"
 
 # Snakemake takes milliseconds for every job, and a database may have thousands of recordings.
 MOST_BATCHES = 100
+# Characters of a batch's name that are the recording's.
+PLAIN_NAME = 19
 
 
 def made(wildcards):
@@ -43,13 +45,13 @@ def batches(database):
 
 
 def as_path(name):
-    """A name without characters that Snakemake or a shell gives a meaning of their own."""
-    plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)
-    return (
-        plain
-        if plain == name
-        else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    )
+    """A short name without characters that Snakemake or a shell gives a meaning of their own.
+
+    Snakemake takes a name that ends in many equal characters for a rule that goes in circles.
+    """
+    plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:PLAIN_NAME]
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return plain if plain == name else f"{plain}-{digest}"
 
 
 @cache

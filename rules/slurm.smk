@@ -30,14 +30,16 @@ def get_submit_command(command, job, params, settings=None, failed_nodes=()):
 async def query_job_status(query, command, logger):
     """Of each task of an array its own state: the raw numbers that the plugin asks for do not name it.
     `5_[2-4]` is what waits of array 5, which the plugin looks up as `5`; `CANCELLED by 0` is an end.
+
+    Where the query fails nothing is known of any job, and they are asked for again. The plugin would
+    forget them after some such failures in a row, and Snakemake wait for them for ever.
     """
     states, seconds = await query(command.replace("JobIdRaw", "JobID"), logger)
-    if states is not None:
-        states = {
-            job.partition("_[")[0]: state.partition(" by ")[0]
-            for job, state in states.items()
-        }
-    return states, seconds
+    states = {
+        job.partition("_[")[0]: state.partition(" by ")[0]
+        for job, state in (states or {}).items()
+    }
+    return states, seconds or 0.0
 
 
 def run_array_jobs(executor, jobs):

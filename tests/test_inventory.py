@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from collections import Counter
 from datetime import time
 from functools import cache
@@ -17,6 +18,7 @@ from xsleep.databases import open_database
 from xsleep.published import size
 from xsleep.settings import DatabaseSettings
 from xsleep.stages import STAGES
+from xsleep.store import read_index
 
 MASS_NIGHTS = {
     "01-01-0001": ("EEG C4-CLE", "EEG A2-CLE"),
@@ -275,3 +277,17 @@ def test_the_console_shows_sizes_and_names_what_is_skipped(written):
     assert "SleepEDF-20 SC4011E0: " in text and "unknown annotation 'Sleep stage 9'" in text
     assert re.search(r"MASS +whole-night +3 +3 +0 +101 *\n +published +200 +200 *\n", text)
     assert re.search(r"SleepEDF-20 +in-bed\+30min +0 .*\n +published +20 +39 +46,241", text)
+
+
+def test_one_recording_under_two_names_is_told(tmp_path):
+    """It would train and test at once."""
+    folder = tmp_path / "files"
+    test_own.write_night(folder, "s1_1")
+    for suffix in ("edf", "csv"):
+        shutil.copy(folder / f"s1_1.{suffix}", folder / f"s2_1.{suffix}")
+    source = test_own.source(folder)
+    index, _ = prepare(tmp_path, source, ["EEG"], "s1_1", "s2_1")
+    nights = [stored.night for stored in read_index(index).values()]
+    table = inventory.recordings("own", source, ["whole-night"], nights)
+    expected = f"{folder / 's2_1.edf'}: the same signals as s1_1; take one away"
+    assert table["warnings"].tolist() == ["", expected]

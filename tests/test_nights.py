@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.conftest import edf_signal, noise, prepare, write_night
 from tests.test_scoring import network as make_network
@@ -178,6 +180,33 @@ def test_what_is_doubtful_is_told_and_scored(tmp_path, capsys):
         said.err == f"warning: {path}: 7 bytes after the last whole data record are passed over\n"
     )
     assert said.out.startswith(f"{out}: 20 epochs of {path} scored by XSleepNet2")
+
+
+def rewritten(path, facts=None, change=lambda tensors: tensors):
+    """A checkpoint with other metadata or tensors."""
+    with safe_open(path, "pt") as file:
+        known = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(change(tensors), path, known if facts is None else {"xsleep": facts})
+
+
+@pytest.mark.parametrize(
+    ("facts", "change"),
+    [
+        ("{", lambda tensors: tensors),
+        ("[]", lambda tensors: tensors),
+        ('{"system": "U-Net", "channels": ["EEG"], "network": {}}', lambda tensors: tensors),
+        (None, lambda tensors: dict(list(tensors.items())[1:])),
+        (None, lambda tensors: {name: value * float("nan") for name, value in tensors.items()}),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, night, capsys, facts, change):
+    model = tmp_path / "model.safetensors"
+    write_model(model, ("EEG",))
+    rewritten(model, facts, change)
+    assert run(model, night, tmp_path / "hypnogram.csv", LABELS[0]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {model}: ") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ("nights/SC4001E0-PSG.edf", "model.safetensors", "by_hand.csv"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 
@@ -12,6 +14,9 @@ from xsleep.errors import InputError
 from xsleep.models import Network, build
 from xsleep.settings import NetworkSettings
 from xsleep.store import whole
+
+LONGEST_REASON = 200
+"""Characters of what a library objects to."""
 
 
 def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
@@ -35,14 +40,22 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["xsleep"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            system, channels = facts["system"], tuple(facts["channels"])
+            network = build(system, len(channels), NetworkSettings(**facts["network"]), seed=0)
+            network.load_state_dict(tensors)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; name the model.safetensors of a run") from None
-    except (OSError, SafetensorError, KeyError) as error:
+    # What a file of another program, or a damaged one, gives: no safetensors, no metadata of ours,
+    # settings or tensors that are none of a network's.
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        reason = textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
         raise InputError(
-            f"{path}: not a checkpoint of xsleep ({error}); name the model.safetensors of a run, "
-            "and if this is one, delete it to have it trained again"
+            f"{path}: not a checkpoint of xsleep ({reason}); name the model.safetensors of a run, "
+            "and if it is that of a run, train the run again"
         ) from error
-    system, channels = facts["system"], tuple(facts["channels"])
-    network = build(system, len(channels), NetworkSettings(**facts["network"]), seed=0)
-    network.load_state_dict(tensors)
+    if broken := [name for name, values in tensors.items() if not torch.isfinite(values).all()]:
+        raise InputError(
+            f"{path}: {len(broken)} of its tensors have values that are no number ({broken[0]}, "
+            "...); train the run again"
+        )
     return network.eval(), system, channels

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ class Seen:
 
     def _sha256(self, path: Path) -> str:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe has no content to wait for
+            raise OSError(f"{path}: no file")
         # The time of the last change of any kind cannot be set by a program, so that a file put in
         # place of another of its size and age is noticed.
         stamps = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -44,12 +44,18 @@ def recordings(
     known.
     """
     entries = {entry.name: entry for entry in open_database(source).entries()}
-    return pd.DataFrame(
-        [
-            {"database": database} | _row(night, entries[night.recording], windows)
-            for night in nights
-        ]
-    )
+    owners: dict[str, str] = {}
+    rows = []
+    for night in nights:
+        entry = entries[night.recording]
+        if not night.skipped:
+            signals = next(iter(night.hashes.values()), night.recording)
+            other = owners.setdefault(signals, night.recording)
+            if other != night.recording:
+                remark = f"{entry.files[0]}: the same signals as {other}; take one away"
+                night = replace(night, remarks=(*night.remarks, remark))
+        rows.append({"database": database} | _row(night, entry, windows))
+    return pd.DataFrame(rows)
 
 
 def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:

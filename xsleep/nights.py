@@ -68,7 +68,8 @@ def score_night(
     """
     _check_free(out)
     if not recording.is_file():
-        raise InputError(f"{recording}: no such file; name the EDF file of the night")
+        what = "a folder" if recording.is_dir() else "no such file"
+        raise InputError(f"{recording}: {what}; name the EDF file of the night")
     network, system, channels = checkpoints.load(model)
     if len(labels) != len(channels):
         raise InputError(

@@ -132,3 +132,11 @@ def test_scoring_of_a_night_may_end_with_its_last_whole_epoch(tmp_path):
 def test_folder_of_excerpts_alone_has_no_subjects(dreams_folder):
     with pytest.raises(InputError, match=r"no DREAMS subject there \(subject1.edf, ...\)"):
         Dreams(dreams_folder, Channels(LABELS), COLLECTIONS["dreams-subjects-rk"]).entries()
+
+
+@pytest.mark.parametrize("first", ["5", "05", "\ufeff5", "5.0", " -1,"])
+def test_a_first_line_that_is_a_code_is_no_title(tmp_path, first):
+    path = tmp_path / "Hypnogram_excerpt1.txt"
+    path.write_text("\n".join([first, *["5"] * 119]))
+    with pytest.raises(InputError, match=r"line 1: .* is no title; put one before the first code"):
+        read_hypnogram(path, 600, EXCERPTS)

@@ -1,6 +1,8 @@
 """EDF and BDF files as people have them: read as other programs read them, and what is doubtful
 is told; what has no meaning, or two, is one line."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -143,9 +145,15 @@ def test_a_scale_that_is_no_number_is_one_line_that_names_it(tmp_path, field, va
     refused("a.edf: .*'C4'.*", read, write(tmp_path / "a.edf", C4 | {field: value}))
 
 
-@pytest.mark.parametrize("fields", [{"high": "-500"}, {"last": "-32768"}, {"high": "1e9"}])
+@pytest.mark.parametrize("fields", [{"high": "-500"}, {"last": "-32768"}, {"high": "9e300"}])
 def test_a_scale_that_is_none_is_one_line(tmp_path, fields):
     refused("which is no scale", read, write(tmp_path / "a.edf", C4 | fields))
+
+
+def test_volts_over_numbers_of_microvolts_are_one_line_that_says_so(tmp_path):
+    path = write(tmp_path / "a.edf", C4 | {"unit": "V"})
+    refused(r"'C4' reaches 5e\+08 uV, .* not V but uV, say so with .*--unit uV", read, path)
+    assert same(read(path, units={"EEG": "uV"}).values, microvolts(C4))
 
 
 def test_a_broken_scale_of_another_signal_does_not_matter(tmp_path):
@@ -279,3 +287,59 @@ def test_edf_plus_2_2_4_a_recording_may_begin_within_a_second_of_its_start(tmp_p
     )
     with pytest.warns(InputWarning, match="0:00:30 after"):
         assert edf.read_annotations(scoring, edf.open_edf(recording))[0][0] == 29.75
+
+
+# Found by trying to break it.
+
+
+@pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
+def test_edf_plus_2_2_4_onsets_of_data_records_tell_of_gaps(tmp_path, kind):
+    """Whatever the file says of itself: all after the gap would be 10 s off."""
+    lists = [b"+%d\x14\x14\0" % (second + 10 * (second >= 15)) for second in range(30)]
+    path = write(tmp_path / "a.edf", C4, annotations(*lists), reserved=kind)
+    refused(r"a.edf: discontinuous \(EDF\+[CD], with gaps", edf.open_edf, path)
+    whole = [b"+%d\x14\x14\0" % second for second in range(30)]
+    path = write(tmp_path / "b.edf", C4, annotations(*whole), reserved=kind)
+    assert same(read(path).values, microvolts(C4))
+
+
+def test_zeros_after_the_records_are_padding_however_many_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(edf, "BLOCK_BYTES", 1000)
+    path = write(tmp_path / "a.edf", C4, tail=bytes(10_000))
+    with pytest.warns(InputWarning, match="10000 zeros after the last data record"):
+        assert same(read(path).values, microvolts(C4))
+
+
+def test_a_recording_of_more_than_a_month_is_damage(tmp_path):
+    path = write(tmp_path / "a.edf", signal("C4", rate=1, seconds=30), duration=100_000)
+    refused("its 30 data records of 100000 s are 35 days, more than any", edf.open_edf, path)
+
+
+def test_an_impossible_rate_is_named(tmp_path):
+    path = write(tmp_path / "a.edf", C4, duration="1e-6")
+    refused("'C4' is sampled at 1.28e.08 Hz by its header, 128 times in a data record", read, path)
+
+
+@pytest.mark.parametrize("number", ["9_0", "٣0"])
+def test_a_number_is_of_ascii_digits(tmp_path, number):
+    promised = number.encode().ljust(8)
+    refused(
+        "as the number of data records",
+        edf.open_edf,
+        write(tmp_path / "a.edf", C4, promised=promised),
+    )
+
+
+def test_a_pipe_is_no_recording(tmp_path):
+    os.mkfifo(tmp_path / "a.edf")
+    refused("a.edf: is a device or a pipe, no file", edf.open_edf, tmp_path / "a.edf")
+
+
+def test_a_term_of_a_derivation_that_is_flat_for_a_while_is_told(tmp_path):
+    values = C4["values"].copy()
+    values[: len(values) // 2] = 5
+    flat = signal("C4", seconds=600, values=np.tile(values, 20))
+    flat["values"][: 300 * 128] = 5
+    path = write(tmp_path / "a.edf", flat, signal("M1", seconds=600, seed=1))
+    with pytest.warns(InputWarning, match="'C4' of 'C4 - M1' is flat for 0:05:00 of 0:10:00"):
+        read(path, "C4 - M1")

@@ -11,7 +11,7 @@ import yaml
 from tests.conftest import ROOT, edf_signal, noise
 from xsleep.databases.mass import EPOCH_SECONDS, Mass, subjects
 from xsleep.databases.reading import Channels
-from xsleep.errors import InputError
+from xsleep.errors import InputError, InputWarning
 from xsleep.preprocessing import cut
 from xsleep.stages import STAGES, UNSCORED
 
@@ -191,3 +191,33 @@ def test_wrong_scoring_is_one_line_that_names_the_value(tmp_path, annotations, e
 def test_folder_without_a_night_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no night of MASS there"):
         Mass(Path(tmp_path), LABELS).entries()
+
+
+def test_two_scorings_are_compared_by_their_epochs(tmp_path):
+    write_psg(tmp_path)
+    write_scoring(tmp_path, "22222222", 30)
+    write_scoring(tmp_path, "2", 240, kind=" Annotations")
+    assert read(tmp_path).hypnogram.stages.tolist() == [2] * 8
+    write_scoring(tmp_path, "22222223", 30, kind=" Annotations")
+    with pytest.raises(InputError, match=r"has other stages than .*; take away the one"):
+        read(tmp_path)
+
+
+def test_of_two_scorings_one_with_events_alone_or_damage_is_passed_over(tmp_path):
+    write_psg(tmp_path)
+    write_scoring(tmp_path, "22222222", 30)
+    write_scoring(tmp_path, "", 30, kind=" Annotations")
+    assert read(tmp_path).hypnogram.stages.tolist() == [2] * 8
+    (tmp_path / "01-01-0001 Annotations.edf").write_text("<html>")
+    with pytest.warns(InputWarning, match="Annotations.edf: passed over: not readable as EDF"):
+        assert read(tmp_path).hypnogram.stages.tolist() == [2] * 8
+
+
+def test_names_may_be_in_small_letters_and_two_of_one_name_are_refused(tmp_path):
+    write_psg(tmp_path)
+    write_scoring(tmp_path, "22222222", 30)
+    (tmp_path / "01-01-0001 PSG.edf").rename(tmp_path / "01-01-0001 psg.EDF")
+    assert len(read(tmp_path).hypnogram.stages) == 8
+    write_psg(tmp_path / "SS1")
+    (entry,) = (e for e in Mass(tmp_path, Channels(LABELS)).entries() if e.name == "01-01-0001")
+    assert "not the only signals of this subject" in entry.fault

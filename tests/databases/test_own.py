@@ -1,6 +1,9 @@
 """Nights of one's own, and Surrey-cEEGrid as such: hypnograms as EDF+, CSV and text; folds."""
 
 import csv
+import os
+import re
+import shutil
 
 import edfio
 import numpy as np
@@ -10,7 +13,7 @@ import yaml
 from tests.conftest import ROOT, edf_signal, noise, prepare
 from xsleep import inventory, pipeline
 from xsleep.databases import open_database
-from xsleep.errors import InputError
+from xsleep.errors import InputError, InputWarning
 from xsleep.settings import KFold, Source
 from xsleep.stages import UNSCORED
 from xsleep.store import read_index
@@ -210,3 +213,45 @@ def test_missing_hypnogram_and_empty_folder_are_one_line(tmp_path):
     write_signals(tmp_path, "s1_1")
     with pytest.raises(InputError, match=r"s1_1.csv: no such file; put it there"):
         read(source(tmp_path))
+
+
+@pytest.mark.parametrize("name", [b"M\xfcller", b"new\nline", b"n" * 240])
+def test_a_name_that_cannot_be_used_is_one_line_and_the_others_go_on(tmp_path, name):
+    write_night(tmp_path, "s1_1")
+    for suffix in (b".edf", b".csv"):
+        source_path = os.fsencode(tmp_path / "s1_1") + suffix
+        shutil.copy(source_path, os.path.join(os.fsencode(tmp_path), name + suffix))
+    described = source(tmp_path, subject=None)
+    names = [entry.name for entry in open_database(described).entries()]
+    assert all(one.isprintable() for one in names)
+    _, skipped = prepare(tmp_path / "store", described, ["EEG"], *names)
+    assert set(skipped) == set(names) - {"s1_1"}
+    assert all(re.search("; rename the file$", reason) for reason in skipped.values())
+
+
+@pytest.mark.parametrize("onset", [-3e10, -1e8])
+def test_a_stage_long_before_the_recording_is_one_line(tmp_path, onset):
+    marks = [(onset, 30, "W"), *annotations()]
+    write_signals(tmp_path, "s1_1", annotations=marks)
+    with pytest.raises(InputError, match="begins more than a day before the recording; correct it"):
+        read(source(tmp_path, "{name}.edf"))
+
+
+def test_a_bdf_beside_an_edf_of_one_name_is_passed_over_if_it_is_the_same(tmp_path):
+    write_night(tmp_path)
+    shutil.copy(tmp_path / "s1_1.edf", tmp_path / "s1_1.bdf")
+    with pytest.warns(InputWarning, match="passed over, as it is the same as s1_1"):
+        read(source(tmp_path))
+    (tmp_path / "s1_1.edf").write_bytes((tmp_path / "s1_1.bdf").read_bytes() + b"x")
+    with pytest.raises(InputError, match=r"s1_1.bdf has the same name and other content"):
+        read(source(tmp_path))
+    (tmp_path / "s1_1.edf").unlink()
+    (tmp_path / "s1_1.edf").symlink_to(tmp_path / "none")
+    with pytest.warns(InputWarning, match="s1_1.edf: passed over, as it is no file"):
+        read(source(tmp_path))
+
+
+def test_marks_without_a_duration_that_are_apart_are_refused(tmp_path):
+    write_signals(tmp_path, "s1_1", annotations=[(0, None, "W"), (300, None, "N2")])
+    with pytest.raises(InputError, match="at 0 s has no duration, and the next comes at 300 s"):
+        read(source(tmp_path, "{name}.edf"))

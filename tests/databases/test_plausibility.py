@@ -113,3 +113,16 @@ def test_an_electrode_that_is_mostly_used_for_another_kind_is_told():
 def test_labels_of_databases_are_nothing_to_tell(label, recwarn):
     checked({"EOG": eeg(label)})
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("factor", [-1, 0.5])
+def test_one_signal_for_two_channels_is_refused_whatever_its_sign_and_gain(factor):
+    signals = {"EEG": eeg(), "EOG": eeg("E1", factor)}
+    refused(r"EEG and EOG are the same signal \('C4', 'E1'\)", signals)
+
+
+@pytest.mark.parametrize("label", ["EEG LOC-REF", "EEG E1-M2"])
+def test_a_program_that_calls_every_electrode_eeg_is_believed_for_both(label, recwarn):
+    checked({"EOG": eeg(label)})
+    checked({"EEG": eeg(label)})
+    assert not recwarn.list

@@ -381,12 +381,63 @@ def test_lights_off_after_lights_on_is_refused(tmp_path):
 
 def test_overlapping_stages_are_named(tmp_path):
     write_night(tmp_path, annotations=[(0, 900, "Sleep stage W"), (600, 600, "Sleep stage 2")])
-    refused(tmp_path, "Hypnogram.edf: 'Sleep stage 2' at 600 s begins before the stage before it")
+    refused(tmp_path, "Hypnogram.edf: 'Sleep stage 2' at 600 s begins before the one before it")
 
 
-def test_stage_before_the_recording_is_named(tmp_path):
-    write_night(tmp_path, annotations=[(-60, 60, "Sleep stage W"), (0, 1200, "Sleep stage 2")])
-    refused(tmp_path, "'Sleep stage W' at -60 s begins before the recording")
+def test_epochs_before_the_recording_are_left_out_with_a_line(tmp_path):
+    write_night(tmp_path, annotations=[(-60, 90, "Sleep stage W"), (30, 1170, "Sleep stage 2")])
+    with pytest.warns(InputWarning, match="Hypnogram.edf: 2 epochs before the recording are left"):
+        hypnogram = read(tmp_path).hypnogram
+    assert hypnogram.stages.tolist() == [0] + [2] * 39
+
+
+@pytest.mark.parametrize(("earlier", "first", "left_out"), [(300, 0, 10), (10, 20, 1)])
+def test_a_hypnogram_that_starts_earlier_keeps_its_own_epochs(tmp_path, earlier, first, left_out):
+    """Of epochs of 30 s that begin 10 s before the signal the second begins at 20 s."""
+    write_night(tmp_path)
+    path = tmp_path / "SC4001EC-Hypnogram.edf"
+    clock = datetime.datetime(1989, 4, 24, 22, 30) - datetime.timedelta(seconds=earlier)
+    content = bytearray(path.read_bytes())
+    content[176:184] = clock.strftime("%H.%M.%S").encode()
+    path.write_bytes(content)
+    before = 1200 - 30 * left_out
+    with pytest.warns(InputWarning) as told:
+        found = read_hypnogram(
+            path,
+            [(onset, length, text) for onset, length, text in shifted(path, earlier)],
+            1200,
+            partly=True,
+            grid=first,
+        )
+    assert found.onsets[0] == first
+    assert np.count_nonzero(found.stages != UNSCORED) * 30 == before
+    assert f"{left_out} epochs before the recording are left out" in str(told.list[-1].message)
+
+
+def shifted(path, seconds):
+    """The annotations of a file, so many seconds earlier."""
+    from xsleep.databases import edf
+
+    return [(onset - seconds, *others) for onset, *others in edf.read_annotations(path)]
+
+
+def test_a_recording_without_a_start_time_has_no_lights_times(tmp_path):
+    write_night(tmp_path)
+    path = tmp_path / "SC4001E0-PSG.edf"
+    content = bytearray(path.read_bytes())
+    content[176:184] = b"xx.xx.xx"
+    path.write_bytes(content)
+    with pytest.warns(InputWarning, match="PSG.edf: its header gives no start time, so"):
+        recording = read(tmp_path)
+    assert (recording.lights, recording.start) == (None, None)
+
+
+@pytest.mark.parametrize("capital", [str.lower, str.upper])
+def test_names_may_be_in_small_or_capital_letters(tmp_path, capital):
+    write_night(tmp_path / "x")
+    for path in (tmp_path / "x").iterdir():
+        path.rename(tmp_path / capital(path.name))
+    assert read(tmp_path).name == "SC4001E0"
 
 
 def test_hypnograms_of_two_scorers_are_named(tmp_path):

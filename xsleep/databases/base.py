@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 from typing import Protocol
 
@@ -79,7 +80,7 @@ class Database(Protocol):
 def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
     """The files whose names match, in order; none where the folder does not exist.
 
-    Hidden files (``._night.edf`` of macOS) are passed over.
+    Capital and small letters are the same. Hidden files (``._night.edf`` of macOS) are passed over.
 
     Args:
         depth: how many levels of subfolders are searched. They are followed through links, and
@@ -99,10 +100,18 @@ def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
             "database's folder"
         ) from None
     names = [name for name in names if not name.startswith(".")]
-    found = [folder / name for name in names if fnmatchcase(name, pattern)]
+    found = [folder / name for name in names if fnmatchcase(name.lower(), pattern.lower())]
     if depth:
         for name in names:
             if os.path.isdir(folder / name):
                 with suppress(InputError):
                     found += files(folder / name, pattern, depth - 1)
     return found
+
+
+def as_written(path: Path) -> Path:
+    """The file of this name, be its letters capital or small; the path itself where none is."""
+    if path.exists():
+        return path
+    name = escape(path.name)
+    return next(iter(files(path.parent, name)), path)

@@ -20,7 +20,7 @@ from reprlib import repr as shown
 import numpy as np
 
 from xsleep.databases import edf
-from xsleep.databases.base import STAGING, Entry, files
+from xsleep.databases.base import STAGING, Entry, as_written, files
 from xsleep.databases.reading import Channels, content
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
@@ -41,6 +41,8 @@ CODES = {
 """Code of the text file to stage, the same for both scorings; movement and unknown have none."""
 
 CODE_SECONDS = 5
+MARK = "\xef\xbb\xbf"
+"""The mark that some programs put before UTF-8, read as Latin-1."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Dreams:
         signals, hypnogram = self.collection.signals, self.collection.hypnogram
         found: dict[int, list[Path]] = defaultdict(list)
         for path in files(self.folder, "*.edf"):
-            if match := re.fullmatch(rf"{signals}(\d+)", path.stem):
+            if match := re.fullmatch(rf"{signals}(\d+)", path.stem, re.IGNORECASE):
                 found[int(match[1])].append(path)
         if not found and self.fetched:
             numbers = range(1, self.collection.count + 1)
@@ -129,7 +131,7 @@ class Dreams:
             Entry(
                 f"{signals}{number}",
                 str(number),
-                (paths[0], self.folder / f"{hypnogram}{number}.txt"),
+                (paths[0], as_written(self.folder / f"{hypnogram}{number}.txt")),
                 f"{paths[0]}: {paths[1].name} has the same number; take one away"
                 if len(paths) > 1
                 else "",
@@ -154,8 +156,9 @@ class Dreams:
 def read_hypnogram(path: Path, seconds: float, collection: Collection) -> Hypnogram:
     """The epochs of a recording that lasts ``seconds``."""
     text = content(path, "put the hypnogram beside its recording").decode("latin-1")
-    title, *codes = (line.strip() for line in text.rstrip().split("\n"))
-    if title in CODES:
+    title, *codes = (line.strip() for line in text.rstrip().splitlines() or [""])
+    # A title that begins with a number, or with the mark of an encoding and one, is a code.
+    if re.match(r"\W*\d", title.removeprefix(MARK)):
         raise InputError(f"{path}: line 1: {title!r} is no title; put one before the first code")
     for line, code in enumerate(codes, start=2):
         if code not in CODES:

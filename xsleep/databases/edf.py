@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from xsleep.databases.plausibility import tell_stretches
 from xsleep.databases.reading import (
     UNITS,
     Channels,
@@ -45,6 +46,13 @@ LARGEST = 1e7
 """Microvolts that a header may give; any more is damage."""
 LARGEST_FIELD = 1_000_000
 """The same of data records, of seconds of each, and of samples in it; of signals, 10,000."""
+
+LARGEST_DRIFT = 0.5
+"""Seconds by which onsets of data records may drift in a file that has no gaps."""
+LONGEST = 31 * 24 * 60 * 60
+"""Seconds that a recording may last; any more is damage."""
+HIGHEST_RATE = 100_000
+"""Hertz of a signal; any more is damage."""
 
 UNKNOWN_DATE = date(1985, 1, 1)
 """What stands for a date that is not to be known (EDF+ 2.1.3.4)."""
@@ -175,6 +183,11 @@ def open_edf(path: Path) -> Edf:
     records = _records(path, length, record_bytes, promised)
     if signals and not records:
         raise DamagedError(f"{path}: holds no data after its header")
+    if records * record_seconds > LONGEST:
+        raise DamagedError(
+            f"{path}: its {records} data records of {record_seconds:g} s are "
+            f"{records * record_seconds / DAY:.0f} days, more than any recording has"
+        )
     edf = Edf(
         path=path,
         width=width,
@@ -188,7 +201,7 @@ def open_edf(path: Path) -> Edf:
         data=length,
         record_bytes=record_bytes,
     )
-    if edf.plus.endswith("D") and signals:
+    if edf.plus and edf.annotations and signals:
         _check_continuous(edf)
     return edf
 
@@ -210,8 +223,10 @@ def _number(
     least: float,
     most: float = LARGEST_FIELD * 10,
 ) -> Number:
+    text = _text(field).replace(",", ".")
     try:
-        number = kind(_text(field).replace(",", "."))
+        # Python takes more for a number than the format does: 9_00, and digits of other scripts.
+        number = kind(text if text.isascii() and "_" not in text else "")
         if least <= number <= most:
             return number
     except ValueError:
@@ -242,15 +257,11 @@ def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
         return max(promised, 0)
     size = path.stat().st_size - header
     records, rest = divmod(size, record_bytes)
-    if promised >= 0 and records > promised:
+    surplus = size - promised * record_bytes
+    if promised >= 0 and records > promised and _zeros(path, header + promised * record_bytes):
         # Zeros at the end are padding, no records.
-        surplus = size - promised * record_bytes
-        with path.open("rb") as file:
-            file.seek(header + promised * record_bytes)
-            padding = surplus <= BLOCK_BYTES and not any(file.read(surplus))
-        if padding:
-            warn(path, f"{surplus} zeros after the last data record are passed over")
-            return promised
+        warn(path, f"{surplus} zeros after the last data record are passed over")
+        return promised
     if promised >= 0 and records != promised:
         warn(
             path,
@@ -259,6 +270,16 @@ def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
     elif rest:
         warn(path, f"{rest} bytes after the last whole data record are passed over")
     return records
+
+
+def _zeros(path: Path, start: int) -> bool:
+    """Whether there is nothing but zeros from a byte on."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while block := file.read(BLOCK_BYTES):
+            if any(block):
+                return False
+    return True
 
 
 def _date(field: bytes) -> date | None:
@@ -284,18 +305,22 @@ def _clock(field: bytes) -> time | None:
 
 
 def _check_continuous(edf: Edf) -> None:
-    """Refuse gaps between data records, whose onsets the first annotation of each tells."""
-    onsets = []
-    for given in _record_onsets(edf):
-        match = ANNOTATIONS.fullmatch(given)
-        if not match:
-            raise DamagedError(f"{edf.path}: {given[:40]!r} is no annotation of EDF+")
-        onsets.append(float(match["onset"]))
-    expected = np.arange(len(onsets)) * edf.record_seconds + (onsets[0] if onsets else 0)
-    if len(onsets) != edf.records or not np.allclose(onsets, expected, rtol=0, atol=1e-3):
+    """Refuse gaps between data records, whose onsets the first annotation of each tells (2.2.4).
+
+    A file that says it has none (``EDF+C``) is believed as long as its onsets do not deny it.
+    """
+    says_gaps = edf.plus.endswith("D")
+    matches = [ANNOTATIONS.fullmatch(given) for given in _record_onsets(edf)]
+    if not all(matches):
+        if says_gaps:
+            raise DamagedError(f"{edf.path}: a data record does not say when it begins (EDF+D)")
+        return
+    onsets = np.array([float(match["onset"]) for match in matches if match])
+    expected = onsets[0] + np.arange(len(onsets)) * edf.record_seconds
+    if not np.allclose(onsets, expected, rtol=0, atol=1e-3 if says_gaps else LARGEST_DRIFT):
         raise InputError(
-            f"{edf.path}: discontinuous (EDF+D, with gaps between its data records); export it as "
-            "a continuous recording (EDF+C)"
+            f"{edf.path}: discontinuous ({edf.plus}, with gaps between its data records); export "
+            "it as a continuous recording (EDF+C)"
         )
 
 
@@ -328,7 +353,7 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
 
     first, *others = terms
     total = read(first)
-    _tell_constant(edf.path, first, total, terms)
+    _tell_term(edf.path, first, total, terms)
     for sign, label in zip(others[::2], others[1::2], strict=True):
         term = read(label)
         if term.rate != total.rate:
@@ -336,7 +361,7 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
                 f"{edf.path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at "
                 f"{term.rate:g} Hz; they cannot be added or subtracted, choose another channel"
             )
-        _tell_constant(edf.path, label, term, terms)
+        _tell_term(edf.path, label, term, terms)
         (np.add if sign == "+" else np.subtract)(total.values, term.values, out=total.values)
     return replace(total, label=" ".join(terms))
 
@@ -357,10 +382,14 @@ def _described(edf: Edf, label: str) -> list[str]:
     ]
 
 
-def _tell_constant(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
-    """Warn of a term of a derivation that adds nothing to it."""
-    if len(terms) > 1 and len(signal.values) and np.ptp(signal.values) == 0:
+def _tell_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
+    """Warn of a term of a derivation that is constant, flat or clipped; the sum may not show it."""
+    if len(terms) == 1:
+        return
+    if np.ptp(signal.values) == 0:
         warn(path, f"{label!r} is constant and adds nothing to {' '.join(terms)!r}")
+    else:
+        tell_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal)
 
 
 def _read_signal(
@@ -369,9 +398,21 @@ def _read_signal(
     if not signal.samples:
         raise InputError(f"{edf.path}: channel {label!r} holds no samples; name a file that does")
     rate = signal.samples / edf.record_seconds
+    if rate > HIGHEST_RATE:
+        raise DamagedError(
+            f"{edf.path}: channel {label!r} is sampled at {rate:g} Hz by its header, "
+            f"{signal.samples} times in a data record of {edf.record_seconds:g} s"
+        )
     check_rate(edf.path, label, rate, channels.lowest_rate)
     unit = voltage(edf.path, channel, label, channels.units.get(channel) or signal.unit)
-    low, high, first, last = _scale(edf, label, signal, UNITS[unit])
+    low, high, first, last = _scale(edf, label, signal)
+    largest = max(abs(low), abs(high)) * UNITS[unit]
+    if not largest < LARGEST:
+        raise InputError(
+            f"{edf.path}: channel {label!r} reaches {largest:g} uV, more than any electrode gives; "
+            f"if its numbers are not {unit} but uV, say so with units: {{{channel}: uV}} in the "
+            "database's configuration, or --unit uV"
+        )
     gain = (high - low) / (last - first)
     offset = high / gain - last
     values = np.empty((edf.records, signal.samples), np.float32)
@@ -394,17 +435,16 @@ def _integers(data: np.ndarray, width: int) -> np.ndarray:
     return wide.view("<i4")[..., 0] >> 8
 
 
-def _scale(
-    edf: Edf, label: str, signal: SignalHeader, factor: float
-) -> tuple[float, float, float, float]:
+def _scale(edf: Edf, label: str, signal: SignalHeader) -> tuple[float, float, float, float]:
     names = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
     low, high, first, last = (
         _number(edf.path, field, float, f"the {name} of {label!r}", -math.inf, math.inf)
         for field, name in zip(signal.scale, names, strict=True)
     )
     most = 2 ** (8 * edf.width - 1)
-    largest = max(abs(low), abs(high)) * factor
-    if low == high or not largest < LARGEST or not -most <= first < last < most:
+    # What no unit of voltage makes possible is no scale.
+    possible = max(abs(low), abs(high)) * UNITS["nV"] < LARGEST
+    if low == high or not possible or not -most <= first < last < most:
         raise DamagedError(
             f"{edf.path}: channel {label!r} goes from {low:g} to {high:g} as its samples go from "
             f"{first:.0f} to {last:.0f}, which is no scale"
@@ -444,12 +484,19 @@ def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[flo
         found += [(onset, float(length), text) for text in texts if text]
     if others:
         warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
-    if recording is None or recording.path == path:
-        shift = -edf.delay
-    else:
-        edf.delay  # noqa: B018 - refuses one that is wrong
-        shift = _seconds_after(edf, recording) - recording.delay
+    shift = _shift(edf, recording)
+    if recording is not None:
+        _tell_shift(edf, recording, shift)
     return sorted((round(onset + shift, 9), *rest) for onset, *rest in found)
+
+
+def start_after(path: Path, recording: Edf) -> float:
+    """Return the seconds from the first sample of a recording to the start of a file about it.
+
+    Raises:
+        InputError: by their headers they do not overlap.
+    """
+    return _shift(open_edf(path), recording)
 
 
 def _decoded(texts: bytes) -> tuple[list[str], bool]:
@@ -460,11 +507,31 @@ def _decoded(texts: bytes) -> tuple[list[str], bool]:
         return texts.decode("latin-1").split("\x14")[:-1], False
 
 
-def _seconds_after(edf: Edf, recording: Edf) -> float:
-    """Seconds from the start of a recording to that of a file that is about it, by their headers.
+def _shift(edf: Edf, recording: Edf | None) -> float:
+    """Seconds from the first sample of a recording to the start of a file that is about it.
 
-    Where one of them has no date the clocks alone are compared, to the nearest time.
+    Where one of them has no date the clocks alone are compared, to the nearest time; where one has
+    no clock they are taken to begin together.
     """
+    own_delay = edf.delay  # known even where it does not count, so that a wrong one is refused
+    if recording is None or recording.path == edf.path:
+        return -own_delay
+    if edf.clock is None or recording.clock is None:
+        return -recording.delay
+    after = (edf.start - recording.start).total_seconds()
+    if edf.day is None or recording.day is None:
+        after = (after + DAY / 2) % DAY - DAY / 2
+    if not -DAY / 2 <= after < recording.seconds:
+        raise InputError(
+            f"{edf.path}: starts {_start(edf)}, {recording.path.name} {_start(recording)}, so that "
+            "they do not overlap; check that they belong together, or correct the start in one of "
+            "the headers"
+        )
+    return after - recording.delay
+
+
+def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:
+    """Warn where a file does not start with the recording, or nobody knows whether it does."""
     if edf.clock is None or recording.clock is None:
         without = edf if edf.clock is None else recording
         warn(
@@ -472,20 +539,12 @@ def _seconds_after(edf: Edf, recording: Edf) -> float:
             f"taken to begin with {recording.path.name}: the header of {without.path.name} gives "
             "no start time",
         )
-        return 0.0
-    after = (edf.start - recording.start).total_seconds()
-    if edf.day is None or recording.day is None:
-        after = (after + DAY / 2) % DAY - DAY / 2
-    starts = f"{_start(edf)}, {recording.path.name} {_start(recording)}"
-    if not -DAY / 2 <= after < recording.seconds:
-        raise InputError(
-            f"{edf.path}: starts {starts}, so that they do not overlap; check that they belong "
-            "together, or correct the start in one of the headers"
+    elif abs(shift) >= 1:
+        warn(
+            edf.path,
+            f"starts {_start(edf)}, {recording.path.name} {_start(recording)}: its onsets count "
+            f"from {as_clock(abs(round(shift)))} {'after' if shift > 0 else 'before'} it",
         )
-    if after:
-        where = "after" if after > 0 else "before"
-        warn(edf.path, f"starts {starts}: its onsets count from {as_clock(abs(after))} {where} it")
-    return after
 
 
 def _start(edf: Edf) -> str:

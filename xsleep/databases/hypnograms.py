@@ -14,6 +14,7 @@ from xsleep.recording import Hypnogram
 from xsleep.stages import UNSCORED
 from xsleep.store import EPOCH_SECONDS
 
+DAY_SECONDS = 24 * 60 * 60
 TOLERANCE = 0.5
 """Seconds by which a stretch may differ from a whole number of epochs, or two may overlap: the
 clocks of signals and scoring need not agree to the sample."""
@@ -42,6 +43,11 @@ def epochs_of(
             raise InputError(
                 f"{path}: the stage at {onset:g} s begins before {end:g} s, where the one before "
                 "it ends; put the stages in order and apart"
+            )
+        if onset < -DAY_SECONDS:
+            raise InputError(
+                f"{path}: the stage at {onset:g} s begins more than a day before the recording; "
+                "correct it"
             )
         if onset + length >= seconds + epoch:
             raise InputError(

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from xsleep.databases import edf
 from xsleep.databases.base import Entry, files
-from xsleep.databases.hypnograms import epochs_of
+from xsleep.databases.hypnograms import TOLERANCE, epochs_of
 from xsleep.databases.reading import Channels, as_clock
-from xsleep.errors import InputError
+from xsleep.errors import InputError, warn
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import RK_STAGES, UNSCORED, label
 
@@ -29,7 +31,7 @@ EPOCH_SECONDS = {1: 30, 2: 20, 3: 30, 4: 20, 5: 20}
 """What each subset was scored in."""
 
 STAGE = "Sleep stage "
-NAME = re.compile(r"(01-0[1-5]-\d{4})[ _](PSG|Base|Annotations)\.edf")
+NAME = re.compile(r"(01-0[1-5]-\d{4})[ _](PSG|Base|Annotations)\.edf", re.IGNORECASE)
 SUBFOLDERS = 2
 """Levels that are searched: the distributions have them as SS1, SS1/annotations or SS1/edfs."""
 
@@ -51,7 +53,7 @@ class Mass:
         found: dict[tuple[str, bool], list[Path]] = defaultdict(list)
         for path in files(self.folder, "01-0*.edf", SUBFOLDERS):
             if match := NAME.fullmatch(path.name):
-                found[match[1], match[2] == "PSG"].append(path)
+                found[match[1], match[2].upper() == "PSG"].append(path)
         if not any(is_signal for _, is_signal in found):
             raise InputError(
                 f"{self.folder}: no night of MASS there (SS1/01-01-0001 PSG.edf, ...); set the "
@@ -93,16 +95,31 @@ def subjects() -> list[str]:
 def _only_hypnogram(paths: Sequence[Path], epoch: int, recording: edf.Edf) -> Hypnogram:
     """Read the scoring of a recording from the files that may have it.
 
-    Some have events alone (spindles), so that of several files one without stages is passed over.
+    Some have events alone (spindles), so that of several files one without stages is passed over,
+    and one that cannot be read with a warning.
 
     Raises:
         InputError: no file has stages, or two have different ones.
     """
-    found = {path: scored for path in paths if (scored := _stages(path, recording))}
-    first, *others = found or paths[:1]
-    hypnogram = epochs_of(first, found.get(first, []), epoch, recording.seconds)
-    for path in others:
-        if found[path] != found[first]:
+    found: dict[Path, Hypnogram] = {}
+    for path in paths:
+        try:
+            if (scored := _stages(path, recording)) or len(paths) == 1:
+                found[path] = epochs_of(path, scored, epoch, recording.seconds)
+        except InputError as error:
+            if len(paths) == 1:
+                raise
+            warn(path, f"passed over: {str(error).removeprefix(f'{path}: ')}")
+    if not found:
+        raise InputError(
+            f"{paths[0]}: no stages in it, or in {paths[1].name}; put the scoring there"
+        )
+    (first, hypnogram), *others = found.items()
+    for path, other in others:
+        same = np.array_equal(other.stages, hypnogram.stages) and np.allclose(
+            other.onsets, hypnogram.onsets, rtol=0, atol=TOLERANCE
+        )
+        if not same:
             raise InputError(
                 f"{path}: has other stages than {first}; take away the one that is not meant"
             )

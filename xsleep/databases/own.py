@@ -20,7 +20,7 @@ from pathlib import Path
 from reprlib import repr as shown
 
 from xsleep.databases import edf
-from xsleep.databases.base import Entry, files
+from xsleep.databases.base import Entry, as_written, files
 from xsleep.databases.hypnograms import epochs_of
 from xsleep.databases.reading import Channels
 from xsleep.databases.scorings import Stretch, read_csv, read_lines
@@ -28,6 +28,9 @@ from xsleep.errors import InputError, warn
 from xsleep.recording import Hypnogram, Recording
 from xsleep.settings import HypnogramSettings
 from xsleep.stages import label
+
+LONGEST_NAME = 200
+"""Bytes of a recording's name; what is stored of it has a longer one, of at most 255."""
 
 IN_RECORDING = "{name}.edf"
 """The setting ``hypnogram.file`` of hypnograms that are annotations of the recording itself."""
@@ -52,7 +55,7 @@ class Own:
     scoring = ""
 
     def entries(self) -> list[Entry]:
-        found = sorted(files(self.folder, "*.[eE][dD][fF]") + files(self.folder, "*.[bB][dD][fF]"))
+        found = sorted(files(self.folder, "*.edf") + files(self.folder, "*.bdf"))
         apart = {self._scoring(path) for path in found}
         if self.hypnogram.file == IN_RECORDING:
             apart = set()
@@ -71,7 +74,7 @@ class Own:
         """The hypnogram of a recording."""
         if self.hypnogram.file == IN_RECORDING:
             return path
-        return self.folder / self.hypnogram.file.replace("{name}", path.stem)
+        return as_written(self.folder / self.hypnogram.file.replace("{name}", path.stem))
 
     def _entry(self, name: str, paths: Sequence[Path]) -> Entry:
         path, *others = paths
@@ -80,7 +83,13 @@ class Own:
             match = re.match(self.subject, name)
             subject = match[0] if match else ""
         if not name.isprintable():
-            fault = f"{self.folder}: {name!r} has characters that cannot be shown; rename the file"
+            # A name that no table can hold stands for itself, with its characters spelt out.
+            name = subject = repr(name)[1:-1]
+            path = self.folder / f"{name}{path.suffix}"
+            fault = f"{path}: its name has characters that cannot be shown; rename the file"
+            return Entry(name, subject, (path,), fault)
+        if len(name.encode()) > LONGEST_NAME:
+            fault = f"{path}: its name is longer than {LONGEST_NAME} bytes; rename the file"
         elif not subject:
             fault = (
                 f"{path}: its name does not begin with a subject, which is {self.subject!r}; "
@@ -90,14 +99,17 @@ class Own:
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, scoring, *others = entry.files
+        file = edf.open_edf(signals_path)
         for path in others:
-            if not filecmp.cmp(signals_path, path, shallow=False):
+            if not path.is_file():
+                warn(path, "passed over, as it is no file")
+            elif filecmp.cmp(signals_path, path, shallow=False):
+                warn(path, f"passed over, as it is the same as {signals_path.name}")
+            else:
                 raise InputError(
                     f"{path}: {signals_path.name} has the same name and other content; rename one "
                     "or take it away"
                 )
-            warn(path, f"passed over, as it is the same as {signals_path.name}")
-        file = edf.open_edf(signals_path)
         signals = edf.read_channels(file, self.channels, channels)
         hypnogram = read_hypnogram(scoring, self.hypnogram, file)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)

@@ -32,6 +32,10 @@ FLAT_SHARE = 0.05
 CLIPPED_SHARE = 0.01
 """Of the samples that may lie at either end of what the signal takes."""
 
+SAMPLED, SAME = 100_000, 1e-6
+"""Samples that two channels are compared by, and how far from 1 their correlation may be for them
+to be one signal: rounding to 16 bits leaves 1e-9, noise of a thousandth of the signal 5e-7."""
+
 WORDS = {"EEG": "EEG", "EOG": "EOG", "EMG": "EMG", "CHIN": "EMG", "ECG": "ECG", "EKG": "ECG"}
 """What a label says of its kind."""
 ELECTRODES = {
@@ -59,11 +63,19 @@ def check(path: Path, signals: Mapping[str, Signal], stated: Mapping[str, str]) 
     for channel, signal in signals.items():
         _check_values(path, channel, signal, channel in stated)
     for one, other in combinations(signals, 2):
-        if np.array_equal(signals[one].values, signals[other].values):
+        if _same(signals[one].values, signals[other].values):
             raise InputError(
                 f"{path}: {one} and {other} are the same signal ({signals[one].label!r}, "
                 f"{signals[other].label!r}); name another channel for one of them"
             )
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two signals are one, but for a factor: a gain, or a sign."""
+    if len(one) != len(other):
+        return False
+    step = max(len(one) // SAMPLED, 1)
+    return 1 - abs(np.corrcoef(one[::step], other[::step])[0, 1]) < SAME
 
 
 def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> None:
@@ -88,6 +100,12 @@ def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> Non
         if not stated:
             raise InputError(f"{fault}; {_advice(channel, signal, height)}")
         warn(path, f"{fault.removeprefix(f'{path}: ')}; it is read in {signal.unit}, as stated")
+    tell_stretches(path, what, signal)
+
+
+def tell_stretches(path: Path, what: str, signal: Signal) -> None:
+    """Warn of a signal that is flat or clipped for some of the time."""
+    values, heights = signal.values, _heights(signal)
     flat = np.count_nonzero(heights == 0)
     if flat > FLAT_SHARE * len(heights):
         warn(
@@ -126,7 +144,7 @@ def _check_kinds(path: Path, signals: Mapping[str, Signal]) -> None:
     )
     for channel, signal in signals.items():
         kinds = by_word[channel] or by_place[channel]
-        if not kinds or channel in kinds:
+        if not kinds or channel in by_word[channel] | by_place[channel]:
             continue
         fault = f"{signal.label!r} is taken for {channel}, and its label says {min(kinds)}"
         swapped = [c for c in signals if c in kinds and channel in by_word[c] | by_place[c]]

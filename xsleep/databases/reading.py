@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import textwrap
 import unicodedata
 import warnings
@@ -65,6 +66,8 @@ def content(path: Path, missing: str, size: int = -1) -> bytes:
         InputError: it is not there or cannot be opened.
     """
     try:
+        if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+            raise InputError(f"{path}: is a device or a pipe, no file; take it away")
         with path.open("rb") as file:
             return file.read(size)
     except FileNotFoundError:

@@ -8,6 +8,7 @@ Profusion, from which it was made.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -47,7 +48,7 @@ class Shhs:
         nights = nights or [
             path
             for path in files(self.folder / "edfs" / VISIT, f"{VISIT}-*.edf")
-            if re.fullmatch(rf"{VISIT}-\d{{6}}", path.stem)
+            if re.fullmatch(rf"{VISIT}-\d{{6}}", path.stem, re.IGNORECASE)
         ]
         if not nights:
             raise InputError(
@@ -55,13 +56,24 @@ class Shhs:
                 "the folder in config/databases/SHHS.yaml"
             )
         folders = {kind: self.folder / f"annotations-events-{kind}" / VISIT for kind in SCORINGS}
-        there = {path for folder in folders.values() for path in files(folder, "*.xml")}
-        entries = []
+        there = {p.name.lower(): p for folder in folders.values() for p in files(folder, "*.xml")}
+        signals: dict[str, list[Path]] = defaultdict(list)
         for path in nights:
-            scorings = [folders[kind] / f"{path.stem}-{kind}.xml" for kind in SCORINGS]
-            scorings = [scoring for scoring in scorings if scoring in there] or scorings[:1]
-            entries.append(Entry(path.stem, path.stem.removeprefix(f"{VISIT}-"), (path, *scorings)))
-        return entries
+            signals[path.stem.lower()].append(path)
+
+        def entry(name: str, paths: Sequence[Path]) -> Entry:
+            named = {kind: f"{name}-{kind}.xml" for kind in SCORINGS}
+            scorings = [there[file] for file in named.values() if file in there]
+            expected = folders[SCORINGS[0]] / named[SCORINGS[0]]
+            fault = (
+                f"{paths[0]}: {paths[1].name} has the same name; take one away"
+                if len(paths) > 1
+                else ""
+            )
+            files_of = (paths[0], *(scorings or [expected]))
+            return Entry(name, name.removeprefix(f"{VISIT}-"), files_of, fault)
+
+        return [entry(name, paths) for name, paths in signals.items()]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         signals_path, scoring, *others = entry.files
@@ -70,7 +82,7 @@ class Shhs:
         hypnogram = read_hypnogram(scoring, file.seconds)
         _tell_other_start(scoring, file)
         for other in others:
-            _tell_other_stages(other, read_hypnogram(other, file.seconds), scoring, hypnogram)
+            _tell_other_stages(other, file.seconds, scoring, hypnogram)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
 
 
@@ -89,7 +101,12 @@ def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
         )
 
 
-def _tell_other_stages(other: Path, found: Hypnogram, scoring: Path, taken: Hypnogram) -> None:
-    """Warn where two scorings of a recording differ."""
+def _tell_other_stages(other: Path, seconds: float, scoring: Path, taken: Hypnogram) -> None:
+    """Warn where another scoring of a recording differs, or cannot be read."""
+    try:
+        found = read_hypnogram(other, seconds)
+    except InputError as error:
+        warn(other, f"passed over: {str(error).removeprefix(f'{other}: ')}")
+        return
     if not np.array_equal(found.stages, taken.stages):
         warn(other, f"has other stages than {scoring.name}, whose are taken")

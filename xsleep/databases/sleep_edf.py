@@ -8,6 +8,7 @@ stage 2"), lasting a multiple of 30 s.
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import numpy as np
 from xsleep.databases import edf, lights
 from xsleep.databases.base import Entry, files
 from xsleep.databases.reading import Channels, as_clock
-from xsleep.errors import InputError
+from xsleep.errors import InputError, warn
 from xsleep.recording import Hypnogram, Recording
 from xsleep.stages import RK_STAGES, UNSCORED, label
 from xsleep.store import EPOCH_SECONDS
@@ -56,7 +57,7 @@ class SleepEdf:
         # Some copies have names in small letters.
         signals: dict[str, list[Path]] = defaultdict(list)
         hypnograms: dict[str, list[Path]] = defaultdict(list)
-        for path in files(self.folder, "*.[eE][dD][fF]"):
+        for path in files(self.folder, "*.edf"):
             name = path.name.upper()
             if name.endswith("-PSG.EDF"):
                 signals[name[:8]].append(path)
@@ -95,7 +96,11 @@ class SleepEdf:
         annotations = edf.read_annotations(hypnogram_path, file)
         # Telemetry was scored from lights off or later until lights on.
         partly = entry.name.startswith(TELEMETRY)
-        hypnogram = read_hypnogram(hypnogram_path, annotations, file.seconds, partly)
+        grid = edf.start_after(hypnogram_path, file) % EPOCH_SECONDS
+        hypnogram = read_hypnogram(hypnogram_path, annotations, file.seconds, partly, grid)
+        if file.clock is None:
+            warn(psg, "its header gives no start time, so that lights times are not known")
+            return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
         start = file.start
         off_on = lights.lights_of(hypnogram_path, entry.name, start, annotations, hypnogram)
         midnight = datetime.combine(start.date(), time())
@@ -110,14 +115,19 @@ def read_hypnogram(
     annotations: Sequence[tuple[float, float, str]],
     seconds: float,
     partly: bool = False,
+    grid: float = 0.0,
 ) -> Hypnogram:
     """The 30-s epochs of a night whose signal lasts ``seconds``.
 
     Unscored annotations may run past the signal, as the real ones do. Scored ones may not,
     and the annotations must reach the end of the signal unless it is only ``partly`` scored.
+    What lies before the signal is left out.
+
+    Args:
+        grid: seconds, less than an epoch, from the first sample to the first epoch that begins.
     """
-    stages = np.full(int(seconds // EPOCH_SECONDS), UNSCORED, "i1")
-    end = 0.0
+    stages = np.full(max(int((seconds - grid) // EPOCH_SECONDS), 0), UNSCORED, "i1")
+    end, before = -math.inf, 0
     for onset, length, text in annotations:
         if text in (lights.OFF, lights.ON):
             continue
@@ -126,16 +136,16 @@ def read_hypnogram(
                 f"{path}: unknown annotation {text!r} at {as_clock(onset)}; expected 'Sleep "
                 "stage W, 1, 2, 3, 4, R or ?' or 'Movement time', correct it"
             )
-        first, count = round(onset / EPOCH_SECONDS), round(length / EPOCH_SECONDS)
-        if max(abs(onset - first * EPOCH_SECONDS), abs(length - count * EPOCH_SECONDS)) > GRID:
+        first, count = round((onset - grid) / EPOCH_SECONDS), round(length / EPOCH_SECONDS)
+        off = max(abs(onset - grid - first * EPOCH_SECONDS), abs(length - count * EPOCH_SECONDS))
+        if off > GRID:
             raise InputError(
                 f"{path}: {text!r} at {onset:g} s lasts {length:g} s; both must be multiples of "
                 f"{EPOCH_SECONDS} s, correct it"
             )
         if onset < end - GRID:
             raise InputError(
-                f"{path}: {text!r} at {onset:g} s begins before "
-                f"{'the recording' if onset < 0 else 'the stage before it ends'}; correct it"
+                f"{path}: {text!r} at {onset:g} s begins before the one before it ends; correct it"
             )
         end = onset + length
         if text in UNSCORED_TEXTS:
@@ -145,13 +155,16 @@ def read_hypnogram(
                 f"{path}: {text!r} runs to {as_clock(onset + length)}, past the end of the "
                 f"signal at {as_clock(seconds)}; check that hypnogram and PSG belong together"
             )
-        stages[max(first, 0) : first + count] = label(STAGE_TEXTS[text])
+        before += min(max(-first, 0), count)
+        stages[max(first, 0) : max(first + count, 0)] = label(STAGE_TEXTS[text])
+    if before:
+        warn(path, f"{before} epochs before the recording are left out")
     if not partly and end <= seconds - EPOCH_SECONDS:
         raise InputError(
             f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check "
             "that they belong together, or annotate the rest as 'Sleep stage ?'"
         )
-    return Hypnogram(np.arange(len(stages)) * float(EPOCH_SECONDS), stages)
+    return Hypnogram(grid + np.arange(len(stages)) * float(EPOCH_SECONDS), stages)
 
 
 @cache
