@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, prepare, write_night
+from tests.rounding import SINGLE
 from xsleep import inventory, pipeline, runs, store
 from xsleep.databases.sleep_edf import SleepEdf
 from xsleep.errors import InputError
@@ -266,8 +267,8 @@ def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
         runs.load_part(*stored, NetworkSettings(raw_deviation=deviation))
         for deviation in (None, 20)
     )
-    amplitudes = read(scaled, "raw", 0, 40).std((0, 1))
-    assert np.allclose(amplitudes, 20, rtol=1e-4)
+    amplitudes = read(scaled, "raw", 0, 40).std((0, 1), dtype=float)
+    assert np.allclose(amplitudes, 20, rtol=SINGLE, atol=0)
     assert np.array_equal(read(plain, "raw", 0, 40)[..., 0], store.read_signals(one.epochs)["EEG"])
     images = [read(part, "time-frequency", 0, 40) for part in (plain, scaled)]
     assert np.array_equal(*images)

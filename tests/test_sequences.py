@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import make_part
+from tests.rounding import SINGLE
 from xsleep.errors import InputError
 from xsleep.sequences import (
     AHEAD,
@@ -122,8 +123,9 @@ def test_sec4_2_normalisation_is_over_the_training_set(tmp_path, over, axes):
     mean, deviation = normalisation(parts, over)
     frames = np.concatenate([read(p, "time-frequency", 0, 9) for p in parts]).reshape(-1, 129, 2)
     assert mean.shape == deviation.shape == (129, 2)
-    assert np.allclose(mean, frames.mean(axes), atol=1e-3)
-    assert np.allclose(deviation, frames.std(axes), atol=1e-3)
+    expected = frames.mean(axes, dtype=float), frames.std(axes, dtype=float)
+    np.testing.assert_allclose(mean, np.broadcast_to(expected[0], (129, 2)), SINGLE)
+    np.testing.assert_allclose(deviation, np.broadcast_to(expected[1], (129, 2)), SINGLE)
 
 
 def test_a_bin_that_never_changes_is_not_divided_by_zero(tmp_path):
@@ -180,8 +182,8 @@ def test_normalisation_is_over_the_epochs_of_the_window_alone(tmp_path):
     inside = make_part(tmp_path, epochs=40, chosen=np.arange(10, 25))
     frames = read(whole, "time-frequency", 10, 25).reshape(-1, 129, 1)
     mean, deviation = normalisation([inside])
-    assert np.allclose(mean, frames.mean(0), atol=1e-3)
-    assert np.allclose(deviation, frames.std(0), atol=1e-3)
+    np.testing.assert_allclose(mean, frames.mean(0, dtype=float), SINGLE)
+    np.testing.assert_allclose(deviation, frames.std(0, dtype=float), SINGLE)
 
 
 def test_minibatches_read_ahead_are_those_of_their_steps_over_the_end_of_a_pass(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import NETWORK
+from tests.rounding import CHAIN, DOUBLE
 from xsleep.evaluation import inputs
 from xsleep.models import build, convolution
 from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
@@ -18,20 +19,20 @@ CPU = torch.device("cpu")
 
 
 def test_released_loss_is_the_sum_over_the_batch_and_the_mean_over_the_sequence():
-    logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
     labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
     expected = -logits.log_softmax(-1).gather(2, labels[..., None]).mean(1).sum()
     loss = weighted_loss(
         {"raw": logits, "joint": logits}, labels, {"raw": 0.2, "joint": 0.5}, "sum"
     )
-    assert loss.item() == pytest.approx(0.7 * expected.item(), rel=1e-6)
+    assert loss.item() == pytest.approx(0.7 * expected.item(), rel=CHAIN * DOUBLE)
 
 
 def test_paper_loss_is_the_mean_over_the_batch():
-    logits = {"joint": torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))}
+    logits = {"joint": torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).double()}
     labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
     mean, total = (weighted_loss(logits, labels, {"joint": 0.5}, r) for r in ("mean", "sum"))
-    assert mean.item() == pytest.approx(total.item() / 3, rel=1e-6)
+    assert mean.item() == pytest.approx(total.item() / 3, rel=CHAIN * DOUBLE)
 
 
 def minibatch(network, seed=0):
