@@ -1,12 +1,23 @@
 import csv
 import math
+from collections import Counter
+from importlib import resources
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from xsleep.metrics import METRICS
 from xsleep.models import SYSTEMS
-from xsleep.published import database_windows, published, row, rows, systems
+from xsleep.published import (
+    FINETUNED_BY,
+    database_windows,
+    published,
+    row,
+    rows,
+    systems,
+    transferred,
+)
 
 REFERENCE = Path(__file__).parents[2] / "shared/reference/table2_published.csv"
 
@@ -98,6 +109,64 @@ def test_table2_cells_that_were_reconstructed_say_so():
     assert "column reconstructed" in deep and "one EEG channel" in deep
     resnet = row("SleepEDF-20", "in-bed", "ResNet [23]").remarks()
     assert "0.690 and 0.680" in resnet
+
+
+def test_transfer_paper_has_four_targets_four_channel_transfers_and_five_strategies_digitised():
+    table = pd.read_csv(resources.files("xsleep") / "published_transfer.csv")
+    counts = Counter(
+        tuple(one) for one in table[["network", "database"]].itertuples(index=False, name=None)
+    )
+    targets = ("SleepEDF-20", "SleepEDF-ST", "Surrey-cEEGrid", "Surrey-PSG")
+    networks = ("SeqSleepNet+", "DeepSleepNet+")
+    assert counts == {(network, target): 4 * 5 for network in networks for target in targets}
+    assert table[list(METRICS)].notna().all(axis=None)
+    where = "SleepEDF-20", "in-bed", "DeepSleepNet+", "EEG", "EOG", "softmax"
+    values, origin = transferred(*where)
+    assert (values["accuracy"], values["kappa"], origin) == (78.2, 0.688, "digitised")
+    assert transferred(*where[:-1], "direct") == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("system", "network", "strategy"),
+    [
+        ("ARNN+RNN", "SeqSleepNet+", "scratch"),
+        ("DeepSleepNet [20],[50]", "DeepSleepNet+", "scratch"),
+        ("FT-SeqSleepNet+", "SeqSleepNet+", FINETUNED_BY["FT-SeqSleepNet+"]),
+        ("FT-DeepSleepNet+", "DeepSleepNet+", FINETUNED_BY["FT-DeepSleepNet+"]),
+    ],
+)
+@pytest.mark.parametrize("channels", ["EEG", "EEG-EOG"])
+def test_table2_repeats_what_is_digitised_of_the_transfer_paper(
+    system, network, strategy, channels
+):
+    # Digitised to 0.1 and 0.001; printed to half of that.
+    where = "SleepEDF-20", "in-bed"
+    figure, _ = transferred(*where, network, channels, channels, strategy)
+    for metric, value in published(*where, system, channels).items():
+        if not math.isnan(value):
+            off = 0.0015 if metric == "kappa" else 0.15
+            assert figure[metric] == pytest.approx(value, abs=off), metric
+
+
+@pytest.mark.parametrize("network", ["SeqSleepNet+", "DeepSleepNet+"])
+@pytest.mark.parametrize("database", ["SleepEDF-20", "SleepEDF-ST"])
+def test_transfer_paper_training_from_scratch_on_eog_is_the_same_in_two_of_its_figures(
+    network, database
+):
+    same, other = (
+        transferred(database, "in-bed", network, source, "EOG", "scratch")[0]
+        for source in ("EOG", "EEG")
+    )
+    for metric in METRICS:
+        off = 0.002 if metric == "kappa" else 0.2  # two digitised values
+        assert same[metric] == pytest.approx(other[metric], abs=off + 1e-9)
+
+
+def test_table2_reports_ft_xsleepnet_whose_strategy_is_all_layers():
+    where = "SleepEDF-20", "in-bed", "XSleepNet", "EEG", "EEG"
+    values, origin = transferred(*where, "all")
+    assert (values["accuracy"], origin) == (85.7, "Table 2")
+    assert transferred(*where, "softmax") == ({}, "")
 
 
 def test_sec4_4_ft_xsleepnet_gains_over_the_two_transfer_approaches():

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of the XSleepNet paper (Phan et al.), as published.
+"""What is published: Tables 1 and 2 of the XSleepNet paper, and results of the transfer paper.
 
 ``published_table1.csv`` has the sizes of the databases, and where each figure is from; epochs are
 those of the authors' file lists, as the paper does not give them.
@@ -6,6 +6,10 @@ those of the authors' file lists, as the paper does not give them.
 that the paper does not report or that cannot be read in it; ``note`` says which. ``digitised`` has
 the columns that are not in the text at hand and were read from the axes of the authors' overview
 figure (``figure/overall_results.png`` in ``pquochuy/xsleepnet``), to 0.1 point and 0.001 in kappa.
+``published_transfer.csv`` is digitised as a whole, from the figures
+``figure/seqsleepnet_finetuning.png`` and ``figure/deepsleepnet_finetuning.png`` in
+``pquochuy/sleep_transfer_learning``: on each axis the best and the worst strategy are printed, at
+its tip and a third of it, and the others lie between them, to 0.1 point and 0.001 in kappa.
 """
 
 from __future__ import annotations
@@ -130,6 +134,32 @@ def size(database: str, window: str) -> Size:
         return found
     others = (other for (name, _), other in _sizes().items() if name == database)
     return replace(next(others, Size()), epochs=None, note="")
+
+
+@cache
+def _transfers() -> dict[tuple[str, ...], dict[str, float]]:
+    with (resources.files("xsleep") / "published_transfer.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file).set_index(
+            ["database", "window", "network", "source channels", "channels", "strategy"]
+        )
+    return {tuple(index): dict(row) for index, row in table.iterrows()}
+
+
+def transferred(
+    database: str, window: str, network: str, source_channels: str, channels: str, strategy: str
+) -> tuple[Mapping[str, float], str]:
+    """Return the published metrics of a network pretrained on MASS and finetuned, and their origin.
+
+    Metrics are keyed as ``METRICS``. The origin is ``digitised``, or ``Table 2`` of the XSleepNet
+    paper; both are empty where nothing is published.
+    """
+    found = _transfers().get((database, window, network, source_channels, channels, strategy))
+    if found:
+        return found, "digitised"
+    if (source_channels, strategy) != (channels, FINETUNED_BY.get(f"FT-{network}")):
+        return {}, ""
+    values = published(database, window, f"FT-{network}", channels)
+    return (values, "Table 2") if values else ({}, "")
 
 
 @cache
