@@ -48,6 +48,11 @@ WINDOWS = {"in-bed+30min-as-published": "in-bed+30min"}
 """Windows that Table 2 reports under another name: its +30 min figures are of the wrapped sets."""
 
 
+def compares(window: str) -> bool:
+    """Whether what is measured in a window may be held against what is published of it."""
+    return window not in WINDOWS.values()
+
+
 @dataclass(frozen=True)
 class Row:
     """One system on one database and window.
@@ -107,21 +112,29 @@ class Size:
 
     Attributes:
         note: on figures that cannot be met as they stand.
+        setup: how the subjects are divided up, as in ``20-fold CV``.
+        validation, training_subset: subjects of each fold who validate, and who measure the
+            training loss that loss weights are derived from.
     """
 
     subjects: int | None = None
     recordings: int | None = None
     epochs: int | None = None
     note: str = ""
+    setup: str = ""
+    validation: int | None = None
+    training_subset: int | None = None
 
 
 @cache
 def _sizes() -> dict[tuple[str, str], Size]:
     with (resources.files("xsleep") / "published_table1.csv").open(encoding="utf-8") as file:
+        numbers = ("subjects", "recordings", "epochs", "validation", "training_subset")
         return {
             (row["database"], row["window"]): Size(
-                *(int(row[k]) if row[k] else None for k in ("subjects", "recordings", "epochs")),
-                row["note"],
+                note=row["note"],
+                setup=row["setup"],
+                **{number: int(row[number]) if row[number] else None for number in numbers},
             )
             for row in csv.DictReader(file)
         }
