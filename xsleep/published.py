@@ -44,6 +44,15 @@ paper (``published_transfer.csv``) have for softmax+SPB, and for no other strate
 CHANNELS = ("EEG", "EEG-EOG", "EEG-EOG-EMG")
 """The channel sets of Table 2, in its order."""
 
+PARAMETERS = {
+    ("FCNN+RNN", "EEG"): "5.6e6",
+    ("ARNN+RNN", "EEG"): "1.6e5",
+} | {
+    (system, channels): "5.8e6" for system in ("XSleepNet2", "XSleepNet1") for channels in CHANNELS
+}
+"""Trainable parameters that the paper gives (Sections 4.4 and 5): of ARNN+RNN and FCNN+RNN with one
+channel, of XSleepNet without saying with how many."""
+
 WINDOWS = {"in-bed+30min-as-published": "in-bed+30min"}
 """Windows that Table 2 reports under another name: its +30 min figures are of the wrapped sets."""
 
