@@ -50,7 +50,7 @@ class Panel(NamedTuple):
     """Lines of one panel: the quantity (``LOSS`` or ``WEIGHT``) of these branches.
 
     Attributes:
-        lines: (system, branch) of each; a system that was not run is named in the panel.
+        lines: (system, branch) of each; a system that was not run is named above the panel.
     """
 
     letter: str
@@ -203,13 +203,8 @@ def _panel(axes: Axes, histories: Histories, panel: Panel, looks: Mapping, unit:
                 values, look = values.rolling(POINTS, min_periods=1).mean(), look | THICK
             axes.plot(steps, values, **look)
     missing = dict.fromkeys(system for system, _ in panel.lines if system not in histories)
-    if missing:
-        axes.annotate(
-            "not run: " + ", ".join(missing),
-            **{"xy": (0.98, 0.97), "xycoords": "axes fraction", "ha": "right", "va": "top"},
-            **{"color": "0.4", "fontsize": 7},
-        )
-    axes.set_title(f"({panel.letter}) {panel.title}")
+    told = f"\nnot run: {', '.join(missing)}" if missing else ""
+    axes.set_title(f"({panel.letter}) {panel.title}{told}")
     axes.set_xlabel("training step" + f" (in {unit:,})" * (unit > 1))
     tidy(axes, "both")
 
