@@ -60,7 +60,7 @@ def write_shhs(folder):
 
 
 def write_ears(folder):
-    test_own.write_signals(folder, "01", ["cEEGrid"])
+    test_own.write_signals(folder, "01", ["cEEGrid", "EEG", "EOG"])
     test_own.write_csv(folder / "01.csv", [(0, 900, "N2")])
 
 
@@ -73,6 +73,7 @@ WRITE = {
     "DREAMS": lambda folder: write_excerpts(folder, 1),
     "DREAMS-Subjects": write_subjects,
     "Surrey-cEEGrid": write_ears,
+    "Surrey-PSG": write_ears,
     "own": test_own.write_night,
 }
 
@@ -136,6 +137,8 @@ def table1(written, *names):
         ("Physio2018", "tr03-0005", {"EEG": "C3-M2 200", "EOG": "E1-M2 200"}),
         ("SHHS", "shhs1-200001", {"EEG": "EEG 125", "EOG": "EOG(R) - EOG(L) 50"}),
         ("DREAMS-Subjects", "subject1", {"EEG": "CZ-A1 200", "EOG": "EOG1 - EOG2 200"}),
+        ("Surrey-cEEGrid", "01", {"EEG": "cEEGrid 128", "EOG": "EOG 128"}),
+        ("Surrey-PSG", "01", {"EEG": "EEG 128", "EOG": "EOG 128"}),
         ("own", "s1_1", {"EEG": "C4 - M1 128", "EMG": " "}),
     ],
 )

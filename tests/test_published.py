@@ -149,6 +149,17 @@ def test_table2_repeats_what_is_digitised_of_the_transfer_paper(
 
 
 @pytest.mark.parametrize("network", ["SeqSleepNet+", "DeepSleepNet+"])
+def test_table2_finetuned_rows_are_of_no_other_strategy(network):
+    for strategy in ("scratch", "softmax", "softmax+EPB", "all"):
+        apart = [
+            abs(transferred("SleepEDF-20", "in-bed", network, c, c, strategy)[0]["MF1"] - value)
+            for c in ("EEG", "EEG-EOG")
+            if (value := published("SleepEDF-20", "in-bed", f"FT-{network}", c)["MF1"])
+        ]
+        assert max(apart) > 0.15, strategy  # what digitising and rounding can do
+
+
+@pytest.mark.parametrize("network", ["SeqSleepNet+", "DeepSleepNet+"])
 @pytest.mark.parametrize("database", ["SleepEDF-20", "SleepEDF-ST"])
 def test_transfer_paper_training_from_scratch_on_eog_is_the_same_in_two_of_its_figures(
     network, database

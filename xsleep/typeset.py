@@ -30,9 +30,9 @@ DAGGER = "†"
 EXPLAINED = (
     "Accuracy, MF1, mean sensitivity and mean specificity in percent, kappa a fraction, of the "
     "pooled epochs of all test folds; with several seeds the mean over them.",
-    f"95 % interval: percentiles of {RESAMPLES:,} resamples of the subjects, with the networks as "
-    "they were trained. deviation over seeds: of the metric of each seed, which the interval does "
-    "not have in it. difference: measured less published.",
+    f"95 % interval: bootstrap-t, {RESAMPLES:,} resamples of the subjects; with several seeds "
+    "other trainings are in it, with one the networks as they were trained. deviation over seeds: "
+    "of the metric of each seed. difference: measured less published.",
     "published: XSleepNet, Phan et al., IEEE TPAMI 2022. quoted: earlier work, as quoted there. In "
     "brackets the references of that paper. digitised: read from the axes of a figure, to 0.1 "
     "point and 0.001 in kappa.",
