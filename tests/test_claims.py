@@ -3,8 +3,20 @@ import pandas as pd
 import pytest
 
 from tests.studies import Study, write_history
-from xsleep import appendix, claims
-from xsleep.claims import Case, Evidence, paper_cases, published_gain
+from xsleep import appendix
+from xsleep.claims import learning, reported
+from xsleep.claims.evidence import (
+    BASELINES,
+    MARGIN,
+    XSLEEPNETS,
+    Case,
+    Evidence,
+    Finding,
+    paper_cases,
+    published_accuracy,
+)
+from xsleep.claims.reported import published_gain
+from xsleep.claims.table import CLAIMS, EQUAL_WEIGHTS, _overall, claims
 from xsleep.comparisons import compare
 from xsleep.metrics import of_confusion
 from xsleep.outcomes import gather
@@ -33,7 +45,7 @@ def table(study):
     first = [cell for cell in study.cells if cell.system == "XSleepNet1"]
     ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
     evidence = Evidence(compare(outcomes, RATIOS), outcomes, study.cells, ensembles, RATIOS)
-    return claims.claims(evidence)
+    return claims(evidence)
 
 
 def rows(study, claim):
@@ -139,7 +151,7 @@ def test_sec4_4_which_single_view_is_better_goes_by_the_size_of_the_data(
 
 
 def claim_on_size():
-    (claim,) = (claim.text for claim in claims.CLAIMS if claim.text.startswith("of the single"))
+    (claim,) = (claim.text for claim in CLAIMS if claim.text.startswith("of the single"))
     return claim
 
 
@@ -152,9 +164,7 @@ def test_sec4_4_nothing_is_said_of_the_better_view_on_sleepedf_78(study):
 
 def test_sec4_4_the_papers_average_gains_are_those_over_its_17_columns():
     assert len(paper_cases()) == 17
-    gains = {
-        s: [round(published_gain(s, b), 1) for b in claims.BASELINES] for s in claims.XSLEEPNETS
-    }
+    gains = {s: [round(published_gain(s, b), 1) for b in BASELINES] for s in XSLEEPNETS}
     assert gains == {"XSleepNet1": [0.9, 0.6, 1.1], "XSleepNet2": [1.2, 0.9, 1.4]}
     in_bed = [c for c in paper_cases() if c.window != "in-bed+30min"]
     assert round(published_gain("XSleepNet2", "FCNN+RNN", in_bed), 1) != 1.4
@@ -202,14 +212,14 @@ def test_sec4_4_average_gains_are_supported_within_the_margin(monkeypatch):
 
     def accuracies(evidence, case, system, shift=0.0):
         extra = shift if system == "XSleepNet2" else 0.0
-        return claims._accuracy(case, system) + extra + noise
+        return published_accuracy(case, system) + extra + noise
 
     evidence = measured({(tuple(c), "any"): None for c in paper_cases()})
     for shift, verdict in ((0.0, "supported"), (0.2, "supported"), (0.35, "contradicted")):
         monkeypatch.setattr(
-            claims, "_accuracies", lambda *args, shift=shift: accuracies(*args, shift=shift)
+            reported, "_accuracies", lambda *args, shift=shift: accuracies(*args, shift=shift)
         )
-        found = {claim.text: finding.verdict for claim, _, finding in claims._gains(evidence)}
+        found = {claim.text: finding.verdict for claim, _, finding in reported.gains(evidence)}
         assert len(found) == 6
         assert found["XSleepNet2 gains 1.4 points over FCNN+RNN on average"] == verdict
         assert found["XSleepNet1 gains 1.1 points over FCNN+RNN on average"] == "supported"
@@ -254,7 +264,7 @@ def test_sec5_xsleepnet2_is_at_least_xsleepnet1_on_small_data(study, skill, expe
 
 def test_sec5_small_is_sleepedf_20_alone_of_the_papers_databases(study):
     for database in ("SleepEDF-20", "SleepEDF-78", "MASS", "simulated"):
-        for system in claims.XSLEEPNETS:
+        for system in XSLEEPNETS:
             train(study, system, database=database, folds=FOLDS[:1])
     cases, overall = rows(study, SMALL)
     assert [row["database"] for row in cases] == ["SleepEDF-20", "simulated"]
@@ -280,19 +290,19 @@ def test_a_claim_of_systems_that_were_not_run_says_so(study):
         row["claim"]: row["why"] for _, row in table(study).query("database != 'all'").iterrows()
     }
     assert whys["XSleepNet2 beats Naive Fusion"] == "Naive Fusion is not run"
-    equal = f"adaptive weights beat equal ones: XSleepNet2 and {claims.EQUAL_WEIGHTS}"
-    assert whys[equal] == f"{claims.EQUAL_WEIGHTS} is not run"
+    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL_WEIGHTS}"
+    assert whys[equal] == f"{EQUAL_WEIGHTS} is not run"
     everything = table(study).query("database == 'all'")
     others = everything[
         ~everything["claim"].str.contains("XSleepNet2 outperforms|XSleepNet2 is the")
     ]
     assert set(others["verdict"]) == {"undecided"} and others["why"].str.len().all()
-    assert set(everything["claim"]) >= {claim.text for claim in claims.CLAIMS}
+    assert set(everything["claim"]) >= {claim.text for claim in CLAIMS}
 
 
 def test_the_verdict_over_all_is_supported_where_all_are_or_most(study):
     for channels, skill in (("EEG", (9, 0)), ("EEG-EOG", (9, 0)), ("EEG-EOG-EMG", (0, 9))):
-        for system, one in zip(claims.XSLEEPNETS, skill, strict=True):
+        for system, one in zip(XSLEEPNETS, skill, strict=True):
             train(study, system, one, database="MASS", channels=channels)
     cases, overall = rows(
         study, "XSleepNet2 is at least XSleepNet1 on medium or large data in most cases"
@@ -300,16 +310,14 @@ def test_the_verdict_over_all_is_supported_where_all_are_or_most(study):
     assert [row["verdict"] for row in cases] == ["supported", "supported", "contradicted"]
     assert overall["verdict"] == "supported"
     assert overall["measured"] == "supported in 2, contradicted in 1 of 3"
-    universal = claims._overall(
-        claims.CLAIMS[0], [claims.Finding("", "", row["verdict"]) for row in cases]
-    )
+    universal = _overall(CLAIMS[0], [Finding("", "", row["verdict"]) for row in cases])
     assert universal.verdict == "contradicted"
 
 
 def test_adaptive_weights_beat_equal_ones(study):
     train(study, "XSleepNet2", 2)
-    train(study, claims.EQUAL_WEIGHTS, 0)
-    equal = f"adaptive weights beat equal ones: XSleepNet2 and {claims.EQUAL_WEIGHTS}"
+    train(study, EQUAL_WEIGHTS, 0)
+    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL_WEIGHTS}"
     assert case(study, equal)["verdict"] == "supported"
 
 
@@ -317,21 +325,21 @@ def test_adaptive_weights_beat_equal_ones(study):
 def test_table2_a_figure_is_reproduced_by_seeds_within_the_margin(monkeypatch, shift, expected):
     where = Case("SleepEDF-20", "in-bed", "EEG")
     values = 83.9 + shift + np.array([-0.1, 0, 0.1])
-    monkeypatch.setattr(claims, "_accuracies", lambda *args: values)
-    finding = claims._reproduces(None, where, "XSleepNet2")
+    monkeypatch.setattr(reported, "_accuracies", lambda *args: values)
+    finding = reported.reproduces(None, where, "XSleepNet2")
     assert finding.verdict == expected
     assert (
-        claims._reproduces(None, Case("SleepEDF-20", "in-bed+30min", "EEG"), "XSleepNet2") is None
+        reported.reproduces(None, Case("SleepEDF-20", "in-bed+30min", "EEG"), "XSleepNet2") is None
     )
     wrapped = Case("SleepEDF-20", "in-bed+30min-as-published", "EEG")
-    assert claims._reproduces(None, wrapped, "XSleepNet2").published == "86.3"
-    monkeypatch.setattr(claims, "_accuracies", lambda *args: 83.9 + np.array([-2.0, 0, 2.0]))
-    assert claims._reproduces(None, where, "XSleepNet2").verdict == "undecided"
+    assert reported.reproduces(None, wrapped, "XSleepNet2").published == "86.3"
+    monkeypatch.setattr(reported, "_accuracies", lambda *args: 83.9 + np.array([-2.0, 0, 2.0]))
+    assert reported.reproduces(None, where, "XSleepNet2").verdict == "undecided"
 
 
 def test_the_margin_is_half_of_the_smallest_average_gain_of_the_paper():
-    gains = [published_gain(s, b) for s in claims.XSLEEPNETS for b in claims.BASELINES]
-    assert round(min(gains), 1) / 2 == pytest.approx(claims.MARGIN)
+    gains = [published_gain(s, b) for s in XSLEEPNETS for b in BASELINES]
+    assert round(min(gains), 1) / 2 == pytest.approx(MARGIN)
 
 
 FALLS, RISES = [2.0, 1.5, 1.2, 1.1, 1.0, 0.99], [2.0, 1.5, 1.0, 1.2, 1.5, 1.9]
@@ -379,11 +387,13 @@ def test_fig5_the_test_over_folds_is_corrected_for_the_subjects_that_validate(st
     histories(study, "FCNN+RNN", RISES)
     histories(study, "XSleepNet2", FALLS)
     seen = []
-    monkeypatch.setattr(claims.statistics, "corrected_t", lambda d, ratio: seen.append(ratio) or 1)
+    monkeypatch.setattr(
+        learning.statistics, "corrected_t", lambda d, ratio: seen.append(ratio) or 1
+    )
     monkeypatch.setitem(RATIOS, "SleepEDF-20", 0.25)
     evidence = Evidence(pd.DataFrame(columns=["metric"]), [], study.cells, [], RATIOS)
     where = Case("SleepEDF-20", "in-bed", "EEG")
-    claims._prevents(evidence, where, "XSleepNet2", "raw", "FCNN+RNN")
+    learning.prevents(evidence, where, "XSleepNet2", "raw", "FCNN+RNN")
     assert seen == [0.25]
 
 
@@ -427,7 +437,7 @@ def test_fig6_no_system_overfits_on_shhs(study, last, expected):
 )
 def test_fig5_the_weights_of_xsleepnet2_are_smoother(study, noise, expected):
     random = np.random.default_rng(0)
-    for system, deviation in zip(claims.XSLEEPNETS, noise, strict=True):
+    for system, deviation in zip(XSLEEPNETS, noise, strict=True):
         for seed in SEEDS:
             for fold, names in enumerate(FOLDS, start=1):
                 study.run(*names, fold=fold, seed=seed, system=system)
@@ -447,7 +457,7 @@ def test_the_warm_up_of_equal_weights_is_not_smoothness():
     weights[30:, 0] += np.arange(20) / 100
     columns = ["raw weight", "time-frequency weight", "joint weight"]
     # From the first that differ: a slope of 0.01 in one of three weights.
-    change = claims._change(pd.DataFrame(weights, columns=columns))
+    change = learning._change(pd.DataFrame(weights, columns=columns))
     assert change == pytest.approx(0.01 / 3)
 
 

@@ -124,6 +124,7 @@ def test_seeds_are_averaged():
 def test_a_single_subject_has_no_interval_and_a_single_seed_no_deviation():
     assert np.isnan(list(intervals(subjects(1)).values())).all()
     assert np.isnan(list(intervals(subjects(1), subjects(1)).values())).all()
+    assert np.isnan(list(intervals(np.empty((0, 0, 5, 5))).values())).all()
     assert np.isnan(list(deviation_over_seeds(subjects(1)[:, 0]).values())).all()
     assert np.isnan(list(estimate(np.empty((0, 5, 5))).values())).all()
     assert set(intervals(subjects(1))) == set(METRICS)

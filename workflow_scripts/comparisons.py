@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from xsleep import appendix, claims, comparisons, tables
+from xsleep import appendix, comparisons, tables
+from xsleep.claims.evidence import Evidence
+from xsleep.claims.table import claims
 from xsleep.console import job
 from xsleep.outcomes import cells, gather
 
@@ -20,6 +22,6 @@ with job(snakemake.log[0]) as report:
     weighted = appendix.decided_by(
         appendix.ENSEMBLES[1], [run for run in runs if run.system == "XSleepNet1"], recordings
     )
-    evidence = claims.Evidence(compared, outcomes, runs, weighted, validated)
+    evidence = Evidence(compared, outcomes, runs, weighted, validated)
     tables.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
-    tables.write_csv(claims.claims(evidence), snakemake.output.claims)
+    tables.write_csv(claims(evidence), snakemake.output.claims)

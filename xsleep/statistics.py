@@ -65,7 +65,7 @@ def intervals(
     systems = [matrices] if against is None else [matrices, against]
     subjects = matrices.shape[1]
     if subjects < 2:
-        return dict.fromkeys(measures(matrices[:, 0]), (np.nan, np.nan))
+        return dict.fromkeys(measures(np.empty((0, 5, 5))), (np.nan, np.nan))
     draws = _draws(subjects)
     found = [_drawn(one, draws, measures) for one in systems]
     ends = {}
