@@ -145,6 +145,18 @@ def test_a_window_as_published_takes_the_place_of_the_papers(study):
     assert set(beside["source"]) >= {"measured", "published", "not run", "quoted"}
 
 
+def test_a_difference_is_taken_from_the_window_that_the_published_figures_are_of(study):
+    for window in ("in-bed+30min", "in-bed+30min-as-published"):
+        study.run("a1", window=window)
+    table = study.table().query("database == 'SleepEDF-20' and system == 'XSleepNet2'")
+    sources = {window: set(rows["source"]) for window, rows in table.groupby("window")}
+    assert "difference" in sources["in-bed+30min-as-published"]
+    assert {"measured", "published"} <= sources["in-bed+30min"]
+    assert "difference" not in sources["in-bed+30min"]
+    note = measured(table).set_index("window")["note"]
+    assert "published figures are of in-bed+30min-as-published" in note["in-bed+30min"]
+
+
 def test_measured_rows_come_first_in_the_order_of_the_paper_and_what_it_lacks_last(study):
     study.run("a1", database="Simulated")
     study.run("a1", database="MASS", window="whole-night")

@@ -106,6 +106,9 @@ def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> 
     if reported:
         run = {outcome.channels for outcome in outcomes}
         lacking += [f"{c}: not configured" for c in reported.values if c not in run]
+        if not published.compares(names[1]):
+            (computed,) = (ours for ours, theirs in published.WINDOWS.items() if theirs == names[1])
+            lacking.append(f"published figures are of {computed}: no difference is taken")
     elif names[0] in dict(published.database_windows()):
         lacking.append("not published")
     rows = []
@@ -122,7 +125,8 @@ def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> 
             if len(matrices) > 1:
                 spread = statistics.deviation_over_seeds(matrices)
                 values[SPREAD] |= _block(outcome.channels, spread)
-            theirs = reported.values.get(outcome.channels, {}) if reported else {}
+            comparable = reported and published.compares(names[1])
+            theirs = reported.values.get(outcome.channels, {}) if comparable else {}
             apart = {metric: found[metric] - value for metric, value in theirs.items()}
             differences |= _block(outcome.channels, apart)
         for source, block in values.items():
