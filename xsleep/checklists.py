@@ -282,7 +282,10 @@ def uncertainty(facts: Facts) -> list[str]:
         "the subjects, never of epochs."
     ]
     if len(facts.workflow.seeds) > 1:
-        return [*lines, "They hold other seeds as well; the deviation over them stands beside."]
+        return [
+            *lines,
+            "They hold other seeds as well; beside them is the deviation over the seeds.",
+        ]
     return [*lines, "One seed: how much results vary with it is not measured."]
 
 
