@@ -120,8 +120,12 @@ def test_early_stopping_never_makes_more_steps_than_there_are_nor_fewer_than_it_
 
 def test_the_plan_says_which_hours_early_stopping_may_spare(small):
     shhs = train(database="SHHS", window="whole-night", count=1)
-    text = summed_up(planned(small, [train(), shhs]))
-    assert "Early stopping: training on SHHS may end before all steps; hours above are the" in text
+    lines = planned(small, [train(), shhs])
+    fewest = planning.total(lines)["fewest cpu hours"]
+    assert (
+        "Early stopping: training on SHHS may end before all steps; hours and PFLOP above are the "
+        f"most, {fewest:,.0f} CPU hours in all the fewest." in summed_up(lines)
+    )
     assert "Early stopping" not in summed_up(planned(small, [train()]))
 
 

@@ -435,11 +435,15 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     early = [line for line in lines if line["fewest steps"] < line["steps"]]
     if early:
         names = ", ".join(dict.fromkeys(line["database"] for line in early))
-        fewest = total(lines)
+        whole = total(lines)
+        hours = " and ".join(
+            f"{_shown(whole[f'fewest {unit} hours'])} {unit.upper()} hours"
+            for unit in ("cpu", "gpu")
+            if whole[f"fewest {unit} hours"] != NOT_MEASURED
+        )
         console.print(
-            f"Early stopping: training on {names} may end before all steps; hours above are the "
-            f"most. At the earliest: {_shown(fewest['fewest cpu hours'])} CPU hours, "
-            f"{_shown(fewest['fewest gpu hours'])} GPU hours in total.",
+            f"Early stopping: training on {names} may end before all steps; hours and PFLOP above "
+            f"are the most{f', {hours} in all the fewest' if hours else ''}.",
             markup=False,
             highlight=False,
             soft_wrap=True,
