@@ -40,14 +40,14 @@ def simulate(folder: Path) -> None:
 def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
     """Seconds and megabytes of the job ``prepare``."""
     from xsleep import pipeline
-    from xsleep.settings import Source
+    from xsleep.settings import Filtering, Source
 
     source = Source(reader="simulated", folder=folder, labels=LABELS, cohort=COHORT)
 
     def once() -> None:
         (folder / EPOCHS).unlink(missing_ok=True)  # what is stored already is not made again
         pipeline.prepare(
-            *(source, tuple(LABELS), "band-pass", [NIGHT], folder / "epochs"),
+            *(source, tuple(LABELS), Filtering(), [NIGHT], folder / "epochs"),
             *(folder / "spectrograms", folder / "index.h5", folder / "seen.json"),
             lambda line: None,
         )

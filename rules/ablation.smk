@@ -7,10 +7,17 @@ SWITCHED = preset(ABLATED.database).differences(
 ABLATION_RUNS = [
     (difference, run)
     for difference in ["none", *xsleep_settings.DIFFERENCES]
-    for run in runs(ABLATED.database, [ABLATED.system.replace(" ", "-")])
+    for run in runs(ABLATED.database, [xsleep_settings.slug(ABLATED.system)])
     if (run["window"], run["channels"]) == (ABLATED.window, ABLATED.channels)
     if SWITCHED  # where there is nothing to switch, it is for the job to say so
 ]
+
+
+def as_text(value):
+    """A setting's value; of one for each channel, these."""
+    if isinstance(value, dict):
+        return ", ".join(f"{channel}: {one}" for channel, one in value.items())
+    return value
 
 
 rule ablation:
@@ -38,7 +45,7 @@ rule ablation:
         systems=SYSTEMS,
         values={
             difference: {
-                setting: preset(ABLATED.database, difference).value(setting)
+                setting: as_text(preset(ABLATED.database, difference).value(setting))
                 for setting in settings
             }
             for difference, settings in xsleep_settings.DIFFERENCES.items()

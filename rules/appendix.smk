@@ -9,8 +9,12 @@ APPENDIX = [*COMPARISONS, *(f"results/appendix_{table}.csv" for table in "bcd")]
 
 rule comparisons:
     input:
-        predictions=[f"{run_path(run)}/predictions.h5" for run in SCRATCH_RUNS],
-        histories=[f"{run_path(run)}/history.csv" for run in SCRATCH_RUNS],
+        predictions=[f"{folder}/predictions.h5" for folder in TABLE2_FOLDERS],
+        histories=[
+            f"{run_path(run)}/{file}"
+            for run in SCRATCH_RUNS
+            for file in ("history.csv", "run.json")
+        ],
         recordings=RECORDINGS,
         folds=expand("results/{database}/folds.csv", database=WORKFLOW.databases),
     output:
@@ -32,8 +36,8 @@ rule comparisons:
         "../environment.yml"
     params:
         databases=list(WORKFLOW.databases),
-        runs=SCRATCH_RUNS,
-        systems=SYSTEMS,
+        runs=TABLE2_RUNS,
+        systems=TABLE2_SYSTEMS,
     message:
         "Comparisons of systems, and claims"
     script:

@@ -6,6 +6,7 @@ BY_COST = [
     "FCNN+RNN",
     "DeepSleepNet+",
     "XSleepNet1",
+    "XSleepNet-equal-weights",
     "Naive-Fusion",
     "XSleepNet2",
 ]
@@ -29,7 +30,7 @@ CONFIGURED = {
         f"FT-{network}": {
             "source": SOURCE,
             "system": finetuned,
-            "strategy": "all",
+            "strategy": FINETUNED_BY[f"FT-{network}"],
             # that of the authors' is in their files
             **({} if AUTHORS else {"network": pretraining(first)["network"]}),
             "training": preset(database)
@@ -94,7 +95,7 @@ rule audit:
         indexes=[
             *(index_of(run["database"]) for run in SCRATCH_RUNS),
             *(
-                index_of(run["address"]["database"], SOURCE_FILTER)
+                index_of(run["address"]["database"], SOURCE_PRESET.network)
                 for run in FINETUNED_RUNS
             ),
         ],

@@ -1,5 +1,6 @@
 import gc
 import re
+from functools import cache
 from pathlib import Path
 
 from xsleep import folds as fold_tables
@@ -16,17 +17,48 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-# Names as in Table 2; a path has a hyphen where the name has a space.
+# Names as in Table 2, by what they are in a path.
 SYSTEMS = {
-    system.replace(" ", "-"): system for system in xsleep_settings.System.__args__
+    xsleep_settings.slug(system): system for system in xsleep_settings.System.__args__
 }
 SELECTED = [slug for slug, system in SYSTEMS.items() if system in WORKFLOW.systems]
 
-# Where epochs and spectrograms are stored, by what the signals are filtered with.
-STORES = {"band-pass": "data", "none": "data/unfiltered"}
 # What is known of all recordings of a database. Jobs that read the store depend on this one file in
 # place of some ten thousand, which plans and starts them in seconds.
 INDEX = "{store}/index/{database}/all.h5"
+
+
+@cache
+def preset(database, difference=""):
+    """The hyper-parameters of a database, or these with one difference as in the paper."""
+    plain = WORKFLOW.preset(database)
+    return (
+        plain.switched(difference, WORKFLOW.presets["paper"]) if difference else plain
+    )
+
+
+def store_of(network):
+    """Where epochs and spectrograms are stored, filtered as a network reads them."""
+    named = {xsleep_settings.Filtering().filter_name: "data", "none": "data/unfiltered"}
+    return named.get(network.filter_name, f"data/{network.filter_name}")
+
+
+# How signals are filtered in each store: as released, or as a preset has it for one of the
+# databases, or with a difference switched.
+RELEASED = WORKFLOW.presets["released"].network
+FILTERINGS = {
+    store_of(network): network.model_dump(
+        mode="json", include={*xsleep_settings.Filtering.model_fields}
+    )
+    for network in [
+        RELEASED,
+        *(
+            preset(database, difference).network
+            for database in WORKFLOW.sources
+            for difference in ("", "raw_filter", "filter_rate")
+        ),
+    ]
+}
 
 # The root is results; where a difference to the paper is switched, results/ablation/DIFFERENCE;
 # where a run is trained again to be compared, RETRAINED; and where a network is finetuned, TRANSFER.
@@ -42,7 +74,7 @@ ROOTS = [
 
 
 wildcard_constraints:
-    store="data(/unfiltered)?",
+    store="|".join(map(re.escape, FILTERINGS)),
     root="|".join(ROOTS),
     database="|".join(re.escape(database) for database in WORKFLOW.sources),
     batch="[^/]+",
@@ -58,18 +90,10 @@ def folds_of(database):
     return range(1, 1 + fold_tables.count(database, WORKFLOW.sources[database].folds))
 
 
-def preset(database, difference=""):
-    """The hyper-parameters of a database, or these with one difference as in the paper."""
-    plain = WORKFLOW.presets[WORKFLOW.sources[database].preset]
-    return (
-        plain.switched(difference, WORKFLOW.presets["paper"]) if difference else plain
-    )
-
-
-def index_of(database, raw_filter=None):
-    """The index of the store of a filter; by default that which the database's own preset reads."""
-    raw_filter = raw_filter or preset(database).network.raw_filter
-    return INDEX.format(store=STORES[raw_filter], database=database)
+def index_of(database, network=None):
+    """The index of the store that a network reads; by default one of the database's own preset."""
+    network = network or preset(database).network
+    return INDEX.format(store=store_of(network), database=database)
 
 
 def run_preset(wildcards):
@@ -120,10 +144,10 @@ def run_path(run, difference=""):
 def index(wildcards):
     """Input function: of the store that a run reads, or without a run the database's own preset."""
     if wildcards.get("root", "").startswith("results/transfer/"):
-        raw_filter = SOURCE_FILTER
+        network = SOURCE_PRESET.network
     else:
-        raw_filter = run_preset(wildcards).network.raw_filter
-    return index_of(wildcards.database, raw_filter)
+        network = run_preset(wildcards).network
+    return index_of(wildcards.database, network)
 
 
 def labels_of(figure, case=True, **more):

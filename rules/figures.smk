@@ -1,15 +1,13 @@
 CASE = "{database}/{window}/{channels}"
-FIG1B = f"results/figures/fig1b/{CASE}"
-FIG5 = f"results/figures/fig5/{CASE}"
+FIG1, FIG5, FIG6 = (f"results/figures/fig{number}/{CASE}" for number in (1, 5, 6))
 SUBJECTS = f"results/figures/subjects/{CASE}"
 CALIBRATION = f"results/figures/calibration/{CASE}"
 # A night is drawn by the name of its recording on demand: HYPNOGRAMS/SC4001E0.svg.
 HYPNOGRAMS = f"results/figures/hypnograms/{CASE}/{{system}}"
 PICKS = ["best", "median", "worst"]
 
-# Losses and weights are shown for the first seed and fold, of the systems that blend; Fig. 1(b)
-# is of the paper's systems.
-BLENDING = [slug for slug in SELECTED if slug.startswith("XSleepNet")]
+# Losses and weights are shown of the first seed and fold, of the paper's systems.
+BLENDING = [slug for slug in SELECTED if slug in ("XSleepNet1", "XSleepNet2")]
 SINGLE_VIEW = [slug for slug in SELECTED if slug in ("ARNN+RNN", "FCNN+RNN")]
 MULTI_VIEW = [slug for slug in SELECTED if slug in (*BLENDING, "Naive-Fusion")]
 LEARNING = [*SINGLE_VIEW, *MULTI_VIEW]
@@ -18,11 +16,12 @@ CASES = dict.fromkeys(CASE.format(**run) for run in SCRATCH_RUNS)
 FIGURES = [
     f"results/figures/{stem}.{suffix}"
     for stem in [
-        *(f"fig1b/{case}" for case in CASES if LEARNING),
+        *(f"fig1/{case}" for case in CASES if MULTI_VIEW),
         "fig4",
         *(f"fig5/{case}" for case in CASES if BLENDING),
-        # a gain over both single views
-        *(["fig6"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
+        *(f"fig6/{case}" for case in CASES if LEARNING),
+        # over both single views
+        *(["gain"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
         *(
             f"{figure}/{case}"
             for case in dict.fromkeys(CASE.format(**run) for run in TABLE2_RUNS)
@@ -38,30 +37,6 @@ FIGURES = [
     ]
     for suffix in ("svg", "png")
 ]
-
-
-rule fig1b:
-    input:
-        first_histories(LEARNING),
-    output:
-        svg=report(
-            f"{FIG1B}.svg",
-            caption="../captions/fig1b.rst",
-            category="Figures",
-            labels=labels_of("Fig. 1(b)"),
-        ),
-        png=f"{FIG1B}.png",
-    log:
-        f"logs/figures/{FIG1B}.log",
-    conda:
-        "../environment.yml"
-    params:
-        systems=[SYSTEMS[slug] for slug in LEARNING],
-        title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
-    message:
-        "Fig. 1(b): {wildcards.database}, {wildcards.window}, {wildcards.channels}"
-    script:
-        "../workflow_scripts/learning.py"
 
 
 rule fig4:
@@ -87,7 +62,7 @@ rule fig4:
 
 rule fig5:
     input:
-        first_histories(BLENDING),
+        first_histories(LEARNING),
     output:
         svg=report(
             f"{FIG5}.svg",
@@ -101,7 +76,7 @@ rule fig5:
     conda:
         "../environment.yml"
     params:
-        systems=[SYSTEMS[slug] for slug in BLENDING],
+        systems=[SYSTEMS[slug] for slug in LEARNING],
         title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
@@ -109,23 +84,53 @@ rule fig5:
         "../workflow_scripts/learning.py"
 
 
-rule fig6:
+use rule fig5 as fig1 with:
+    output:
+        svg=report(
+            f"{FIG1}.svg",
+            caption="../captions/fig1.rst",
+            category="Figures",
+            labels=labels_of("Fig. 1(b), (d)"),
+        ),
+        png=f"{FIG1}.png",
+    log:
+        f"logs/figures/{FIG1}.log",
+    message:
+        "Fig. 1(b), (d): {wildcards.database}, {wildcards.window}, {wildcards.channels}"
+
+
+use rule fig5 as fig6 with:
+    output:
+        svg=report(
+            f"{FIG6}.svg",
+            caption="../captions/fig6.rst",
+            category="Figures",
+            labels=labels_of("Fig. 6"),
+        ),
+        png=f"{FIG6}.png",
+    log:
+        f"logs/figures/{FIG6}.log",
+    message:
+        "Fig. 6: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
+
+
+rule gain:
     input:
         "results/table2.csv",
     output:
         svg=report(
-            "results/figures/fig6.svg",
-            caption="../captions/fig6.rst",
+            "results/figures/gain.svg",
+            caption="../captions/gain.rst",
             category="Figures",
-            labels=labels_of("Fig. 6", case=False),
+            labels=labels_of("Gain", case=False),
         ),
-        png="results/figures/fig6.png",
+        png="results/figures/gain.png",
     log:
-        "logs/figures/fig6.log",
+        "logs/figures/gain.log",
     conda:
         "../environment.yml"
     message:
-        "Fig. 6"
+        "Gain of both views over one"
     script:
         "../workflow_scripts/performance.py"
 

@@ -61,3 +61,26 @@ rule table1:
         "Table 1"
     script:
         "../workflow_scripts/table1.py"
+
+
+rule footprint:
+    output:
+        report(
+            "results/footprint.csv",
+            caption="../captions/footprint.rst",
+            category="Tables",
+            labels={"table": "Footprint", "format": "CSV"},
+        ),
+    log:
+        "logs/footprint.log",
+    conda:
+        "../environment.yml"
+    params:
+        networks={
+            name: settings.network.model_dump(mode="json")
+            for name, settings in WORKFLOW.presets.items()
+        },
+    message:
+        "Footprint of the networks"
+    script:
+        "../workflow_scripts/footprint.py"

@@ -35,7 +35,7 @@ def show_results():
     for name, (path, *_) in made.items():
         more = " (also .html, .tex)" if name == "Table 2" else ""
         console.print(f"{name + ':':<12}{path}{more}")
-    on_demand = ["zero_shot", "ablation", *TRANSFER_RUNS]
+    on_demand = ["footprint", "zero_shot", "ablation", *TRANSFER_RUNS]
     for path in filter(is_made, [*APPENDIX, *(f"results/{t}.csv" for t in on_demand)]):
         console.print(f"Table:      {path}")
     if is_made(EXPLORER):

@@ -19,9 +19,7 @@ rule prepare:
         version=store.VERSION,
         source=source_params,
         channels=lambda wildcards: WORKFLOW.sources[wildcards.database].stored_channels,
-        raw_filter=lambda wildcards: next(
-            name for name, store in STORES.items() if store == wildcards.store
-        ),
+        filtering=lambda wildcards: FILTERINGS[wildcards.store],
         recordings=batch,
         content=lambda wildcards: content(**wildcards),
         seen=SEEN,

@@ -1,13 +1,15 @@
 from collections import Counter
 from types import SimpleNamespace
 
-# The addresses of the runs of Table 2, from scratch and finetuned as a whole, and their folders.
+from xsleep.published import FINETUNED_BY
+
+# The addresses of the runs of Table 2, from scratch and finetuned, and their folders.
 SCRATCH_RUNS = [run for database in WORKFLOW.databases for run in runs(database)]
 FINETUNED_RUNS = [
     run
     for network in WORKFLOW.finetuned
     if PLANNING or all(database not in ABSENT for database in SOURCE_DATABASES)
-    for run in transfers(network.removeprefix("FT-"), "all")
+    for run in transfers(network.removeprefix("FT-"), FINETUNED_BY[network])
     if run["address"]["database"] in WORKFLOW.databases
     if run["address"]["channels"] == run["source_channels"]
 ]

@@ -72,7 +72,7 @@ rule finetune:
     input:
         pretrained=pretrained,
         folds="results/{database}/folds.csv",
-        index=lambda wildcards: index_of(wildcards.database, SOURCE_FILTER),
+        index=lambda wildcards: index_of(wildcards.database, SOURCE_PRESET.network),
     output:
         model=f"{TRANSFER}/{ADDRESS}/model.safetensors",
         history=f"{TRANSFER}/{ADDRESS}/history.csv",

@@ -19,12 +19,14 @@ wildcard_constraints:
 # for the filter, which is that of the default settings.
 AUTHORS = SOURCE == xsleep_settings.AUTHORS
 SOURCE_DATABASES = () if AUTHORS else WORKFLOW.source
+# Databases that are pooled are filtered and trained as the first of them.
 SOURCE_PRESET = WORKFLOW.presets["released"] if AUTHORS else preset(WORKFLOW.source[0])
-SOURCE_FILTER = SOURCE_PRESET.network.raw_filter
 SOURCE_WINDOWS = {
     database: WORKFLOW.sources[database].windows[0] for database in SOURCE_DATABASES
 }
-SOURCE_INDEXES = [index_of(database, SOURCE_FILTER) for database in SOURCE_DATABASES]
+SOURCE_INDEXES = [
+    index_of(database, SOURCE_PRESET.network) for database in SOURCE_DATABASES
+]
 
 
 def pretrained(wildcards):

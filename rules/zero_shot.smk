@@ -14,11 +14,11 @@ use rule import_weights as import_zero_shot with:
         "Zero-shot: import {params.weights}"
 
 
-# Signals are band-passed whatever the database's preset says: so were those of the network.
+# Signals are filtered as released whatever the preset says: so were those of the network.
 rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
-        index=index_of(ZERO_SHOT.database, "band-pass"),
+        index=index_of(ZERO_SHOT.database, RELEASED),
     output:
         table=report(
             "results/zero_shot.csv",

@@ -11,7 +11,7 @@ import pytest
 
 from xsleep import pipeline, store
 from xsleep.sequences import Part
-from xsleep.settings import NetworkSettings
+from xsleep.settings import Filtering, NetworkSettings
 from xsleep.spectrogram import running_sums, spectrogram
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +31,8 @@ NETWORK = NetworkSettings(
     sequence_length=5,
 )
 """Sizes at which a test builds and trains any network in no time."""
+
+RELEASED = Filtering()
 
 
 @pytest.fixture
@@ -113,11 +115,11 @@ def write_excerpts(folder, *gains):
     return folder
 
 
-def prepare(folder, source, channels, *names, raw_filter="band-pass", report=lambda line: None):
+def prepare(folder, source, channels, *names, filtering=RELEASED, report=lambda line: None):
     """The index of these recordings of a source, stored in the folder, and why any is skipped."""
     index = folder / "index.h5"
     nights = pipeline.prepare(
-        *(source, channels, raw_filter, names),
+        *(source, channels, filtering, names),
         *(folder / "epochs", folder / "spectrograms", index, folder / "seen.json", report),
     )
     return index, {night.recording: night.skipped for night in nights if night.skipped}

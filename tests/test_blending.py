@@ -145,6 +145,38 @@ def test_xsleepnet1_reads_means_in_any_case():
     assert run("XSleepNet1", means) == run("XSleepNet1", RELEASED)
 
 
+PRINTED = TrainingSettings(steps=1, blending_window=2, tangent_points="W+1")
+FIRST = [8.0, 6.0, 5.0, 5.0]
+"""Losses of evaluations 0 to 3. With W = 2 their moving averages are 8, 7, 5.5 and 5."""
+
+
+@pytest.mark.parametrize(
+    ("points", "begins", "slopes"),
+    [
+        # n = 2: 8, 7, 5.5 fall by 1.25 each; n = 3: 7, 5.5, 5 by 1.
+        ("W+1", 2, [-1.25, -1.0]),
+        # n = 3: 5.5, 5 fall by 0.5.
+        ("W", 3, [-0.5]),
+    ],
+)
+def test_algorithm_1_fits_w_plus_1_points_and_begins_at_n_equal_w(points, begins, slopes):
+    settings = PRINTED.model_copy(update={"tangent_points": points, "first_tangent": "current"})
+    blending = policy("XSleepNet2", settings)
+    for n, loss in enumerate(FIRST):
+        blend = feed(blending, [loss], [loss])
+        assert (blend.generalisation is not None) == (n >= begins)
+        if n >= begins:
+            # Against the first tangent: the smallest so far, as losses fall ever slower.
+            assert blend.generalisation["raw"] == pytest.approx(slopes[n - begins] - slopes[0])
+
+
+def test_algorithm_1_from_the_window_before_compares_with_the_points_that_there_are():
+    blending = policy("XSleepNet2", PRINTED)
+    # n = 2: 8, 7, 5.5 fall by 1.25 each, and 8, 7 before them by 1.
+    blend = feed(blending, FIRST[:3], FIRST[:3])
+    assert blend.generalisation["raw"] == pytest.approx(-1.25 - -1.0)
+
+
 CURRENT = RELEASED.model_copy(update={"first_tangent": "current"})
 
 
@@ -199,11 +231,12 @@ def test_plain_weights_that_are_negative_infinite_or_undefined(falls, expected):
     assert weights(PLAIN, *falls) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("points", ["W", "W+1"])
 @pytest.mark.parametrize("formula", ["guarded", "plain"])
 @pytest.mark.parametrize("system", ["XSleepNet1", "XSleepNet2"])
-def test_losses_that_are_finite_give_weights_that_train(system, formula):
+def test_losses_that_are_finite_give_weights_that_train(system, formula, points):
     """From none to the largest of single precision, and where they differ by rounding alone."""
-    settings = TrainingSettings(steps=1, weight_formula=formula, blending_window=2)
+    settings = PRINTED.model_copy(update={"weight_formula": formula, "tangent_points": points})
     rng = np.random.default_rng(0)
     for kind in 20 * ["any", "none", "rounding"]:
         blending = policy(system, settings)
@@ -227,12 +260,18 @@ def test_plain_weights_have_no_floor():
 
 @pytest.mark.parametrize(
     ("system", "branches"),
-    [("Naive Fusion", ("joint",)), ("ARNN+RNN", ("time-frequency",)), ("FCNN+RNN", ("raw",))],
+    [
+        ("Naive Fusion", ("joint",)),
+        ("ARNN+RNN", ("time-frequency",)),
+        ("FCNN+RNN", ("raw",)),
+        ("XSleepNet (equal weights)", BRANCHES),
+    ],
 )
 def test_systems_without_blending_have_constant_weights(system, branches):
-    losses = dict.fromkeys(branches, 100.0)
     blending = policy(system, RELEASED)
-    blending.restore(json.loads(json.dumps(blending.state())))
-    blend = blending.update(losses, losses, 10, 10)
-    assert blend.weights == dict.fromkeys(branches, 1.0)
-    assert blend.generalisation is None and blend.overfitting is None
+    for loss in np.linspace(100, 1, 50):
+        blending.restore(json.loads(json.dumps(blending.state())))
+        losses = {branch: loss * (number + 1) for number, branch in enumerate(branches)}
+        blend = blending.update(losses, losses, 10, 10)
+        assert blend.weights == dict.fromkeys(branches, 1 / len(branches))
+        assert blend.generalisation is None and blend.overfitting is None

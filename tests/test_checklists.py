@@ -102,7 +102,7 @@ def test_answers_are_those_of_the_configuration(facts):
     )
     for number, text in {
         "7": "seed 11; validation subjects: 3",
-        "8": "band-pass none",
+        "8": "filters EEG none, EOG none, EMG none",
         "16": "batches of 5 sequences",
         "17": "2 seed(s)",
         "19": "deviation over the seeds",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.studies import Study, write_history
+from tests.studies import Study
 from xsleep import statistics
-from xsleep.comparisons import claims, compare, rounded, subjects_ratio
+from xsleep.comparisons import compare, rounded, subjects_ratio
 from xsleep.errors import InputError
 from xsleep.metrics import measure
 
@@ -68,8 +68,9 @@ def test_the_same_seeds_in_another_order_are_no_difference_in_any_figure(study):
     (ours,) = study.outcomes()
     turned = ours.counts.rename({0: 1, 1: 2, 2: 0}, level="seed").sort_index()
     rows = compare([ours, replace(ours, system="Naive Fusion", counts=turned)], RATIOS)
-    for name in ("95 % from", "95 % to"):
-        assert (rows[name] == 0).all()
+    # Other seeds of either might differ, as the deviation over them says; subjects do not.
+    assert rows["95 % from"].to_numpy() == pytest.approx(-rows["95 % to"].to_numpy(), rel=0.15)
+    assert (rows["95 % from"] < 0).all()
     assert (rows["p Wilcoxon"] == 1).all() and (rows["p corrected t"] == 1).all()
     text = rounded(rows)
     assert set(text["difference"]) == {"0.00", "0.0000"}
@@ -79,14 +80,7 @@ def test_small_p_values_keep_their_digits(study, monkeypatch):
     monkeypatch.setattr(statistics, "wilcoxon", lambda differences: 1.23456e-7)
     train(study, "XSleepNet2")
     train(study, "Naive Fusion")
-    compared = compare(study.outcomes(), RATIOS)
-    assert set(rounded(compared)["p Holm"]) == {"1.23e-07"}
-    (row,) = (
-        claims(compared, study.cells, RATIOS)
-        .query("claim.str.contains('beats')")
-        .to_dict("records")
-    )
-    assert "p = 1.2e-07, 7 subjects" in row["measured"]
+    assert set(rounded(compare(study.outcomes(), RATIOS))["p Holm"]) == {"1.23e-07"}
 
 
 def test_holm_counts_the_pairs_of_a_metric_within_a_channel_set(study):
@@ -122,96 +116,12 @@ def test_a_single_fold_has_no_test_over_folds(study):
 def test_training_and_testing_subjects_are_counted_in_the_folds(tmp_path):
     path = tmp_path / "folds.csv"
     lines = ["1,test,a,a1", "1,test,a,a2", "1,training,b,b1", "1,training,d,d1"]
+    lines += ["1,validation,e,e1", "1,validation,f,f1", "2,validation,e,e1"]
     path.write_text(
         "\n".join(["fold,role,subject,recording", *lines, "2,test,b,b1", "2,training,a,a"])
     )
     assert subjects_ratio(path) == pytest.approx((1 / 2 + 1 / 1) / 2)
+    assert subjects_ratio(path, "validation") == pytest.approx((2 / 2 + 1 / 1) / 2)
     path.write_text("junk")
     with pytest.raises(InputError, match=r"folds\.csv: not a table of folds .*; delete it"):
         subjects_ratio(path)
-
-
-def verdicts(study):
-    table = claims(compare(study.outcomes(), RATIOS), study.cells, RATIOS)
-    assert table["criterion"].str.len().gt(0).all()
-    return table
-
-
-def verdict(study, claim):
-    found = verdicts(study)
-    return found[found["claim"].str.contains(claim)]["verdict"].iloc[0]
-
-
-@pytest.mark.parametrize(
-    ("skill", "expected"),
-    [((2, 0), "supported"), ((0, 2), "contradicted"), ((0.5, 0.5), "undecided")],
-)
-def test_xsleepnet2_beats_naive_fusion(study, skill, expected):
-    train(study, "XSleepNet2", skill[0])
-    train(study, "Naive Fusion", skill[1])
-    assert verdict(study, "beats Naive Fusion") == expected
-    (row,) = verdicts(study).query("claim.str.contains('beats')").to_dict("records")
-    assert row["published"] == "83.9 against 80.2: +3.7"
-    assert row["measured"].endswith("7 subjects")
-
-
-@pytest.mark.parametrize(
-    ("skill", "expected"),
-    [((2, 0), "supported"), ((0, 2), "contradicted"), ((0.4, 0.4), "undecided")],
-)
-def test_xsleepnet2_is_at_least_xsleepnet1_on_small_data(study, skill, expected):
-    train(study, "XSleepNet2", skill[0])
-    train(study, "XSleepNet1", skill[1])
-    assert verdict(study, "at least XSleepNet1") == expected
-
-
-def test_a_claim_of_systems_that_were_not_run_is_undecided(study):
-    train(study, "XSleepNet2")
-    table = verdicts(study)
-    assert set(table["verdict"]) == {"undecided"}
-    assert table["measured"].tolist() == [
-        *["not both run"] * 2,
-        "XSleepNet2: FCNN+RNN is not run",
-        "XSleepNet1: FCNN+RNN is not run",
-    ]
-
-
-FALLS, RISES = [2.0, 1.5, 1.2, 1.1, 1.0, 0.99], [2.0, 1.5, 1.0, 1.2, 1.5, 1.9]
-
-
-def histories(study, alone, branch):
-    for system, losses in (("FCNN+RNN", alone), ("XSleepNet2", branch)):
-        for fold, names in enumerate(FOLDS, start=1):
-            study.run(*names, fold=fold, system=system)
-            factor = np.ones(len(losses))
-            factor[-1] += fold / 100  # no two folds alike
-            write_history(study.cells[-1], losses * factor)
-
-
-@pytest.mark.parametrize(
-    ("alone", "branch", "expected"),
-    [
-        (RISES, FALLS, "supported"),
-        (FALLS, RISES, "contradicted"),
-        (FALLS, FALLS, "undecided"),
-        (RISES, RISES, "undecided"),
-    ],
-)
-def test_blending_prevents_the_overfitting_of_the_raw_view(study, alone, branch, expected):
-    histories(study, alone, branch)
-    assert verdict(study, "overfitting") == expected
-
-
-def test_overfitting_is_looked_at_up_to_the_last_step_that_both_reached(study):
-    histories(study, [*FALLS, *RISES], FALLS)
-    row = verdicts(study).query("measured.str.startswith('XSleepNet2')").iloc[0]
-    assert "to step 50" in row["measured"] and row["verdict"] == "undecided"
-
-
-def test_a_history_that_cannot_be_read_is_named_and_the_other_claims_go_on(study):
-    histories(study, RISES, FALLS)
-    path = study.cells[1].predictions.parent / "history.csv"
-    path.write_text("junk")
-    measured = verdicts(study)["measured"].tolist()
-    assert measured[:2] == ["not both run"] * 2
-    assert measured[2].startswith(f"XSleepNet2: {path}: no losses of the raw view")

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tests.conftest import ROOT, prepare, write_excerpts, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
+from xsleep import folds as fold_tables
 from xsleep import inventory, store
 from xsleep.databases import open_database
 from xsleep.published import size
@@ -61,7 +62,7 @@ def write_shhs(folder):
 
 
 def write_ears(folder):
-    test_own.write_signals(folder, "01", ["cEEGrid"])
+    test_own.write_signals(folder, "01", ["cEEGrid", "EEG", "EOG"])
     test_own.write_csv(folder / "01.csv", [(0, 900, "N2")])
 
 
@@ -74,6 +75,7 @@ WRITE = {
     "DREAMS": lambda folder: write_excerpts(folder, 1),
     "DREAMS-Subjects": write_subjects,
     "Surrey-cEEGrid": write_ears,
+    "Surrey-PSG": write_ears,
     "own": test_own.write_night,
 }
 
@@ -135,8 +137,10 @@ def table1(written, *names):
             },
         ),
         ("Physio2018", "tr03-0005", {"EEG": "C3-M2 200", "EOG": "E1-M2 200"}),
-        ("SHHS", "shhs1-200001", {"EEG": "EEG 125", "EOG": "EOG(L) - EOG(R) 50"}),
+        ("SHHS", "shhs1-200001", {"EEG": "EEG 125", "EOG": "EOG(R) - EOG(L) 50"}),
         ("DREAMS-Subjects", "subject1", {"EEG": "CZ-A1 200", "EOG": "EOG1 - EOG2 200"}),
+        ("Surrey-cEEGrid", "01", {"EEG": "cEEGrid 128", "EOG": "EOG 128"}),
+        ("Surrey-PSG", "01", {"EEG": "EEG 128", "EOG": "EOG 128"}),
         ("own", "s1_1", {"EEG": "C4 - M1 128", "EMG": " "}),
     ],
 )
@@ -249,6 +253,46 @@ def test_table1_is_beside_the_published_sizes(written):
 def test_table1_says_how_many_folds_there_are_and_how_they_come_about(written, name, folds, split):
     table = table1(written, name)
     assert set(zip(table["folds"], table["split"], strict=True)) == {(folds, split)}
+
+
+def test_table1_has_validation_and_training_subset_beside_the_published(written):
+    table = table1(written, "SleepEDF-ST", "DREAMS", "MASS")
+    columns = ["validation subjects", "training-subset subjects"]
+    published = ["published split", *(f"published {column}" for column in columns)]
+    # Of one subject no fold can be made.
+    assert table.loc["SleepEDF-ST", "in-bed"][columns].tolist() == ["", ""]
+    assert table.loc["DREAMS", "whole-night"][published].tolist() == ["", "", ""]
+    assert table.loc["MASS", "whole-night"][published].tolist() == ["20-fold CV", "10", "10"]
+
+
+DIVIDED = ("SleepEDF-20", "SleepEDF-78", "MASS", "Physio2018", "SHHS")
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_table1_folds_as_delivered_have_the_published_validation_and_training_subset(name):
+    content = yaml.safe_load((ROOT / "config/databases" / f"{name}.yaml").read_text())
+    settings = DatabaseSettings.model_validate(content)
+    (found,) = {size(name, window) for window in settings.windows[:1]}
+    subjects = (
+        fold_tables.published_subjects(name)
+        if settings.folds == "published"
+        else [f"{number:04d}" for number in range(found.subjects)]
+    )
+    assert inventory._held_out(name, settings.folds, subjects) == {
+        "validation subjects": f"{found.validation}",
+        "training-subset subjects": f"{found.training_subset}",
+    }
+    if name != "SHHS":
+        assert found.setup == f"{fold_tables.count(name, settings.folds)}-fold CV"
+    else:
+        assert found.setup == "train/test: 0.7/0.3" and settings.folds.test == 0.3
+
+
+def test_folds_that_differ_in_size_have_the_fewest_and_the_most():
+    subjects = fold_tables.published_subjects("SleepEDF-78")
+    first = fold_tables.published("SleepEDF-78", subjects)[0].validation[0]
+    held_out = inventory._held_out("SleepEDF-78", "published", [s for s in subjects if s != first])
+    assert held_out["validation subjects"] == "6-7"
 
 
 def test_published_epochs_are_those_of_the_authors_lists(reference):

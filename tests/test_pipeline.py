@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import re
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from xsleep import inventory, pipeline, runs, store
 from xsleep.databases.sleep_edf import SleepEdf
 from xsleep.errors import InputError
 from xsleep.sequences import read
-from xsleep.settings import KFold, NetworkSettings, Source
+from xsleep.settings import Filtering, KFold, NetworkSettings, Source
 from xsleep.spectrogram import spectrogram
 
 LABELS = {"EEG": ("EEG Fpz-Cz",), "EOG": ("EOG horizontal",)}
@@ -27,9 +28,10 @@ def source(folder):
     return Source(reader="sleep-edf-20", folder=folder, labels=LABELS)
 
 
-def stored_night(folder, channels=("EEG", "EOG"), raw_filter="band-pass"):
+def stored_night(folder, channels=("EEG", "EOG"), **filtering):
     """The night of ``write_night`` in the store."""
-    index, skipped = prepare(*(folder, source(folder), channels, "SC4001E0"), raw_filter=raw_filter)
+    given = folder, source(folder), channels, "SC4001E0"
+    index, skipped = prepare(*given, **filtering)
     assert not skipped
     return store.read_index(index)["SC4001E0"]
 
@@ -64,17 +66,34 @@ def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
     assert (night.recording, night.subject, len(night.stages)) == ("SC4001E0", "00", 40)
 
 
-@pytest.mark.parametrize("raw_filter", ["band-pass", "none"])
-def test_a_stored_recording_tells_its_filter_and_no_other_network_reads_it(tmp_path, raw_filter):
+@pytest.mark.parametrize(
+    ("ours", "other"),
+    [
+        ({"raw_filter": "none"}, {}),
+        ({}, {"raw_filter": "none"}),
+        ({}, {"raw_filter": {"EMG": "high-pass-and-notches"}}),
+        ({"filter_rate": "recorded"}, {}),
+    ],
+)
+def test_a_stored_recording_tells_its_filter_and_no_other_network_reads_it(tmp_path, ours, other):
     write_night(tmp_path)
-    one = stored_night(tmp_path, ["EEG"], raw_filter)
+    one = stored_night(tmp_path, ["EEG"], filtering=Filtering(**ours))
     with h5py.File(one.epochs) as file:
-        assert file.attrs["raw_filter"] == raw_filter
+        name = file.attrs["raw_filter"]
+    assert name == NetworkSettings(**ours).filter_name
     stored = (one, "whole-night", ("EEG",))
-    other = {"band-pass": "none", "none": "band-pass"}[raw_filter]
-    assert len(runs.load_part(*stored, NetworkSettings(raw_filter=raw_filter))) == 40
-    with pytest.raises(InputError, match=f"h5: raw_filter is {raw_filter}, .* {other}; take"):
-        runs.load_part(*stored, NetworkSettings(raw_filter=other))
+    assert len(runs.load_part(*stored, NetworkSettings(**ours))) == 40
+    network = NetworkSettings(**other)
+    line = f"h5: filtered by {name}, what the network reads by {network.filter_name}; take"
+    with pytest.raises(InputError, match=re.escape(line)):
+        runs.load_part(*stored, network)
+
+
+def test_signals_that_are_not_filtered_are_the_same_at_either_rate():
+    names = {
+        Filtering(raw_filter="none", filter_rate=r).filter_name for r in ("recorded", "resampled")
+    }
+    assert names == {"none"}
 
 
 NIGHTS = ("SC4001E0", "SC4011E0", "SC4021E0")
@@ -88,12 +107,12 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-def batch(folder, changed=(), channels=("EEG",), raw_filter="band-pass"):
+def batch(folder, changed=(), channels=("EEG",), **filtering):
     """The nights that this batch of three makes, with the source changed; the rest is stored."""
     lines = []
     given = source(folder).model_copy(update=dict(changed))
     index, _ = prepare(
-        *(folder / "store", given, channels, *NIGHTS), raw_filter=raw_filter, report=lines.append
+        *(folder / "store", given, channels, *NIGHTS), report=lines.append, **filtering
     )
     assert list(store.read_index(index)) == list(NIGHTS)
     assert [line[:16] for line in lines] == [f"{n} of 3: {NIGHTS[n - 1]}" for n in (1, 2, 3)]
@@ -133,7 +152,8 @@ def test_a_batch_makes_a_recording_that_changed_anew_and_nothing_else(three_nigh
     "changed",
     [
         {"channels": ("EEG", "EOG")},
-        {"raw_filter": "none"},
+        {"filtering": Filtering(raw_filter="none")},
+        {"filtering": Filtering(filter_rate="recorded")},
         {"changed": {"labels": LABELS | {"EEG": ("EEG C4", "EEG Fpz-Cz")}}},
         {"changed": {"reader": "sleep-edf-78"}},
     ],

@@ -31,7 +31,7 @@ def small(paper):
     """The same with small networks, whose operations are counted quickly."""
     released = paper.presets["released"].model_dump()
     released["network"] |= SMALL
-    presets = {"released": settings.Preset.model_validate(released)}
+    presets = paper.presets | {"released": settings.Preset.model_validate(released)}
     return paper.model_copy(update={"presets": presets})
 
 
@@ -50,8 +50,10 @@ def train(system="XSleepNet2", channels="EEG", database="SleepEDF-20", window="i
 
 def test_paper_is_all_databases_systems_windows_and_channels_of_table_2(paper):
     windows = [(name, window) for name, d in paper.databases.items() for window in d.windows]
-    assert sorted(windows) == sorted(published.database_windows())
-    assert (*paper.systems, *paper.finetuned) == (*settings.SYSTEMS, "FT-XSleepNet")
+    wrapped = [(n, "in-bed+30min-as-published") for n in ("SleepEDF-20", "SleepEDF-78")]
+    assert sorted(windows) == sorted([*published.database_windows(), *wrapped])
+    assert paper.systems == (*settings.SYSTEMS, settings.EQUAL_WEIGHTS)
+    assert paper.finetuned == ("FT-XSleepNet",)
     for name, window in windows:
         printed = published.row(name, window, "XSleepNet2").values
         assert set(paper.databases[name].channels) == set(printed)
@@ -99,6 +101,50 @@ def test_steps_are_those_of_ten_passes_over_the_training_sequences(small):
     *_, line = planned(small, [train()])
     assert line["steps"] == pytest.approx(10 * (28_145 // 32 - 1), rel=0.01)
     assert (line["runs"], line["jobs"]) == (20, 40)
+
+
+@pytest.mark.parametrize(("database", "stops"), [("SHHS", True), ("MASS", False)])
+def test_sec4_2_early_stopping_may_end_a_training_after_200_evaluations(small, database, stops):
+    *_, line = planned(small, [train(database=database, window="whole-night", count=1)])
+    # The first evaluation gains, and none of the 200 after it.
+    assert line["fewest steps"] == (201 * 100 if stops else line["steps"])
+    assert (line["fewest cpu hours"] < line["cpu hours"] / 10) == stops
+    assert line["fewest gpu hours"] == NOT_MEASURED
+
+
+def test_early_stopping_never_makes_more_steps_than_there_are_nor_fewer_than_it_must(small):
+    training = settings.TrainingSettings(steps=1, patience=3, earliest_stop=1000)
+    assert planning.fewest_steps(training, 5000) == 1000
+    assert planning.fewest_steps(training, 500) == 500
+
+
+def test_the_plan_says_which_hours_early_stopping_may_spare(small):
+    shhs = train(database="SHHS", window="whole-night", count=1)
+    lines = planned(small, [train(), shhs])
+    fewest = planning.total(lines)["fewest cpu hours"]
+    assert (
+        "Early stopping: training on SHHS may end before all steps; hours and PFLOP above are the "
+        f"most, {fewest:,.0f} CPU hours in all the fewest." in summed_up(lines)
+    )
+    assert "Early stopping" not in summed_up(planned(small, [train()]))
+
+
+def test_the_hyper_parameters_of_a_plan_are_those_of_each_database(small):
+    """Evaluating every 200 steps, XSleepNet1 spends fewer hours on it on SleepEDF-20."""
+    hours = {
+        (system, database): line["cpu hours"]
+        for system in ("XSleepNet1", "XSleepNet2")
+        for database, window in (("SleepEDF-20", "in-bed"), ("MASS", "whole-night"))
+        for line in planned(small, [train(system, database=database, window=window)])[1:]
+    }
+    assert hours["XSleepNet1", "SleepEDF-20"] < hours["XSleepNet2", "SleepEDF-20"]
+    assert hours["XSleepNet1", "MASS"] == hours["XSleepNet2", "MASS"]
+
+
+def summed_up(lines):
+    console = Console(width=80, record=True, file=io.StringIO())
+    planning.summary(lines, console)
+    return " ".join(console.export_text().split())
 
 
 def test_operations_of_the_released_network_are_those_counted_by_hand(paper):

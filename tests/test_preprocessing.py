@@ -13,6 +13,7 @@ from xsleep import preprocessing
 from xsleep.errors import InputError
 from xsleep.preprocessing import cut, filtered
 from xsleep.recording import Hypnogram, Recording, Signal
+from xsleep.settings import Filtering
 
 DATABASES = (50, 100, 125, 128, 200, 250, 256, 500, 512, 1000)
 ODD = (
@@ -147,9 +148,70 @@ def test_paper_signals_are_resampled_and_not_filtered():
 
 def test_epochs_are_cut_from_the_signal_with_the_filter_that_is_named():
     night = recording([0, 1, 2])
-    for raw_filter in ("band-pass", "none"):
+    for raw_filter in preprocessing.FILTERS:
         whole = filtered(night.signals["EEG"], raw_filter)
-        assert np.array_equal(cut(night, raw_filter).signals["EEG"], whole.reshape(3, 3000))
+        epochs = cut(night, Filtering(raw_filter={"EEG": raw_filter}))
+        assert np.array_equal(epochs.signals["EEG"], whole.reshape(3, 3000))
+
+
+def test_a_channel_is_filtered_by_its_own_filter_at_the_rate_that_is_named():
+    night = recording([0, 1, 2], rate=256)
+    eeg = night.signals["EEG"]
+    night = replace(night, signals={"EEG": eeg, "EMG": eeg})
+    for rate in ("resampled", "recorded"):
+        epochs = cut(night, Filtering(filter_rate=rate))
+        for channel, name in (("EEG", "band-pass"), ("EMG", "high-pass")):
+            whole = filtered(eeg, name, as_recorded=rate == "recorded")
+            assert np.array_equal(epochs.signals[channel], whole.reshape(3, 3000))
+
+
+def down(raw_filter, rate, frequency):
+    """Decibels by which filtering forwards and backwards damps a tone, from the taps."""
+    steps = preprocessing.taps_of(raw_filter, rate)
+    phases = np.exp(-2j * np.pi * frequency / rate * np.arange(preprocessing.TAPS))
+    return -sum(2 * 20 * math.log10(abs(taps @ phases)) for taps in steps)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(256, 2.3), (100, 6.1)])
+def test_released_band_pass_is_another_filter_at_another_rate(rate, expected):
+    """At 0.3 Hz; MASS is filtered at 256 Hz for the most, Sleep-EDF at 100 Hz."""
+    assert down("band-pass", rate, 0.3) == pytest.approx(expected, abs=0.05)
+    low = filtered(Signal(tone(0.3, rate, 300), rate), as_recorded=True)[3000:-3000]
+    measured = -20 * math.log10(np.sqrt(2) * low.std())  # over whole periods
+    assert measured == pytest.approx(expected, abs=0.05)
+
+
+def test_released_mass_filters_at_256_hz_and_resamples_afterwards():
+    x = np.random.default_rng(0).normal(0, 30, 60 * 256)
+    taps = dsp.firwin(101, (0.3, 40), pass_zero=False, fs=256)
+    expected = dsp.resample_poly(dsp.filtfilt(taps, 1, x), 25, 64)
+    ours = filtered(Signal(x, 256), "band-pass", as_recorded=True)
+    assert np.abs(ours - expected).max() < 1e-4
+    assert np.abs(filtered(Signal(x, 256)) - expected).max() > 1
+
+
+def test_released_mass_emg_is_notched_at_50_and_60_hz_and_high_passed_at_10_hz():
+    x = np.random.default_rng(0).normal(0, 30, 60 * 256)
+    expected = x
+    for edges, low in (((49, 51), True), ((59, 61), True), (10, False)):
+        taps = dsp.firwin(101, edges, pass_zero=low, fs=256)
+        expected = dsp.filtfilt(taps, 1, expected)
+    expected = dsp.resample_poly(expected, 25, 64)
+    ours = filtered(Signal(x, 256), "high-pass-and-notches", as_recorded=True)
+    assert np.abs(ours - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("rate", [100, 128, 256])
+def test_a_recording_at_100_hz_is_filtered_alike_at_either_rate(rate):
+    x = Signal(np.random.default_rng(0).normal(0, 30, 6000), rate)
+    same = np.array_equal(filtered(x), filtered(x, as_recorded=True))
+    assert same == (rate == 100)
+
+
+def test_what_lies_above_half_the_rate_is_not_there_to_filter():
+    assert [len(preprocessing.taps_of("high-pass-and-notches", r)) for r in (256, 100)] == [3, 2]
+    (eog,) = preprocessing.taps_of("band-pass", 50)  # that of SHHS: a high-pass is left
+    assert np.array_equal(eog, dsp.firwin(101, 0.3, pass_zero=False, fs=50))
 
 
 def test_epochs_are_3000_samples_from_their_onset():
@@ -194,7 +256,7 @@ def test_what_is_no_voltage_is_refused(value, rate, raw_filter):
     night = recording([0, 1, 2], rate=rate)
     night.signals["EEG"].values[int(40 * rate)] = value
     with pytest.raises(InputError, match=r"a\.edf: EEG \(''\) is \S+ uV near second [34]\d, "):
-        cut(night, raw_filter)
+        cut(night, Filtering(raw_filter=raw_filter))
 
 
 def test_a_night_without_a_scored_epoch_is_refused():

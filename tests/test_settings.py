@@ -7,7 +7,15 @@ import pytest
 import yaml
 
 from xsleep.errors import InputError
-from xsleep.settings import DIFFERENCES, SYSTEMS, NetworkSettings, TrainingSettings, load
+from xsleep.settings import (
+    DIFFERENCES,
+    SYSTEMS,
+    NetworkSettings,
+    System,
+    TrainingSettings,
+    load,
+    slug,
+)
 
 CONFIG = Path(__file__).parents[1] / "config"
 BASE = yaml.safe_load((CONFIG / "config.yaml").read_text())
@@ -30,7 +38,6 @@ def test_the_released_preset_is_what_the_published_numbers_came_from():
     assert (training.learning_rate, training.batch_size) == (1e-4, 32)
     assert (training.training_epochs, training.evaluate_every) == (10, 100)
     assert (training.adam_epsilon, training.l2, training.longest_gap) == (1e-8, 1e-3, None)
-    assert preset.training_of("Naive Fusion").evaluate_every == 200
     assert preset.network.filters == (16, 16, 32, 32, 64, 64, 128, 128, 256)
     assert (preset.network.gru_units, preset.network.sequence_units) == (256, 64)
 
@@ -53,6 +60,10 @@ PRESETS = {
 }
 
 
+OF_DATABASES = {"filter_rate", "evaluation_interval"}
+"""Differences of the released preset on some databases alone."""
+
+
 def test_paper_and_released_differ_in_every_difference_and_in_nothing_else():
     paper, released = (
         {
@@ -63,9 +74,22 @@ def test_paper_and_released_differ_in_every_difference_and_in_nothing_else():
         | preset
         for preset in (dict(PRESETS["paper"]), dict(PRESETS["released"]))
     )
+    of_databases = released.pop("databases")
     assert paper.keys() == released.keys()
+    names = DIFFERENCES.keys() - OF_DATABASES
     assert {key for key in paper if paper[key] != released[key]} == {
-        setting for settings in DIFFERENCES.values() for setting in settings
+        setting for name in names for setting in DIFFERENCES[name]
+    }
+    intervals = {"XSleepNet1": {"evaluate_every": 200}, "Naive Fusion": {"evaluate_every": 200}}
+    assert of_databases == {
+        "SleepEDF-20": {"systems": intervals},
+        "SleepEDF-78": {"systems": intervals},
+        "MASS": {
+            "network": {
+                "raw_filter": {"EMG": "high-pass-and-notches"},
+                "filter_rate": "recorded",
+            }
+        },
     }
 
 
@@ -90,14 +114,15 @@ def test_the_documentation_has_every_difference_and_no_setting_that_does_not_exi
         assert setting in both[group].model_fields
 
 
-def preset(name, **changes):
-    """A preset, and the paper's."""
+def preset(name, database="simulated", **changes):
+    """A preset for a database, and the paper's."""
     config = BASE | {
-        "database_settings": {"simulated": {"preset": name}},
+        "databases": [database],
+        "database_settings": {database: {"preset": name}},
         "preset_settings": {name: changes},
     }
-    presets = load(config, CONFIG).presets
-    return presets[name], presets["paper"]
+    workflow = load(config, CONFIG)
+    return workflow.preset(database), workflow.presets["paper"]
 
 
 def test_the_defaults_are_the_released_settings():
@@ -106,10 +131,16 @@ def test_the_defaults_are_the_released_settings():
     assert released.training == TrainingSettings(training_epochs=10)
 
 
-@pytest.mark.parametrize("difference", DIFFERENCES)
-@pytest.mark.parametrize("name", ("released", "embedded"))
-def test_a_difference_is_switched_alone(name, difference):
-    before, paper = preset(name)
+CASES = [
+    *(("released", "MASS", d) for d in DIFFERENCES if d != "evaluation_interval"),
+    *(("released", "SleepEDF-20", d) for d in DIFFERENCES if d not in OF_DATABASES),
+    *(("embedded", "simulated", d) for d in DIFFERENCES if d not in OF_DATABASES),
+]
+
+
+@pytest.mark.parametrize(("name", "database", "difference"), CASES)
+def test_a_difference_is_switched_alone(name, database, difference):
+    before, paper = preset(name, database)
     after = before.switched(difference, paper)
     changed = {
         f"{group}.{key}"
@@ -121,17 +152,123 @@ def test_a_difference_is_switched_alone(name, difference):
     assert (after.systems, after.resources) == (before.systems, before.resources)
 
 
-def test_all_differences_switched_make_the_paper_of_the_released():
-    switched, paper = preset("released")
+@pytest.mark.parametrize("database", ["SleepEDF-20", "SleepEDF-78", "MASS", "Physio2018", "SHHS"])
+def test_all_differences_switched_make_the_paper_of_the_released(database):
+    switched, paper = preset("released", database)
     for difference in DIFFERENCES:
         switched = switched.switched(difference, paper)
-    assert switched == paper
+    printed, _ = preset("paper", database)
+    for system in System.__args__:
+        for finetuning in (False, True):
+            assert switched.training_of(system, finetuning) == printed.training_of(
+                system, finetuning
+            )
+    assert switched.network == printed.network == paper.network
 
 
-@pytest.mark.parametrize("name", ("released", "embedded"))
-def test_every_difference_is_one_to_a_released_preset(name):
-    before, paper = preset(name)
-    assert before.differences("XSleepNet2", paper) == list(DIFFERENCES)
+@pytest.mark.parametrize(
+    ("name", "database", "system", "not_there"),
+    [
+        ("released", "MASS", "XSleepNet1", ["evaluation_interval"]),
+        ("released", "SleepEDF-20", "XSleepNet1", ["filter_rate"]),
+        ("released", "SleepEDF-78", "Naive Fusion", ["filter_rate"]),
+        ("released", "SleepEDF-20", "XSleepNet2", [*OF_DATABASES]),
+        ("released", "SHHS", "XSleepNet1", [*OF_DATABASES]),
+        ("embedded", "simulated", "XSleepNet1", [*OF_DATABASES]),
+    ],
+)
+def test_differences_are_those_of_the_released_code_for_that_database_and_system(
+    name, database, system, not_there
+):
+    before, paper = preset(name, database)
+    found = before.differences(system, paper)
+    assert found == [difference for difference in DIFFERENCES if difference not in not_there]
+
+
+SECTION_4_2 = "SleepEDF-20", "SleepEDF-78", "MASS", "Physio2018", "SHHS"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("database", SECTION_4_2)
+def test_sec4_2_physio2018_and_shhs_stop_after_200_validations_and_no_other_does(database, name):
+    found, _ = preset(name, database)
+    expected = 200 if database in ("Physio2018", "SHHS") else None
+    stops = {(t.patience, t.earliest_stop) for t in map(found.training_of, SYSTEMS)}
+    assert stops == {(expected, 0)}
+
+
+@pytest.mark.parametrize("database", SECTION_4_2)
+def test_sec4_2_the_paper_validates_every_100_steps(database):
+    printed, _ = preset("paper", database)
+    assert {printed.training_of(system).evaluate_every for system in SYSTEMS} == {100}
+
+
+@pytest.mark.parametrize("database", SECTION_4_2)
+def test_released_xsleepnet1_and_naive_fusion_are_evaluated_every_200_steps_on_sleep_edf(database):
+    released, _ = preset("released", database)
+    on_sleep_edf = 200 if database.startswith("SleepEDF") else 100
+    expected = dict.fromkeys(SYSTEMS, 100) | {
+        "XSleepNet1": on_sleep_edf,
+        "Naive Fusion": on_sleep_edf,
+    }
+    assert {s: released.training_of(s).evaluate_every for s in SYSTEMS} == expected
+    assert released.training_of("XSleepNet1", finetuning=True).evaluate_every == 10
+
+
+@pytest.mark.parametrize(
+    ("database", "emg", "rate"),
+    [
+        ("SleepEDF-20", "high-pass", "resampled"),
+        ("MASS", "high-pass-and-notches", "recorded"),
+        ("SHHS", "high-pass", "resampled"),
+    ],
+)
+def test_released_filters_are_those_of_each_database(database, emg, rate):
+    network = preset("released", database)[0].network
+    assert network.raw_filter == {"EEG": "band-pass", "EOG": "band-pass", "EMG": emg}
+    assert network.filter_rate == rate
+    assert set(preset("paper", database)[0].network.raw_filter.values()) == {"none"}
+
+
+def test_a_database_and_a_system_of_it_have_hyper_parameters_of_their_own():
+    changes = {
+        "network": {"raw_filter": {"EMG": "none"}},
+        "training": {"patience": "7"},
+        "systems": {"XSleepNet1": {"batch_size": 3}, "FCNN+RNN": {"steps": 9}},
+        "finetuning": {"patience": "null"},
+    }
+    config = BASE | {"databases": ["simulated", "DREAMS"], "database_settings": {"DREAMS": changes}}
+    workflow = load(config, CONFIG)
+    plain, changed = map(workflow.preset, ("simulated", "DREAMS"))
+    assert plain == workflow.presets["embedded"]
+    assert changed.network == plain.network.model_copy(
+        update={"raw_filter": {"EEG": "band-pass", "EOG": "band-pass", "EMG": "none"}}
+    )
+    assert changed.training_of("ARNN+RNN").model_dump() == (
+        plain.training_of("ARNN+RNN").model_dump() | {"patience": 7}
+    )
+    assert changed.training_of("XSleepNet1").batch_size == 3
+    raw = changed.training_of("FCNN+RNN")
+    assert (raw.steps, raw.evaluate_every) == (9, plain.training_of("FCNN+RNN").evaluate_every)
+    assert changed.training_of("XSleepNet2", finetuning=True).patience is None
+
+
+def test_one_filter_is_for_all_channels_and_one_left_out_is_as_released():
+    assert NetworkSettings(raw_filter="none").raw_filter == dict.fromkeys(
+        ("EEG", "EOG", "EMG"), "none"
+    )
+    assert NetworkSettings(raw_filter={"EOG": "none"}).raw_filter == {
+        "EEG": "band-pass",
+        "EOG": "none",
+        "EMG": "high-pass",
+    }
+
+
+@pytest.mark.parametrize("system", System.__args__)
+def test_a_system_in_a_path_has_letters_digits_plus_and_hyphen_alone(system):
+    assert re.fullmatch(r"[\w+]+(-[\w+]+)*", slug(system))
+    assert slug("Naive Fusion") == "Naive-Fusion"
+    assert slug("XSleepNet (equal weights)") == "XSleepNet-equal-weights"
 
 
 def test_the_paper_has_no_difference_to_itself():
@@ -144,7 +281,7 @@ def test_what_a_preset_or_a_system_has_as_in_the_paper_is_no_difference():
     changed, paper = preset(
         "embedded", network={"gru_layers": 1}, systems={"XSleepNet1": {"l2": 0}}
     )
-    rest = [difference for difference in DIFFERENCES if difference != "gru_layers"]
+    rest = [d for d in DIFFERENCES if d not in {"gru_layers", *OF_DATABASES}]
     assert changed.differences("XSleepNet2", paper) == rest
     assert changed.differences("XSleepNet1", paper) == [d for d in rest if d != "l2"]
 
@@ -275,6 +412,48 @@ def own(**source):
         (
             {"preset_settings": {"embedded": {"training": {"lr": 1}}}},
             "presets/embedded.yaml: training.lr is not a known key; choose from training_epochs",
+        ),
+        (
+            {"database_settings": {"simulated": {"training": {"patiense": 200}}}},
+            "databases/simulated.yaml: training.patiense is not a known key; choose from "
+            "training_epochs, steps, ",
+        ),
+        (
+            {"database_settings": {"simulated": {"training": {"patience": 0}}}},
+            "databases/simulated.yaml: training.patience = 0: Input should be greater than 0",
+        ),
+        (
+            {"database_settings": {"simulated": {"systems": {"FCNN+RNN": {"lr": 1}}}}},
+            "databases/simulated.yaml: systems.FCNN+RNN.lr is not a known key; choose from ",
+        ),
+        (
+            {"database_settings": {"simulated": {"systems": {"FCNN+RNN": {"l2": -1}}}}},
+            "databases/simulated.yaml: systems.FCNN+RNN.l2 = -1: Input should be greater than or",
+        ),
+        (
+            {"database_settings": {"simulated": {"systems": {"FCNN": {"l2": 1}}}}},
+            "databases/simulated.yaml: systems.FCNN",
+        ),
+        (
+            {"database_settings": {"simulated": {"network": {"raw_filter": {"EEG": "notch"}}}}},
+            "databases/simulated.yaml: network.raw_filter.EEG = 'notch': Input should be "
+            "'band-pass', 'high-pass', 'high-pass-and-notches' or 'none'",
+        ),
+        (
+            {"database_settings": {"simulated": {"training": 3}}},
+            "databases/simulated.yaml: training = 3: ",
+        ),
+        (
+            {"database_settings": {"simulated": {"finetuning": {"stepz": 3}}}},
+            "databases/simulated.yaml: finetuning.stepz is not a known key; choose from ",
+        ),
+        (
+            {"preset_settings": {"embedded": {"databases": {"simulate": {}}}}},
+            "presets/embedded.yaml: databases: 'simulate' is not known; choose from DREAMS, ",
+        ),
+        (
+            {"preset_settings": {"embedded": {"databases": {"simulated": {"trainings": {}}}}}},
+            "embedded.yaml: databases.simulated.trainings is not a known key; choose from network",
         ),
         (
             {"preset_settings": {"embedded": {"training": {"training_epochs": 3}}}},

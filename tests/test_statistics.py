@@ -1,19 +1,16 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from xsleep.metrics import METRICS, of_confusion
 from xsleep.statistics import (
-    RESAMPLES,
+    beside,
     corrected_t,
     deviation_over_seeds,
     each,
     estimate,
     holm,
-    interval,
     intervals,
-    resampled,
     wilcoxon,
     without_rounding,
 )
@@ -27,29 +24,32 @@ def subjects(number, seeds=1, seed=0):
     return random.poisson(rates * random.uniform(0.5, 3, (1, number, 1, 1)), (seeds, number, 5, 5))
 
 
-def epochs(matrix):
-    return np.repeat(np.indices((5, 5)).reshape(2, -1), matrix.ravel().astype(int), axis=1)
+def test_an_interval_of_means_is_the_bootstrap_t_of_a_mean_computed_apart():
+    """With as many epochs in every subject accuracy is a mean, of which the textbook's bootstrap-t
+    (Efron and Tibshirani, 12.5) is short: the standard error is the deviation over root n."""
+    right = np.random.default_rng(4).integers(60, 100, 20).astype(float)
+    low, high = intervals(scored(right.astype(int), 100))["accuracy"]
+    drawn = np.random.default_rng(5).choice(right, (200_000, 20))
+    t = (drawn.mean(axis=1) - right.mean()) / drawn.std(axis=1, ddof=0)
+    ends = np.quantile(t, [0.975, 0.025]) * right.std(ddof=0)
+    # Quantiles of 5,000 draws at 2.5 %: 0.011 of the width of 2 x 2.1 s/sqrt(n) as their deviation.
+    assert [low, high] == pytest.approx(right.mean() - ends, abs=0.05 * (high - low))
 
 
-def test_resamples_are_of_whole_subjects_against_scipy_bootstrap():
-    matrices = subjects(15)
-    for metric, score in (("accuracy", accuracy_score), ("kappa", cohen_kappa_score)):
-
-        def statistic(drawn, score=score, scale=100 if metric == "accuracy" else 1):
-            return scale * score(*epochs(matrices[0][drawn].sum(axis=0)))
-
-        theirs = stats.bootstrap(
-            (np.arange(15),),
-            statistic,
-            n_resamples=1000,
-            vectorized=False,
-            method="percentile",
-            rng=np.random.default_rng(3),
-        )
-        low, high = intervals(matrices)[metric]
-        width = high - low
-        assert low == pytest.approx(theirs.confidence_interval.low, abs=0.08 * width)
-        assert high == pytest.approx(theirs.confidence_interval.high, abs=0.08 * width)
+def test_an_interval_is_wider_than_percentiles_by_about_the_t_of_few_subjects():
+    matrices = subjects(20)
+    percentiles = stats.bootstrap(
+        (np.arange(20),),
+        lambda drawn: of_confusion(matrices[0][drawn].sum(axis=0))["accuracy"],
+        n_resamples=2000,
+        vectorized=False,
+        method="percentile",
+        rng=np.random.default_rng(3),
+    ).confidence_interval
+    low, high = intervals(matrices)["accuracy"]
+    # t of 19 degrees of freedom over z, and the deviation of a sample over that of the resamples:
+    # 1.068 x 1.026, and the skewness
+    assert 1.03 < (high - low) / (percentiles.high - percentiles.low) < 1.35
 
 
 def test_intervals_over_subjects_are_wider_than_those_over_epochs():
@@ -60,36 +60,103 @@ def test_intervals_over_subjects_are_wider_than_those_over_epochs():
     assert high - low > 2 * 100 * (over_epochs.high - over_epochs.low)
 
 
-def test_pairs_are_drawn_together():
+def test_subjects_of_two_systems_are_drawn_together():
     matrices = subjects(15)
     better = matrices + 5 * np.eye(5, dtype=int)
-    ours, theirs = resampled(better)["accuracy"], resampled(matrices)["accuracy"]
-    paired = interval(ours - theirs)
-    apart = interval(np.random.default_rng(0).permutation(ours) - theirs)
-    assert paired[0] > 0 and paired[1] - paired[0] < apart[1] - apart[0]
-    assert (resampled(matrices)["kappa"] == resampled(matrices)["kappa"]).all()
+    low, high = intervals(better, matrices)["accuracy"]
+    (ours, _), (_, theirs) = (intervals(m)["accuracy"] for m in (better, matrices))
+    assert low > 0 and high < theirs - ours
+    assert intervals(matrices, better)["accuracy"][0] < 0
+    assert intervals(matrices, matrices)["kappa"] == (0, 0)
 
 
-def test_seeds_are_averaged_over_the_same_subjects():
-    matrices = subjects(6, seeds=3)
-    one_by_one = [resampled(matrices[[seed]]) for seed in range(3)]
-    for metric, values in resampled(matrices).items():
-        assert values.shape == (RESAMPLES,)
-        assert values == pytest.approx(np.mean([one[metric] for one in one_by_one], axis=0))
-    pooled = matrices.sum(axis=1)
+def test_the_same_call_gives_the_same_interval():
+    matrices = subjects(9, seeds=3)
+    assert intervals(matrices) == intervals(matrices)
+
+
+def alike(accuracies, number=40, epochs=1000):
+    """(seeds, number, 5, 5) of seeds that have the same accuracy in every subject."""
+    matrices = np.concatenate(
+        [scored(np.full(number, round(epochs * share)), epochs) for share in accuracies]
+    )
+    return matrices
+
+
+def test_where_seeds_alone_differ_the_interval_is_that_of_t_over_seeds():
+    shares = [0.70, 0.72, 0.71]
+    low, high = intervals(alike(shares))["accuracy"]
+    half = stats.t.ppf(0.975, 2) * 100 * np.std(shares, ddof=1) / np.sqrt(3)
+    # 5,000 draws: the 2.5 % quantile of t with 2 degrees of freedom is 4.30, deviation 0.13
+    assert [low, high] == pytest.approx([71 - half, 71 + half], abs=4 * 0.13 / 4.3 * half)
+
+
+def test_seeds_of_two_systems_are_drawn_apart():
+    one, other = alike([0.70, 0.72, 0.71]), alike([0.70, 0.72, 0.71])
+    low, high = intervals(one, other)["accuracy"]
+    # Welch's interval has 4 degrees of freedom where both deviations are the same
+    half = stats.t.ppf(0.975, 4) * np.sqrt(2 / 3)
+    assert low < -0.9 * half and high > 0.9 * half
+    assert intervals(one[:1], other[:1])["accuracy"] == (0, 0)
+
+
+def test_a_further_seed_that_differs_widens_the_interval_and_one_that_is_the_same_does_not():
+    matrices = subjects(20)
+    same = np.concatenate([matrices] * 3)
+    assert intervals(same)["MF1"] == pytest.approx(intervals(matrices)["MF1"])
+    differing = np.concatenate([matrices, matrices + 3 * np.eye(5, dtype=int), matrices])
+    (low, high), (first, last) = (intervals(m)["MF1"] for m in (differing, matrices))
+    assert high - low > last - first
+
+
+def test_seeds_are_averaged():
+    pooled = subjects(6, seeds=3).sum(axis=1)
     for metric, values in of_confusion(pooled).items():
         assert estimate(pooled)[metric] == pytest.approx(values.mean())
         assert deviation_over_seeds(pooled)[metric] == pytest.approx(values.std(ddof=1))
+    matrices = subjects(6, seeds=3)
+    for metric, values in each(matrices).items():
         own = np.mean([of_confusion(matrices[seed])[metric] for seed in range(3)], axis=0)
-        assert each(matrices)[metric] == pytest.approx(own)
+        assert values == pytest.approx(own)
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_single_subject_has_no_interval_and_a_single_seed_no_deviation():
     assert np.isnan(list(intervals(subjects(1)).values())).all()
+    assert np.isnan(list(intervals(subjects(1), subjects(1)).values())).all()
+    assert np.isnan(list(intervals(np.empty((0, 0, 5, 5))).values())).all()
     assert np.isnan(list(deviation_over_seeds(subjects(1)[:, 0]).values())).all()
     assert np.isnan(list(estimate(np.empty((0, 5, 5))).values())).all()
     assert set(intervals(subjects(1))) == set(METRICS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_interval_stays_within_what_a_metric_can_be_and_two_subjects_tell_next_to_nothing():
+    two = scored(np.array([60, 80]), 100)
+    assert intervals(two)["accuracy"] == (0, 100)
+    assert intervals(two, two[:, ::-1])["accuracy"] == (-100, 100)
+    assert intervals(scored(np.full(5, 90), 90))["accuracy"] == (100, 100)
+    low, high = intervals(subjects(3))["kappa"]
+    assert -1 <= low < high <= 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_metric_that_does_not_exist_has_no_interval():
+    assert np.isnan(intervals(scored(np.full(4, 50), 50))["kappa"]).all()  # a single stage
+
+
+def test_a_mean_over_seeds_beside_a_published_value_as_worked_out_by_hand():
+    values = np.array([83.0, 83.4, 83.8])  # deviation 0.4
+    found = beside([values], [1.0], 83.3)
+    assert found.difference == pytest.approx(0.1)
+    assert found.within == pytest.approx(0.1 + 2.919986 * 0.4 / np.sqrt(3))
+    assert found.expected == pytest.approx(4.302653 * 0.4 * np.sqrt(4 / 3))
+    gain = beside([values, values - 1], [1.0, -1.0], 1.0)
+    assert gain.difference == pytest.approx(0)
+    # Two groups alike: Welch's degrees of freedom are 4, and variances add up.
+    assert gain.within == pytest.approx(stats.t.ppf(0.95, 4) * 0.4 * np.sqrt(2 / 3))
+    assert gain.expected == pytest.approx(stats.t.ppf(0.975, 4) * 0.4 * np.sqrt(2 * 4 / 3))
+    assert beside([np.full(3, 2.0)], [1.0], 2.1).within == pytest.approx(0.1)
 
 
 def test_wilcoxon_is_scipys_and_leaves_out_subjects_without_a_metric():

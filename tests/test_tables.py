@@ -10,7 +10,7 @@ from tests.studies import Study, epochs
 from xsleep import published, statistics
 from xsleep.errors import InputError
 from xsleep.metrics import METRICS, measure
-from xsleep.tables import ablation, faults, measured_metrics, read_csv, summary, write_csv
+from xsleep.tables import ablation, bold, faults, measured_metrics, read_csv, summary, write_csv
 
 
 @pytest.fixture
@@ -87,6 +87,42 @@ def test_the_whole_of_table2_is_there_with_earlier_work_quoted(study):
     ]
 
 
+def test_table2_fcnn_rnn_on_shhs_is_beside_its_digitised_row(study):
+    study.run("a1", "b1", database="SHHS", window="whole-night", system="FCNN+RNN")
+    table = study.table()
+    where = {"system": "FCNN+RNN", "window": "whole-night", "database": "SHHS"}
+    assert row(table, "published", **where)["EEG accuracy"] == 86.7
+    assert "digitised" in row(table, "published", **where)["note"]
+    assert "not published" not in row(table, "measured", **where)["note"]
+    apart = row(table, "measured", **where)["EEG kappa"] - 0.813
+    assert row(table, "difference", **where)["EEG kappa"] == pytest.approx(apart)
+
+
+def test_table2_the_other_finetuned_systems_are_beside_what_is_quoted_of_them(study):
+    study.run("a1", "b1", system="FT-SeqSleepNet+")
+    table = study.table()
+    assert row(table, "quoted", "FT-SeqSleepNet+")["EEG accuracy"] == 85.2
+    apart = row(table, "measured", "FT-SeqSleepNet+")["EEG accuracy"] - 85.2
+    assert row(table, "difference", "FT-SeqSleepNet+")["EEG accuracy"] == pytest.approx(apart)
+    assert len(table.query("system == 'FT-SeqSleepNet+' and source == 'quoted'")) == 1
+    printed = io.StringIO()
+    summary(table, Console(file=printed, width=80))
+    assert "FT-SeqSleepNet+ EEG quoted 85.2" in " ".join(printed.getvalue().split())
+
+
+def test_table2_bold_counts_values_as_they_are_shown_and_measured_ones_apart(study):
+    study.run("a1", "b1", system="XSleepNet1", skill=0.1)
+    study.run("a1", "b1", system="ARNN+RNN", skill=5)
+    study.run("a1", "b1", system="FT-XSleepNet", skill=5)
+    table = study.table()
+    where = table["window"].eq("in-bed") & table["database"].eq("SleepEDF-20")
+    of = table["system"].where(where) + " " + table["source"]
+    accuracy = bold(table)["EEG accuracy"]
+    assert set(of[accuracy & where]) == {
+        *("ARNN+RNN measured", "XSleepNet2 published", "XSleepNet1 published"),
+    }
+
+
 def test_what_was_not_run_says_why(study):
     study.run("a1", channels="EEG-EOG")
     table = study.table(MASS="no data in data/recordings/mass")
@@ -107,6 +143,18 @@ def test_a_window_as_published_takes_the_place_of_the_papers(study):
     assert not len(table.query("database == 'SleepEDF-20' and window == 'in-bed+30min'"))
     beside = table.query("window == 'in-bed+30min-as-published'")
     assert set(beside["source"]) >= {"measured", "published", "not run", "quoted"}
+
+
+def test_a_difference_is_taken_from_the_window_that_the_published_figures_are_of(study):
+    for window in ("in-bed+30min", "in-bed+30min-as-published"):
+        study.run("a1", window=window)
+    table = study.table().query("database == 'SleepEDF-20' and system == 'XSleepNet2'")
+    sources = {window: set(rows["source"]) for window, rows in table.groupby("window")}
+    assert "difference" in sources["in-bed+30min-as-published"]
+    assert {"measured", "published"} <= sources["in-bed+30min"]
+    assert "difference" not in sources["in-bed+30min"]
+    note = measured(table).set_index("window")["note"]
+    assert "published figures are of in-bed+30min-as-published" in note["in-bed+30min"]
 
 
 def test_measured_rows_come_first_in_the_order_of_the_paper_and_what_it_lacks_last(study):

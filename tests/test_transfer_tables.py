@@ -30,12 +30,12 @@ def finetune(study, skill, folds=FOLDS):
     return nights, study.cells[before:]
 
 
-def made(study, runs):
+def made(study, runs, source="MASS"):
     facts = {
         which: [{"parameters_trained": 7, "training_subjects": 3} for _ in cells]
         for which, cells in runs.items()
     }
-    return table("MASS", runs, facts, {"SleepEDF-20": study.recordings("SleepEDF-20")})
+    return table(source, runs, facts, {"SleepEDF-20": study.recordings("SleepEDF-20")})
 
 
 def test_the_gain_is_that_over_training_from_scratch_on_the_same_subjects(study):
@@ -90,11 +90,19 @@ def test_few_subjects_are_compared_with_training_from_scratch_on_as_few(study):
     assert third["gain in accuracy"] == pytest.approx(third["accuracy"] - first["accuracy"])
 
 
-def test_what_table_2_reports_stands_beside_all_layers(study):
-    runs = {transfer(name): finetune(study, 0.5)[1] for name in ("softmax", "all")}
+def test_what_is_published_stands_beside_each_strategy_and_says_where_from(study):
+    runs = {transfer(name): finetune(study, 0.5)[1] for name in ("direct", "softmax+SPB", "all")}
     found, _ = made(study, runs)
-    assert found["published accuracy"].isna().tolist() == [True, False]
-    assert found["published accuracy"][1] == 85.2
+    assert found["published accuracy"].tolist()[1:] == [85.2, 85.4]
+    assert np.isnan(found["published accuracy"][0])
+    assert found["published from"].tolist() == ["", "digitised", "digitised"]
+
+
+def test_nothing_is_published_of_another_source_or_of_fewer_training_subjects(study):
+    runs = {transfer("all", 1): finetune(study, 0.5)[1]}
+    assert not [name for name in made(study, runs)[0] if name.startswith("published")]
+    runs = {transfer("all"): finetune(study, 0.5)[1]}
+    assert not [name for name in made(study, runs, "SHHS")[0] if name.startswith("published")]
 
 
 def test_predictions_that_cannot_be_used_are_a_gap_that_the_row_names(study):

@@ -3,14 +3,14 @@ from pathlib import Path
 import pandas as pd
 
 from xsleep.console import job
-from xsleep.figures import fig1b, fig5
+from xsleep.figures import learning
 
-FIGURES = {"fig1b": fig1b, "fig5": fig5}
+DRAW = {"fig1": learning.fig1, "fig5": learning.fig5, "fig6": learning.fig6}
 
 with job(snakemake.log[0]):
     histories = {
         system: pd.read_csv(path)
         for system, path in zip(snakemake.params.systems, snakemake.input, strict=True)
     }
-    figure = FIGURES[snakemake.rule]
-    figure.draw(histories, Path(snakemake.output.svg).with_suffix(""), snakemake.params.title)
+    draw = DRAW[snakemake.rule]
+    draw(histories, Path(snakemake.output.svg).with_suffix(""), snakemake.params.title)

@@ -2,9 +2,9 @@ from pathlib import Path
 
 from xsleep import tables
 from xsleep.console import job
-from xsleep.figures import fig4, fig6
+from xsleep.figures import fig4, gain
 
-FIGURES = {"fig4": fig4, "fig6": fig6}
+FIGURES = {"fig4": fig4, "gain": gain}
 
 with job(snakemake.log[0]):
     figure = FIGURES[snakemake.rule]

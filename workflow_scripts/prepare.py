@@ -3,7 +3,7 @@ from pathlib import Path
 
 from xsleep import pipeline
 from xsleep.console import job
-from xsleep.settings import Source
+from xsleep.settings import Filtering, Source
 
 SHOWN = 20
 """Lines of a batch that are shown; all are in the log."""
@@ -12,7 +12,7 @@ with job(snakemake.log[0]) as report:
     nights = pipeline.prepare(
         Source(**snakemake.params.source),
         snakemake.params.channels,
-        snakemake.params.raw_filter,
+        Filtering(**snakemake.params.filtering),
         snakemake.params.recordings,
         Path(snakemake.params.epochs),
         Path(snakemake.params.spectrograms),

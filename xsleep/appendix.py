@@ -84,9 +84,7 @@ def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
         interval over subjects.
     """
     cells = list(cells)
-    deciders = {branch: _by_branch(branch) for branch in BRANCHES}
-    deciders |= dict(zip(ENSEMBLES, (_unweighted, _Weighted()), strict=True))
-    found = {name: gather(cells, recordings, decide) for name, decide in deciders.items()}
+    found = {name: decided_by(name, cells, recordings) for name in (*BRANCHES, *ENSEMBLES)}
     rows = []
     for outcomes in zip(*found.values(), strict=True):  # of one system at a time
         for name, outcome in zip(found, outcomes, strict=True):
@@ -99,6 +97,13 @@ def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
             counts = {level + "s": outcome.number(level) for level in ("subject", "fold", "seed")}
             rows.append(_names(outcome) | row | counts | _gaps(outcome))
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["system", "decided by", "note"])
+
+
+def decided_by(name: str, cells: Iterable[Cell], recordings: Mapping[str, Path]) -> list[Outcome]:
+    """What systems with three branches do where one of ``BRANCHES`` or ``ENSEMBLES`` decides."""
+    if name in BRANCHES:
+        return gather(cells, recordings, _by_branch(name))
+    return gather(cells, recordings, _unweighted if name == ENSEMBLES[0] else _Weighted())
 
 
 def kept_weights(folder: Path) -> dict[str, float]:

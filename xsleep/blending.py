@@ -143,8 +143,10 @@ class XSleepNet1(_Adaptive):
 class XSleepNet2(_Adaptive):
     """G and O from the tangents of the losses against the best tangents so far.
 
-    A tangent is the slope of the line fitted to the last ``window`` (released: 20) points of
-    the smoothed loss, a point of which is the mean of the last ``window`` losses. The
+    A tangent is the slope of the line fitted to the last points of the smoothed loss, a point of
+    which is the mean of the last W losses (``blending_window``, 20). They are W, and weights begin
+    with evaluation W + 1, counted from 0 before any training, as in the released code; or W + 1,
+    from n - W to n, and weights begin with evaluation n = W, as in Algorithm 1. The
     reference is the pair of tangents at which the validation loss, which stands for the true one,
     fell fastest. The first reference is that of the window one evaluation earlier, as in the
     released code, or the first tangents themselves, the smallest so far as in the paper: then G
@@ -156,7 +158,10 @@ class XSleepNet2(_Adaptive):
 
     def __init__(self, settings: TrainingSettings):
         super().__init__(settings)
-        self.window = self.warm_up = settings.blending_window
+        self.window = settings.blending_window
+        printed = settings.tangent_points == "W+1"
+        self.points = self.window + printed
+        self.warm_up = self.window - printed
         self.means = settings.xsleepnet2_losses == "means"
         self.first_is_own = settings.first_tangent == "current"
         self.reference: dict[str, list[float]] = {}  # tangents (training, validation)
@@ -176,7 +181,7 @@ class XSleepNet2(_Adaptive):
         n = len(losses)
         smoothed = [
             losses[max(0, end - self.window) : end].mean(0)
-            for end in range(max(0, n - self.window) + 1, n + 1)
+            for end in range(max(0, n - self.points) + 1, n + 1)
         ]
         return np.polyfit(np.arange(len(smoothed)), smoothed, 1)[0].tolist()
 
@@ -189,7 +194,7 @@ class XSleepNet2(_Adaptive):
 
 
 def policy(system: str, settings: TrainingSettings) -> Policy:
-    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weight equally."""
+    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weigh all equally."""
     if system == "XSleepNet2":
         return XSleepNet2(settings)
     return XSleepNet1(settings) if system == "XSleepNet1" else Policy()

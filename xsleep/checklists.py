@@ -146,7 +146,6 @@ def excluded(facts: Facts) -> list[str]:
 
 
 def transformations(facts: Facts) -> list[str]:
-    low, high = preprocessing.PASS_BAND
     lines = [
         "Signals are resampled to 100 Hz, in microvolts, and cut into epochs of 30 s; stages 3 and "
         f"4 are N3. Spectrograms: {spectrogram.WINDOW / preprocessing.RATE:g}-s windows every "
@@ -154,13 +153,14 @@ def transformations(facts: Facts) -> list[str]:
     ]
     for name, preset in _presets(facts).items():
         network = preset.network
-        filtered = f"{low:g}-{high:g} Hz" if network.raw_filter == "band-pass" else "none"
+        filters = ", ".join(f"{channel} {name}" for channel, name in network.raw_filter.items())
         scaled = "left as they are"
         if network.raw_deviation is not None:
             scaled = f"scaled to {network.raw_deviation:g} microvolts in each recording"
         lines.append(
-            f"{name}: band-pass {filtered}; spectrograms normalised by {network.normalisation} "
-            f"with the statistics of the training recordings; raw signals {scaled}."
+            f"{name}: filters {filters}, at the {network.filter_rate} rate; spectrograms "
+            f"normalised by {network.normalisation} with the statistics of the training "
+            f"recordings; raw signals {scaled}."
         )
     return lines
 
@@ -249,7 +249,8 @@ def hyperparameters(facts: Facts) -> list[str]:
 def selection(facts: Facts) -> list[str]:
     return [
         f"{name}: of a training the {_kept(preset)} network is kept, evaluated every "
-        f"{preset.training.evaluate_every} steps; no system is chosen by its results."
+        f"{preset.training.evaluate_every} steps; {_stopping(preset)}; no system is chosen by its "
+        "results."
         for name, preset in _presets(facts).items()
     ]
 
@@ -277,11 +278,14 @@ def metrics(facts: Facts) -> list[str]:
 
 def uncertainty(facts: Facts) -> list[str]:
     lines = [
-        f"Intervals of {statistics.LEVEL:.0%}: percentiles of {statistics.RESAMPLES:,} resamples "
-        "of the subjects, never of epochs, with the networks as they were trained."
+        f"Intervals of {statistics.LEVEL:.0%}: bootstrap-t, {statistics.RESAMPLES:,} resamples of "
+        "the subjects, never of epochs."
     ]
     if len(facts.workflow.seeds) > 1:
-        return [*lines, "Besides, the deviation over the seeds."]
+        return [
+            *lines,
+            "They hold other seeds as well; beside them is the deviation over the seeds.",
+        ]
     return [*lines, "One seed: how much results vary with it is not measured."]
 
 
@@ -377,9 +381,13 @@ def limits(facts: Facts) -> list[str]:
 
 
 def _presets(facts: Facts) -> dict[str, Preset]:
-    """The presets of the selected databases, by the name of the preset."""
-    names = [database.preset for database in facts.workflow.databases.values()]
-    return {name: facts.workflow.presets[name] for name in names}
+    """The hyper-parameters of the selected databases."""
+    return {name: facts.workflow.preset(name) for name in facts.workflow.databases}
+
+
+def _stopping(preset: Preset) -> str:
+    patience = preset.training.patience
+    return f"it stops after {patience} without a gain" if patience else "it never stops early"
 
 
 def _kept(preset: Preset) -> str:

@@ -120,8 +120,10 @@ def table1(
 
     Returns:
         Columns: database, window, scoring; what was taken for each channel, with the number of
-        recordings where it differs; folds, and how they come about; subjects and recordings that
-        are used, and those that are skipped; epochs per stage and in all, in the window; what is
+        recordings where it differs; folds, how they come about, and how many subjects of each
+        validate and are of the training subset (the fewest and the most, where that differs;
+        nothing where there are too few subjects for the folds); subjects and recordings that are
+        used, and those that are skipped; epochs per stage and in all, in the window; what is
         published, the difference in epochs, and a note on it. NaN where nothing is published.
     """
     rows = []
@@ -129,7 +131,8 @@ def table1(
         reasons = read_csv(path).set_index("recording")["skipped"]
         nights = [stored.night for stored in read_index(index).values()]
         used = [night for night in nights if not reasons[night.recording]]
-        count = fold_tables.count(name, described.folds)
+        subjects = {night.subject for night in used}
+        held_out = _held_out(name, described.folds, sorted(subjects))
         for window in described.windows:
             stages = [night.stages[in_window(night, window)] for night in used]
             stages = np.concatenate([np.empty(0, int), *stages]).astype(int)
@@ -138,12 +141,17 @@ def table1(
             rows.append(
                 {"database": name, "window": window, "scoring": described.scoring}
                 | {channel: _taken(channel, used) for channel in CHANNELS}
-                | {"folds": count, "split": _split(described.folds)}
-                | {"subjects": len({night.subject for night in used})}
+                | {"folds": fold_tables.count(name, described.folds)}
+                | {"split": _split(described.folds)}
+                | held_out
+                | {"subjects": len(subjects)}
                 | {"recordings": len(used), "skipped": len(nights) - len(used)}
                 | _per_stage(stages)
                 | {"epochs": len(stages)}
                 | {
+                    "published split": published.setup,
+                    "published validation subjects": published.validation,
+                    "published training-subset subjects": published.training_subset,
                     "published subjects": published.subjects,
                     "published recordings": published.recordings,
                     "published epochs": published.epochs,
@@ -151,7 +159,11 @@ def table1(
                     "note": published.note,
                 }
             )
-    whole_numbers = [name for name in rows[0] if name.startswith(("published ", "difference "))]
+    whole_numbers = [
+        name
+        for name in rows[0]
+        if name.startswith(("published ", "difference ")) and name != "published split"
+    ]
     return pd.DataFrame(rows).astype(dict.fromkeys(whole_numbers, "Int64"))
 
 
@@ -161,6 +173,26 @@ def _taken(channel: str, nights: Sequence[Night]) -> str:
     if len(labels) == 1:
         return next(iter(labels))
     return "; ".join(f"{label} ({count})" for label, count in labels.most_common())
+
+
+def _held_out(
+    database: str, folds: KFold | Literal["published"], subjects: Sequence[str]
+) -> dict[str, str]:
+    """How many subjects of each fold validate, and are of the training subset."""
+    try:
+        made = (
+            fold_tables.published(database, subjects)
+            if folds == "published"
+            else fold_tables.k_fold(database, subjects, folds)
+        )
+    except InputError:  # too few subjects: for the folds to tell
+        made = []
+    roles = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
+    sizes = {name: [len(getattr(fold, role)) for fold in made] for name, role in roles.items()}
+    return {
+        name: "-".join(f"{size}" for size in sorted({min(counts), max(counts)})) if counts else ""
+        for name, counts in sizes.items()
+    }
 
 
 def _split(folds: KFold | Literal["published"]) -> str:

@@ -89,7 +89,7 @@ def score_night(
         raise InputError(f"{recording}: shorter than an epoch of {EPOCH_SECONDS} s; nothing scored")
     plausibility.check(recording, signals, stated)
     values = [
-        filtered_channel(recording, channel, signal, network.settings.raw_filter)
+        filtered_channel(recording, channel, signal, network.settings)
         for channel, signal in signals.items()
     ]
     epochs = min(map(len, values)) // SAMPLES

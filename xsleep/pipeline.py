@@ -23,7 +23,7 @@ from xsleep.databases.reading import LONGEST_REASON, as_clock
 from xsleep.errors import DamagedError, InputError, warn, warnings_of_inputs
 from xsleep.identity import Seen
 from xsleep.recording import Recording
-from xsleep.settings import KFold, RawFilter, Source
+from xsleep.settings import Filtering, KFold, Source
 from xsleep.stages import UNSCORED
 from xsleep.windows import check_enough
 
@@ -58,7 +58,7 @@ def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -
 def prepare(
     source: Source,
     channels: Sequence[str],
-    raw_filter: RawFilter,
+    filtering: Filtering,
     names: Sequence[str],
     epochs: Path,
     spectrograms: Path,
@@ -84,7 +84,7 @@ def prepare(
         "version": store.VERSION,
         "source": source.model_dump(mode="json", exclude={"folder", "fetch", "apply"}),
         "channels": list(channels),
-        "raw_filter": raw_filter,
+        "raw_filter": filtering.filter_name,
     }
     recipe = json.dumps(settings, sort_keys=True)
     known = Seen(seen)
@@ -96,7 +96,7 @@ def prepare(
         night = store.Night(
             *(name, entry.subject, *[np.empty(0)] * 3),
             hashes=known.hashes(source.folder, entry.files),
-            raw_filter=raw_filter,
+            raw_filter=filtering.filter_name,
             recipe=recipe,
         )
         stored = _as_stored(night, entry, *paths)
@@ -105,7 +105,9 @@ def prepare(
         else:
             report(place)
             # No name for the values, which would keep them while the next recording is read.
-            stored = _store(*_read(database, source, entry, channels, night, report), *paths)
+            stored = _store(
+                *_read(database, source, entry, channels, filtering, night, report), *paths
+            )
         if stored.night.skipped:
             report(f"skipped: {stored.night.skipped}")
         for remark in stored.night.remarks:
@@ -162,6 +164,7 @@ def _read(
     source: Source,
     entry: Entry,
     channels: Sequence[str],
+    filtering: Filtering,
     night: store.Night,
     report: Callable[[str], None],
 ) -> tuple[store.Night, Mapping[str, np.ndarray]]:
@@ -193,7 +196,7 @@ def _read(
                 labels={channel: signal.label for channel, signal in recording.signals.items()},
                 rates={channel: signal.rate for channel, signal in recording.signals.items()},
             )
-            epochs = cut(recording, night.raw_filter)
+            epochs = cut(recording, filtering)
             check_enough(entry.files[0], len(epochs.stages))
             night = replace(night, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
             signals = epochs.signals

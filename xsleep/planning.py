@@ -4,6 +4,8 @@ Sizes of databases are those of the prepared recordings, of the recordings that 
 is published. The time of a training step is taken from finished runs of the same network, or from
 ``measured_times.csv`` (measured on the device that it names) in proportion to the floating-point
 operations that PyTorch counts in a step. What was never measured is said to be ``not measured``.
+Where training may stop early (``patience``), steps and hours are the most that there can be; the
+fewest are beside them.
 """
 
 from __future__ import annotations
@@ -24,11 +26,21 @@ from rich.console import Console
 from xsleep import folds as fold_tables
 from xsleep import published, store
 from xsleep.errors import InputError
-from xsleep.settings import AUTHORS, DatabaseSettings, NetworkSettings, Preset, Workflow
+from xsleep.settings import (
+    AUTHORS,
+    EQUAL_WEIGHTS,
+    DatabaseSettings,
+    NetworkSettings,
+    Preset,
+    TrainingSettings,
+    Workflow,
+)
 from xsleep.views import view
 from xsleep.windows import in_window
 
 NOT_MEASURED = "not measured"
+
+HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
 
 NIGHT_EPOCHS = 8 * 120
 """Of a recording of which nothing else is known."""
@@ -72,7 +84,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Runs:
-    """Trainings that are alike but for fold and seed; the settings are those of ``preset``."""
+    """Trainings that are alike but for fold and seed."""
 
     stage: Literal["train", "pretrain", "finetune"]
     database: str
@@ -182,6 +194,7 @@ def _fact(what: str, system: str = "") -> dict[str, str]:
         "DeepSleepNet+": "FCNN+RNN",
         "Naive Fusion": "XSleepNet2",
         "XSleepNet1": "XSleepNet2",
+        EQUAL_WEIGHTS: "XSleepNet2",
     }
     rows = [row for row in _facts() if row["what"] == what]
     wanted = alike.get(system, system)
@@ -266,13 +279,18 @@ def run_line(runs: Runs, preset: Preset, size: Size, roles: Roles, clock: Clock)
     sequences = max(int(sequences), 1)
     batch = min(settings.batch_size, sequences)
     steps = settings.steps or settings.training_epochs * max(sequences // batch - 1, 1)
-    evaluations = 1 + steps // min(settings.evaluate_every, steps)
+    fewest = fewest_steps(settings, steps)
     test = roles.test * size.epochs
     flop, branches, parameters = step_cost(runs.system, runs.channels, network.model_dump_json())
-    seconds, source, on_gpu = clock.run(
-        runs, preset, batch, steps, evaluations * roles.evaluated * size.epochs + test
-    )
-    hours = runs.count * seconds / 3600
+
+    def hours(steps: int) -> tuple[float, str, bool]:
+        evaluations = 1 + steps // min(settings.evaluate_every, steps)
+        evaluated = evaluations * roles.evaluated * size.epochs + test
+        seconds, source, on_gpu = clock.run(runs, preset, batch, steps, evaluated)
+        return round(runs.count * seconds / 3600, 3), source, on_gpu
+
+    most, source, on_gpu = hours(steps)
+    least, *_ = hours(fewest)
     # Of every test epoch: a probability of each stage and branch, the stage, and its place.
     predictions = test * (branches * 5 * 4 + 5)
     return {
@@ -286,15 +304,26 @@ def run_line(runs: Runs, preset: Preset, size: Size, roles: Roles, clock: Clock)
         "sizes from": size.source,
         "runs": runs.count,
         "jobs": runs.count if runs.stage == "pretrain" else 2 * runs.count,  # and to score
-        "steps": steps,  # at most, where patience may end
+        "steps": steps,
+        "fewest steps": fewest,
         "PFLOP": round(runs.count * steps * batch * flop / 1e15, 3),
-        "cpu hours": NOT_MEASURED if on_gpu else round(hours, 3),
-        "gpu hours": round(hours, 3) if on_gpu else NOT_MEASURED,
+        "cpu hours": NOT_MEASURED if on_gpu else most,
+        "gpu hours": most if on_gpu else NOT_MEASURED,
+        "fewest cpu hours": NOT_MEASURED if on_gpu else least,
+        "fewest gpu hours": least if on_gpu else NOT_MEASURED,
         "time from": source,
         "disk GB": round(runs.count * (4 * parameters + predictions) / 1e9, 4),
         # Weights, the best weights, and two moments of each; gone once the run ends.
         "checkpoint GB": round(4 * 4 * parameters / 1e9, 4),
     }
+
+
+def fewest_steps(settings: TrainingSettings, steps: int) -> int:
+    """The steps of a run that never gains after its first evaluation; ``steps`` is the most."""
+    if settings.patience is None:
+        return steps
+    stop = (1 + settings.patience) * settings.evaluate_every
+    return min(max(stop, settings.earliest_stop), steps)
 
 
 def preparation_line(
@@ -318,9 +347,12 @@ def preparation_line(
         "runs": 0,
         "jobs": jobs,
         "steps": 0,
+        "fewest steps": 0,
         "PFLOP": 0,
         "cpu hours": 0 if size.source == "prepared" else round(hours, 3),
         "gpu hours": 0,
+        "fewest cpu hours": 0 if size.source == "prepared" else round(hours, 3),
+        "fewest gpu hours": 0,
         "time from": f"{fact['seconds']} s an epoch and channel measured on {fact['device']}",
         "disk GB": round(size.stored * len(channels) * 4 * values / 1e9, 4),
         "checkpoint GB": 0,
@@ -370,19 +402,19 @@ def plan(
 def _preset(workflow: Workflow, runs: Runs) -> Preset:
     """The settings of runs; a network is finetuned with those that it computes by already."""
     first = workflow.source[0]
-    of_source = "released" if first == AUTHORS else workflow.sources[first].preset
+    of_source = workflow.presets["released"] if first == AUTHORS else workflow.preset(first)
     if runs.stage == "pretrain":
-        return workflow.presets[of_source]
-    preset = workflow.presets[workflow.sources[runs.database].preset]
+        return of_source
+    preset = workflow.preset(runs.database)
     if runs.stage == "train":
         return preset
-    return preset.model_copy(update={"network": workflow.presets[of_source].network})
+    return preset.model_copy(update={"network": of_source.network})
 
 
 def total(lines: Sequence[Mapping[str, Any]], **names: str) -> dict[str, Any]:
     """These lines in one; hours that were not measured for all of them are not for it."""
     found = dict.fromkeys(lines[0], "") | names
-    for column in ("runs", "jobs", "PFLOP", "cpu hours", "gpu hours", "disk GB"):
+    for column in ("runs", "jobs", "PFLOP", *HOURS, "disk GB"):
         values = [line[column] for line in lines]
         found[column] = NOT_MEASURED if NOT_MEASURED in values else round(sum(values), 3)
     found["checkpoint GB"] = max(line["checkpoint GB"] for line in lines)
@@ -400,6 +432,22 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     for line in (*sums, total(lines, stage="total")):
         shown.add_row(line["stage"], line["database"], *(_shown(line[name]) for name in numbers))
     console.print(shown)
+    early = [line for line in lines if line["fewest steps"] < line["steps"]]
+    if early:
+        names = ", ".join(dict.fromkeys(line["database"] for line in early))
+        whole = total(lines)
+        hours = " and ".join(
+            f"{_shown(whole[f'fewest {unit} hours'])} {unit.upper()} hours"
+            for unit in ("cpu", "gpu")
+            if whole[f"fewest {unit} hours"] != NOT_MEASURED
+        )
+        console.print(
+            f"Early stopping: training on {names} may end before all steps; hours and PFLOP above "
+            f"are the most{f', {hours} in all the fewest' if hours else ''}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     # Without the factor, which differs from line to line.
     times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
     for source in dict.fromkeys(times):

@@ -121,10 +121,10 @@ def load_part(
         InputError: the stored signals are filtered otherwise than the network's.
     """
     night = stored.night
-    if night.raw_filter != network.raw_filter:
+    if night.raw_filter != network.filter_name:
         raise InputError(
-            f"{stored.epochs}: raw_filter is {night.raw_filter}, that of the network "
-            f"{network.raw_filter}; take the epochs stored with that filter"
+            f"{stored.epochs}: filtered by {night.raw_filter}, what the network reads by "
+            f"{network.filter_name}; take the epochs stored with that filter"
         )
     chosen = np.flatnonzero(in_window(night, window))
     part = replace(

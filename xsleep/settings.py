@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -36,20 +37,32 @@ System = Literal[
     "FCNN+RNN",
     "SeqSleepNet+",
     "DeepSleepNet+",
+    "XSleepNet (equal weights)",
 ]
 Window = Literal[
     "in-bed", "in-bed+30min", "in-bed+30min-as-published", "sleep+30min", "whole-night"
 ]
 """Parts of a night, as `xsleep.preprocessing.in_window` defines them."""
-RawFilter = Literal["band-pass", "none"]
+RawFilter = Literal["band-pass", "high-pass", "high-pass-and-notches", "none"]
+"""Filters of a channel, as `xsleep.preprocessing.FILTERS` defines them."""
 Channel = Literal["EEG", "EOG", "EMG"]
 ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
 
 SYSTEMS: tuple[System, ...] = System.__args__[:5]
 """The systems of Table 2, in its order."""
 
-TRANSFER_SYSTEMS: tuple[System, ...] = System.__args__[5:]
+TRANSFER_SYSTEMS: tuple[System, ...] = System.__args__[5:7]
 """Those of the transfer paper (Phan et al., IEEE TBME 2021), which train from scratch as well."""
+
+EQUAL_WEIGHTS: System = "XSleepNet (equal weights)"
+"""A control that the paper lacks: XSleepNet whose three branches weigh a third throughout. It tells
+what adaptive blending adds to deep supervision."""
+
+
+def slug(system: str) -> str:
+    """A system's name in a path: a hyphen for spaces, and no brackets."""
+    return re.sub(r"[ ()]+", "-", system).strip("-")
+
 
 BLOCKS = ("epoch", "sequence", "softmax")
 """Parts of every network: what sees single epochs, what sees sequences, and the outputs."""
@@ -74,8 +87,48 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NetworkSettings(Settings):
-    """What the networks compute. The defaults are those of the released code.
+RELEASED_FILTERS: dict[Channel, RawFilter] = {
+    "EEG": "band-pass",
+    "EOG": "band-pass",
+    "EMG": "high-pass",
+}
+
+
+def _every_channel(value: Any) -> Any:
+    """A filter for each channel: one name is for all, and a channel left out has the released."""
+    if isinstance(value, str):
+        return dict.fromkeys(Channel.__args__, value)
+    return RELEASED_FILTERS | value if isinstance(value, Mapping) else value
+
+
+class Filtering(Settings):
+    """How signals are filtered, and so their spectrograms.
+
+    Attributes:
+        raw_filter: of each channel: ``band-pass`` 0.3-40 Hz, ``high-pass`` from 10 Hz, the same
+            ``-and-notches`` at 50 and 60 Hz, or ``none`` but that of resampling to 100 Hz.
+        filter_rate: at which rate: ``resampled``, 100 Hz; or ``recorded``, before resampling, where
+            as many taps reach less far in time.
+    """
+
+    raw_filter: Annotated[dict[Channel, RawFilter], BeforeValidator(_every_channel)] = (
+        RELEASED_FILTERS
+    )
+    filter_rate: Literal["resampled", "recorded"] = "resampled"
+
+    @property
+    def filter_name(self) -> str:
+        """One name for both, fit for a path: equal where signals are filtered alike."""
+        if set(self.raw_filter.values()) == {"none"}:
+            return "none"
+        of_channels = [f"{channel}-{self.raw_filter[channel]}" for channel in Channel.__args__]
+        return "+".join([*of_channels, *["recorded"] * (self.filter_rate == "recorded")])
+
+
+class NetworkSettings(Filtering):
+    """What the networks compute, of signals that are filtered as `Filtering` says.
+
+    The defaults are those of the released code.
 
     Attributes:
         filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
@@ -101,8 +154,6 @@ class NetworkSettings(Settings):
         sequence_length: L, epochs in a sequence.
         raw_deviation: each recording's raw channels are scaled to this deviation, in microvolts;
             ``None``: they are left as they are, as released.
-        raw_filter: of the signals, which the spectrograms are computed from as well: ``band-pass``
-            0.3-40 Hz, or ``none`` but that of resampling to 100 Hz.
         normalisation: spectrograms get mean 0 and deviation 1 over the training recordings: each
             of the frequency ``bins`` of a channel by itself, or whole ``channels``.
     """
@@ -129,7 +180,6 @@ class NetworkSettings(Settings):
     deepsleepnet_momentum: float = Field(1e-3, gt=0, le=1)
     sequence_length: PositiveInt = 20
     raw_deviation: PositiveFloat | None = None
-    raw_filter: RawFilter = "band-pass"
     normalisation: Literal["bins", "channels"] = "bins"
 
 
@@ -146,10 +196,13 @@ class TrainingSettings(Settings):
         shuffle: the order of the training sequences: drawn ``once``, or anew for ``every-pass``.
         evaluate_every: steps between evaluations, which also update the loss weights.
         patience: evaluations with a validation accuracy below the best so far after which
-            training stops, if it has made ``earliest_stop`` steps; ``None``: never.
+            training stops, if it has made ``earliest_stop`` steps; ``None``: never. As in the
+            authors' code, one that equals the best begins the count anew.
         model_kept: the network with the ``best`` validation accuracy, or the ``last``.
-        blending_window: evaluations over which XSleepNet2 smooths losses and fits tangents;
-            its weights adapt once there are more than that many.
+        blending_window: W, evaluations over which XSleepNet2 smooths losses and fits tangents.
+        tangent_points: of the smoothed loss that a line is fitted to: ``W``, or the ``W+1`` from
+            n - W to n of Algorithm 1. Weights adapt once there are more than W evaluations; the
+            one before any training counts with ``W+1`` alone, which begins one earlier.
         xsleepnet2_losses: what XSleepNet2 reads its tangents off: a set's ``sums`` or ``means``.
             XSleepNet1 always has means.
         first_tangent: what XSleepNet2 compares the first tangents with: those of the ``previous``
@@ -177,6 +230,7 @@ class TrainingSettings(Settings):
     earliest_stop: NonNegativeInt = 0
     model_kept: Literal["best", "last"] = "best"
     blending_window: int = Field(20, ge=2)
+    tangent_points: Literal["W", "W+1"] = "W"
     xsleepnet2_losses: Literal["sums", "means"] = "sums"
     first_tangent: Literal["previous", "current"] = "previous"
     weight_formula: Literal["guarded", "plain"] = "guarded"
@@ -210,36 +264,53 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
     "activation": ("network.activation",),
     "dropout_after_last_convolution": ("network.dropout_after_last_convolution",),
     "raw_filter": ("network.raw_filter",),
+    "filter_rate": ("network.filter_rate",),
     "normalisation": ("network.normalisation",),
     "attention_softmax": ("network.attention_softmax",),
     "adam_epsilon": ("training.adam_epsilon",),
     "l2": ("training.l2",),
     "loss_reduction": ("training.loss_reduction",),
+    "evaluation_interval": ("training.evaluate_every",),
     "xsleepnet2_losses": ("training.xsleepnet2_losses",),
+    "tangent_points": ("training.tangent_points",),
     "first_tangent": ("training.first_tangent",),
     "weight_formula": ("training.weight_formula",),
 }
 """Where the paper and the released code compute differently, and the settings that say which."""
 
 
+class Changes(Settings):
+    """What differs from a preset, group by group as it has them."""
+
+    network: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    systems: dict[System, dict[str, Any]] = {}
+    finetuning: dict[str, Any] = {}
+
+
 class Preset(Settings):
     """A named set of hyper-parameters.
 
-    ``systems`` holds what differs for one system, and ``finetuning`` what differs further where a
-    network is finetuned.
+    ``systems`` holds what differs for one system, ``finetuning`` what differs further where a
+    network is finetuned, and ``databases`` what differs for one database with this preset alone.
     """
 
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings
     systems: dict[System, dict[str, Any]] = {}
     finetuning: dict[str, Any] = {}
+    databases: dict[str, Changes] = {}
     resources: ResourceSettings = ResourceSettings()
 
     @model_validator(mode="after")
     def _differences_fit(self) -> Preset:
         length = self.network.sequence_length
-        finetuning = [self.training_of(system, finetuning=True) for system in System.__args__]
-        for training in (self.training, *map(self.training_of, self.systems), *finetuning):
+        for system, finetuning in product(System.__args__, (False, True)):
+            try:
+                training = self.training_of(system, finetuning)
+            except ValidationError as errors:
+                group = "finetuning" if finetuning else f"systems.{system}"
+                raise ValueError(f"{group}.{_first_of(errors, TrainingSettings)}") from errors
             if training.scoring_stride > length:
                 raise ValueError(
                     f"training.scoring_stride is {training.scoring_stride}: it leaves epochs out "
@@ -252,6 +323,13 @@ class Preset(Settings):
         changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
         return TrainingSettings(**self.training.model_dump() | changes)
 
+    def of(self, name: str, database: Changes) -> dict[str, Any]:
+        """The content of the preset of one database: with what differs for it here, then there."""
+        content = self.model_dump(exclude={"databases"})
+        for changes in (self.databases.get(name, Changes()), database):
+            content = _merged(content, changes.model_dump(include={*Changes.model_fields}))
+        return content
+
     def value(self, setting: str) -> Any:
         """The value of a setting, as in ``network.gru_layers``."""
         group, name = setting.split(".")
@@ -261,10 +339,11 @@ class Preset(Settings):
         """This preset with one of `DIFFERENCES` as in the paper, for all systems.
 
         A preset of small networks keeps to the sizes of its units: as in the paper the GRU has
-        the fewer.
+        the fewer. It keeps to its interval of evaluation, too, which in the paper is one for all
+        systems.
         """
         settings = DIFFERENCES[difference]
-        if difference == "units":
+        if difference in ("units", "evaluation_interval"):
             values = sorted(self.value(setting) for setting in settings)
         else:
             values = [paper.value(setting) for setting in settings]
@@ -450,8 +529,8 @@ class Source(Settings):
         return f"; apply for access at {self.apply}" if self.apply else ""
 
 
-class DatabaseSettings(Settings):
-    """One database.
+class DatabaseSettings(Changes):
+    """One database, and what differs from the preset for it, whichever the preset is.
 
     Attributes:
         source: where its recordings come from.
@@ -509,11 +588,15 @@ TRANSFERRED: dict[Transferred, tuple[System, System]] = {
 have the same network; an XSleepNet blends as XSleepNet2 where there is much data and as XSleepNet1
 where there is little (XSleepNet paper, Section 4.4)."""
 
-NETWORK_OF: dict[System, System] = {"XSleepNet1": "XSleepNet2", "SeqSleepNet+": "ARNN+RNN"}
+NETWORK_OF: dict[System, System] = {
+    "XSleepNet1": "XSleepNet2",
+    EQUAL_WEIGHTS: "XSleepNet2",
+    "SeqSleepNet+": "ARNN+RNN",
+}
 """Systems with the network of another: its weights are theirs."""
 
 Finetuned = Literal["FT-XSleepNet", "FT-SeqSleepNet+", "FT-DeepSleepNet+"]
-"""Names in Table 2 of transferred networks, finetuned as a whole."""
+"""Names in Table 2 of transferred networks; `xsleep.published.FINETUNED_BY` says by what."""
 
 AUTHORS = "authors"
 """The source whose networks are the released ones."""
@@ -602,6 +685,11 @@ class Workflow(Settings):
     presets: dict[str, Preset]
     ablation: AblationSettings
 
+    def preset(self, database: str) -> Preset:
+        """The hyper-parameters of a database."""
+        source = self.sources[database]
+        return Preset.model_validate(self.presets[source.preset].of(database, source))
+
 
 def _names(value: Any) -> Any:
     """A name alone is a list of one."""
@@ -651,6 +739,11 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     presets = {
         name: _named(Preset, folder / "presets", name, selection.preset_settings) for name in used
     }
+    for name, source in sources.items():
+        _checked(Preset, presets[source.preset].of(name, source), f"databases/{name}.yaml")
+    for name, preset in presets.items():
+        for known in preset.databases:
+            _existing(folder / "databases", known, f"presets/{name}.yaml: databases")
     for group, given, kind in (
         ("database_settings", selection.database_settings, "databases"),
         ("preset_settings", selection.preset_settings, "presets"),
@@ -807,16 +900,21 @@ def _checked(model: type[Settings], content: Any, where: str) -> Any:
     try:
         return model.model_validate(_with_nulls(content))
     except ValidationError as errors:
-        error = errors.errors()[0]
+        raise InputError(f"{where}: {_first_of(errors, model)}") from errors
+
+
+def _first_of(errors: ValidationError, model: type[Settings]) -> str:
+    """The first of the errors of settings, in one line that begins with the key."""
+    error = errors.errors()[0]
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
     if error["type"] == "extra_forbidden":
         known = ", ".join(_group(model, error["loc"][:-1]).model_fields)
-        raise InputError(f"{where}: {keys} is not a known key; choose from {known}")
+        return f"{keys} is not a known key; choose from {known}"
     given = "" if error["type"] == "missing" else f" = {error['input']!r}"
     what = f"{keys}{given}: " if keys else ""
     if error["type"] == "tuple_type":
-        raise InputError(f"{where}: {what}give a list, as in [{error['input']}]")
-    raise InputError(f"{where}: {what}{error['msg'].removeprefix('Value error, ')}")
+        return f"{what}give a list, as in [{error['input']}]"
+    return f"{what}{error['msg'].removeprefix('Value error, ')}"
 
 
 def _group(model: type[Settings], keys: Sequence[str | int]) -> type[Settings]:

@@ -1,19 +1,21 @@
-"""How sure one can be: intervals over subjects, and paired tests of systems.
+"""How sure one can be: intervals over subjects and seeds, and paired tests of systems.
 
 Everything starts from confusion matrices, one for each subject or fold, because metrics are of
-pooled epochs. Epochs of a night are alike, so that subjects are drawn, never epochs. What is drawn
-over is the subjects that were tested, with the networks as they were trained: how much a network
-changes with its seed stands apart.
+pooled epochs. Epochs of a night are alike, so that subjects are drawn, never epochs. With several
+seeds the networks are drawn as well: an interval says where the metric of other subjects and other
+trainings would be. With one seed it is that of the networks as they were trained.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy import stats
 
-from xsleep.metrics import METRICS, of_confusion
+from xsleep.metrics import of_confusion
 
 RESAMPLES = 5000
 LEVEL = 0.95
@@ -35,38 +37,104 @@ def deviation_over_seeds(matrices: np.ndarray) -> dict[str, float]:
     return {metric: _deviation(values) for metric, values in of_confusion(matrices).items()}
 
 
-def resampled(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics (``RESAMPLES``,) of subjects drawn with replacement; as many as there are.
+Measures = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+"""Metrics (...) of confusion matrices (..., 5, 5)."""
 
-    The same subjects are drawn for every seed, whose metrics are averaged, and for every system
-    with as many subjects: the difference of two results is that of paired draws.
+
+def intervals(
+    matrices: np.ndarray, against: np.ndarray | None = None, measures: Measures = of_confusion
+) -> dict[str, tuple[float, float]]:
+    """Bootstrap-t interval of each metric, or of the difference of two systems' metrics.
+
+    Subjects are drawn with replacement, ``RESAMPLES`` times, the same for every seed and for both
+    systems. An error is divided by its own standard error, which is that of the jackknife's
+    pseudo-values of the subjects drawn (Efron and Tibshirani, An Introduction to the Bootstrap,
+    1993, 12.5 and 11.5). Seeds are few: drawn with replacement, three are the same one in a ninth
+    of the draws. So they are drawn from the normal distribution with the deviation that they have;
+    those of two systems are drawn apart. ``benchmarks/coverage.py`` measures the coverage, beside
+    that of percentiles and of BCa.
 
     Args:
         matrices: (seeds, subjects, 5, 5) epochs.
+        against: those of the other system, of the same subjects, its seeds as many as there are.
 
     Returns:
-        NaN of fewer than two subjects: there is nothing to draw from.
+        The ends of the ``LEVEL`` interval of the mean over the seeds, within what the metric can
+        be; NaN of fewer than two subjects. With two or three subjects mostly all that it can be.
     """
-    seeds, subjects = matrices.shape[:2]
+    systems = [matrices] if against is None else [matrices, against]
+    subjects = matrices.shape[1]
     if subjects < 2:
-        return dict.fromkeys(METRICS, np.full(RESAMPLES, np.nan))
-    pooled = _draws(subjects) @ matrices.reshape(seeds, subjects, -1).astype(float)
-    values = of_confusion(pooled.reshape(seeds, RESAMPLES, *matrices.shape[2:]))
-    return {metric: value.mean(axis=0) for metric, value in values.items()}
+        return dict.fromkeys(measures(np.empty((0, 5, 5))), (np.nan, np.nan))
+    draws = _draws(subjects)
+    found = [_drawn(one, draws, measures) for one in systems]
+    ends = {}
+    for metric in found[0]:
+        value, drawn, without = (
+            parts[0] if against is None else parts[0] - parts[1]
+            for parts in zip(*(one[metric][1:] for one in found), strict=True)
+        )
+        low, high = _bootstrap_t(value, drawn, without, [one[metric][0] for one in found], draws)
+        least, most = (-1, 1) if metric == "kappa" else (0, 100)
+        if against is not None:
+            least, most = least - most, most - least
+        ends[metric] = (float(np.clip(low, least, most)), float(np.clip(high, least, most)))
+    return ends
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """The middle ``LEVEL`` of resampled values, of those that exist; NaN where none does."""
-    values = values[np.isfinite(values)]
-    if not len(values):
+def _drawn(matrices: np.ndarray, draws: np.ndarray, measures: Measures) -> dict[str, tuple]:
+    """Of each metric: by seed; their mean; that of the subjects drawn; that without each one."""
+    flat = matrices.reshape(*matrices.shape[:2], -1).astype(float)
+    pooled = flat.sum(axis=1, keepdims=True)
+    parts = [
+        measures(sums.reshape(*sums.shape[:2], *matrices.shape[2:]))
+        for sums in (pooled, draws @ flat, pooled - flat)
+    ]
+    return {
+        metric: (values[:, 0], values.mean(), *(part[metric].mean(axis=0) for part in parts[1:]))
+        for metric, values in parts[0].items()
+    }
+
+
+def _bootstrap_t(
+    value: float,
+    drawn: np.ndarray,
+    without: np.ndarray,
+    seeds: Sequence[np.ndarray],
+    draws: np.ndarray,
+) -> tuple[float, float]:
+    """Ends of the interval of a value.
+
+    Args:
+        drawn: (``RESAMPLES``,) the value of the subjects drawn, NaN where it does not exist.
+        without: (subjects,) the value without each subject.
+        seeds: for each system its metric by seed.
+        draws: how often each subject is drawn, (``RESAMPLES``, subjects).
+    """
+    if np.isnan(value):
         return np.nan, np.nan
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def intervals(matrices: np.ndarray) -> dict[str, tuple[float, float]]:
-    """The interval of each metric of (seeds, subjects, 5, 5)."""
-    return {metric: interval(values) for metric, values in resampled(matrices).items()}
+    n = len(without)
+    pseudo = (n - 1) * np.nan_to_num(value - without)
+    pseudo -= pseudo.mean()
+    variance = pseudo @ pseudo / (n - 1) / n
+    variances = (draws @ pseudo**2 / n - (draws @ pseudo / n) ** 2) / (n - 1)
+    errors = without_rounding(drawn - value)
+    for system, values in enumerate(seeds):
+        if (k := len(values)) > 1:
+            of_mean = values.var(ddof=1) / k
+            errors_of_mean, variances_of_mean = _seed_draws(k, system)
+            errors = errors + np.sqrt(of_mean) * errors_of_mean
+            variance, variances = variance + of_mean, variances + of_mean * variances_of_mean
+    deviation, deviations = (
+        np.where(v > 100.0**-DECIMALS, np.sqrt(np.abs(v)), 0) for v in (variance, variances)
+    )
+    if not deviation:
+        return value, value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(errors == 0, 0, errors / deviations)
+    t = np.sort(t[~np.isnan(t)])
+    low, high = (t[round(share * (len(t) - 1))] for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return tuple(np.round([value - high * deviation, value - low * deviation], DECIMALS) + 0.0)
 
 
 @lru_cache(maxsize=4)
@@ -74,6 +142,13 @@ def _draws(subjects: int) -> np.ndarray:
     """How often each subject is drawn, (``RESAMPLES``, subjects)."""
     random = np.random.default_rng(1)
     return random.multinomial(subjects, np.full(subjects, 1 / subjects), RESAMPLES).astype(float)
+
+
+@lru_cache(maxsize=8)
+def _seed_draws(seeds: int, system: int) -> tuple[np.ndarray, np.ndarray]:
+    """Error of the mean of normal values and its estimated variance, of true variance 1."""
+    random = np.random.default_rng([2, system])
+    return random.standard_normal(RESAMPLES), random.chisquare(seeds - 1, RESAMPLES) / (seeds - 1)
 
 
 def each(matrices: np.ndarray) -> dict[str, np.ndarray]:
@@ -139,6 +214,44 @@ def corrected_t(differences: np.ndarray, ratio: float) -> float:
         return 0.0 if differences[0] else 1.0
     t = differences.mean() / np.sqrt((1 / k + ratio) * differences.var(ddof=1))
     return float(2 * stats.t.sf(abs(t), k - 1))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A mean over seeds beside a published value.
+
+    Attributes:
+        difference: the mean less the published value.
+        within: it is known to be less than this (two one-sided t-tests at 5 % each).
+        expected: how far the value of one more training may be (95 % prediction interval).
+    """
+
+    difference: float
+    within: float
+    expected: float
+
+
+def beside(groups: Sequence[np.ndarray], weights: Sequence[float], published: float) -> Beside:
+    """A weighted sum of means over seeds beside a published value, which is of one training each.
+
+    Args:
+        groups: for each system its values (seeds,), two or more.
+        weights: of each group; variances add up, and degrees of freedom are those of Welch and
+            Satterthwaite.
+    """
+    means, squares = (np.array([f(group) for group in groups]) for f in (np.mean, _squares))
+    weights, counts = np.array(weights), np.array([len(group) for group in groups])
+    parts = weights**2 * squares / counts
+    degrees = parts.sum() ** 2 / (parts**2 / (counts - 1)).sum() if parts.any() else 1.0
+    difference = float(weights @ means - published)
+    error, further = np.sqrt(parts.sum()), np.sqrt((weights**2 * squares * (1 + 1 / counts)).sum())
+    within = abs(difference) + stats.t.ppf(LEVEL, degrees) * error
+    expected = stats.t.ppf((1 + LEVEL) / 2, degrees) * further
+    return Beside(difference, float(within), float(expected))
+
+
+def _squares(values: np.ndarray) -> float:
+    return float(np.var(values, ddof=1))
 
 
 def _mean(values: np.ndarray) -> float:

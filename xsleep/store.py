@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from xsleep.errors import InputError
+from xsleep.settings import Filtering
 from xsleep.stages import STAGES
 
 EPOCH_SECONDS = 30
@@ -74,7 +75,7 @@ class Night:
         seconds: length of the recording; ``None`` where it could not be read.
         labels: channel to what was taken for it in the file, a label or a derivation.
         rates: channel to its sampling rate in the file, in hertz.
-        raw_filter: what the signals were filtered with, as in `xsleep.settings`.
+        raw_filter: what the signals were filtered with, `xsleep.settings.Filtering.filter_name`.
         recipe: all settings that it was made with, to compare.
     """
 
@@ -91,7 +92,7 @@ class Night:
     seconds: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
-    raw_filter: str = "band-pass"
+    raw_filter: str = Filtering().filter_name
     recipe: str = ""
 
     @property

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.text import Text
 
 from xsleep import published, statistics
 from xsleep.errors import InputError
 from xsleep.metrics import CLASS_WISE, METRICS, confusion, measure, pooled
 from xsleep.outcomes import Cell, Outcome, gather
 from xsleep.published import CHANNELS, OURS, WINDOWS, paper_order
+from xsleep.settings import Finetuned
 from xsleep.stages import STAGES
 from xsleep.store import Prediction, whole
 from xsleep.views import view
@@ -104,6 +106,9 @@ def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> 
     if reported:
         run = {outcome.channels for outcome in outcomes}
         lacking += [f"{c}: not configured" for c in reported.values if c not in run]
+        if not published.compares(names[1]):
+            (computed,) = (ours for ours, theirs in published.WINDOWS.items() if theirs == names[1])
+            lacking.append(f"published figures are of {computed}: no difference is taken")
     elif names[0] in dict(published.database_windows()):
         lacking.append("not published")
     rows = []
@@ -120,7 +125,8 @@ def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> 
             if len(matrices) > 1:
                 spread = statistics.deviation_over_seeds(matrices)
                 values[SPREAD] |= _block(outcome.channels, spread)
-            theirs = reported.values.get(outcome.channels, {}) if reported else {}
+            comparable = reported and published.compares(names[1])
+            theirs = reported.values.get(outcome.channels, {}) if comparable else {}
             apart = {metric: found[metric] - value for metric, value in theirs.items()}
             differences |= _block(outcome.channels, apart)
         for source, block in values.items():
@@ -144,8 +150,7 @@ def _unmeasured_rows(names: tuple[str, str, str], reason: str) -> list[dict]:
 def _published_row(names: tuple[str, str, str]) -> dict:
     row = _row(names)
     values = {k: v for c, block in row.values.items() for k, v in _block(c, block).items()}
-    note = "; ".join(filter(None, (row.note, published.fault(row))))
-    return _line(names, PUBLISHED if row.authors == OURS else QUOTED, values, note)
+    return _line(names, PUBLISHED if row.authors == OURS else QUOTED, values, row.remarks())
 
 
 def _line(names: tuple, source: str, values: Mapping, note: str = "") -> dict:
@@ -221,13 +226,42 @@ def ablation(
     return pd.DataFrame(rows)
 
 
+def daggered(database: str, window: str, system: str) -> bool:
+    """Return whether a system is not comparable with the others of its database, marked † in the
+    paper: pretrained on another database, or measured on a different subset of this one."""
+    row = published.row(database, window, system)
+    return system in Finetuned.__args__ or bool(row and row.dagger)
+
+
+def bold(table: pd.DataFrame) -> pd.DataFrame:
+    """Return which metrics of Table 2 are bold: true or false, with the table's index.
+
+    Of the published ones as in the paper (caption of its Table 2): those of an XSleepNet that are
+    better than or equal to those of all baselines and of the earlier work that is comparable. Of
+    the measured ones, apart, the best of the comparable systems. Values count as they are shown.
+    """
+    columns = [f"{channels} {metric}" for channels in CHANNELS for metric in METRICS]
+    marks = pd.DataFrame(False, index=table.index, columns=columns)
+    for (database, window), block in table.groupby(["database", "window"], sort=False):
+        comparable = block[[not daggered(database, window, str(s)) for s in block["system"]]]
+        shown = comparable[columns].apply(
+            lambda values: values.map(lambda value: float(number(value, values.name) or "nan"))
+        )
+        measured = comparable["source"] == MEASURED
+        reported = comparable["source"].isin((PUBLISHED, QUOTED))
+        ours = reported & comparable["system"].isin(("XSleepNet2", "XSleepNet1"))
+        for rows, others in ((measured, measured), (ours, reported & ~ours)):
+            marks.loc[rows[rows].index] = shown[rows] >= shown[others].max()
+    return marks
+
+
 def shown_together(
     table: pd.DataFrame, sources: Sequence[str] = (MEASURED, PUBLISHED)
 ) -> pd.DataFrame:
     """Of Table 2 the rows of these sources, of the systems that were measured."""
     names = ["database", "window", "system"]
-    measured = table.loc[table["source"] == MEASURED, names].drop_duplicates()
-    return table[table["source"].isin(sources)].merge(measured, on=names)
+    of = pd.MultiIndex.from_frame(table[names])
+    return table[table["source"].isin(sources) & of.isin(of[table["source"] == MEASURED])]
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
@@ -287,14 +321,18 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 
     Of what is published, only what is beside something measured is shown.
     """
-    table = shown_together(table)
+    marks, table = bold(table), shown_together(table, (MEASURED, PUBLISHED, QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         title = f"{database}, {window} (percent; kappa a fraction)"
         shown = view(title, ("system", "channels", "source"), tuple(HEADINGS.values()))
         sentences: dict[str, list[str]] = defaultdict(list)
         for system, rows in block.groupby("system", sort=False):
             for channels, source, row in _lines(rows):
-                values = [number(row[f"{channels} {metric}"], metric) for metric in METRICS]
+                columns = [f"{channels} {metric}" for metric in METRICS]
+                values = [
+                    Text(number(row[column], column), "bold" if marks.loc[row.name, column] else "")
+                    for column in columns
+                ]
                 style = None if source == MEASURED else "dim"
                 shown.add_row(system, channels, source, *values, style=style)
                 if source == MEASURED:

@@ -13,11 +13,15 @@ from xsleep import published, statistics
 from xsleep.comparisons import COMPARED, paired, shared
 from xsleep.metrics import METRICS
 from xsleep.outcomes import Cell, Outcome, gather
+from xsleep.settings import AUTHORS
 
 CASE = ["target", "window", "network", "source channels", "channels"]
 """Columns that what is compared has in common."""
 
 SCRATCH = "scratch"
+
+PUBLISHED_SOURCES = (AUTHORS, "MASS")
+"""Sources of which results are published: the authors' networks are of MASS."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ def table(
         and seeds that it stands on; the parameters trained; for each metric its value and 95 %
         interval over subjects; the same of its difference to training from scratch on the same
         subjects, with the p of Wilcoxon's test over subjects, Holm-corrected for the strategies
-        beside it, to three digits; and what the paper reports. And lines on predictions that
-        are left out.
+        beside it, to three digits; and what is published, with ``published from`` saying where:
+        ``digitised`` from the figures of the transfer paper, or ``Table 2``. And lines on
+        predictions that are left out.
     """
     names = {f"{number}": transfer for number, transfer in enumerate(runs)}
     cells = [
@@ -96,7 +101,7 @@ def table(
                 "parameters trained": round(_mean(facts[transfer], "parameters_trained")),
                 **_values(outcome),
                 **(_gains(outcome, base) if base and base is not outcome else {}),
-                **_published(transfer),
+                **(_published(transfer) if source in PUBLISHED_SOURCES else {}),
                 "note": "; ".join(outcome.gaps),
             }
         )
@@ -143,16 +148,10 @@ def _gains(outcome: Outcome, base: Outcome) -> dict[str, float]:
     return gains
 
 
-def _published(transfer: Transfer) -> dict[str, float]:
-    """What Table 2 reports of this network finetuned; it does not say by which strategy."""
-    if (
-        transfer.strategy != "all"
-        or transfer.subjects
-        or transfer.source_channels != transfer.channels
-    ):
+def _published(transfer: Transfer) -> dict[str, object]:
+    """What is published of this network by this strategy, on all training subjects."""
+    if transfer.subjects:
         return {}
-    for name in (f"FT-{transfer.network}", f"FT-{transfer.network} [50]"):
-        if row := published.row(transfer.database, transfer.window, name):
-            values = row.values.get(transfer.channels, {})
-            return {f"published {metric}": values.get(metric, np.nan) for metric in METRICS}
-    return {}
+    values, origin = published.transferred(*transfer.case, transfer.strategy)
+    found = {f"published {metric}": values[metric] for metric in METRICS if metric in values}
+    return found | {"published from": origin}

@@ -10,7 +10,7 @@ from tests.conftest import edf_signal, noise, write_night
 from xsleep import inventory, pipeline, runs, store, tables
 from xsleep.audit.evidence import Evidence, Pretraining, Run
 from xsleep.outcomes import Cell, gather
-from xsleep.settings import KFold, NetworkSettings, Source, TrainingSettings
+from xsleep.settings import Filtering, KFold, NetworkSettings, Source, TrainingSettings
 
 SYSTEMS = ("ARNN+RNN", "FCNN+RNN")
 FINETUNED = "FT-SeqSleepNet+"
@@ -63,7 +63,7 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
         start = datetime.time(22, number)
         write_night(source.folder, name, signals=[_eeg(number)], start=start)
     pipeline.prepare(
-        *(source, ("EEG",), "band-pass", names),
+        *(source, ("EEG",), Filtering(), names),
         *(Path("epochs"), Path("spectrograms"), index, Path("seen.json"), lambda line: None),
     )
     nights = [stored.night for stored in store.read_index(index).values()]

@@ -23,8 +23,8 @@ VERDICTS = [
 @pytest.fixture
 def table2(tmp_path):
     study = Study(tmp_path)
-    study.run("a1", "a2", "b1", "d1", fold=1, skill=0.45)
-    study.run("e1", "f1", "g1", "h1", fold=2, skill=0.45)
+    study.run("a1", "a2", "b1", "d1", fold=1, skill=0.35)
+    study.run("e1", "f1", "g1", "h1", fold=2, skill=0.35)
     study.run("a1", "a2", "b1", system="Mine")
     tables.write_csv(study.table(), tmp_path / "table2.csv")
     return tmp_path / "table2.csv"

@@ -19,16 +19,15 @@ SETTINGS = yaml.safe_load((ROOT / "config" / "databases" / "MASS.yaml").read_tex
 LABELS = SETTINGS["source"]["labels"]
 SECONDS = 240
 
-RATES = {"EEG C4": 256, "EEG A1": 256, "EEG A2": 256, "EOG Left Horiz": 256, "EMG Chin1": 128}
-
 
 def write_psg(folder, name="01-01-0001", labels=("EEG C4-CLE", "EEG A2-CLE"), seconds=SECONDS):
     """Electrodes against linked ears, as the labels say; returns what each electrode has."""
     c4, a1, a2 = (noise(seconds, 256, seed) for seed in range(3))
+    c3 = noise(seconds, 256, 8)
     left, right = noise(seconds, 256, 3), noise(seconds, 256, 4)
     chins = [noise(seconds, 128, seed) for seed in (5, 6, 7)]
     ears = (a1 + a2) / 2
-    potentials = {"C4": c4 - ears, "A1": a1 - ears, "A2": a2 - ears}
+    potentials = {"C3": c3 - ears, "C4": c4 - ears, "A1": a1 - ears, "A2": a2 - ears}
     signals = [edf_signal(n, seconds, 256, values=potentials[n[4:6]]) for n in labels]
     signals += [
         edf_signal("EOG Left Horiz", seconds, 256, values=left),
@@ -41,7 +40,12 @@ def write_psg(folder, name="01-01-0001", labels=("EEG C4-CLE", "EEG A2-CLE"), se
     signals += [edf_signal(n, seconds, 128, values=v) for n, v in zip(names, chins, strict=False)]
     folder.mkdir(parents=True, exist_ok=True)
     edfio.Edf(signals, annotations=[]).write(folder / f"{name} PSG.edf")
-    return {"C4-A1": c4 - a1, "C4": potentials["C4"], "EOG": right - left, "chins": chins}
+    return potentials | {
+        "C4-A1": c4 - a1,
+        "C3-A2": c3 - a2,
+        "EOG": right - left,
+        "chins": chins,
+    }
 
 
 def write_scoring(folder, texts, epoch, name="01-01-0001", kind=" Base", start=0.0):
@@ -75,9 +79,34 @@ def test_c4_a1_is_computed_where_an_ear_is_recorded_against_both(tmp_path, label
     assert np.abs(signal.values - expected).max() < 0.02
 
 
-@pytest.mark.parametrize("label", ["EEG C4-CLE", "EEG C4-LER"])
-def test_c4_against_linked_ears_is_taken_where_no_ear_is_recorded(tmp_path, label):
-    expected = write_psg(tmp_path, labels=[label])["C4"]
+@pytest.mark.parametrize("reference", ["CLE", "LER"])
+@pytest.mark.parametrize(
+    ("electrodes", "derivation"),
+    [
+        (["C3", "C4", "A1", "A2"], "C4-A1"),
+        (["C3", "C4", "A2"], "C3-A2"),  # no A1
+        (["C3", "A1", "A2"], "C3-A2"),  # no C4
+    ],
+)
+def test_table1_eeg_is_c4_a1_or_else_c3_a2(tmp_path, electrodes, derivation, reference):
+    labels = [f"EEG {electrode}-{reference}" for electrode in electrodes]
+    expected = write_psg(tmp_path, labels=labels)[derivation]
+    write_scoring(tmp_path, "W1234R?W", 30)
+    assert np.abs(read(tmp_path).signals["EEG"].values - expected).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("labels", "electrode"),
+    [
+        (["EEG C4-CLE"], "C4"),
+        (["EEG C3-LER", "EEG C4-LER"], "C4"),
+        (["EEG C3-LER"], "C3"),
+    ],
+)
+def test_one_side_against_linked_ears_is_taken_where_no_ear_is_recorded(
+    tmp_path, labels, electrode
+):
+    expected = write_psg(tmp_path, labels=labels)[electrode]
     write_scoring(tmp_path, "W1234R?W", 30)
     assert np.abs(read(tmp_path).signals["EEG"].values - expected).max() < 0.02
 

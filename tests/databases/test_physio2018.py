@@ -13,7 +13,7 @@ from xsleep.databases.physio2018 import Physio2018
 from xsleep.databases.reading import Channels
 from xsleep.errors import DamagedError, InputError
 from xsleep.preprocessing import cut
-from xsleep.settings import load
+from xsleep.settings import Filtering, load
 from xsleep.stages import STAGES, UNSCORED
 
 LABELS = {"EEG": ("C3-M2",), "EOG": ("E1-M2",), "EMG": ("Chin1-Chin2",)}
@@ -89,7 +89,7 @@ def test_unscored_lead_in_does_not_shift_the_labels(tmp_path, lead):
     begin, changes = round(lead * EPOCH), round((lead + 3) * EPOCH)
     values[2, begin:changes] = 1000
     write_record(tmp_path, notes=[(lead, "W"), (lead + 3, "N2")], values=values)
-    epochs = cut(read(tmp_path), "none")
+    epochs = cut(read(tmp_path), Filtering(raw_filter="none"))
     assert epochs.onsets[0] == 30 * lead
     assert names(epochs.stages)[:4] == ["W", "W", "W", "N2"]
     # But for what the resampling filter spreads, W is where the signal is high and nowhere else.

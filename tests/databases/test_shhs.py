@@ -16,10 +16,10 @@ from xsleep.databases.reading import Channels
 from xsleep.databases.shhs import Shhs
 from xsleep.errors import DamagedError, InputError, InputWarning
 from xsleep.preprocessing import cut
-from xsleep.settings import load
+from xsleep.settings import Filtering, load
 from xsleep.stages import STAGES, UNSCORED
 
-LABELS = {"EEG": ("EEG",), "EOG": ("EOG(L) - EOG(R)",), "EMG": ("EMG",)}
+LABELS = {"EEG": ("EEG",), "EOG": ("EOG(R) - EOG(L)",), "EMG": ("EMG",)}
 CONFIG = Path(__file__).parents[2] / "config"
 SECONDS = 600
 
@@ -239,7 +239,7 @@ def test_c4_a1_is_the_channel_eeg_in_whatever_unit(tmp_path, dimension, scale):
     np.testing.assert_allclose(eeg.values, values, atol=0.01)
 
 
-def test_eog_is_left_minus_right_upsampled_from_50_hz(tmp_path):
+def test_table1_eog_is_roc_loc_upsampled_from_50_hz(tmp_path):
     left, right = 80 + tone(3, 50), 80 - tone(7, 50, 20)
     write_edf(
         tmp_path,
@@ -251,9 +251,9 @@ def test_eog_is_left_minus_right_upsampled_from_50_hz(tmp_path):
     write_xml(tmp_path)
     recording = read(tmp_path, ("EOG",))
     assert recording.signals["EOG"].rate == 50
-    epochs = cut(recording, "none").signals["EOG"]
+    epochs = cut(recording, Filtering(raw_filter="none")).signals["EOG"]
     assert epochs.shape == (20, 3000)
-    expected = (tone(3, 100) + tone(7, 100, 20)).reshape(20, 3000)
+    expected = -(tone(3, 100) + tone(7, 100, 20)).reshape(20, 3000)
     assert np.abs(epochs - expected)[1:-1].max() < 1
     # Nothing above the 25 Hz that 50 Hz can tell: the mirror images of 3 and 7 Hz are gone.
     spectrum = np.abs(np.fft.rfft(epochs[5]))
@@ -263,9 +263,9 @@ def test_eog_is_left_minus_right_upsampled_from_50_hz(tmp_path):
 def test_channel_below_100_hz_is_refused_unless_the_settings_allow_it(tmp_path):
     write_edf(tmp_path)
     write_xml(tmp_path)
-    with pytest.raises(InputError, match=r"'EOG\(L\)' is sampled at 50 Hz; at least 100 Hz is"):
+    with pytest.raises(InputError, match=r"'EOG\(R\)' is sampled at 50 Hz; at least 100 Hz is"):
         read(tmp_path, ("EEG", "EOG"), lowest_rate=100)
-    with pytest.raises(InputError, match=r"'EOG\(L\)' is sampled at 50 Hz; at least 51 Hz is"):
+    with pytest.raises(InputError, match=r"'EOG\(R\)' is sampled at 50 Hz; at least 51 Hz is"):
         read(tmp_path, ("EEG", "EOG"), lowest_rate=51)
 
 
@@ -318,7 +318,7 @@ def test_missing_scoring_is_named(tmp_path):
 def test_missing_channel_is_named_with_what_there_is(tmp_path):
     write_edf(tmp_path, signals=[edf_signal("EEG", SECONDS, rate=125)])
     write_xml(tmp_path)
-    with pytest.raises(InputError, match=r"no EOG channel 'EOG\(L\) - EOG\(R\)'; it has 'EEG'"):
+    with pytest.raises(InputError, match=r"no EOG channel 'EOG\(R\) - EOG\(L\)'; it has 'EEG'"):
         read(tmp_path, ("EEG", "EOG"))
 
 

@@ -1,12 +1,12 @@
 import pytest
 
-from xsleep.figures import calibration, fig1b, fig6, hypnogram, subjects
+from xsleep.figures import calibration, fig4, gain, hypnogram, learning, subjects
 
 
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that were drawn, instead of files."""
     figures = []
-    for module in (calibration, fig1b, fig6, hypnogram, subjects):
+    for module in (calibration, fig4, gain, hypnogram, learning, subjects):
         monkeypatch.setattr(module, "save", lambda figure, stem: figures.append(figure))
     return figures

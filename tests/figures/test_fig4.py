@@ -29,45 +29,78 @@ def made_up(places, channel_sets):
                 names | {"source": "measured"} | measured,
                 names | {"source": "published"} | known,
             ]
-    return pd.DataFrame(rows)
+    cells = [f"{channels} {metric}" for channels in CHANNELS for metric in METRICS]
+    return pd.DataFrame(rows, columns=["database", "window", "system", "source", *cells])
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were drawn, instead of files."""
-    drawn = []
-    monkeypatch.setattr(fig4, "save", lambda figure, stem: drawn.append(figure))
-    return drawn
+def titled(figure):
+    """Databases of the columns, from left to right."""
+    return [axes.get_title().split("\n")[0] for axes in figure.axes if axes.get_title()]
 
 
-@pytest.mark.parametrize(
-    ("places", "channel_sets"),
-    [(database_windows()[1:2], CHANNELS[:1]), (database_windows()[:6], CHANNELS)],
-)
-def test_fig4_has_three_metrics_per_database_and_window_and_a_group_per_measured_channel_set(
-    figures, places, channel_sets
-):
-    fig4.draw(made_up(places, channel_sets), "unused")
-    panels = figures[0].axes
-    assert len(panels) == 3 * len(places)
-    for panel in panels:
-        assert [label.get_text() for label in panel.get_xticklabels()] == list(channel_sets)
+def markers(axes):
+    """What is drawn of each system, measured before published."""
+    return [line for line in axes.lines if len(line.get_ydata()) == 1]
 
 
-def test_fig4_measured_is_filled_and_published_hollow_right_beside(figures):
+def test_fig4_has_a_row_per_channel_set_and_a_column_per_database_with_all_five_metrics(drawn):
+    fig4.draw(made_up(database_windows(), CHANNELS), "unused")
+    assert titled(drawn[0]) == ["SleepEDF-20", "SleepEDF-78", "MASS", "Physio2018", "SHHS"]
+    assert len(drawn[0].axes) == 3 * 5 * len(METRICS)
+    names = [axes.get_ylabel() for axes in drawn[0].axes if axes.get_ylabel()]
+    assert names == 3 * ["kappa", "accuracy", "specificity", "sensitivity", "MF1"]
+    rows = {text.get_text() for axes in drawn[0].axes for text in axes.texts} & {*CHANNELS}
+    assert rows == {*CHANNELS}
+
+
+def test_fig4_has_no_panel_where_nothing_is_measured(drawn):
+    """As in the released figure, where Sleep-EDF has no EMG; the names go to the next column."""
+    table = made_up(database_windows(), CHANNELS)
+    sleep_edf = table["database"].str.startswith("SleepEDF") & (table["source"] == "measured")
+    table.loc[sleep_edf, [column for column in table if column.startswith("EEG-EOG-EMG")]] = np.nan
+    fig4.draw(table, "unused")
+    assert len(drawn[0].axes) == (2 * 5 + 3) * len(METRICS)
+    assert all(axes.lines for axes in drawn[0].axes)
+    named = [axes for axes in drawn[0].axes if "EEG-EOG-EMG" in {t.get_text() for t in axes.texts}]
+    assert [axes.get_subplotspec().colspan.start for axes in named] == [2]
+
+
+def test_fig4_sleep_edf_is_shown_in_bed_and_another_window_only_by_itself(drawn):
+    fig4.draw(made_up(database_windows()[:2], CHANNELS[:1]), "unused")
+    fig4.draw(made_up([("SleepEDF-20", "in-bed+30min")], CHANNELS[:1]), "unused")
+    for figure, window in zip(drawn, ("in-bed", "in-bed+30min"), strict=True):
+        assert figure.axes[0].get_title() == f"SleepEDF-20\n{window}"
+        assert len(figure.axes) == len(METRICS)
+
+
+def test_fig4_measured_is_filled_and_published_hollow_on_the_line_of_its_system(drawn):
     table = made_up(database_windows()[1:2], CHANNELS[:1])
     fig4.draw(table, "unused")
-    accuracy = figures[0].axes[0]
-    markers = [line for line in accuracy.lines if line.get_marker() in ("o", "s", "^", "D", "v")]
-    assert [line.get_ydata()[0] for line in markers] == table["EEG accuracy"].tolist()
-    for measured, known in zip(markers[::2], markers[1::2], strict=True):
+    lines = markers(drawn[0].axes[1])
+    assert [line.get_xdata()[0] for line in lines] == table["EEG accuracy"].tolist()
+    for place, (measured, known) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
         assert measured.get_markerfacecolor() == measured.get_color() != "white"
         assert known.get_markerfacecolor() == "white"
         assert measured.get_marker() == known.get_marker()
-        assert 0 < known.get_xdata()[0] - measured.get_xdata()[0] < 0.1
+        assert measured.get_ydata()[0] == known.get_ydata()[0] == place
 
 
-def test_fig4_a_measured_marker_stands_in_its_interval(figures):
+def test_fig4_the_best_value_is_at_the_tip_of_its_axis_measured_and_published(drawn):
+    table = made_up(database_windows()[1:2], CHANNELS[:1])
+    fig4.draw(table, "unused")
+    best = table.groupby("source")["EEG kappa"].max()
+    texts = {text.get_text() for text in drawn[0].axes[0].texts}
+    assert {f"{best['measured']:.3f}", f"{best['published']:.3f}"} <= texts
+    assert f"{best['published']:.3f}" == "0.771"  # as in the released figure
+
+
+def test_fig4_channel_sets_of_a_database_share_the_axes_of_a_metric(drawn):
+    fig4.draw(made_up(database_windows()[4:5], CHANNELS), "unused")
+    for metric in range(len(METRICS)):
+        assert len({axes.get_xlim() for axes in drawn[0].axes[metric :: len(METRICS)]}) == 1
+
+
+def test_fig4_a_measured_marker_stands_in_its_interval(drawn):
     table = made_up(database_windows()[1:2], CHANNELS[:1])
     ends = [
         row | {"source": source, "EEG accuracy": row["EEG accuracy"] + beyond}
@@ -75,14 +108,13 @@ def test_fig4_a_measured_marker_stands_in_its_interval(figures):
         for source, beyond in (("95 % from", -2), ("95 % to", 3))
     ]
     fig4.draw(pd.concat([table, pd.DataFrame(ends)]), "unused")
-    lines = figures[0].axes[0].lines
-    spans = [line for line in lines if len(line.get_ydata()) == 2]
-    markers = [line for line in lines if line.get_markerfacecolor() != "white"]
-    markers = [line for line in markers if line not in spans]
-    assert len(spans) == len(markers) == 5
-    for span, marker in zip(spans, markers, strict=True):
-        assert set(span.get_xdata()) == set(marker.get_xdata())
-        assert span.get_ydata() == pytest.approx(marker.get_ydata()[0] + np.array([-2, 3]))
+    accuracy = drawn[0].axes[1]
+    spans = [line for line in accuracy.lines if len(line.get_ydata()) == 2]
+    measured = [line for line in markers(accuracy) if line.get_markerfacecolor() != "white"]
+    assert len(spans) == len(measured) == 5
+    for span, marker in zip(spans, measured, strict=True):
+        assert set(span.get_ydata()) == set(marker.get_ydata())
+        assert span.get_xdata() == pytest.approx(marker.get_xdata()[0] + np.array([-2, 3]))
         assert span.get_color() == marker.get_color()
 
 

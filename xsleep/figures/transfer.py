@@ -103,7 +103,7 @@ def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
     blocks = list(table.groupby(CASE, sort=False))
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(WIDTH, HEIGHT * len(blocks) + 0.3), layout="constrained")
-        rows = figure.subplots(len(blocks), len(LABELS), squeeze=False)
+        rows = figure.subplots(len(blocks), len(LABELS), sharey="col", squeeze=False)
         for row, (case, block) in zip(rows, blocks, strict=True):
             row[0].set_title(_title(block["source"].iloc[0], case), loc="left", fontweight="bold")
             for axes, (metric, label) in zip(row, LABELS.items(), strict=True):

@@ -16,7 +16,7 @@ from xsleep.models import deepsleepnet
 from xsleep.models.convolution import FCNN
 from xsleep.models.layers import ARNN, BINS, Output
 from xsleep.models.recurrent import GRU, BatchNormLSTM, Bidirectional
-from xsleep.settings import NetworkSettings
+from xsleep.settings import EQUAL_WEIGHTS, NetworkSettings
 from xsleep.stages import STAGES
 
 SAMPLES = 3000
@@ -35,6 +35,7 @@ BRANCHES = {
     "FCNN+RNN": ("raw",),
     "SeqSleepNet+": ("time-frequency",),
     "DeepSleepNet+": ("raw",),
+    EQUAL_WEIGHTS: ("raw", "time-frequency", "joint"),
 }
 """The branches of a system that have an output and a loss; the last is the prediction."""
 

@@ -1,4 +1,4 @@
-"""Fig. 6, as it is read here: what two views gain over the better of them, database by database."""
+"""What two views gain over the better single one, by size of database: no figure of the paper."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xsleep.published import CHANNELS
 from xsleep.tables import MEASURED, PUBLISHED, shown_together
 
 SINGLE_VIEWS = ("ARNN+RNN", "FCNN+RNN")
-MULTI_VIEW = ("XSleepNet2", "XSleepNet1", "Naive Fusion")
+MULTI_VIEW = ("XSleepNet2", "XSleepNet1", "Naive Fusion", "XSleepNet (equal weights)")
 LABELS = {"accuracy": "accuracy (points)", "MF1": "MF1 (points)", "kappa": "Cohen's kappa"}
 ROWS = ["database", "window", "source"]
 
@@ -66,35 +66,41 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     measured = gained[gained["source"] == MEASURED]
     if measured.empty:
         raise InputError(
-            "Fig. 6: no gain is measured; train ARNN+RNN, FCNN+RNN and a system of both views"
+            "gain: no gain is measured; train ARNN+RNN, FCNN+RNN and a system of both views"
         )
     gained = gained.merge(measured[["database", "window", "channels"]].drop_duplicates())
     gained = gained.sort_values("subjects", kind="stable")
     channel_sets = [channels for channels in CHANNELS if channels in {*measured["channels"]}]
     places = list(dict.fromkeys(zip(gained["database"], gained["window"], strict=True)))
+    systems = [system for system in MULTI_VIEW if system in {*gained["system"]}]
     width = 6.5 + 0.9 * len(places)
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(width, 0.8 + 2.3 * len(channel_sets)), layout="constrained")
         figure.suptitle("gain of both views over the better single view", fontsize=9)
-        rows = figure.subplots(len(channel_sets), len(LABELS), sharex=True, squeeze=False)
+        rows = figure.subplots(
+            len(channel_sets), len(LABELS), sharex=True, sharey="col", squeeze=False
+        )
         for row, channels in zip(rows, channel_sets, strict=True):
             row[0].set_title(channels, loc="left", fontweight="bold")
             for panel, metric in zip(row, LABELS, strict=True):
                 chosen = gained[(gained["channels"] == channels) & (gained["metric"] == metric)]
-                _panel(panel, chosen, places)
+                _panel(panel, chosen, places, systems)
                 panel.set_ylabel(f"gain in {LABELS[metric]}")
         figure.legend(handles=_key(gained), loc="outside lower center", ncols=5, frameon=False)
         save(figure, stem)
 
 
-def _panel(panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]]) -> None:
+def _panel(
+    panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]], systems: Sequence[str]
+) -> None:
     both = PUBLISHED in {*gained["source"]}
     for row in gained.itertuples():
-        system = MULTI_VIEW.index(row.system)
-        x = places.index((row.database, row.window)) + (system - 1) * 0.24
+        system = systems.index(row.system)
+        centre = places.index((row.database, row.window))
+        x = centre + (system - (len(systems) - 1) / 2) * 0.2
         if both:
             x += 0.05 if row.source == PUBLISHED else -0.05
-        panel.plot(x, row.gain, **_look(system, row.source))
+        panel.plot(x, row.gain, **_look(row.system, row.source))
     panel.axhline(0, color="0.3", linewidth=0.8, zorder=0)
     panel.set_xticks(
         range(len(places)),
@@ -106,15 +112,15 @@ def _panel(panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]])
     tidy(panel, "y")
 
 
-def _look(system: int, source: str) -> dict:
-    look = marker(system) | {"linestyle": "", "markersize": 5}
+def _look(system: str, source: str) -> dict:
+    look = marker(MULTI_VIEW.index(system)) | {"linestyle": "", "markersize": 5}
     return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
 
 
 def _key(gained: pd.DataFrame) -> list[Line2D]:
     systems = [
-        Line2D([], [], label=system, **_look(place, MEASURED))
-        for place, system in enumerate(MULTI_VIEW)
+        Line2D([], [], label=system, **_look(system, MEASURED))
+        for system in MULTI_VIEW
         if system in {*gained["system"]}
     ]
     look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}

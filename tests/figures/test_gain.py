@@ -3,7 +3,7 @@ import pytest
 
 from tests.figures.test_fig4 import made_up
 from xsleep.errors import InputError
-from xsleep.figures import fig6
+from xsleep.figures import gain
 from xsleep.published import CHANNELS, database_windows, published
 
 PLACES = database_windows()
@@ -15,9 +15,9 @@ def table(places=PLACES, channel_sets=CHANNELS):
     return made.assign(subjects=[SUBJECTS[database] for database in made["database"]])
 
 
-def test_fig6_a_gain_is_over_the_better_single_view_measured_and_published_each_by_itself():
+def test_sec4_4_a_gain_is_over_the_better_single_view_measured_and_published_each_by_itself():
     made = table()
-    gained = fig6.gains(made).set_index(
+    gained = gain.gains(made).set_index(
         ["source", "database", "window", "channels", "metric", "system"]
     )["gain"]
     where = ("SleepEDF-20", "in-bed+30min")
@@ -33,24 +33,24 @@ def test_fig6_a_gain_is_over_the_better_single_view_measured_and_published_each_
     assert found == pytest.approx(known["XSleepNet2"] - max(known["ARNN+RNN"], known["FCNN+RNN"]))
 
 
-def test_fig6_has_no_gain_where_a_single_view_is_missing():
+def test_sec4_4_has_no_gain_where_a_single_view_is_missing():
     made = table(PLACES[:1], ["EEG"])
-    assert fig6.gains(made[made["system"] != "FCNN+RNN"]).empty
+    assert gain.gains(made[made["system"] != "FCNN+RNN"]).empty
     made.loc[(made["system"] == "ARNN+RNN") & (made["source"] == "measured"), "EEG MF1"] = np.nan
-    gained = fig6.gains(made).query("source == 'measured'")
+    gained = gain.gains(made).query("source == 'measured'")
     assert {*gained["metric"]} == {"accuracy", "kappa"}
 
 
-def test_fig6_has_small_databases_before_large_ones_and_a_row_per_measured_channel_set(drawn):
-    fig6.draw(table(PLACES[::-1], CHANNELS[:2]), "unused")
+def test_sec4_4_has_small_databases_before_large_ones_and_a_row_per_measured_channel_set(drawn):
+    gain.draw(table(PLACES[::-1], CHANNELS[:2]), "unused")
     panels = drawn[0].axes
     assert [panel.get_title("left") for panel in panels[::3]] == list(CHANNELS[:2])
     labels = [label.get_text().split("\n")[0] for label in panels[-1].get_xticklabels()]
     assert labels == sorted(labels, key=SUBJECTS.__getitem__) and len(labels) == 7
 
 
-def test_fig6_measured_is_filled_and_published_hollow_right_beside(drawn):
-    fig6.draw(table(PLACES[:1], ["EEG"]), "unused")
+def test_sec4_4_measured_is_filled_and_published_hollow_right_beside(drawn):
+    gain.draw(table(PLACES[:1], ["EEG"]), "unused")
     *markers, _ = drawn[0].axes[0].lines
     assert len(markers) == 6
     for measured, known in zip(markers[:3], markers[3:], strict=True):
@@ -59,7 +59,7 @@ def test_fig6_measured_is_filled_and_published_hollow_right_beside(drawn):
         assert 0 < known.get_xdata()[0] - measured.get_xdata()[0] < 0.15
 
 
-def test_fig6_without_both_single_views_says_what_to_train():
+def test_sec4_4_without_both_single_views_says_what_to_train():
     made = table(PLACES[:1], ["EEG"])
     with pytest.raises(InputError, match=r"train ARNN.RNN, FCNN.RNN and"):
-        fig6.draw(made[made["system"] != "FCNN+RNN"], "unused")
+        gain.draw(made[made["system"] != "FCNN+RNN"], "unused")

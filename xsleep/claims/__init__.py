@@ -1,0 +1,1 @@
+"""The claims of the XSleepNet paper, tested by what was run."""
