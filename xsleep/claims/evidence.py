@@ -128,6 +128,7 @@ class Claim:
         overall: when it is supported over all cases, one of ``ALL`` and ``MOST``; empty for one
             that has no cases.
         nowhere: why it has no case at all, where it has none.
+        shown: where the paper shows it, if not in figures of Table 2.
     """
 
     text: str
@@ -137,6 +138,7 @@ class Claim:
     reported: Callable[[Case], float] | None = None
     overall: str = ALL
     nowhere: str = "nothing that it is about is run"
+    shown: str = NOT_PUBLISHED
 
 
 def paper_cases() -> list[Case]:

@@ -25,6 +25,8 @@ from xsleep.claims.evidence import (
 )
 from xsleep.errors import InputError
 
+LOSSES, WEIGHTS = "Fig. 5 and 6, drawn only", "Fig. 5(d) and (e), drawn only"
+
 OVERFITTED = 0.05
 """Rise of the validation loss above its minimum, relative to it, from which a view overfits."""
 SMOOTHED = 10
@@ -109,16 +111,15 @@ def prevents(evidence: Evidence, case: Case, system: str, branch: str, other: st
         f"{branch} branch {blended.mean():+z.1%}, {other} {alone.mean():+z.1%}, to step {last}; "
         f"{p_value(p)}, {stands_on}"
     )
-    reported = "Fig. 5 and 6, drawn only"
     if lacking := few(seeds):
-        return Finding(reported, told, UNDECIDED, lacking)
+        return Finding(LOSSES, told, UNDECIDED, lacking)
     if p < SIGNIFICANT and alone.mean() >= OVERFITTED and blended.mean() < alone.mean():
-        return Finding(reported, told, SUPPORTED)
+        return Finding(LOSSES, told, SUPPORTED)
     if p < SIGNIFICANT and blended.mean() >= OVERFITTED and blended.mean() > alone.mean():
-        return Finding(reported, told, CONTRADICTED)
+        return Finding(LOSSES, told, CONTRADICTED)
     neither = max(alone.mean(), blended.mean()) < OVERFITTED
     why = "neither overfits" if neither else "no difference that the folds tell"
-    return Finding(reported, told, UNDECIDED, why)
+    return Finding(LOSSES, told, UNDECIDED, why)
 
 
 _LAST = {"FCNN+RNN": "raw", "ARNN+RNN": "time-frequency"}
@@ -136,9 +137,8 @@ def no_overfitting(evidence: Evidence, case: Case) -> Finding | None:
     rises = dict(zip(systems, values, strict=True))
     told = ", ".join(f"{system} {rise.mean():+z.1%}" for system, rise in rises.items())
     told += f", to step {last}; {stands_on}"
-    reported = "Fig. 6, drawn only"
     if lacking := few(seeds):
-        return Finding(reported, told, UNDECIDED, lacking)
+        return Finding(LOSSES, told, UNDECIDED, lacking)
     ratio = _ratio(evidence, case, stands_on)
     known = {
         system: np.sign(rise.mean() - OVERFITTED)
@@ -146,11 +146,11 @@ def no_overfitting(evidence: Evidence, case: Case) -> Finding | None:
         if statistics.corrected_t(rise - OVERFITTED, ratio) < SIGNIFICANT
     }
     if 1 in known.values():
-        return Finding(reported, told, CONTRADICTED)
+        return Finding(LOSSES, told, CONTRADICTED)
     if len(known) == len(systems):
-        return Finding(reported, told, SUPPORTED)
+        return Finding(LOSSES, told, SUPPORTED)
     unknown = ", ".join(system for system in systems if system not in known)
-    return Finding(reported, told, UNDECIDED, f"not known of {unknown}")
+    return Finding(LOSSES, told, UNDECIDED, f"not known of {unknown}")
 
 
 def smoother(evidence: Evidence, case: Case) -> Finding:
@@ -164,12 +164,11 @@ def smoother(evidence: Evidence, case: Case) -> Finding:
         f"a change of {second.mean():.4f}, of XSleepNet1 {first.mean():.4f}; {p_value(p)}, "
         f"{stands_on}"
     )
-    reported = "Fig. 5(d) and (e), drawn only"
     if lacking := few(seeds):
-        return Finding(reported, told, UNDECIDED, lacking)
+        return Finding(WEIGHTS, told, UNDECIDED, lacking)
     if p < SIGNIFICANT:
-        return Finding(reported, told, SUPPORTED if second.mean() < first.mean() else CONTRADICTED)
-    return Finding(reported, told, UNDECIDED, "no difference that the folds tell")
+        return Finding(WEIGHTS, told, SUPPORTED if second.mean() < first.mean() else CONTRADICTED)
+    return Finding(WEIGHTS, told, UNDECIDED, "no difference that the folds tell")
 
 
 def _change(history: pd.DataFrame) -> float:

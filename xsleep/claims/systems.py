@@ -34,6 +34,8 @@ from xsleep.errors import InputError
 from xsleep.metrics import class_wise
 from xsleep.stages import STAGES
 
+APPENDIX_C, APPENDIX_D = "Appendix C, not at hand", "Appendix D, not at hand"
+
 SMALL = ("SleepEDF-20",)
 """What the paper calls small (Section 5: medium or large are all but this one)."""
 NOT_SMALL = 78
@@ -91,11 +93,9 @@ def higher(
     if above or below:
         verdict = SUPPORTED if above == (wanted > 0) else CONTRADICTED
     why = "" if above or below else "; ".join(dict.fromkeys(filter(None, whys)))
-    reported = "; ".join(
-        _figures(published_accuracy(case, system), other, published_accuracy(case, other))
-        for other in against
-    )
-    return Finding(reported, "; ".join(map(_told, pairs)), verdict, why)
+    ours = published_accuracy(case, system)
+    reported = [_figures(ours, other, published_accuracy(case, other)) for other in against]
+    return Finding("; ".join(dict.fromkeys(reported)), "; ".join(map(_told, pairs)), verdict, why)
 
 
 def decided(pair: Mapping) -> tuple[str, str]:
@@ -259,11 +259,11 @@ def spread(evidence: Evidence, case: Case, system: str) -> Finding:
     told = told.removesuffix("; ") + f", {number(seeds, 'seed')}"
     half = len(STAGES) / 2
     if lacking := few(seeds):
-        return Finding(NOT_PUBLISHED, told, UNDECIDED, lacking)
+        return Finding(APPENDIX_C, told, UNDECIDED, lacking)
     if len(above) > half or any(len(stages) > half for stages in lower):
         verdict = SUPPORTED if len(above) > half else CONTRADICTED
-        return Finding(NOT_PUBLISHED, told, verdict)
-    return Finding(NOT_PUBLISHED, told, UNDECIDED, "intervals hold 0")
+        return Finding(APPENDIX_C, told, verdict)
+    return Finding(APPENDIX_C, told, UNDECIDED, "intervals hold 0")
 
 
 def repaired(evidence: Evidence, case: Case) -> Finding | None:
@@ -277,4 +277,4 @@ def repaired(evidence: Evidence, case: Case) -> Finding | None:
     values["p Holm"] = values["p Wilcoxon"]  # a single pair
     values["subjects"] = pair[0].number("subject")
     values["seeds"] = min(outcome.number("seed") for outcome in pair)
-    return Finding(NOT_PUBLISHED, _told(values), *decided(values))
+    return Finding(APPENDIX_D, _told(values), *decided(values))
