@@ -29,7 +29,7 @@ USUAL = 10.0, 2000.0
 
 FLAT_SHARE = 0.05
 """Of the pieces that may be flat without a warning."""
-CLIPPED_SHARE = 0.01
+CLIPPED_SHARE = 0.05
 """Of the samples that may lie at either end of what the signal takes."""
 
 SAMPLED, SAME = 100_000, 1e-6
