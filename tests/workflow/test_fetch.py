@@ -4,7 +4,6 @@ import csv
 import hashlib
 import re
 import shutil
-from datetime import time
 from functools import partial
 
 import pytest
@@ -62,7 +61,7 @@ def test_missing_nights_are_fetched_and_the_run_goes_on(server, project, config,
     plan = partial(planned, tmp_path, LIST, config=config, project=project)
     linked = tmp_path / FOLDER / f"{NIGHTS[0]}-PSG.edf"
     linked.parent.mkdir(parents=True)
-    write_night(tmp_path / "mine", NIGHTS[0], start=time(23, 0))
+    write_night(tmp_path / "mine", NIGHTS[0])
     linked.symlink_to(tmp_path / "mine" / linked.name)
     assert plan()["fetch"] == 1
     server.faults[f"/{NIGHTS[1]}-PSG.edf"] = [("status", 404)]

@@ -305,7 +305,7 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
     ]
     reason = table[1]["skipped"]
     assert "s2_1.csv: no such file" in reason
-    assert f"\nown s2_1: {reason}" in text and "Table 1:    results/table1.csv" in text
+    assert f"\nown s2_1: skipped: {reason}" in text and "Table 1:    results/table1.csv" in text
     found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
     assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
         **{"own": ("1", "25"), "SHHS": ("1", "20")},
