@@ -13,13 +13,6 @@ ABLATION_RUNS = [
 ]
 
 
-def as_text(value):
-    """A setting's value; of one for each channel, these."""
-    if isinstance(value, dict):
-        return ", ".join(f"{channel}: {one}" for channel, one in value.items())
-    return value
-
-
 rule ablation:
     input:
         predictions=[

@@ -172,3 +172,10 @@ def first_histories(systems):
         ]
 
     return files
+
+
+def as_text(value):
+    """A setting's value; of one for each channel, these."""
+    if isinstance(value, dict):
+        return ", ".join(f"{channel}: {one}" for channel, one in value.items())
+    return value
