@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth, in simulated studies of which it is known.
+"""Coverage of 95 % intervals, measured in simulated studies of which the truth is known.
 
     python benchmarks/coverage.py            # ten minutes on one core
     python benchmarks/coverage.py --studies 200
@@ -27,9 +27,9 @@ from xsleep.views import view
 
 METRICS = ("accuracy", "kappa", "MF1")
 SHARES = np.array([0.25, 0.07, 0.40, 0.12, 0.16])
-"""Of the stages W, N1, N2, N3, REM."""
+"""Shares of the stages W, N1, N2, N3, REM."""
 EASE = np.array([0.3, -1.6, 0.3, 0.2, 0.1])
-"""How much easier than others a stage is, as a logit."""
+"""Ease of each stage: what it adds to the logit of a right answer."""
 SUBJECTS, IN_SUBJECT = 0.55, 0.1
 """Deviations of the logit over subjects (8 points of accuracy), and over seeds in one of them."""
 POPULATION = 200_000

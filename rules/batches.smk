@@ -56,7 +56,7 @@ def as_path(name):
 
 @cache
 def content(store, database, batch):
-    """What tells that files of a batch hold something else than what is stored of them."""
+    """Fingerprint of the files of a batch; it changes where what is stored was made of others."""
     if database in SIMULATED:
         return ""
     place = dict(store=store, database=database, batch=batch)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 
-from xsleep.errors import InputError
+from xsleep.errors import InputError, reason
 from xsleep.models import Network, build
 from xsleep.settings import NetworkSettings
 from xsleep.store import whole
-
-LONGEST_REASON = 200
-"""Characters of what a library objects to."""
 
 
 def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
@@ -48,10 +44,9 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
     # What a file of another program, or a damaged one, gives: no safetensors, no metadata of ours,
     # settings or tensors that are none of a network's.
     except (OSError, SafetensorError, LookupError, ValueError, TypeError, RuntimeError) as error:
-        reason = textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
         raise InputError(
-            f"{path}: not a checkpoint of xsleep ({reason}); name the model.safetensors of a run, "
-            "and if it is that of a run, train the run again"
+            f"{path}: not a checkpoint of xsleep ({reason(error)}); name the model.safetensors of "
+            "a run, and if it is that of a run, train the run again"
         ) from error
     if broken := [name for name, values in tensors.items() if not torch.isfinite(values).all()]:
         raise InputError(

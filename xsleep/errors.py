@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+LONGEST_REASON = 200
+"""Characters of what a library objects to; some quote the file."""
 
 
 class InputError(ValueError):
@@ -37,6 +41,11 @@ class InputWarning(UserWarning):
 
     The message is one line that names the file, the value and what was done with it.
     """
+
+
+def reason(error: Exception) -> str:
+    """Return what a library objects to, in one line of bounded length."""
+    return textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
 
 
 def warn(path: Path, text: str) -> None:

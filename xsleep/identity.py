@@ -17,6 +17,11 @@ from pathlib import Path
 from xsleep.store import sha256, whole
 
 
+def below(folder: Path, path: Path) -> str:
+    """Return the path of a file below a folder, the same on every machine."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
 class Seen:
     """The files of some recordings as they were when they were last looked at.
 
@@ -39,9 +44,8 @@ class Seen:
         """SHA-256 of files by their paths below a folder, of those that can be read."""
         found = {}
         for path in files:
-            name = Path(os.path.relpath(path, folder)).as_posix()
             try:
-                found[name] = self._sha256(path)
+                found[below(folder, path)] = self._sha256(path)
             except OSError:
                 continue
         return found

@@ -17,11 +17,12 @@ from xsleep.databases import Entry, open_database
 from xsleep.databases.reading import as_clock
 from xsleep.errors import InputError
 from xsleep.published import size
+from xsleep.recording import DAY_SECONDS
 from xsleep.settings import KFold, Source, Window
 from xsleep.stages import STAGES
 from xsleep.store import Night, read_index, whole
 from xsleep.views import view
-from xsleep.windows import DAY_SECONDS, in_window, unusable
+from xsleep.windows import in_window, unusable
 
 CHANNELS = ("EEG", "EOG", "EMG")
 WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")

@@ -19,9 +19,9 @@ import numpy as np
 from xsleep import folds as fold_tables
 from xsleep import store
 from xsleep.databases import Database, Entry, open_database, plausibility, published, to_fetch
-from xsleep.databases.reading import LONGEST_REASON, as_clock
-from xsleep.errors import DamagedError, InputError, warn, warnings_of_inputs
-from xsleep.identity import Seen
+from xsleep.databases.reading import as_clock
+from xsleep.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
+from xsleep.identity import Seen, below
 from xsleep.recording import Recording
 from xsleep.settings import Filtering, KFold, Source
 from xsleep.stages import UNSCORED
@@ -204,11 +204,11 @@ def _read(
             night = replace(night, skipped=_reason(source, entry, error))
         except Exception as error:
             report(traceback.format_exc())
-            reason = " ".join(str(error).split())[:LONGEST_REASON]
             night = replace(
                 night,
                 skipped=f"{entry.files[0]}: not read, by a fault of this program "
-                f"({type(error).__name__}: {reason}); report it with the log of its preparation",
+                f"({type(error).__name__}: {reason(error)}); report it with the log of its "
+                "preparation",
             )
     return replace(night, remarks=tuple(remarks)), signals
 
@@ -218,13 +218,9 @@ def _reason(source: Source, entry: Entry, error: InputError) -> str:
     if isinstance(error, DamagedError):
         there = published(source)
         for path in entry.files:
-            if error.fault.startswith(f"{path}: ") and _below(source, path) in there:
+            if error.fault.startswith(f"{path}: ") and below(source.folder, path) in there:
                 return f"{error.fault}; delete it, and it is fetched again"
     return str(error)
-
-
-def _below(source: Source, path: Path) -> str:
-    return path.relative_to(source.folder).as_posix() if path.is_relative_to(source.folder) else ""
 
 
 def _tell_coverage(recording: Recording, seconds: float) -> None:

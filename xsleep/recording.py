@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+DAY_SECONDS = 24 * 60 * 60
+
 
 @dataclass(frozen=True)
 class Signal:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.errors import InputError
+from xsleep.recording import DAY_SECONDS
 from xsleep.stages import STAGES
 from xsleep.store import EPOCH_SECONDS, RATE, Night
 
 MARGIN_SECONDS = 30 * 60
-DAY_SECONDS = 24 * 60 * 60
 SHORTEST = 20
 """Scored epochs that a recording must have in a window: one sequence of the paper (L = 20)."""
 

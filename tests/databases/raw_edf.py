@@ -72,5 +72,5 @@ def field(value, width):
 
 
 def microvolts(signal, bits=16):
-    """What a signal of the default scale holds."""
+    """Return the values of a signal of the default scale, in microvolts."""
     return (signal["values"] + 0.5) * 1000 / (2**bits - 1)

@@ -273,6 +273,13 @@ def test_a_hypnogram_without_a_start_is_taken_with_a_warning(tmp_path):
         assert shifted(tmp_path, at("22.00.00"), at("x")) == 0
 
 
+def test_annotations_of_the_recording_itself_need_no_start_time(tmp_path, recwarn):
+    lists = [b"+%d\x14\x14\0" % second for second in range(30)]
+    path = write(tmp_path / "a.edf", C4, annotations(*lists), reserved="EDF+C", time="x")
+    edf.read_annotations(path, edf.open_edf(path))
+    assert not recwarn.list
+
+
 def test_edf_plus_2_2_4_a_recording_may_begin_within_a_second_of_its_start(tmp_path):
     """Signals from 22:00:00.25, a hypnogram from 22:00:30 by its header."""
     lists = [b"+%.2f\x14\x14\0" % (0.25 + i) for i in range(60)]

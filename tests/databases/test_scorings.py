@@ -44,7 +44,7 @@ def result(path, content, reader=read_csv, epoch=30, seconds=SECONDS, **changes)
 
 
 def refused(path, content, expected, reader=read_csv, **changes):
-    """That a file is told in one line that says what is expected after its name."""
+    """Assert that reading a file fails with one line: its name, then the expected text."""
     with pytest.raises(InputError) as error:
         result(path, content, reader, **changes)
     line = str(error.value)

@@ -393,7 +393,7 @@ def test_epochs_before_the_recording_are_left_out_with_a_line(tmp_path):
 
 @pytest.mark.parametrize(("earlier", "first", "left_out"), [(300, 0, 10), (10, 20, 1)])
 def test_a_hypnogram_that_starts_earlier_keeps_its_own_epochs(tmp_path, earlier, first, left_out):
-    """Of epochs of 30 s that begin 10 s before the signal the second begins at 20 s."""
+    """A start 10 s before the signal puts the second epoch of 30 s at 20 s."""
     write_night(tmp_path)
     path = tmp_path / "SC4001EC-Hypnogram.edf"
     clock = datetime.datetime(1989, 4, 24, 22, 30) - datetime.timedelta(seconds=earlier)

@@ -39,7 +39,7 @@ def titled(figure):
 
 
 def markers(axes):
-    """What is drawn of each system, measured before published."""
+    """Return the marks of each system, measured before published."""
     return [line for line in axes.lines if len(line.get_ydata()) == 1]
 
 

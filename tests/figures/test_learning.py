@@ -35,12 +35,12 @@ def colour(branch):
 
 
 def curves(axes):
-    """What is drawn in each colour, the last of it."""
+    """Return the last line that is drawn in each colour."""
     return {line.get_color(): line.get_ydata() for line in axes.lines}
 
 
 def has(axes, system, quantity="validation loss"):
-    """Whether a panel has this of all branches of a system, as its history has it."""
+    """Return whether a panel shows this column of a history for all branches of a system."""
     found = curves(axes)
     return all(
         np.array_equal(found.get(colour(branch)), ALL[system][f"{branch} {quantity}"])
@@ -49,7 +49,7 @@ def has(axes, system, quantity="validation loss"):
 
 
 def said(axes):
-    """What stands below the title of a panel."""
+    """Return the text below the title of a panel."""
     return axes.get_title().partition("\n")[2]
 
 

@@ -1,4 +1,4 @@
-"""What all tests on a real GPU have in common: `make test-gpu` runs them."""
+"""Marks of the tests that need a real GPU, which `make test-gpu` runs."""
 
 import pytest
 import torch

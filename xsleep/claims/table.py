@@ -167,21 +167,15 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f"{system} prevents the overfitting of the raw view that FCNN+RNN shows",
+            f"{system} prevents the overfitting{of_view} that {other} shows",
             "5",
             PREVENTS,
-            partial(prevents, system=system, branch="raw", other="FCNN+RNN"),
+            partial(prevents, system=system, branch=branch, other=other),
             shown=LOSSES,
         )
-        for system in XSLEEPNETS
-    ),
-    *(
-        Claim(
-            f"{system} prevents the overfitting that Naive Fusion shows",
-            "5",
-            PREVENTS,
-            partial(prevents, system=system, branch="joint", other="Naive Fusion"),
-            shown=LOSSES,
+        for of_view, branch, other in (
+            (" of the raw view", "raw", "FCNN+RNN"),
+            ("", "joint", "Naive Fusion"),
         )
         for system in XSLEEPNETS
     ),

@@ -115,3 +115,10 @@ def as_written(path: Path) -> Path:
         return path
     name = escape(path.name)
     return next(iter(files(path.parent, name)), path)
+
+
+def doubled(paths: Sequence[Path], what: str) -> str:
+    """Return why one of several files cannot be chosen, as an entry's fault; empty for one file."""
+    if len(paths) == 1:
+        return ""
+    return f"{paths[0]}: not the only {what}, there is {paths[1]} as well; take one away"

@@ -20,7 +20,7 @@ from reprlib import repr as shown
 import numpy as np
 
 from xsleep.databases import edf
-from xsleep.databases.base import STAGING, Entry, as_written, files
+from xsleep.databases.base import STAGING, Entry, as_written, doubled, files
 from xsleep.databases.reading import Channels, content
 from xsleep.errors import InputError
 from xsleep.recording import Hypnogram, Recording
@@ -132,9 +132,7 @@ class Dreams:
                 f"{signals}{number}",
                 str(number),
                 (paths[0], as_written(self.folder / f"{hypnogram}{number}.txt")),
-                f"{paths[0]}: {paths[1].name} has the same number; take one away"
-                if len(paths) > 1
-                else "",
+                doubled(paths, "signals of this number"),
             )
             for number, paths in sorted(found.items())
         ]

@@ -27,10 +27,11 @@ from xsleep.databases.reading import (
     content,
     no_channel,
     numbered,
+    say_unit,
     voltage,
 )
 from xsleep.errors import DamagedError, InputError, warn
-from xsleep.recording import Signal
+from xsleep.recording import DAY_SECONDS, Signal
 
 BLOCK_BYTES = 2**26
 """How much of a file is converted at once, to bound memory."""
@@ -44,19 +45,18 @@ ANNOTATIONS = re.compile(
 BDF = b"\xffBIOSEMI"
 LARGEST = 1e7
 """Microvolts that a header may give; any more is damage."""
-LARGEST_FIELD = 1_000_000
+LARGEST_FIELD = 10_000_000
 """The same of data records, of seconds of each, and of samples in it; of signals, 10,000."""
 
 LARGEST_DRIFT = 0.5
 """Seconds by which onsets of data records may drift in a file that has no gaps."""
-LONGEST = 31 * 24 * 60 * 60
+LONGEST = 31 * DAY_SECONDS
 """Seconds that a recording may last; any more is damage."""
 HIGHEST_RATE = 100_000
 """Hertz of a signal; any more is damage."""
 
 UNKNOWN_DATE = date(1985, 1, 1)
 """What stands for a date that is not to be known (EDF+ 2.1.3.4)."""
-DAY = 24 * 60 * 60
 
 Number = TypeVar("Number", int, float)
 
@@ -186,7 +186,7 @@ def open_edf(path: Path) -> Edf:
     if records * record_seconds > LONGEST:
         raise DamagedError(
             f"{path}: its {records} data records of {record_seconds:g} s are "
-            f"{records * record_seconds / DAY:.0f} days, more than any recording has"
+            f"{records * record_seconds / DAY_SECONDS:.0f} days, more than any recording has"
         )
     edf = Edf(
         path=path,
@@ -221,7 +221,7 @@ def _number(
     kind: Callable[[str], Number],
     what: str,
     least: float,
-    most: float = LARGEST_FIELD * 10,
+    most: float = LARGEST_FIELD,
 ) -> Number:
     text = _text(field).replace(",", ".")
     try:
@@ -410,8 +410,7 @@ def _read_signal(
     if not largest < LARGEST:
         raise InputError(
             f"{edf.path}: channel {label!r} reaches {largest:g} uV, more than any electrode gives; "
-            f"if its numbers are not {unit} but uV, say so with units: {{{channel}: uV}} in the "
-            "database's configuration, or --unit uV"
+            f"if its numbers are not {unit} but uV, {say_unit(channel, 'uV')}"
         )
     gain = (high - low) / (last - first)
     offset = high / gain - last
@@ -485,7 +484,7 @@ def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[flo
     if others:
         warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
     shift = _shift(edf, recording)
-    if recording is not None:
+    if recording is not None and recording.path != path:
         _tell_shift(edf, recording, shift)
     return sorted((round(onset + shift, 9), *rest) for onset, *rest in found)
 
@@ -520,14 +519,19 @@ def _shift(edf: Edf, recording: Edf | None) -> float:
         return -recording.delay
     after = (edf.start - recording.start).total_seconds()
     if edf.day is None or recording.day is None:
-        after = (after + DAY / 2) % DAY - DAY / 2
-    if not -DAY / 2 <= after < recording.seconds:
+        after = between_clocks(after)
+    if not -DAY_SECONDS / 2 <= after < recording.seconds:
         raise InputError(
             f"{edf.path}: starts {_start(edf)}, {recording.path.name} {_start(recording)}, so that "
             "they do not overlap; check that they belong together, or correct the start in one of "
             "the headers"
         )
     return after - recording.delay
+
+
+def between_clocks(seconds: float) -> float:
+    """Return a difference of clock times, of unknown days, to the nearest: half a day at most."""
+    return (seconds + DAY_SECONDS / 2) % DAY_SECONDS - DAY_SECONDS / 2
 
 
 def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:

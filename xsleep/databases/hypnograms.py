@@ -10,11 +10,10 @@ import numpy as np
 
 from xsleep.databases.reading import as_clock
 from xsleep.errors import InputError, warn
-from xsleep.recording import Hypnogram
+from xsleep.recording import DAY_SECONDS, Hypnogram
 from xsleep.stages import UNSCORED
 from xsleep.store import EPOCH_SECONDS
 
-DAY_SECONDS = 24 * 60 * 60
 TOLERANCE = 0.5
 """Seconds by which a stretch may differ from a whole number of epochs, or two may overlap: the
 clocks of signals and scoring need not agree to the sample."""

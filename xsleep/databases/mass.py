@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.databases import edf
-from xsleep.databases.base import Entry, files
+from xsleep.databases.base import Entry, doubled, files
 from xsleep.databases.hypnograms import TOLERANCE, epochs_of
 from xsleep.databases.reading import Channels, as_clock
 from xsleep.errors import InputError, warn
@@ -64,12 +64,7 @@ class Mass:
             expected = self.folder / f"SS{subject[4]}" / subject
             signals = found.get((subject, True), [Path(f"{expected} PSG.edf")])
             scorings = found.get((subject, False), [Path(f"{expected} Base.edf")])
-            fault = (
-                f"{signals[0]}: not the only signals of this subject, there is {signals[1]} as "
-                "well; take one away"
-                if len(signals) > 1
-                else ""
-            )
+            fault = doubled(signals, "signals of this subject")
             return Entry(subject, subject, (signals[0], *scorings), fault)
 
         return [entry(subject) for subject in subjects()]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.databases.reading import UNITS, as_clock
+from xsleep.databases.reading import UNITS, as_clock, say_unit
 from xsleep.errors import DamagedError, InputError, warn
 from xsleep.recording import Signal
 
@@ -130,8 +130,8 @@ def _advice(channel: str, signal: Signal, height: float) -> str:
     for unit, factor in UNITS.items():
         if USUAL[0] <= number * factor <= USUAL[1]:
             return (
-                f"its numbers look like {unit}, not {signal.unit}: if they are, say so with units: "
-                f"{{{channel}: {unit}}} in the database's configuration, or --unit {unit}"
+                f"its numbers look like {unit}, not {signal.unit}: if they are, "
+                f"{say_unit(channel, unit)}"
             )
     return "choose another channel, or correct its scale and unit in the file"
 

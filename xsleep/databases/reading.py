@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import stat
-import textwrap
 import unicodedata
 import warnings
 from collections import Counter
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from xsleep.errors import DamagedError, InputError
+from xsleep.errors import DamagedError, InputError, reason
 
 UNITS = {"nV": 1e-3, "uV": 1.0, "mV": 1e3, "V": 1e6}
 """Factor from a unit of voltage to microvolts."""
@@ -32,9 +31,6 @@ MICRO = str.maketrans(dict.fromkeys("\xb5\u03bc\xe6", "u"))
 RATE_TOLERANCE = 1e-3
 """Share by which a sampling rate may be below the one asked for: clocks are not exact, and a
 recording at 99.999 Hz is one at 100."""
-
-LONGEST_REASON = 200
-"""Characters of what a library objects to; some quote the file."""
 
 T = TypeVar("T")
 
@@ -90,12 +86,20 @@ def voltage(path: Path, channel: str, label: str, unit: str) -> str:
         return SPELLINGS[text]
     if not text:
         raise InputError(
-            f"{path}: channel {label!r} has no unit; if its numbers are microvolts, say so with "
-            f"units: {{{channel}: uV}} in the database's configuration, or --unit uV"
+            f"{path}: channel {label!r} has no unit; if its numbers are microvolts, "
+            f"{say_unit(channel, 'uV')}"
         )
     raise InputError(
         f"{path}: channel {label!r} is in {unit!r}, which is no voltage (nV, uV, mV, V); choose "
         f"another channel, or say with units: {{{channel}: uV}} or --unit uV what its numbers are"
+    )
+
+
+def say_unit(channel: str, unit: str) -> str:
+    """Return how to state the unit of a channel, for the end of a line."""
+    return (
+        f"say so with units: {{{channel}: {unit}}} in the database's configuration, or --unit "
+        f"{unit}"
     )
 
 
@@ -153,8 +157,7 @@ def or_line(path: Path, read: Callable[[], T], kind: str = "") -> T:
             warnings.simplefilter("ignore")
             return read()
     except Exception as error:  # libraries raise many kinds for a damaged file
-        reason = textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
-        raise DamagedError(f"{path}: not readable{kind} ({reason})") from error
+        raise DamagedError(f"{path}: not readable{kind} ({reason(error)})") from error
 
 
 def as_clock(seconds: float) -> str:

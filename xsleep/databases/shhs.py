@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.databases import edf
-from xsleep.databases.base import Entry, files
+from xsleep.databases.base import Entry, doubled, files
 from xsleep.databases.nsrr_xml import read_hypnogram, recording_start
 from xsleep.databases.reading import Channels, as_clock
 from xsleep.errors import InputError, warn
@@ -65,13 +65,9 @@ class Shhs:
             named = {kind: f"{name}-{kind}.xml" for kind in SCORINGS}
             scorings = [there[file] for file in named.values() if file in there]
             expected = folders[SCORINGS[0]] / named[SCORINGS[0]]
-            fault = (
-                f"{paths[0]}: {paths[1].name} has the same name; take one away"
-                if len(paths) > 1
-                else ""
-            )
             files_of = (paths[0], *(scorings or [expected]))
-            return Entry(name, name.removeprefix(f"{VISIT}-"), files_of, fault)
+            subject = name.removeprefix(f"{VISIT}-")
+            return Entry(name, subject, files_of, doubled(paths, "signals of this name"))
 
         return [entry(name, paths) for name, paths in signals.items()]
 
@@ -92,7 +88,7 @@ def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
     if said is None or recording.clock is None:
         return
     clock = recording.start - datetime.combine(recording.start, time())
-    apart = abs((said - clock.total_seconds() + edf.DAY / 2) % edf.DAY - edf.DAY / 2)
+    apart = abs(edf.between_clocks(said - clock.total_seconds()))
     if apart >= 1:
         warn(
             scoring,

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.databases import edf, lights
-from xsleep.databases.base import Entry, files
+from xsleep.databases.base import Entry, doubled, files
 from xsleep.databases.reading import Channels, as_clock
 from xsleep.errors import InputError, warn
 from xsleep.recording import Hypnogram, Recording
@@ -74,12 +74,7 @@ class SleepEdf:
         def entry(name: str) -> Entry:
             psgs = signals.get(name) or [self.folder / f"{name}-PSG.edf"]
             scored = hypnograms.get(name[:6]) or [self.folder / published[name[:6]]]
-            fault = (
-                f"{psgs[0]}: not the only one of this night, there is {psgs[1].name} as well; take "
-                "one away"
-                if len(psgs) > 1
-                else ""
-            )
+            fault = doubled(psgs, "PSG of this night")
             return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
         return [entry(name) for name in self.nights]
