@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import NETWORK, make_part
-from tests.test_training import run
+from tests.test_training import interrupted, run
 from xsleep import training
 from xsleep.blending import Blend, Policy
 from xsleep.errors import InputError
@@ -105,12 +105,7 @@ def test_loss_weights_that_train_nothing_end_a_run(tmp_path, data, monkeypatch, 
 
 
 def test_a_run_does_not_go_on_with_loss_weights_that_train_nothing(tmp_path, data):
-    def stop(line):
-        if "step 4" in line:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run("XSleepNet2", data, tmp_path / "run", report=stop)
+    interrupted("XSleepNet2", data, tmp_path / "run", step=4)
     path = tmp_path / "run" / CHECKPOINT
     saved = torch.load(path)
     saved["progress"]["weights"] = dict.fromkeys(saved["progress"]["weights"], 0.0)

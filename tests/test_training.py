@@ -42,6 +42,17 @@ def run(
     return train(system, ("EEG",), start, settings, data, 1, folder, report, blocks)
 
 
+def interrupted(system, data, folder, settings=QUICK, *, step):
+    """Train as `run` does, and stop after the evaluation at a step."""
+
+    def stop(line):
+        if f"step {step}" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(system, data, folder, settings, stop)
+
+
 def history(folder, *without):
     with (folder / "history.csv").open() as file:
         return [{k: v for k, v in row.items() if k not in without} for row in csv.DictReader(file)]
@@ -98,12 +109,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, 
     settings = QUICK.model_copy(update=change)
     run("XSleepNet2", data, tmp_path / "whole", settings)
 
-    def stop_at_step_6(line):
-        if "step 6" in line:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run("XSleepNet2", data, tmp_path / "stopped", settings, stop_at_step_6)
+    interrupted("XSleepNet2", data, tmp_path / "stopped", settings, step=6)
     assert (tmp_path / "stopped" / CHECKPOINT).exists()
     lines = []
     run("XSleepNet2", data, tmp_path / "stopped", settings, lines.append)
@@ -114,12 +120,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, 
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
-    def stop(line):
-        if "step 4" in line:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run("ARNN+RNN", data, tmp_path / "run", report=stop)
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
     lines = []
     other = QUICK.model_copy(update={"learning_rate": 1e-3})
     run("ARNN+RNN", data, tmp_path / "run", other, lines.append)
@@ -128,13 +129,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
 
 def test_a_run_goes_on_with_the_optimiser_of_its_own_device(tmp_path, data, monkeypatch):
     """On a GPU Adam can be captured in a graph, and its checkpoint says so."""
-
-    def stop(line):
-        if "step 4" in line:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run("ARNN+RNN", data, tmp_path / "run", report=stop)
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
     path = tmp_path / "run" / CHECKPOINT
     saved = torch.load(path)
     for group in saved["optimizer"]["param_groups"]:
@@ -281,12 +276,7 @@ def test_an_untrained_network_is_normalised_for_its_target_and_nothing_else(tmp_
 
 
 def test_a_run_goes_on_only_from_the_weights_that_it_started_from(tmp_path, data):
-    def stop(line):
-        if "step 4" in line:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run("ARNN+RNN", data, tmp_path / "run", report=stop)
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
     lines = []
     other = build("ARNN+RNN", 1, NETWORK, seed=2)
     run("ARNN+RNN", data, tmp_path / "run", report=lines.append, start=other)
