@@ -41,13 +41,13 @@ test-dvc: $(VENV)/ready
 test-gpu: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/ready)
 	@if python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
 	  OMP_NUM_THREADS=1 python -m pytest -m 'not slurm and not dvc' -rs --durations 5 \
-	    tests/test_device.py tests/models tests/test_step.py tests/test_feeding.py tests/test_scoring.py \
-	    tests/test_nights.py tests/test_training.py tests/test_runs.py tests/gpu; \
+	    tests/training/test_device.py tests/networks tests/training/test_step.py tests/training/test_minibatches.py tests/scoring/test_probabilities.py \
+	    tests/scoring/test_score_file.py tests/training/test_loop.py tests/training/test_jobs.py tests/gpu; \
 	else echo 'test-gpu: PyTorch finds no GPU here, so nothing was tested'; fi
 
 test-kernels: $(VENV)/ready
 	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
-	TRITON_INTERPRET=1 pytest tests/models/test_kernels.py
+	TRITON_INTERPRET=1 pytest tests/networks/test_kernels.py
 
 # The validator wants an older rich than Snakemake does here, so it has an environment of its own.
 # rocrate 0.13 has the context of RO-Crate 1.1 in it, so that nothing is asked of a network.
@@ -55,7 +55,7 @@ test-crate: $(VENV)/ready
 	$(PYTHON) -m venv .venv-validator
 	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0
 	.venv-validator/bin/pip install --quiet --disable-pip-version-check --no-deps rocrate==0.13.0
-	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/test_provenance.py tests/workflow/test_workflow.py
+	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/results/test_crate.py tests/workflow/test_workflow.py
 
 report: $(VENV)/ready
 	snakemake --cores all provenance

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from xsleep import runs, settings
-from xsleep.metrics import decided
-from xsleep.store import read_predictions
+from xsleep.config import settings
+from xsleep.results.metrics import decided
+from xsleep.scoring.jobs import score_run
+from xsleep.store.predictions import read_predictions
+from xsleep.training.jobs import train_run
 
 CONFIG = Path(__file__).parents[1] / "config"
 INSTRUCTIONS = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
@@ -73,11 +75,11 @@ def train(system: str, fold: int, threads: int, out: Path) -> None:
     address = dict(database=name, window=window, channels=channels, system=system)
     folds, index = Path(f"results/{name}/folds.csv"), Path(f"data/index/{name}/all.h5")
     training = preset.training_of(system)
-    runs.train_run(
+    train_run(
         *(address | {"seed": 1, "fold": fold}, preset.network, training, folds, index, out),
         *(threads, lambda line: None),
     )
-    runs.score_run(
+    score_run(
         *(out / "model.safetensors", folds, fold, index, window, training.longest_gap),
         *(training.scoring_stride, out / "predictions.h5", threads),
     )

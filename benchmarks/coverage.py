@@ -9,7 +9,7 @@ differ by seed in all subjects and in each of them. Compared are
 
 - percentiles of resamples of subjects, and of seeds where there are several;
 - BCa, by ``scipy.stats.bootstrap``, of the same;
-- bootstrap-t, as the tables have it: ``xsleep.statistics.intervals``.
+- bootstrap-t, as the tables have it: ``xsleep.results.inference.intervals``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from rich.console import Console
 from scipy import stats
 
-from xsleep import statistics
-from xsleep.metrics import of_confusion
-from xsleep.views import view
+from xsleep.core.console_table import view
+from xsleep.results import inference
+from xsleep.results.metrics import of_confusion
 
 METRICS = ("accuracy", "kappa", "MF1")
 SHARES = np.array([0.25, 0.07, 0.40, 0.12, 0.16])
@@ -120,7 +120,7 @@ def main() -> None:
         held, widths = defaultdict(int), defaultdict(float)
         for _ in range(studies):
             ours = study(subjects, seeds, deviation, systems, random)
-            t = statistics.intervals(*ours)
+            t = inference.intervals(*ours)
             for metric in METRICS:
                 for method in methods:
                     low, high = (

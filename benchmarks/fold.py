@@ -21,12 +21,12 @@ import torch
 from timing import machine, over_floor
 from training_step import convolution_flop, training_step
 
-from xsleep.device import keep_memory
-from xsleep.evaluation import evaluate
-from xsleep.models import NetworkSettings, build
-from xsleep.nights import HeldData
-from xsleep.sequences import Part
-from xsleep.store import Night
+from xsleep.networks import NetworkSettings, build
+from xsleep.scoring.score_file import HeldData
+from xsleep.store.recordings import Night
+from xsleep.training.device import keep_memory
+from xsleep.training.evaluation import evaluate
+from xsleep.training.sequences import Part
 
 TRAINING, EVALUATED, TEST = 28_145, 7_398 + 7_477, 1_870
 """Sequences of a fold: training; validation and loss-weight subset; test."""

@@ -18,12 +18,13 @@ from multiprocessing import get_context
 
 import torch
 
-from xsleep import device
-from xsleep.models import NetworkSettings, acceleration, build, fourier
-from xsleep.models.convolution import MANY
-from xsleep.models.layers import BINS
-from xsleep.models.network import FRAMES, SAMPLES
-from xsleep.step import Graphed, Step
+from xsleep.networks import NetworkSettings, build
+from xsleep.networks.convolution import MANY
+from xsleep.networks.fast import acceleration, fourier
+from xsleep.networks.layers import BINS
+from xsleep.networks.network import FRAMES, SAMPLES
+from xsleep.training import device
+from xsleep.training.step import Graphed, Step
 
 GOAL_MS = 4
 FLOAT32, TF32, BANDWIDTH = 67e12, 494e12, 4.8e12

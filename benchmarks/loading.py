@@ -4,8 +4,8 @@
 
 Generates stores of so many recordings of 1,000 epochs, with values of no meaning, and takes the
 minibatches of a training (32 sequences of 20 epochs, both views, shuffled over all sequences) as
-`xsleep.training` does. Of each store: milliseconds per minibatch from memory and from a disk of
-whose files nothing is cached, peak memory, and beside them what slices of open h5py datasets take.
+`xsleep.training.loop` does. Of each store: milliseconds per minibatch from memory and from a disk
+of whose files nothing is cached, peak memory, and what slices of open h5py datasets take.
 Then the start of a training on as many recordings as SHHS has, whose values would be 160 GB for
 each channel: from the start of its process (imports, index, order, statistics) to the first step.
 
@@ -34,29 +34,36 @@ def generate(folder: Path, recordings: int, channels: tuple[str, ...]) -> None:
     """A store and its index."""
     import numpy as np
 
-    from xsleep import store
+    from xsleep.store.recordings import (
+        IMAGE_SHAPE,
+        RAW_SHAPE,
+        read_stored,
+        write_epochs,
+        write_index,
+        write_spectrograms,
+    )
 
     rng = np.random.default_rng(0)
-    raw = rng.normal(0, 20, (EPOCHS, *store.RAW_SHAPE)).astype("f4")
-    images = rng.normal(0, 10, (EPOCHS, *store.IMAGE_SHAPE)).astype("f4")
-    sums = np.ones((EPOCHS + 1, 2, store.IMAGE_SHAPE[1])).cumsum(0)
+    raw = rng.normal(0, 20, (EPOCHS, *RAW_SHAPE)).astype("f4")
+    images = rng.normal(0, 10, (EPOCHS, *IMAGE_SHAPE)).astype("f4")
+    sums = np.ones((EPOCHS + 1, 2, IMAGE_SHAPE[1])).cumsum(0)
     found = []
     for number in range(recordings):
         night = one_night(number)
         paths = folder / f"{number}.h5", folder / f"{number}-images.h5"
         raw[:, 0] = number  # tells the recordings apart
-        store.write_epochs(paths[0], night, dict.fromkeys(channels, raw))
-        store.write_spectrograms(
+        write_epochs(paths[0], night, dict.fromkeys(channels, raw))
+        write_spectrograms(
             paths[1], dict.fromkeys(channels, images), dict.fromkeys(channels, sums), ""
         )
-        found.append(store.read_stored(*paths))
-    store.write_index(folder / "index.h5", found)
+        found.append(read_stored(*paths))
+    write_index(folder / "index.h5", found)
 
 
 def one_night(number: int):
     import numpy as np
 
-    from xsleep.store import Night
+    from xsleep.store.recordings import Night
 
     places = np.arange(EPOCHS)
     stages = np.random.default_rng(number).integers(0, 5, EPOCHS).astype("i1")
@@ -66,21 +73,22 @@ def one_night(number: int):
 
 def opened(folder: Path, channels: tuple[str, ...]):
     """The parts of a store and their sequences."""
-    from xsleep import runs, store
-    from xsleep.sequences import TrainingSequences
-    from xsleep.settings import NetworkSettings
+    from xsleep.config.settings import NetworkSettings
+    from xsleep.store.recordings import read_index
+    from xsleep.training.parts import load_part
+    from xsleep.training.sequences import TrainingSequences
 
     settings = NetworkSettings()
     parts = [
-        runs.load_part(stored, "whole-night", channels, settings)
-        for stored in store.read_index(folder / "index.h5").values()
+        load_part(stored, "whole-night", channels, settings)
+        for stored in read_index(folder / "index.h5").values()
     ]
     return parts, TrainingSequences(parts, LENGTH, BATCH, None, seed=1)
 
 
 def feeding(folder: Path, channels: tuple[str, ...], cold: bool) -> tuple[float, float]:
     """Milliseconds per minibatch, megabytes."""
-    from xsleep.sequences import ahead
+    from xsleep.training.sequences import ahead
 
     for path in folder.glob("*.h5"):
         path.read_bytes()
@@ -150,15 +158,15 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
     The index names as many recordings as SHHS has, all of them in the files of one.
     """
-    from xsleep import runs
-    from xsleep.settings import NetworkSettings, TrainingSettings
+    from xsleep.config.settings import NetworkSettings, TrainingSettings
+    from xsleep.training.jobs import train_run
 
     def report(line: str) -> None:
         raise Started(line)
 
     address = dict(window="whole-night", channels="EEG", system="XSleepNet2", seed=1, fold=1)
     try:
-        runs.train_run(
+        train_run(
             *(address, NetworkSettings(), TrainingSettings(steps=1)),
             *(folder / "folds.csv", folder / "shhs.h5", folder, 1, report),
         )
@@ -171,12 +179,12 @@ def index_of_shhs_size(folder: Path) -> None:
     """An index of as many recordings as SHHS has, in the files of one, and its folds."""
     from dataclasses import replace
 
-    from xsleep import store
+    from xsleep.store.recordings import read_index, write_index
 
     generate(folder, 1, ("EEG",))
-    (one,) = store.read_index(folder / "index.h5").values()
+    (one,) = read_index(folder / "index.h5").values()
     nights = [replace(one, night=one_night(number)) for number in range(SHHS)]
-    store.write_index(folder / "shhs.h5", nights)
+    write_index(folder / "shhs.h5", nights)
     roles = ["training"] * (SHHS - 200) + ["validation"] * 100 + ["test"] * 100
     lines = [f"1,{role},{n},{n}" for n, role in enumerate(roles)]
     lines += [f"1,training subset,{n},{n}" for n in range(100)]

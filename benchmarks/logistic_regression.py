@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from band_powers import classifier, log_powers
 
-from xsleep import runs
-from xsleep.metrics import measure
-from xsleep.settings import NetworkSettings
-from xsleep.stages import STAGES
-from xsleep.store import read_index
+from xsleep.config.settings import NetworkSettings
+from xsleep.core.stages import STAGES
+from xsleep.results.metrics import measure
+from xsleep.store.recordings import read_index
+from xsleep.training.parts import load_parts
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     recordings = read_index(Path("data/index") / arguments.database / "all.h5")
 
     def features(fold: int, role: str) -> tuple[np.ndarray, np.ndarray]:
-        parts = runs.load_parts(
+        parts = load_parts(
             *(folds, fold, role, recordings, arguments.window, channels), NetworkSettings()
         )
         powers = []

@@ -39,14 +39,14 @@ def simulate(folder: Path) -> None:
 
 def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
     """Seconds and megabytes of the job ``prepare``."""
-    from xsleep import pipeline
-    from xsleep.settings import Filtering, Source
+    from xsleep.config.settings import Filtering, Source
+    from xsleep.preparation.jobs import prepare
 
     source = Source(reader="simulated", folder=folder, labels=LABELS, cohort=COHORT)
 
     def once() -> None:
         (folder / EPOCHS).unlink(missing_ok=True)  # what is stored already is not made again
-        pipeline.prepare(
+        prepare(
             *(source, tuple(LABELS), Filtering(), [NIGHT], folder / "epochs"),
             *(folder / "spectrograms", folder / "index.h5", folder / "seen.json"),
             lambda line: None,

@@ -18,9 +18,8 @@ import numpy as np
 import torch
 from timing import machine, seconds
 
-from xsleep import checkpoints
-from xsleep.models import NetworkSettings, build
-from xsleep.nights import score_night
+from xsleep.networks import NetworkSettings, build, checkpoints
+from xsleep.scoring.score_file import score_night
 
 GOAL_SECONDS = 3
 LABEL = "EEG Fpz-Cz"

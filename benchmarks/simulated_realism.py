@@ -28,11 +28,11 @@ from scipy.signal import firwin2, oaconvolve
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, recall_score
 from sklearn.model_selection import GroupKFold
 
+from xsleep.core.stages import RK_STAGES, STAGES
 from xsleep.databases.simulated.background import BANDS as KNOTS
 from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
 from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
 from xsleep.databases.simulated.files import write_recording
-from xsleep.stages import RK_STAGES, STAGES
 
 PASS = {"EEG Fpz-Cz": (0.5, 30), "EEG Pz-Oz": (0.5, 30), "EOG horizontal": (0.5, 15)}
 AROUND = 60

@@ -18,8 +18,8 @@ import torch
 from timing import machine, over_floor, seconds
 from torch.nn import functional
 
-from xsleep.device import keep_memory
-from xsleep.models import SYSTEMS, Network, NetworkSettings, build
+from xsleep.networks import SYSTEMS, Network, NetworkSettings, build
+from xsleep.training.device import keep_memory
 
 BATCH, LENGTH = 32, 20
 GOAL = 1.8

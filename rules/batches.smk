@@ -4,7 +4,8 @@ import math
 import re
 from functools import cache
 
-from xsleep import pipeline, store
+from xsleep.preparation import jobs
+from xsleep.store.recordings import FORMAT_VERSION
 
 EPOCHS = "{store}/epochs/{database}"
 SPECTROGRAMS = "{store}/spectrograms/{database}"
@@ -60,7 +61,7 @@ def content(store, database, batch):
     if database in SIMULATED:
         return ""
     place = dict(store=store, database=database, batch=batch)
-    return pipeline.content(
+    return jobs.content(
         WORKFLOW.sources[database].source.folder,
         [ENTRIES[database][name] for name in batches(database)[batch]],
         Path(BATCH_INDEX.format(**place)),

@@ -3,9 +3,9 @@ import re
 from functools import cache
 from pathlib import Path
 
-from xsleep import folds as fold_tables
-from xsleep import settings as xsleep_settings
-from xsleep.errors import InputError
+from xsleep.preparation import folds as fold_tables
+from xsleep.config import settings as xsleep_settings
+from xsleep.core.errors import InputError
 
 # A plan is millions of objects that stay. Going through them as often as Python does, for those that
 # may go, takes a twelfth of the time.

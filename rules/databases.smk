@@ -2,7 +2,7 @@
 import sys
 
 from xsleep.databases import missing, open_database
-from xsleep.servers import RECORDINGS_LISTED, list_files
+from xsleep.databases.fetch.servers import RECORDINGS_LISTED, list_files
 
 # Says that all files of a database are there; what it said before one went missing does not count.
 FETCHED = "data/fetched/{database}.txt"

@@ -1,6 +1,6 @@
 import time
 
-from xsleep.databases.placement import placement
+from xsleep.databases.fetch.placement import placement
 
 STARTED = time.time()
 
@@ -21,13 +21,14 @@ def show_results():
     """The tables that this run made, and where the results are."""
     from rich.console import Console
 
-    from xsleep import inventory, tables
+    from xsleep.results import inventory
+    from xsleep.results import table2
 
     console = Console(stderr=True)
     shown = {
         "Recordings": ("results/recordings.csv", inventory.read_csv, inventory.summary),
         "Table 1": ("results/table1.csv", inventory.read_csv, inventory.summary1),
-        "Table 2": ("results/table2.csv", tables.read_csv, tables.summary),
+        "Table 2": ("results/table2.csv", table2.read_csv, table2.summary),
     }
     made = {name: table for name, table in shown.items() if is_made(table[0])}
     for path, read, summary in made.values():
@@ -46,7 +47,7 @@ def show_results():
         if figure.endswith(".png") and is_made(figure):
             console.print(f"Figure:     {figure}", soft_wrap=True)
     if is_made(AUDIT[0]):
-        from xsleep.audit import page
+        from xsleep.results.audit import page
 
         console.print(f"Audit:      {AUDIT[0]}")
         for line in page.console_lines(Path(AUDIT[1])):

@@ -16,7 +16,7 @@ rule prepare:
         # Minutes: a recording of 24 hours takes seconds.
         runtime=lambda wildcards, attempt: attempt * (10 + len(batch(wildcards))),
     params:
-        version=store.VERSION,
+        version=FORMAT_VERSION,
         source=source_params,
         channels=lambda wildcards: WORKFLOW.sources[wildcards.database].stored_channels,
         filtering=lambda wildcards: FILTERINGS[wildcards.store],

@@ -1,7 +1,7 @@
 from collections import Counter
 from types import SimpleNamespace
 
-from xsleep.published import FINETUNED_BY
+from xsleep.results.published import FINETUNED_BY
 
 # The addresses of the runs of Table 2, from scratch and finetuned, and their folders.
 SCRATCH_RUNS = [run for database in WORKFLOW.databases for run in runs(database)]

@@ -9,10 +9,11 @@ import edfio
 import numpy as np
 import pytest
 
-from xsleep import pipeline, store
-from xsleep.sequences import Part
-from xsleep.settings import Filtering, NetworkSettings
-from xsleep.spectrogram import running_sums, spectrogram
+from xsleep.config.settings import Filtering, NetworkSettings
+from xsleep.preparation import jobs
+from xsleep.preparation.spectrogram import running_sums, spectrogram
+from xsleep.store.recordings import Night, NightData, read_stored, write_epochs, write_spectrograms
+from xsleep.training.sequences import Part
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -118,7 +119,7 @@ def write_excerpts(folder, *gains):
 def prepare(folder, source, channels, *names, filtering=RELEASED, report=lambda line: None):
     """The index of these recordings of a source, stored in the folder, and why any is skipped."""
     index = folder / "index.h5"
-    nights = pipeline.prepare(
+    nights = jobs.prepare(
         *(source, channels, filtering, names),
         *(folder / "epochs", folder / "spectrograms", index, folder / "seen.json", report),
     )
@@ -143,15 +144,15 @@ def make_part(
     tones = np.sin(2 * np.pi * (2 + 5 * stages[:, None]) * time) * 30
     signals = {c: gain * (tones + rng.normal(0, 10, tones.shape)).astype("f4") for c in channels}
     places = np.arange(epochs) if places is None else np.asarray(places)
-    night = store.Night(name, subject, places, 30.0 * places, stages.astype("i1"))
+    night = Night(name, subject, places, 30.0 * places, stages.astype("i1"))
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.h5", folder / f"{name}-tf.h5"
-    store.write_epochs(paths[0], night, signals)
+    write_epochs(paths[0], night, signals)
     images = {c: spectrogram(x) for c, x in signals.items()}
     sums = {c: running_sums(x) for c, x in images.items()}
-    store.write_spectrograms(paths[1], images, sums, "")
+    write_spectrograms(paths[1], images, sums, "")
     chosen = np.arange(epochs) if chosen is None else chosen
     part = replace(
         night, places=places[chosen], onsets=night.onsets[chosen], stages=night.stages[chosen]
     )
-    return Part(part, store.NightData(store.read_stored(*paths), tuple(channels), chosen))
+    return Part(part, NightData(read_stored(*paths), tuple(channels), chosen))

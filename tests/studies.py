@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 
-from xsleep.outcomes import Cell, gather
-from xsleep.store import Prediction, write_predictions
-from xsleep.tables import table2
+from xsleep.results.measurements import Cell, gather
+from xsleep.results.table2 import table2
+from xsleep.store.predictions import Prediction, write_predictions
 
 HEADER = "recording,subject,epochs,W,N1,N2,N3,REM,skipped"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from tests.test_parallel import TRAININGS, trained
-from xsleep import parallel
+from tests.training.test_parallel import TRAININGS, trained
+from xsleep.training import parallel
 
 with parallel.processes(int(os.environ["PROCESSES"])):
     torch.set_num_threads(1)

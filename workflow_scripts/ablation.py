@@ -1,10 +1,10 @@
 from collections import defaultdict
 from pathlib import Path
 
-from xsleep import tables
-from xsleep.console import job
-from xsleep.errors import InputError
-from xsleep.outcomes import Cell
+from xsleep.core.console import job
+from xsleep.core.errors import InputError
+from xsleep.results import table2
+from xsleep.results.measurements import Cell
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -18,5 +18,5 @@ with job(snakemake.log[0]):
         names = run | {"system": params.systems[run["system"]]}
         runs[difference].append(Cell(**names, predictions=Path(path)))
     recordings = {params.database: Path(snakemake.input.recordings)}
-    table = tables.ablation(runs, {"none": {}} | params.values, recordings)
-    tables.write_csv(table, snakemake.output[0])
+    table = table2.ablation(runs, {"none": {}} | params.values, recordings)
+    table2.write_csv(table, snakemake.output[0])

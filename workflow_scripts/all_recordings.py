@@ -1,7 +1,7 @@
 import pandas as pd
 
-from xsleep import inventory
-from xsleep.console import job
+from xsleep.core.console import job
+from xsleep.results import inventory
 
 with job(snakemake.log[0]):
     table = pd.concat([inventory.read_csv(path) for path in snakemake.input])

@@ -1,18 +1,18 @@
 from pathlib import Path
 
-from xsleep import appendix, tables
-from xsleep.console import job
-from xsleep.outcomes import cells, gather
+from xsleep.core.console import job
+from xsleep.results import appendix, table2
+from xsleep.results.measurements import cells, gather
 
 with job(snakemake.log[0]) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
     outcomes = gather(cells(params.runs, given.predictions, params.systems), recordings)
-    for line in tables.faults(outcomes):
+    for line in table2.faults(outcomes):
         report(f"left out: {line}")
     ensembles = appendix.d(cells(params.branched, given.branched, params.systems), recordings)
     for note in filter(None, ensembles["note"].unique()):
         report(f"left out of D: {note}")
-    tables.write_csv(appendix.b(outcomes), snakemake.output.b)
-    tables.write_csv(appendix.c(outcomes), snakemake.output.c)
-    tables.write_csv(ensembles, snakemake.output.d)
+    table2.write_csv(appendix.b(outcomes), snakemake.output.b)
+    table2.write_csv(appendix.c(outcomes), snakemake.output.c)
+    table2.write_csv(ensembles, snakemake.output.d)

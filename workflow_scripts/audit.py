@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from xsleep import device
-from xsleep.audit import checks, page
-from xsleep.audit.evidence import Evidence, Pretraining, Run
-from xsleep.console import job
-from xsleep.outcomes import cells
-from xsleep.store import whole
+from xsleep.core.console import job
+from xsleep.core.files import whole
+from xsleep.results.audit import checks, page
+from xsleep.results.audit.evidence import Evidence, Pretraining, Run
+from xsleep.results.measurements import cells
+from xsleep.training import device
 
 with job(snakemake.log[0]) as report:
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))

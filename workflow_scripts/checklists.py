@@ -1,11 +1,12 @@
 import sys
 from pathlib import Path
 
-from xsleep import checklists, inventory
-from xsleep.console import job
-from xsleep.provenance import read_runs
-from xsleep.settings import Workflow
-from xsleep.store import whole
+from xsleep.config.settings import Workflow
+from xsleep.core.console import job
+from xsleep.core.files import whole
+from xsleep.results import inventory
+from xsleep.results.provenance import checklists
+from xsleep.results.provenance.crate import read_runs
 
 with job(snakemake.log[0]) as report:
     paths, params = snakemake.input, snakemake.params

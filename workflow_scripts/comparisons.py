@@ -1,17 +1,17 @@
 from pathlib import Path
 
-from xsleep import appendix, comparisons, tables
-from xsleep.claims.evidence import Evidence
-from xsleep.claims.table import claims
-from xsleep.console import job
-from xsleep.outcomes import cells, gather
+from xsleep.core.console import job
+from xsleep.results import appendix, comparisons, table2
+from xsleep.results.claims.evidence import Evidence
+from xsleep.results.claims.table import claims
+from xsleep.results.measurements import cells, gather
 
 with job(snakemake.log[0]) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
     runs = cells(params.runs, given.predictions, params.systems)
     outcomes = gather(runs, recordings)
-    for line in tables.faults(outcomes):
+    for line in table2.faults(outcomes):
         report(f"left out: {line}")
     folds = dict(zip(params.databases, map(Path, given.folds), strict=True))
     tested, validated = (
@@ -23,5 +23,5 @@ with job(snakemake.log[0]) as report:
         appendix.ENSEMBLES[1], [run for run in runs if run.system == "XSleepNet1"], recordings
     )
     evidence = Evidence(compared, outcomes, runs, weighted, validated)
-    tables.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
-    tables.write_csv(claims(evidence), snakemake.output.claims)
+    table2.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
+    table2.write_csv(claims(evidence), snakemake.output.claims)

@@ -1,9 +1,9 @@
 import sys
 from pathlib import Path
 
-from xsleep import explorer
-from xsleep.console import job
-from xsleep.outcomes import cells
+from xsleep.core.console import job
+from xsleep.results import explorer
+from xsleep.results.measurements import cells
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params

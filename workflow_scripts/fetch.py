@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from xsleep import pipeline
-from xsleep.console import job
-from xsleep.settings import Source
+from xsleep.config.settings import Source
+from xsleep.core.console import job
+from xsleep.preparation.jobs import fetch_recordings
 
 with job(snakemake.log[0]) as report:
-    pipeline.fetch_recordings(Source(**snakemake.params.source), Path(snakemake.output[0]), report)
+    fetch_recordings(Source(**snakemake.params.source), Path(snakemake.output[0]), report)

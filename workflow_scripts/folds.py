@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from xsleep import pipeline
-from xsleep.console import job
-from xsleep.settings import KFold
+from xsleep.config.settings import KFold
+from xsleep.core.console import job
+from xsleep.preparation.jobs import make_folds
 
 with job(snakemake.log[0]):
     folds = snakemake.params.folds
-    pipeline.make_folds(
+    make_folds(
         snakemake.wildcards.database,
         folds if folds == "published" else KFold(**folds),
         Path(snakemake.input[0]),

@@ -1,7 +1,7 @@
-from xsleep.console import job
-from xsleep.footprint import footprint
-from xsleep.inventory import write_csv
-from xsleep.settings import NetworkSettings
+from xsleep.config.settings import NetworkSettings
+from xsleep.core.console import job
+from xsleep.results.footprint import footprint
+from xsleep.results.inventory import write_csv
 
 with job(snakemake.log[0]):
     networks = {

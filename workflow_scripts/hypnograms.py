@@ -1,16 +1,16 @@
 from pathlib import Path
 
-from xsleep import tables
-from xsleep.console import job
-from xsleep.figures import hypnogram
-from xsleep.outcomes import cells, gather
-from xsleep.store import read_index
+from xsleep.core.console import job
+from xsleep.results import table2
+from xsleep.results.figures import hypnogram
+from xsleep.results.measurements import cells, gather
+from xsleep.store.recordings import read_index
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
     runs = cells(params.runs, snakemake.input.predictions, params.systems)
     outcomes = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
-    for line in tables.faults(outcomes):
+    for line in table2.faults(outcomes):
         report(f"left out: {line}")
     stored = read_index(snakemake.input.index)
     for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):

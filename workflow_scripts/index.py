@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from xsleep import pipeline
-from xsleep.console import job
+from xsleep.core.console import job
+from xsleep.preparation.jobs import make_index
 
 with job(snakemake.log[0]):
-    pipeline.make_index([Path(path) for path in snakemake.input], Path(snakemake.output[0]))
+    make_index([Path(path) for path in snakemake.input], Path(snakemake.output[0]))

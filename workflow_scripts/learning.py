@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from xsleep.console import job
-from xsleep.figures import learning
+from xsleep.core.console import job
+from xsleep.results.figures import learning
 
 DRAW = {"fig1": learning.fig1, "fig5": learning.fig5, "fig6": learning.fig6}
 

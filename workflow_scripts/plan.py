@@ -2,23 +2,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xsleep import planning
-from xsleep.console import job
-from xsleep.settings import Workflow
-from xsleep.store import write_csv
+from xsleep.config.settings import Workflow
+from xsleep.core.console import job
+from xsleep.core.files import write_csv
+from xsleep.study import plan
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
-    lines = planning.plan(
+    lines = plan.plan(
         Workflow(**params.workflow),
-        [planning.Runs(*run) for run in params.runs],
-        {name: planning.Listed(*numbers) for name, numbers in params.listed.items()},
+        [plan.Runs(*run) for run in params.runs],
+        {name: plan.Listed(*numbers) for name, numbers in params.listed.items()},
         {name: Path(path) for name, path in params.indexes.items()},
         params.batches,
-        planning.finished_runs(Path(params.results)),
+        plan.finished_runs(Path(params.results)),
     )
     write_csv(Path(params.out), lines)
     console = Console(stderr=True)
-    planning.summary(lines, console)
+    plan.summary(lines, console)
     console.print(f"{'Plan:':<12}{params.out}")
     report(f"{params.out}: {len(lines)} lines")

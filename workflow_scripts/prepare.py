@@ -1,15 +1,15 @@
 import sys
 from pathlib import Path
 
-from xsleep import pipeline
-from xsleep.console import job
-from xsleep.settings import Filtering, Source
+from xsleep.config.settings import Filtering, Source
+from xsleep.core.console import job
+from xsleep.preparation.jobs import prepare
 
 SHOWN = 20
 """Lines of a batch that are shown; all are in the log."""
 
 with job(snakemake.log[0]) as report:
-    nights = pipeline.prepare(
+    nights = prepare(
         Source(**snakemake.params.source),
         snakemake.params.channels,
         Filtering(**snakemake.params.filtering),

@@ -1,14 +1,15 @@
 from pathlib import Path
 
-from xsleep import device, parallel, runs
-from xsleep.console import job
-from xsleep.settings import NetworkSettings, TrainingSettings
+from xsleep.config.settings import NetworkSettings, TrainingSettings
+from xsleep.core.console import job
+from xsleep.training import device, parallel
+from xsleep.training.jobs import pretrain_run
 
 with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     wildcards, run = snakemake.wildcards, snakemake.params.run
     databases = snakemake.params.windows
-    runs.pretrain_run(
+    pretrain_run(
         {
             "source": snakemake.params.source,
             "channels": wildcards.source_channels,

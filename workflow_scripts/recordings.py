@@ -1,9 +1,9 @@
 import sys
 
-from xsleep import inventory
-from xsleep.console import job
-from xsleep.settings import Source
-from xsleep.store import read_index
+from xsleep.config.settings import Source
+from xsleep.core.console import job
+from xsleep.results import inventory
+from xsleep.store.recordings import read_index
 
 with job(snakemake.log[0]) as report:
     table = inventory.recordings(

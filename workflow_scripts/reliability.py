@@ -1,16 +1,16 @@
 from pathlib import Path
 
-from xsleep import tables
-from xsleep.console import job
-from xsleep.figures import calibration, subjects
-from xsleep.outcomes import cells
+from xsleep.core.console import job
+from xsleep.results import table2
+from xsleep.results.figures import calibration, subjects
+from xsleep.results.measurements import cells
 
 with job(snakemake.log[0]) as report:
     params, given, drawn = snakemake.params, snakemake.input, snakemake.output
     runs = cells(params.runs, given.predictions, params.systems)
     recordings = {snakemake.wildcards.database: Path(given.recordings)}
     outcomes, bins = calibration.tested(runs, recordings)
-    for line in tables.faults(outcomes):
+    for line in table2.faults(outcomes):
         report(f"left out: {line}")
     subjects.draw(outcomes, Path(drawn.subjects).with_suffix(""), params.title)
     calibration.draw(bins, Path(drawn.calibration).with_suffix(""), params.title)

@@ -5,9 +5,9 @@ from pathlib import Path
 from snakemake.io import IOFile
 from snakemake.persistence.file import FilePersistence
 
-from xsleep import provenance
-from xsleep.console import job
-from xsleep.settings import Source
+from xsleep.config.settings import Source
+from xsleep.core.console import job
+from xsleep.results.provenance import crate
 
 
 def first_and_last(records, paths):
@@ -35,17 +35,17 @@ def recorded(records, path):
 
 with job(snakemake.log[0]) as report:
     paths, params = snakemake.input, snakemake.params
-    runs, gaps = provenance.read_runs(Path(path).parent for path in paths.runs)
+    runs, gaps = crate.read_runs(Path(path).parent for path in paths.runs)
     for line in gaps:
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
     records = FilePersistence(path=Path(".snakemake"))
     times = first_and_last(records, [*paths])
     code, crate = Path(snakemake.output.code), Path(snakemake.output.crate)
-    provenance.copy_code(Path(snakemake.scriptdir).parent, snakemake.config, code)
+    crate.copy_code(Path(snakemake.scriptdir).parent, snakemake.config, code)
     sources = {
         name: (Source.model_validate(source), Path(index))
         for (name, source), index in zip(params.sources.items(), paths.indexes, strict=True)
     }
     outputs = [Path(path) for path in [*paths.results, *paths.runs, *paths.models]]
-    provenance.write_crate(crate, code, sources, outputs, runs, gaps, times, params.snakemake)
+    crate.write_crate(crate, code, sources, outputs, runs, gaps, times, params.snakemake)

@@ -1,11 +1,12 @@
 from pathlib import Path
 
-from xsleep import device, runs
-from xsleep.console import job
+from xsleep.core.console import job
+from xsleep.scoring.jobs import score_run
+from xsleep.training import device
 
 with job(snakemake.log[0]):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
-    runs.score_run(
+    score_run(
         Path(snakemake.input.model),
         Path(snakemake.input.folds),
         int(snakemake.wildcards.fold),

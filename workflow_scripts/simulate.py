@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from xsleep.console import job
+from xsleep.core.console import job
 from xsleep.databases.simulated.cohort import Cohort
 from xsleep.databases.simulated.files import write_recording
 

@@ -1,6 +1,6 @@
-from xsleep import inventory
-from xsleep.console import job
-from xsleep.settings import KFold
+from xsleep.config.settings import KFold
+from xsleep.core.console import job
+from xsleep.results import inventory
 
 with job(snakemake.log[0]):
     described = {

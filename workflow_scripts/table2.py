@@ -1,21 +1,21 @@
 import sys
 from pathlib import Path
 
-from xsleep import tables, typeset
-from xsleep.console import job
-from xsleep.outcomes import cells, gather
-from xsleep.store import whole
+from xsleep.core.console import job
+from xsleep.core.files import whole
+from xsleep.results import table2, typeset
+from xsleep.results.measurements import cells, gather
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
     recordings = dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True))
     runs = cells(params.runs, snakemake.input.predictions, params.systems)
     outcomes = gather(runs, recordings)
-    for line in tables.faults(outcomes):
+    for line in table2.faults(outcomes):
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
-    table = tables.table2(outcomes, params.not_run)
-    tables.write_csv(table, snakemake.output.csv)
+    table = table2.table2(outcomes, params.not_run)
+    table2.write_csv(table, snakemake.output.csv)
     for path, write in (
         (snakemake.output.html, typeset.html),
         (snakemake.output.tex, typeset.latex),

@@ -1,13 +1,14 @@
 from pathlib import Path
 
-from xsleep import device, parallel, runs
-from xsleep.console import job
-from xsleep.settings import NetworkSettings, TrainingSettings
+from xsleep.config.settings import NetworkSettings, TrainingSettings
+from xsleep.core.console import job
+from xsleep.training import device, parallel
+from xsleep.training.jobs import train_run
 
 with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     wildcards, run = snakemake.wildcards, snakemake.params.run
-    runs.train_run(
+    train_run(
         {
             "database": wildcards.database,
             "window": wildcards.window,

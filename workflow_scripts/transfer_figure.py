@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from xsleep.console import job
-from xsleep.figures import transfer
+from xsleep.core.console import job
+from xsleep.results.figures import transfer
 
 DRAW = {"transfer": transfer.strategies, "learning_curves": transfer.learning_curves}
 

@@ -2,10 +2,10 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from xsleep import transfer_tables
-from xsleep.console import job
-from xsleep.outcomes import Cell
-from xsleep.tables import write_csv
+from xsleep.core.console import job
+from xsleep.results import transfer_tables
+from xsleep.results.measurements import Cell
+from xsleep.results.table2 import write_csv
 
 with job(snakemake.log[0]) as report:
     params, inputs = snakemake.params, snakemake.input

@@ -1,13 +1,14 @@
 from pathlib import Path
 
-from xsleep import device, runs
-from xsleep.console import job
-from xsleep.settings import Source
+from xsleep.config.settings import Source
+from xsleep.core.console import job
+from xsleep.scoring.jobs import zero_shot
+from xsleep.training import device
 
 with job(snakemake.log[0]):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     database = snakemake.params.database
-    runs.zero_shot(
+    zero_shot(
         database,
         Source(**snakemake.params.source),
         Path(snakemake.input.model),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xsleep.errors import InputError, warnings_of_inputs
+from xsleep.core.errors import InputError, warnings_of_inputs
 
 EXAMPLE = """\
 example, of a network of EEG and EOG:
@@ -83,12 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 # PyTorch takes seconds to load: what needs it is imported when it runs.
 def _import_weights(given: argparse.Namespace) -> str:
-    from xsleep.importing import import_weights
+    from xsleep.networks.importing import import_weights
 
     return import_weights(given.file, given.out)
 
 
 def _score(given: argparse.Namespace) -> str:
-    from xsleep.nights import score_night
+    from xsleep.scoring.score_file import score_night
 
     return score_night(given.model, given.recording, given.labels, given.units, given.out)

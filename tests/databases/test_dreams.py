@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal
+from xsleep.core.errors import InputError
+from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases.dreams import COLLECTIONS, Dreams, read_hypnogram
-from xsleep.databases.reading import Channels
-from xsleep.errors import InputError
-from xsleep.preprocessing import cut
-from xsleep.stages import STAGES, UNSCORED
+from xsleep.databases.formats.channels import Channels
+from xsleep.preparation.preprocessing import cut
 
 LABELS = {"EEG": ("C3-A1", "CZ-A1")}
 EXCERPTS = COLLECTIONS["dreams"]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, noise
-from xsleep.databases import edf
+from xsleep.core.errors import InputError
 from xsleep.databases.base import files
-from xsleep.databases.reading import Channels
-from xsleep.errors import InputError
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels
 
 SECONDS = 20
 VALUES = {label: noise(SECONDS, 100, seed) for seed, label in enumerate(["L", "R", "A - B"])}

@@ -15,10 +15,10 @@ import yaml
 
 from tests.conftest import ROOT, prepare, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
-from xsleep import store
+from xsleep.config.settings import Source
 from xsleep.databases import open_database
 from xsleep.databases.sleep_edf import cassette_nights, published_hashes
-from xsleep.settings import Source
+from xsleep.store.recordings import read_index
 
 # What happens to files of any kind.
 
@@ -303,7 +303,7 @@ def test_a_broken_recording_is_one_line_that_names_it_and_the_others_go_on(
         warnings.simplefilter("error")
         index, skipped = prepare(open_folder / "store", source, channels, *names)
     assert list(skipped) == names[1:]
-    assert len(store.read_index(index)[names[0]].night.stages) >= 20
+    assert len(read_index(index)[names[0]].night.stages) >= 20
     for entry in entries:
         if entry.files in broken:
             path, change, expected = broken.pop(entry.files)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.databases.raw_edf import annotations, microvolts, signal, write
-from xsleep.databases import edf
-from xsleep.databases.reading import Channels
-from xsleep.errors import InputError, InputWarning
+from xsleep.core.errors import InputError, InputWarning
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels
 
 C4 = signal("C4")
 M1 = signal("M1", seed=1)

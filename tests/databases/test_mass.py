@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, edf_signal, noise
+from xsleep.core.errors import InputError, InputWarning
+from xsleep.core.stages import STAGES, UNSCORED
+from xsleep.databases.formats.channels import Channels
 from xsleep.databases.mass import EPOCH_SECONDS, Mass, subjects
-from xsleep.databases.reading import Channels
-from xsleep.errors import InputError, InputWarning
-from xsleep.preprocessing import cut
-from xsleep.stages import STAGES, UNSCORED
+from xsleep.preparation.preprocessing import cut
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "databases" / "MASS.yaml").read_text())
 LABELS = SETTINGS["source"]["labels"]

@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, edf_signal, noise, prepare
-from xsleep import inventory, pipeline
+from xsleep.config.settings import KFold, Source
+from xsleep.core.errors import InputError, InputWarning
+from xsleep.core.stages import UNSCORED
 from xsleep.databases import open_database
-from xsleep.errors import InputError, InputWarning
-from xsleep.settings import KFold, Source
-from xsleep.stages import UNSCORED
-from xsleep.store import read_index
+from xsleep.preparation.jobs import make_folds
+from xsleep.results import inventory
+from xsleep.store.recordings import read_index
 
 TEXTS = ["W", "N1", "N2", "N3", "REM", "?"] * 5
 EXPECTED = [0, 1, 2, 3, 4, UNSCORED] * 5
@@ -162,7 +163,7 @@ def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
     assert "s3_1.csv: no column onset" in table["skipped"][3]
     inventory.write_csv(table, recordings)
     settings = KFold(folds=3, validation=1, training_subset=1)
-    pipeline.make_folds("own", settings, recordings, folds)
+    make_folds("own", settings, recordings, folds)
     with folds.open() as file:
         tested = sorted(r["recording"] for r in csv.DictReader(file) if r["role"] == "test")
     assert tested == ["s0_1", "s1_1", "s2_1"]

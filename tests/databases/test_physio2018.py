@@ -8,13 +8,13 @@ import pytest
 import wfdb
 import yaml
 
+from xsleep.config.settings import Filtering, load
+from xsleep.core.errors import DamagedError, InputError
+from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import open_database
+from xsleep.databases.formats.channels import Channels
 from xsleep.databases.physio2018 import Physio2018
-from xsleep.databases.reading import Channels
-from xsleep.errors import DamagedError, InputError
-from xsleep.preprocessing import cut
-from xsleep.settings import Filtering, load
-from xsleep.stages import STAGES, UNSCORED
+from xsleep.preparation.preprocessing import cut
 
 LABELS = {"EEG": ("C3-M2",), "EOG": ("E1-M2",), "EMG": ("Chin1-Chin2",)}
 EPOCH = 30 * 200

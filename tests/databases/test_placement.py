@@ -2,10 +2,10 @@
 
 import pytest
 
+from xsleep.config.settings import Source
 from xsleep.databases import open_database
 from xsleep.databases.base import Entry
-from xsleep.databases.placement import placement
-from xsleep.settings import Source
+from xsleep.databases.fetch.placement import placement
 
 
 @pytest.fixture

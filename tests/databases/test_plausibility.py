@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import noise
-from xsleep.databases.plausibility import check
-from xsleep.errors import InputError, InputWarning
-from xsleep.recording import Signal
+from xsleep.core.errors import InputError, InputWarning
+from xsleep.core.recording import Signal
+from xsleep.databases.formats.plausibility import check
 
 PATH = Path("night.edf")
 SECONDS = 600

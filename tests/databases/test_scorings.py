@@ -7,8 +7,8 @@ import warnings
 import pytest
 
 from tests.databases.test_own import read, source, write_signals
-from xsleep.databases.scorings import LARGEST, read_csv, read_lines
-from xsleep.errors import InputError, InputWarning
+from xsleep.core.errors import InputError, InputWarning
+from xsleep.databases.formats.scorings import LARGEST, read_csv, read_lines
 
 TEXTS = ["W", "N1", "N2", "N3", "REM"] * 6
 SECONDS = 900

@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from tests.conftest import edf_signal
+from xsleep.config.settings import Filtering, load
+from xsleep.core.errors import DamagedError, InputError, InputWarning
+from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import open_database
-from xsleep.databases.nsrr_xml import read_hypnogram, recording_start
-from xsleep.databases.reading import Channels
+from xsleep.databases.formats.channels import Channels
+from xsleep.databases.formats.nsrr_xml import read_hypnogram, recording_start
 from xsleep.databases.shhs import Shhs
-from xsleep.errors import DamagedError, InputError, InputWarning
-from xsleep.preprocessing import cut
-from xsleep.settings import Filtering, load
-from xsleep.stages import STAGES, UNSCORED
+from xsleep.preparation.preprocessing import cut
 
 LABELS = {"EEG": ("EEG",), "EOG": ("EOG(R) - EOG(L)",), "EMG": ("EMG",)}
 CONFIG = Path(__file__).parents[2] / "config"

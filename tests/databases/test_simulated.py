@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from scipy.signal import welch
 
+from xsleep.core.errors import InputError
+from xsleep.core.stages import RK_STAGES, STAGES
 from xsleep.databases.simulated.cohort import (
     Cohort,
     generator,
@@ -21,8 +23,6 @@ from xsleep.databases.simulated.cohort import (
 )
 from xsleep.databases.simulated.files import write_recording
 from xsleep.databases.simulated.hypnogram import WAKE_AROUND, simulate
-from xsleep.errors import InputError
-from xsleep.stages import RK_STAGES, STAGES
 
 REFERENCE = Path(__file__).resolve().parents[2] / "../shared/reference"
 needs_reference = pytest.mark.skipif(

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, write_night
-from xsleep import inventory, store
+from xsleep.config.settings import Source
+from xsleep.core.errors import InputError, InputWarning
+from xsleep.core.recording import Hypnogram
+from xsleep.core.stages import RK_STAGES, STAGES, UNSCORED, label
 from xsleep.databases import to_fetch
+from xsleep.databases.formats.channels import Channels
 from xsleep.databases.lights import derived_on, lights_of
-from xsleep.databases.reading import Channels
 from xsleep.databases.sleep_edf import (
     SleepEdf,
     cassette_nights,
@@ -22,12 +25,9 @@ from xsleep.databases.sleep_edf import (
     published_hashes,
     read_hypnogram,
 )
-from xsleep.errors import InputError, InputWarning
-from xsleep.recording import Hypnogram
-from xsleep.settings import Source
-from xsleep.stages import RK_STAGES, STAGES, UNSCORED, label
-from xsleep.store import Night
-from xsleep.windows import in_window
+from xsleep.preparation.windows import in_window
+from xsleep.results import inventory
+from xsleep.store.recordings import Night, Stored, write_index
 
 LABELS = {"EEG": ("EEG Fpz-Cz",), "EOG": ("EOG horizontal",)}
 
@@ -101,7 +101,7 @@ def plain_edf(path, label):
 
 
 def test_real_signals_are_those_that_the_edf_specification_gives(sleep_edf_fragment):
-    from xsleep.databases import edf
+    from xsleep.databases.formats import edf
 
     path = sleep_edf_fragment / "SC4001E0_first300s_short_psg.edf"
     ours = edf.read_channels(edf.open_edf(path), Channels(LABELS), ("EEG", "EOG"))
@@ -112,7 +112,7 @@ def test_real_signals_are_those_that_the_edf_specification_gives(sleep_edf_fragm
 
 def test_header_and_samples_of_a_real_file_are_those_that_mne_reads(sleep_edf_fragment):
     mne = pytest.importorskip("mne", reason="MNE is not installed (extra bench)")
-    from xsleep.databases import edf
+    from xsleep.databases.formats import edf
 
     path = sleep_edf_fragment / "SC4001E0_first300s_short_psg.edf"
     file = edf.open_edf(path)
@@ -128,7 +128,7 @@ def test_header_and_samples_of_a_real_file_are_those_that_mne_reads(sleep_edf_fr
 
 
 def test_a_signal_longer_than_a_block_is_the_same_to_its_last_sample(tmp_path, monkeypatch):
-    from xsleep.databases import edf
+    from xsleep.databases.formats import edf
 
     monkeypatch.setattr(edf, "BLOCK_BYTES", 100_000)
     write_night(tmp_path, epochs=41, signals=[edf_signal("EEG Fpz-Cz", 1230, rate=128)])
@@ -138,7 +138,7 @@ def test_a_signal_longer_than_a_block_is_the_same_to_its_last_sample(tmp_path, m
 
 
 def test_real_hypnogram_gives_the_reference_stages(sleep_edf_fragment, reference):
-    from xsleep.databases import edf
+    from xsleep.databases.formats import edf
 
     path = sleep_edf_fragment / "SC4001EC-Hypnogram.edf"
     runs = json.loads((reference / "sleep_edf_hypnograms.json").read_text())["SC4001E0"]
@@ -189,7 +189,7 @@ def test_table1_of_the_real_hypnograms_has_the_published_epochs(reference_nights
     indexes, recordings = ([tmp_path / f"{n}.{end}" for n in names] for end in ("h5", "csv"))
     for name, index, path in zip(names, indexes, recordings, strict=True):
         nights = [night for row, night in reference_nights if row["database"] == name]
-        store.write_index(index, [store.Stored(night, "", "", {}) for night in nights])
+        write_index(index, [Stored(night, "", "", {}) for night in nights])
         path.write_text("\n".join(["recording,skipped", *(f"{n.recording}," for n in nights)]))
     described = dict.fromkeys(names, inventory.Described("R&K", windows, "published"))
     table = inventory.table1(described, indexes, recordings)
@@ -416,7 +416,7 @@ def test_a_hypnogram_that_starts_earlier_keeps_its_own_epochs(tmp_path, earlier,
 
 def shifted(path, seconds):
     """The annotations of a file, so many seconds earlier."""
-    from xsleep.databases import edf
+    from xsleep.databases.formats import edf
 
     return [(onset - seconds, *others) for onset, *others in edf.read_annotations(path)]
 

@@ -8,12 +8,13 @@ import torch
 from tests.conftest import NETWORK
 from tests.gpu.marks import ON_GPU
 from tests.rounding import SINGLE
-from tests.test_scoring import network as with_statistics
-from xsleep import device
-from xsleep.evaluation import inputs
-from xsleep.models import NetworkSettings, acceleration, build, recurrent
-from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
-from xsleep.step import weighted_loss
+from tests.scoring.test_probabilities import network as with_statistics
+from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.networks import NetworkSettings, build, recurrent
+from xsleep.networks.fast import acceleration
+from xsleep.training import device
+from xsleep.training.evaluation import inputs
+from xsleep.training.step import weighted_loss
 
 pytestmark = ON_GPU
 

@@ -6,10 +6,10 @@ import torch
 from tests.conftest import NETWORK
 from tests.gpu.marks import ON_GPU
 from tests.gpu.test_gpu_networks import minibatch
-from xsleep import device
-from xsleep.models import NetworkSettings, build
-from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
-from xsleep.step import Graphed, Step
+from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.networks import NetworkSettings, build
+from xsleep.training import device
+from xsleep.training.step import Graphed, Step
 
 pytestmark = ON_GPU
 

@@ -10,13 +10,13 @@ import torch
 
 from tests.conftest import NETWORK, make_part
 from tests.gpu.marks import ON_GPU
-from tests.test_scoring import network as with_statistics
-from tests.test_training import QUICK, history, run
-from xsleep import device, feeding
-from xsleep.scoring import score
-from xsleep.sequences import TrainingSequences
-from xsleep.settings import SYSTEMS, TRANSFER_SYSTEMS
-from xsleep.training import Data
+from tests.scoring.test_probabilities import network as with_statistics
+from tests.training.test_loop import QUICK, history, run
+from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.scoring.probabilities import score
+from xsleep.training import device, minibatches
+from xsleep.training.loop import Data
+from xsleep.training.sequences import TrainingSequences
 
 pytestmark = ON_GPU
 
@@ -43,7 +43,7 @@ def test_a_process_takes_no_more_than_its_share():
     """Of 500 MB for PyTorch 400 MB can be had once."""
     share = """
 import torch
-from xsleep import device
+from xsleep.training import device
 device.limit_memory(device.CONTEXT + 500)
 place = device.best()
 assert device.free_memory(place) < 501e6
@@ -61,9 +61,9 @@ except torch.OutOfMemoryError:
 def test_minibatches_are_those_of_the_cpu_wherever_they_come_from(tmp_path, monkeypatch, resident):
     parts = [make_part(tmp_path, f"n{n}", epochs=8 + n, channels=("EEG", "EOG")) for n in range(3)]
     sequences = TrainingSequences(parts, 4, 3, None, seed=1, shuffle="every-pass")
-    monkeypatch.setattr(feeding, "SHARE", 0.5 if resident else 0.0)
+    monkeypatch.setattr(minibatches, "SHARE", 0.5 if resident else 0.0)
     views, steps = ("raw", "time-frequency"), range(2 * len(sequences))
-    batches = feeding.batches(sequences, views, steps, device.best())
+    batches = minibatches.batches(sequences, views, steps, device.best())
     for step, (found, labels) in zip(steps, batches, strict=True):
         arrays, expected = sequences.batch(step, views)
         assert labels.is_cuda == resident
@@ -81,7 +81,7 @@ def test_one_seed_gives_one_training_wherever_its_minibatches_come_from(
     captured."""
     for name in ("one", "two"):
         run(system, data, tmp_path / name)
-    monkeypatch.setattr(feeding, "SHARE", 0.0)
+    monkeypatch.setattr(minibatches, "SHARE", 0.0)
     run(system, data, tmp_path / "read ahead")
     first, *others = (results(tmp_path / name) for name in ("one", "two", "read ahead"))
     assert [first, first] == others

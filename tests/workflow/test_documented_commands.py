@@ -21,7 +21,7 @@ from snakemake.cli import parse_args
 from tests.conftest import ROOT
 from tests.workflow.test_workflow import environment
 from xsleep import cli
-from xsleep.databases import listing
+from xsleep.databases.fetch import listing
 
 TEXTS = ("README.md", "docs/**/*.md", "benchmarks/*.md", "captions/*.rst")
 COMMENTED = ("config/**/*.yaml", "profiles/*/*.yaml", "environment.yml", "dvc.yaml", "Makefile")

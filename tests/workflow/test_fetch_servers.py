@@ -11,7 +11,7 @@ from tests.databases.test_physio2018 import write_record
 from tests.databases.test_shhs import nsrr, write_edf, write_xml
 from tests.serving import TOKEN, Server
 from tests.workflow.test_workflow import TINY, planned, snakemake
-from xsleep.store import read_index
+from xsleep.store.recordings import read_index
 
 RECORDS = ["tr03-0005", "tr03-0029", "tr03-0052"]
 NIGHTS = ["shhs1-200001", "shhs1-200002"]

@@ -9,10 +9,9 @@ import pytest
 
 from tests.conftest import NETWORK, write_excerpts
 from tests.workflow.test_workflow import TINY, planned, rows, snakemake
-from xsleep import checkpoints
-from xsleep.models import build
-from xsleep.models.released import variables
-from xsleep.settings import STRATEGIES
+from xsleep.config.settings import STRATEGIES
+from xsleep.networks import build, checkpoints
+from xsleep.networks.released import variables
 
 COHORT = {"nights": 1, "hours": 3}
 FINETUNE = {"steps": 4, "evaluate_every": 2}

@@ -19,12 +19,13 @@ from torch.backends.cpu import get_cpu_capability
 from tests.conftest import NETWORK, ROOT, SHARED, write_excerpts
 from tests.crates import faults
 from tests.databases import test_own, test_shhs
-from xsleep.models import build
-from xsleep.models.released import variables
-from xsleep.runs import PACKAGES
-from xsleep.settings import DIFFERENCES
-from xsleep.stages import STAGES
-from xsleep.store import read_night, read_predictions, read_signals, write_predictions
+from xsleep.config.settings import DIFFERENCES
+from xsleep.core.stages import STAGES
+from xsleep.networks import build
+from xsleep.networks.released import variables
+from xsleep.store.predictions import read_predictions, write_predictions
+from xsleep.store.recordings import read_night, read_signals
+from xsleep.training.origin import PACKAGES
 
 SYSTEMS = ["XSleepNet2", "Naive Fusion"]
 TINY = {

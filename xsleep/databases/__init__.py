@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xsleep.databases import dreams, listing
+from xsleep.config.settings import Source
+from xsleep.databases import dreams
 from xsleep.databases.base import STAGING, Database, Entry, Published
-from xsleep.databases.listing import Listed
+from xsleep.databases.fetch import listing
+from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.formats.channels import Channels
 from xsleep.databases.mass import Mass
 from xsleep.databases.own import Own
 from xsleep.databases.physio2018 import Physio2018
-from xsleep.databases.reading import Channels
 from xsleep.databases.shhs import Shhs
 from xsleep.databases.simulated.cohort import Cohort
 from xsleep.databases.simulated.database import SimulatedCohort
@@ -20,7 +22,6 @@ from xsleep.databases.sleep_edf import (
     placebo_nights,
     published_hashes,
 )
-from xsleep.settings import Source
 
 __all__ = ["Database", "Entry", "Published", "missing", "open_database", "to_fetch"]
 

@@ -11,8 +11,8 @@ from glob import escape
 from pathlib import Path
 from typing import Protocol
 
-from xsleep.errors import InputError
-from xsleep.recording import Recording
+from xsleep.core.errors import InputError
+from xsleep.core.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,12 @@ from reprlib import repr as shown
 
 import numpy as np
 
-from xsleep.databases import edf
+from xsleep.core.errors import InputError
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
+from xsleep.core.stages import label
 from xsleep.databases.base import STAGING, Entry, as_written, doubled, files
-from xsleep.databases.reading import Channels, content
-from xsleep.errors import InputError
-from xsleep.recording import Hypnogram, Recording
-from xsleep.stages import label
-from xsleep.store import EPOCH_SECONDS
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels, content
 
 CODES = {
     "5": "W",

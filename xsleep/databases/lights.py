@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.errors import InputError
-from xsleep.recording import Hypnogram
-from xsleep.stages import STAGES, UNSCORED
-from xsleep.store import EPOCH_SECONDS
+from xsleep.core.errors import InputError
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
+from xsleep.core.stages import STAGES, UNSCORED
 
 OFF, ON = "Lights off", "Lights on"
 """Standard EDF+ texts. PhysioNet's hypnograms do not have them; the simulated ones do."""

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.databases import edf
+from xsleep.core.errors import InputError, warn
+from xsleep.core.recording import Hypnogram, Recording
+from xsleep.core.stages import RK_STAGES, UNSCORED, label
 from xsleep.databases.base import Entry, doubled, files
-from xsleep.databases.hypnograms import TOLERANCE, epochs_of
-from xsleep.databases.reading import Channels, as_clock
-from xsleep.errors import InputError, warn
-from xsleep.recording import Hypnogram, Recording
-from xsleep.stages import RK_STAGES, UNSCORED, label
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels, as_clock
+from xsleep.databases.formats.hypnograms import TOLERANCE, epochs_of
 
 LAST = {1: 53, 2: 19, 3: 64, 4: 40, 5: 26}
 """Highest subject number of each subset."""

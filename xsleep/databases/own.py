@@ -19,15 +19,15 @@ from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
 
-from xsleep.databases import edf
+from xsleep.config.settings import HypnogramSettings
+from xsleep.core.errors import InputError, warn
+from xsleep.core.recording import Hypnogram, Recording
+from xsleep.core.stages import label
 from xsleep.databases.base import Entry, as_written, files
-from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import Channels
-from xsleep.databases.scorings import Stretch, read_csv, read_lines
-from xsleep.errors import InputError, warn
-from xsleep.recording import Hypnogram, Recording
-from xsleep.settings import HypnogramSettings
-from xsleep.stages import label
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels
+from xsleep.databases.formats.hypnograms import epochs_of
+from xsleep.databases.formats.scorings import Stretch, read_csv, read_lines
 
 LONGEST_NAME = 200
 """Bytes of a recording's name; what is stored of it has a longer one, of at most 255."""

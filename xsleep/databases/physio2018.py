@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xsleep.core.errors import DamagedError, InputError
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording, Signal
+from xsleep.core.stages import label
 from xsleep.databases.base import Entry, files
-from xsleep.databases.hypnograms import epochs_of
-from xsleep.databases.reading import (
+from xsleep.databases.formats.channels import (
     UNITS,
     Channels,
     ambiguous,
@@ -32,10 +34,7 @@ from xsleep.databases.reading import (
     or_line,
     voltage,
 )
-from xsleep.errors import DamagedError, InputError
-from xsleep.recording import Hypnogram, Recording, Signal
-from xsleep.stages import label
-from xsleep.store import EPOCH_SECONDS
+from xsleep.databases.formats.hypnograms import epochs_of
 
 if TYPE_CHECKING:
     import wfdb

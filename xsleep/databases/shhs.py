@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.databases import edf
+from xsleep.core.errors import InputError, warn
+from xsleep.core.recording import Hypnogram, Recording
 from xsleep.databases.base import Entry, doubled, files
-from xsleep.databases.nsrr_xml import read_hypnogram, recording_start
-from xsleep.databases.reading import Channels, as_clock
-from xsleep.errors import InputError, warn
-from xsleep.recording import Hypnogram, Recording
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels, as_clock
+from xsleep.databases.formats.nsrr_xml import read_hypnogram, recording_start
 
 VISIT = "shhs1"
 SCORINGS = ("nsrr", "profusion")

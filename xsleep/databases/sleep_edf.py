@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.databases import edf, lights
+from xsleep.core.errors import InputError, warn
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
+from xsleep.core.stages import RK_STAGES, UNSCORED, label
+from xsleep.databases import lights
 from xsleep.databases.base import Entry, doubled, files
-from xsleep.databases.reading import Channels, as_clock
-from xsleep.errors import InputError, warn
-from xsleep.recording import Hypnogram, Recording
-from xsleep.stages import RK_STAGES, UNSCORED, label
-from xsleep.store import EPOCH_SECONDS
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import Channels, as_clock
 
 STAGE_TEXTS = {f"Sleep stage {text}": stage for text, stage in RK_STAGES.items()}
 UNSCORED_TEXTS = {"Sleep stage ?", "Movement time"}

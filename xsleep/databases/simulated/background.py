@@ -11,10 +11,10 @@ import numpy as np
 from scipy.fft import irfft
 from scipy.signal import lfilter
 
+from xsleep.core.recording import RATE
+from xsleep.core.stages import STAGES
 from xsleep.databases.simulated.cohort import Traits, scores
 from xsleep.databases.simulated.hypnogram import STAGE_OF_STATE, STATES, TICKS, Night
-from xsleep.stages import STAGES
-from xsleep.store import RATE
 
 CHANNELS = ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal")
 BANDS = {"delta": 1.0, "theta": 5.7, "alpha": 9.8, "sigma": 13.9, "beta": 21.0}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xsleep.errors import InputError
+from xsleep.core.errors import InputError
 
 MAX_SUBJECTS = 100
 MAX_NIGHTS = 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xsleep.databases.base import Entry
-from xsleep.databases.reading import Channels
+from xsleep.databases.formats.channels import Channels
 from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
 from xsleep.databases.sleep_edf import SleepEdf
 

@@ -10,6 +10,8 @@ import edfio
 import numpy as np
 from scipy.signal import butter, sosfilt
 
+from xsleep.core.files import whole
+from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.databases.simulated import signals
 from xsleep.databases.simulated.cohort import (
     Cohort,
@@ -19,7 +21,6 @@ from xsleep.databases.simulated.cohort import (
     traits,
 )
 from xsleep.databases.simulated.hypnogram import Night, simulate
-from xsleep.store import EPOCH_SECONDS, whole
 
 RECORD_SECONDS = 30
 

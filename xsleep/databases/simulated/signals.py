@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
+from xsleep.core.recording import RATE
 from xsleep.databases.simulated import waves
 from xsleep.databases.simulated.background import (
     CHANNELS,
@@ -22,7 +23,6 @@ from xsleep.databases.simulated.background import (
 )
 from xsleep.databases.simulated.cohort import Traits
 from xsleep.databases.simulated.hypnogram import STATES, TICKS, Night
-from xsleep.store import RATE
 
 
 @dataclass(frozen=True)

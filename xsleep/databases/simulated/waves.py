@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xsleep.store import RATE
+from xsleep.core.recording import RATE
 
 Wave = Callable[[int, np.random.Generator], np.ndarray]
 """Makes that many waves: (count, samples)."""

@@ -1,0 +1,28 @@
+"""What a job shows where it cannot go on."""
+
+import errno
+
+import pytest
+
+from xsleep.core import console
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(tmp_path, capsys):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit), console.job(log):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/model.safetensors")
+    line = capsys.readouterr().err
+    assert "No space left on device: 'results/model.safetensors'; make room (df -h)" in line
+    assert log.read_text().endswith(line)
+
+
+def test_another_error_of_the_system_is_not_hidden(tmp_path):
+    with pytest.raises(PermissionError), console.job(tmp_path / "job.log"):
+        raise PermissionError(errno.EACCES, "Permission denied", "results")
+    assert "PermissionError: [Errno 13] Permission denied" in (tmp_path / "job.log").read_text()
+
+
+def test_the_log_has_the_traceback_of_a_fault_of_the_program(tmp_path):
+    with pytest.raises(TypeError), console.job(tmp_path / "job.log"):
+        len(1)
+    assert "TypeError: object of type 'int' has no len()" in (tmp_path / "job.log").read_text()

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from tests.studies import Study
+from xsleep.core.errors import InputError
+from xsleep.results.figures import subjects
+from xsleep.results.inference import each
+
+NAMES = ("a1", "b1", "d1", "e1", "f1")
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path)
+
+
+def points(panel):
+    return [line for line in panel.lines if line.get_linestyle() == "None"]
+
+
+def test_every_subject_is_a_point_of_its_system(study, drawn):
+    for system, skill in (("XSleepNet2", 0.9), ("FCNN+RNN", 0.2)):
+        study.run("a1", "a2", *NAMES[1:], system=system, skill=skill)
+    outcomes = study.outcomes()
+    subjects.draw(outcomes, "unused", "here")
+    panel = drawn[0].axes[0]
+    labels = [label.get_text() for label in panel.get_yticklabels()]
+    assert labels == ["XSleepNet2\nn = 5", "FCNN+RNN\nn = 5"]
+    for line, outcome in zip(points(panel), outcomes, strict=True):
+        accuracy = each(outcome.matrices("subject"))["accuracy"]
+        assert np.array_equal(line.get_xdata(), accuracy)
+    one, other = points(panel)
+    assert one.get_marker() != other.get_marker()
+
+
+def test_the_subject_with_the_lowest_accuracy_is_named(study, drawn):
+    study.run(*NAMES[:4], skill=9)
+    study.run(NAMES[4], skill=-9, fold=2)
+    subjects.draw(study.outcomes(), "unused", "here")
+    (named,) = drawn[0].axes[0].texts
+    assert named.get_text() == "f" and named.xy[0] == 0
+
+
+def test_there_is_no_box_of_few_subjects(study, drawn):
+    study.run("a1", "b1")
+    subjects.draw(study.outcomes(), "unused", "here")
+    assert len(drawn[0].axes[0].lines) == 1
+
+
+def test_without_a_tested_subject_it_says_what_to_do(study):
+    study.run("a1")
+    study.cells[0].predictions.write_text("not HDF5")
+    with pytest.raises(InputError, match="here: accuracy of no subject; train and score"):
+        subjects.draw(study.outcomes(), "unused", "here")

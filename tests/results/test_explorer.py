@@ -1,0 +1,334 @@
+import json
+import re
+from base64 import b64decode
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.browser import Browser, executable
+from tests.conftest import make_part
+from tests.rounding import SINGLE, of_sum
+from tests.studies import HEADER
+from xsleep.results import explorer
+from xsleep.results.measurements import Cell
+from xsleep.results.metrics import measure
+from xsleep.store.predictions import Prediction, read_predictions, write_predictions
+from xsleep.store.recordings import read_index, read_stored, write_index
+
+EPOCHS = 60
+DROPPED = range(20, 25)
+PLACES = 2 + np.delete(np.arange(EPOCHS + len(DROPPED)), DROPPED)
+START = 23 * 3600 - 60
+"""The first epoch that is scored, the third of the recording, begins at 23:00."""
+
+CASES = {"Night & day": ("EEG",), "SleepEDF-20": ("EEG", "EOG")}
+SYSTEMS = ("XSleepNet2", "ARNN+RNN")
+NIGHTS = {"n1": "s1", "n2": "s2", "n3": "s3"}
+
+
+class Cohort:
+    """Two databases of three nights, each scored by two systems in two folds; n3 tests last."""
+
+    def __init__(self, folder):
+        self.folder, self.cells, self.parts, self.lines = folder, [], {}, []
+        self.recordings, self.indexes = {}, {}
+        for place, (database, channels) in enumerate(CASES.items()):
+            stored = []
+            for seed, (name, subject) in enumerate(NIGHTS.items()):
+                where = folder / f"store-{place}"
+                made_of = where, name, EPOCHS, channels, PLACES
+                part = make_part(*made_of, seed=10 * place + seed, subject=subject)
+                one = read_stored(where / f"{name}.h5", where / f"{name}-tf.h5")
+                start = START if channels == ("EEG", "EOG") else None
+                stored.append(replace(one, night=replace(one.night, start=start)))
+                self.parts[database, name] = part
+            self.indexes[database] = folder / f"{place}.h5"
+            write_index(self.indexes[database], stored)
+            lines = [f"{name},{subject},{EPOCHS},,,,,," for name, subject in NIGHTS.items()]
+            self.recordings[database] = folder / f"{place}.csv"
+            self.recordings[database].write_text("\n".join([HEADER, *lines, ""]))
+            for system in SYSTEMS:
+                for fold, names in ((1, ("n1", "n2")), (2, ("n3",))):
+                    self.predict(database, channels, system, fold, names)
+
+    def predict(self, database, channels, system, fold, names):
+        path = self.folder / f"run-{len(self.cells)}.h5"
+        random = np.random.default_rng(len(self.cells))
+        nights = []
+        for name in names:
+            night = self.parts[database, name].night
+            scores = random.dirichlet(np.ones(5), EPOCHS) / 2 + np.eye(5)[night.stages] / 2
+            scores[::7] = np.roll(scores[::7], len(self.cells) % 4 + 1, axis=1)
+            nights.append(Prediction(name, night.subject, PLACES, night.stages, {"joint": scores}))
+        write_predictions(path, nights)
+        self.cells.append(Cell(database, "whole-night", "-".join(channels), system, 1, fold, path))
+
+    def cell(self, database, system, fold):
+        return next(
+            c for c in self.cells if (c.database, c.system, c.fold) == (database, system, fold)
+        )
+
+    def prediction(self, database, system, name):
+        fold = 2 if name == "n3" else 1
+        nights = read_predictions(self.cell(database, system, fold).predictions)
+        return next(night for night in nights if night.recording == name)
+
+    def page(self):
+        page = self.folder / "explorer" / "index.html"
+        self.lines.clear()
+        arguments = self.cells, self.recordings, self.indexes, page, self.lines.append
+        explorer.write(*arguments)
+        return page
+
+    def handed_over(self, database, *night):
+        """What the script of a case, or of one of its nights, hands over."""
+        path = self.folder / "explorer/data" / database / "whole-night"
+        path = path.joinpath("-".join(CASES[database]), *night)
+        text = path.with_name(f"{path.name}.js").read_text()
+        name, content = re.fullmatch(r'loaded\("(.*?)",(.*)\);\n', text).groups()
+        assert name == str(path.relative_to(self.folder / "explorer/data"))
+        return json.loads(content)
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    return Cohort(tmp_path)
+
+
+def values(text):
+    return np.frombuffer(b64decode(text), "u1")
+
+
+def test_a_night_has_its_places_stages_clock_and_what_each_system_says(cohort):
+    cohort.page()
+    night = cohort.handed_over("SleepEDF-20", "n3")
+    assert night["subject"] == "s3"
+    assert night["places"] == [[2, 20], [27, 40]]
+    assert (night["clock"], night["step"]) == (23 * 3600, 30)
+    assert list(night["runs"]) == list(SYSTEMS)
+    for system in SYSTEMS:
+        given = cohort.prediction("SleepEDF-20", system, "n3")
+        run = night["runs"][system]["1"]
+        assert night["true"] == "".join(map(str, given.stages))
+        scores = given.probabilities["joint"]
+        assert run["predicted"] == "".join(map(str, scores.argmax(axis=1)))
+        found = values(run["probabilities"]).reshape(scores.shape) / 255
+        np.testing.assert_allclose(found, scores, rtol=0, atol=0.5 / 255 + SINGLE)
+    assert cohort.handed_over("Night & day", "n3")["clock"] is None
+    assert cohort.lines == []
+
+
+def test_nights_are_listed_with_the_metrics_of_each_system(cohort):
+    cohort.page()
+    listed = cohort.handed_over("SleepEDF-20")
+    assert listed["nights"] == [list(pair) for pair in NIGHTS.items()]
+    for system in SYSTEMS:
+        given = cohort.prediction("SleepEDF-20", system, "n2")
+        expected = measure(given.stages, given.probabilities["joint"].argmax(axis=1))
+        found = listed["systems"][system]["seeds"]["1"]["n2"]
+        assert found == [round(expected[name], 4) for name in ("accuracy", "kappa")]
+
+
+def test_the_spectrogram_is_the_mean_of_each_epoch_in_rows_of_two_bins_up_to_31_hz(cohort):
+    cohort.page()
+    night = cohort.handed_over("SleepEDF-20", "n1")
+    assert list(night["spectrograms"]) == ["EEG", "EOG"]
+    images = cohort.parts["SleepEDF-20", "n1"].data.time_frequency(0, EPOCHS)
+    expected = images[..., 1].mean(axis=1)[:, 1:81].reshape(EPOCHS, 40, 2).mean(axis=2)
+    image = night["spectrograms"]["EOG"]
+    low, high = image["low"], image["high"]
+    bound = of_sum(29 + 2, np.abs(images).max())
+    np.testing.assert_allclose([low, high], np.percentile(expected, (1, 99)), 0, 0.05 + bound)
+    found = low + (high - low) / 255 * values(image["values"]).reshape(EPOCHS, image["rows"])
+    half_a_step = (high - low + 0.1) / 255 / 2
+    # The limits that are shown are rounded to tenths, those of the steps are not.
+    np.testing.assert_allclose(found, expected.clip(low, high), 0, half_a_step + 0.05 + bound)
+    bin_width = 100 / 256
+    np.testing.assert_allclose(night["hertz"], (0.5 * bin_width, 80.5 * bin_width), 0, 5e-4)
+
+
+def test_predictions_that_cannot_be_used_are_left_out_and_the_others_go_on(cohort):
+    broken = cohort.cell("SleepEDF-20", "XSleepNet2", 1).predictions
+    broken.write_text("junk")
+    cohort.page()
+    listed = cohort.handed_over("SleepEDF-20")
+    (gap,) = listed["systems"]["XSleepNet2"]["gaps"]
+    assert gap.startswith(f"{broken}: not a readable HDF5 file")
+    assert cohort.lines == [f"left out: {gap}"]
+    assert list(listed["systems"]["XSleepNet2"]["seeds"]["1"]) == ["n3"]
+    assert list(listed["systems"]["ARNN+RNN"]["seeds"]["1"]) == list(NIGHTS)
+    assert list(cohort.handed_over("SleepEDF-20", "n1")["runs"]) == ["ARNN+RNN"]
+
+
+def test_a_night_whose_spectrogram_is_not_stored_says_so(cohort):
+    lost = cohort.folder / "store-1" / "n1-tf.h5"
+    lost.unlink()
+    cohort.page()
+    night = cohort.handed_over("SleepEDF-20", "n1")
+    assert str(lost) in night["missing"] and "spectrograms" not in night
+    assert (night["clock"], len(night["true"])) == (23 * 3600, EPOCHS)
+    assert "spectrograms" in cohort.handed_over("SleepEDF-20", "n2")
+    (line,) = cohort.lines
+    assert line.startswith("SleepEDF-20, whole-night, EEG-EOG: 1 of 3 nights without ")
+
+
+def test_without_the_store_or_with_another_the_predictions_are_shown(cohort):
+    cohort.indexes["SleepEDF-20"].write_text("junk")
+    one, *_ = read_index(cohort.indexes["Night & day"]).values()
+    moved = replace(one.night, recording="n2", places=one.night.places + 1)
+    write_index(cohort.indexes["Night & day"], [one, replace(one, night=moved)])
+    cohort.page()
+    assert "not a readable HDF5 file" in cohort.handed_over("SleepEDF-20", "n1")["missing"]
+    found = [cohort.handed_over("Night & day", name).get("missing") for name in NIGHTS]
+    assert found[0] is None
+    assert "not the epochs that were scored" in found[1]
+    assert "not in the store" in found[2]
+
+
+def test_the_page_needs_no_server(cohort):
+    assert not re.search("https?:|fetch|XMLHttpRequest", cohort.page().read_text())
+
+
+@pytest.fixture
+def browser():
+    if not executable():
+        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
+    with Browser() as browser:
+        yield browser
+
+
+def shown(browser, night):
+    """Wait until a night is shown; then what the page says of it."""
+    browser.wait(f"document.querySelector('#night').innerText === {json.dumps(night)}")
+    return browser.text("#summary")
+
+
+def pixels(browser):
+    return browser.value("document.querySelector('#panels').toDataURL()")
+
+
+def choose(browser, what, value):
+    """Click on a list, and on with the keys to the next of its choices, which is this one."""
+    browser.click(f"#{what}")
+    browser.wait(f"document.querySelector('#{what}:open')")
+    browser.key("ArrowDown")
+    browser.key("Enter")
+    browser.wait(f"document.querySelector('#{what}').value === {json.dumps(value)}")
+
+
+def test_database_system_and_night_are_chosen_by_clicks_and_keys(cohort, browser):
+    browser.open(cohort.page())
+    said = {}
+    said["first"] = shown(browser, "n1"), pixels(browser)
+    assert "23:00:00 to 23:32:30 · " in said["first"][0]
+    assert "60 epochs, 5 not scored" in said["first"][0]
+    browser.click("tr[data-name=n3] button")
+    said["night"] = shown(browser, "n3"), pixels(browser)
+    assert browser.text("tr[aria-current]").startswith("n3")
+    choose(browser, "system", "ARNN+RNN")
+    said["system"] = shown(browser, "n3"), pixels(browser)
+    choose(browser, "database", "Night & day")
+    browser.wait("document.querySelector('#summary').innerText.includes('of the recording')")
+    said["database"] = shown(browser, "n3"), pixels(browser)
+    assert "00:01:00 to 00:33:30 of the recording" in said["database"][0]
+    assert browser.value("document.querySelector('#channels').value") == "EEG"
+    assert len({picture for _, picture in said.values()}) == len(said)
+    metrics = measure(*true_and_predicted(cohort, "Night & day", "ARNN+RNN", "n3"))
+    assert f"accuracy {metrics['accuracy']:.1f} %" in said["database"][0]
+    browser.click("#previous")
+    shown(browser, "n2")
+    assert browser.errors == []
+
+
+def true_and_predicted(cohort, *which):
+    night = cohort.prediction(*which)
+    return night.stages, night.probabilities["joint"].argmax(axis=1)
+
+
+def test_keys_change_night_epoch_and_zoom(cohort, browser):
+    browser.open(cohort.page())
+    shown(browser, "n1")
+    browser.key("ArrowDown")
+    shown(browser, "n2")
+    browser.key("ArrowUp")
+    shown(browser, "n1")
+    browser.key("ArrowRight")
+    assert browser.text("#epoch").startswith("23:00:00 · epoch 3 · scorer ")
+    browser.key("ArrowRight")
+    assert browser.text("#epoch").startswith("23:00:30 · epoch 4 · ")
+    true, predicted = true_and_predicted(cohort, "SleepEDF-20", "XSleepNet2", "n1")
+    wrong = PLACES[true != predicted]
+    for place in wrong[wrong > 3][:3]:
+        browser.key("n")
+        assert f"epoch {place + 1} · " in browser.text("#epoch")
+        assert "(differs)" in browser.text("#epoch")
+    before = pixels(browser)
+    browser.key("+")
+    assert pixels(browser) != before
+    browser.key("0")
+    assert pixels(browser) == before
+    assert browser.errors == []
+
+
+def test_the_mouse_tells_the_epoch_under_it_and_the_wheel_zooms(cohort, browser):
+    browser.open(cohort.page())
+    shown(browser, "n1")
+    left, width, y = browser.value(
+        "(() => { const box = document.querySelector('#cross').getBoundingClientRect();"
+        "return [box.x + LEFT, box.width - LEFT - RIGHT, box.y + 100]; })()"
+    )
+    whole = len(PLACES) + len(DROPPED)
+
+    def over(place):
+        browser.mouse("mouseMoved", left + (place + 0.5) / whole * width, y)
+        return browser.text("#epoch")
+
+    given = cohort.prediction("SleepEDF-20", "XSleepNet2", "n1")
+    percent = 100 * given.probabilities["joint"][10][0]
+    words = over(10).split(" · ")
+    assert words[:3] == [
+        *("23:05:00", "epoch 13", f"scorer {explorer.STAGES[given.stages[10]]}"),
+    ]
+    assert abs(int(re.match(r"W (\d+) %", words[-1])[1]) - percent) <= 0.5 + 50 / 255
+    assert over(DROPPED[2]) == "23:11:00 · epoch 25 · not scored"
+    before = pixels(browser)
+    browser.mouse("mouseWheel", left + width / 2, y, deltaX=0, deltaY=-200)
+    browser.wait(f"document.querySelector('#panels').toDataURL() !== {json.dumps(before)}")
+    assert browser.errors == []
+
+
+def test_nights_are_sorted_by_a_click_on_a_heading(cohort, browser):
+    browser.open(cohort.page())
+    shown(browser, "n1")
+    accuracy = {
+        name: measure(*true_and_predicted(cohort, "SleepEDF-20", "XSleepNet2", name))["accuracy"]
+        for name in NIGHTS
+    }
+    order = "[...document.querySelectorAll('#nights tr')].map((row) => row.dataset.name)"
+    for descending in (False, True):
+        browser.click("[data-sort=accuracy]")
+        found = [accuracy[name] for name in browser.value(order)]
+        assert found == sorted(accuracy.values(), reverse=descending)
+    assert browser.value("document.querySelector('[aria-sort]').ariaSort") == "descending"
+    assert browser.errors == []
+
+
+def test_what_is_left_out_or_not_stored_is_said_on_the_page(cohort, browser):
+    broken = cohort.cell("SleepEDF-20", "XSleepNet2", 1).predictions
+    broken.write_text("junk")
+    (cohort.folder / "store-1" / "n1-tf.h5").unlink()
+    page = cohort.page()
+    (page.parent / "data/SleepEDF-20/whole-night/EEG-EOG/n2.js").unlink()
+    browser.open(page)
+    assert "accuracy" not in shown(browser, "n1")
+    browser.click("#gaps summary")
+    assert f"{broken}: not a readable HDF5 file" in browser.text("#gaps")
+    note = browser.text("#note")
+    assert "XSleepNet2: the predictions of this night are left out." in note
+    assert "No spectrogram: " in note and "n1-tf.h5" in note
+    assert browser.errors == []
+    browser.key("ArrowDown")
+    browser.wait("document.querySelector('#note').innerText.includes('n2.js cannot be read')")
+    browser.key("ArrowDown")
+    assert "accuracy" in shown(browser, "n3")

@@ -1,0 +1,247 @@
+"""What a configuration will cost."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from rich.console import Console
+from snakemake.utils import update_config
+
+from tests.conftest import ROOT
+from xsleep.config import settings
+from xsleep.core.errors import InputError
+from xsleep.results import published
+from xsleep.store.recordings import Night, Stored, write_index
+from xsleep.study import plan
+from xsleep.study.plan import NOT_MEASURED, Listed, Runs
+
+NOWHERE, UNLISTED = Path("nowhere.h5"), Listed()
+SMALL = {"filters": [4, 4], "kernel": 5, "gru_units": 6, "frame_units": 4, "sequence_units": 4}
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """The configuration of the whole paper, as Snakemake puts it together."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
+    return settings.load(config, ROOT / "config")
+
+
+@pytest.fixture(scope="module")
+def small(paper):
+    """The same with small networks, whose operations are counted quickly."""
+    released = paper.presets["released"].model_dump()
+    released["network"] |= SMALL
+    presets = paper.presets | {"released": settings.Preset.model_validate(released)}
+    return paper.model_copy(update={"presets": presets})
+
+
+def sized(paper, name, window, listed=UNLISTED, index=NOWHERE):
+    return plan.size(name, paper.databases[name], window, listed, index)
+
+
+def planned(workflow, runs, finished=()):
+    indexes = dict.fromkeys(workflow.sources, NOWHERE)
+    return plan.plan(workflow, runs, {}, indexes, 100, finished)
+
+
+def train(system="XSleepNet2", channels="EEG", database="SleepEDF-20", window="in-bed", count=20):
+    return Runs("train", database, window, channels, system, count)
+
+
+def test_paper_is_all_databases_systems_windows_and_channels_of_table_2(paper):
+    windows = [(name, window) for name, d in paper.databases.items() for window in d.windows]
+    wrapped = [(n, "in-bed+30min-as-published") for n in ("SleepEDF-20", "SleepEDF-78")]
+    assert sorted(windows) == sorted([*published.database_windows(), *wrapped])
+    assert paper.systems == (*settings.SYSTEMS, settings.EQUAL_WEIGHTS)
+    assert paper.finetuned == ("FT-XSleepNet",)
+    for name, window in windows:
+        printed = published.row(name, window, "XSleepNet2").values
+        assert set(paper.databases[name].channels) == set(printed)
+    assert (paper.source, paper.target) == (("MASS",), ("SleepEDF-20",))
+
+
+def test_published_sizes_serve_where_there_is_no_data(paper):
+    found = sized(paper, "SleepEDF-20", "in-bed")
+    assert (found.subjects, found.recordings, found.epochs) == (20, 39, 38155)
+    assert found.source == "published recordings, published epochs"
+
+
+def test_eight_hours_are_assumed_and_said_where_no_epochs_are_published(paper):
+    found = sized(paper, "SHHS", "whole-night")
+    assert found.epochs == found.stored == 5791 * 960
+    assert found.source == "published recordings, 8 h assumed"
+
+
+def test_listed_recordings_come_before_published_ones(paper):
+    found = sized(paper, "MASS", "whole-night", Listed(30, 29))
+    assert (found.recordings, found.subjects) == (30, 29)
+
+
+def test_prepared_recordings_come_before_all_others(paper, tmp_path):
+    def night(name, epochs, skipped=""):
+        places = np.arange(epochs)
+        return Night(name, name[0], places, 30.0 * places, 0 * places, skipped=skipped)
+
+    nights = [night("a1", 50), night("a2", 30), night("b1", 0, "no hypnogram")]
+    write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])
+    found = sized(paper, "MASS", "whole-night", Listed(3, 2), tmp_path / "all.h5")
+    assert found == plan.Size(1, 2, 80, 80, "prepared")
+
+
+def test_database_of_which_nothing_is_known_is_one_line():
+    content = yaml.safe_load((ROOT / "config/databases/own.yaml").read_text())
+    own = settings.DatabaseSettings.model_validate(content)
+    with pytest.raises(InputError, match=r"^own: neither [^\n]* leave it out of databases$"):
+        plan.size("own", own, own.windows[0], UNLISTED, NOWHERE)
+
+
+def test_steps_are_those_of_ten_passes_over_the_training_sequences(small):
+    """28,145 training sequences are the mean of the published folds, counted from the hypnograms
+    (benchmarks/fold.py); a night's share in them is rounded here."""
+    *_, line = planned(small, [train()])
+    assert line["steps"] == pytest.approx(10 * (28_145 // 32 - 1), rel=0.01)
+    assert (line["runs"], line["jobs"]) == (20, 40)
+
+
+@pytest.mark.parametrize(("database", "stops"), [("SHHS", True), ("MASS", False)])
+def test_sec4_2_early_stopping_may_end_a_training_after_200_evaluations(small, database, stops):
+    *_, line = planned(small, [train(database=database, window="whole-night", count=1)])
+    # The first evaluation gains, and none of the 200 after it.
+    assert line["fewest steps"] == (201 * 100 if stops else line["steps"])
+    assert (line["fewest cpu hours"] < line["cpu hours"] / 10) == stops
+    assert line["fewest gpu hours"] == NOT_MEASURED
+
+
+def test_early_stopping_never_makes_more_steps_than_there_are_nor_fewer_than_it_must(small):
+    training = settings.TrainingSettings(steps=1, patience=3, earliest_stop=1000)
+    assert plan.fewest_steps(training, 5000) == 1000
+    assert plan.fewest_steps(training, 500) == 500
+
+
+def test_the_plan_says_which_hours_early_stopping_may_spare(small):
+    shhs = train(database="SHHS", window="whole-night", count=1)
+    lines = planned(small, [train(), shhs])
+    fewest = plan.total(lines)["fewest cpu hours"]
+    assert (
+        "Early stopping: training on SHHS may end before all steps; hours and PFLOP above are the "
+        f"most, {fewest:,.0f} CPU hours in all the fewest." in summed_up(lines)
+    )
+    assert "Early stopping" not in summed_up(planned(small, [train()]))
+
+
+def test_the_hyper_parameters_of_a_plan_are_those_of_each_database(small):
+    """Evaluating every 200 steps, XSleepNet1 spends fewer hours on it on SleepEDF-20."""
+    hours = {
+        (system, database): line["cpu hours"]
+        for system in ("XSleepNet1", "XSleepNet2")
+        for database, window in (("SleepEDF-20", "in-bed"), ("MASS", "whole-night"))
+        for line in planned(small, [train(system, database=database, window=window)])[1:]
+    }
+    assert hours["XSleepNet1", "SleepEDF-20"] < hours["XSleepNet2", "SleepEDF-20"]
+    assert hours["XSleepNet1", "MASS"] == hours["XSleepNet2", "MASS"]
+
+
+def summed_up(lines):
+    console = Console(width=80, record=True, file=io.StringIO())
+    plan.summary(lines, console)
+    return " ".join(console.export_text().split())
+
+
+def test_operations_of_the_released_network_are_those_counted_by_hand(paper):
+    """53.3 + 14.0 + 6.8 GFLOP a step, and 6.6 because the spectra of the filters, which a step
+    needs once, count for every two sequences (benchmarks/gpu.md)."""
+    network = paper.presets["released"].network.model_dump_json()
+    flop, branches, parameters = plan.step_cost("XSleepNet2", "EEG", network)
+    assert 32 * flop == pytest.approx(80.7e9, rel=0.01)
+    assert (branches, parameters) == (3, 5_736_831)
+
+
+def test_time_without_finished_runs_is_in_proportion_to_operations(paper):
+    *_, line = planned(paper, [train()])
+    evaluations = 1 + line["steps"] // 100
+    evaluated = (evaluations * 0.4 + 0.05) * 38155
+    hours = 20 * (1.42 * line["steps"] + 0.00128 * evaluated) / 3600
+    assert line["cpu hours"] == pytest.approx(hours, rel=1e-3)
+    assert line["gpu hours"] == NOT_MEASURED
+    assert line["time from"].startswith(
+        "1.42 s measured for XSleepNet2, EEG, released on two cores"
+    )
+
+
+def finished(workflow, device="cpu", **changes):
+    preset = workflow.presets["released"]
+    return {
+        "system": "XSleepNet2",
+        "channels": "EEG",
+        "network": preset.network.model_dump(mode="json"),
+        "training": preset.training_of("XSleepNet2").model_dump(mode="json"),
+        "steps": 1000,
+        "seconds": 500.0,
+        "device": device,
+        "threads": 4,
+        "processes": 1,
+    } | changes
+
+
+def test_time_is_that_of_finished_runs_of_the_same_network(small):
+    runs = [finished(small, seconds=s) for s in (400.0, 500.0, 900.0)]
+    runs.append(finished(small, channels="EEG-EOG", seconds=1.0))
+    runs.append(finished(small, strategy="all", seconds=1.0))
+    runs.append(finished(small, network={**runs[0]["network"], "kernel": 7}, seconds=1.0))
+    *_, line = planned(small, [train()], runs)
+    assert line["cpu hours"] == pytest.approx(20 * 0.5 * line["steps"] / 3600, abs=1e-3)
+    assert line["time from"].startswith("3 finished runs on 4 CPU threads")
+
+
+def test_gpu_hours_are_those_of_runs_on_a_gpu(small):
+    *_, line = planned(
+        small,
+        [train()],
+        [finished(small), finished(small, "NVIDIA H200", seconds=2.5, processes=2)],
+    )
+    assert line["gpu hours"] == pytest.approx(20 * 0.005 * line["steps"] / 3600, abs=1e-3)
+    assert line["cpu hours"] == NOT_MEASURED
+
+
+def test_pretraining_takes_all_subjects_of_the_source_but_those_who_validate(small):
+    runs = [Runs("pretrain", "MASS", "", "EEG", "XSleepNet2", 1)]
+    preparation, line = planned(small, runs)
+    assert preparation["database"] == "MASS"
+    sequences = 190 * (960 - 19)
+    assert line["steps"] == 10 * (sequences // 32 - 1)
+    assert line["jobs"] == 1
+
+
+def test_disk_of_a_store_is_that_of_its_values(small):
+    preparation, _ = planned(small, [train(database="MASS", window="whole-night")])
+    values = 200 * 960 * 3 * (3000 + 29 * 129)
+    assert preparation["disk GB"] == pytest.approx(4 * values / 1e9, rel=1e-3)
+    assert preparation["jobs"] == 100 + 3
+
+
+def test_total_of_hours_is_not_measured_where_a_part_is_not(small):
+    lines = planned(small, [train(), train("ARNN+RNN")])
+    found = plan.total(lines)
+    assert found["jobs"] == 39 + 3 + 40 + 40
+    assert found["gpu hours"] == NOT_MEASURED
+    assert found["cpu hours"] == pytest.approx(sum(line["cpu hours"] for line in lines))
+
+
+def test_summary_fits_into_80_columns(small):
+    lines = planned(small, [train(), train(database="SHHS", window="whole-night", count=1)])
+    console = Console(width=80, record=True, file=io.StringIO())
+    plan.summary(lines, console)
+    text = console.export_text()
+    assert "not measured" in text and "disk GB" in text and "Times: 1.42 s measured" in text
+    assert "SHHS: published recordings, 8 h assumed" in text
+
+
+def test_finished_runs_leave_out_what_is_damaged_or_took_no_step(tmp_path):
+    for number, content in enumerate(['{"steps": 3, "processes": 1}', '{"steps": 0}', "{"]):
+        folder = tmp_path / f"simulated/in-bed/EEG/XSleepNet2/seed-1/fold-{number}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(content)
+    assert plan.finished_runs(tmp_path) == [{"steps": 3, "processes": 1}]

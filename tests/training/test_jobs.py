@@ -1,0 +1,146 @@
+"""Who is pretrained on, what a run refuses to go on from, and what it checks before it trains."""
+
+import csv
+import json
+import os
+import shutil
+import site
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import NETWORK, ROOT, make_part
+from xsleep import __version__
+from xsleep.config.settings import BLOCKS, TrainingSettings
+from xsleep.core.errors import InputError
+from xsleep.networks import build, checkpoints
+from xsleep.scoring import probabilities
+from xsleep.scoring.jobs import score_run
+from xsleep.store.recordings import Night, Stored, write_index
+from xsleep.training import jobs as runs
+from xsleep.training import loop
+from xsleep.training.jobs import _run, finetune_run, make_source_split
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "channels", "line"),
+    [
+        ("FCNN+RNN", ("EEG",), "the network of an FCNN\\+RNN, which SeqSleepNet\\+ cannot go on"),
+        ("XSleepNet2", ("EEG",), "the network of an XSleepNet2, which SeqSleepNet\\+ cannot go on"),
+        ("ARNN+RNN", ("EEG", "EOG"), "a network of the channels EEG, EOG, for the target's EEG"),
+    ],
+)
+def test_weights_of_another_system_or_of_more_channels_are_refused(
+    tmp_path, pretrained, channels, line
+):
+    path = tmp_path / "model.safetensors"
+    checkpoints.save(path, build(pretrained, len(channels), NETWORK, 1), pretrained, channels)
+    address = {"system": "SeqSleepNet+", "channels": "EEG", "seed": 1}
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(InputError, match=line) as error:
+        finetune_run(
+            *(address, "all", None, TrainingSettings(steps=1), path, nowhere, nowhere, tmp_path),
+            *(1, print),
+        )
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_a_night_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path):
+    """Nor one of which the window is not known; the others are."""
+    onsets = 30.0 * np.arange(40)
+    lights = {"0": (0, 1200), "1": None, "2": (0, 1200), "3": (0, 570)}  # 19 epochs
+    nights = [
+        Night(f"night{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
+        for name, off_on in lights.items()
+    ]
+    write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])
+    out = tmp_path / "split.csv"
+    make_source_split({"X": (tmp_path / "all.h5", "in-bed")}, 1, 1, out)
+    with out.open() as file:
+        assert {row["recording"] for row in csv.DictReader(file)} == {"night0", "night2"}
+
+
+def train(store_folder, folder):
+    parts = [make_part(store_folder, f"n{n}", epochs=8, seed=n) for n in range(3)]
+    data = loop.Data(parts[:1], parts[1:2], parts[2:])
+    settings = TrainingSettings(steps=1, batch_size=2, evaluate_every=1)
+    address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
+    network = build("ARNN+RNN", 1, NETWORK, 1)
+    _run(address, network, BLOCKS, settings, data, {}, folder, 1, print)
+
+
+def missing(package):
+    raise PackageNotFoundError(package)
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Whoever trains or scores has come too far."""
+    for module, name in ((loop, "train"), (probabilities, "score")):
+        monkeypatch.setattr(module, name, lambda *given: pytest.fail("the check came too late"))
+
+
+def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
+    tmp_path, monkeypatch, untrained
+):
+    monkeypatch.setattr(runs, "version", missing)
+    with pytest.raises(InputError, match=r"^torch: not installed for .*; install requirements"):
+        train(tmp_path / "store", tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_written_to_ends_a_run_before_its_training(tmp_path, untrained):
+    folder = tmp_path / "file" / "run"
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"run: cannot be written to .*; make it writable"):
+        train(tmp_path / "store", folder)
+
+
+@pytest.mark.parametrize("what", ("package", "folder"))
+def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, what):
+    model, folds, index = (tmp_path / name for name in ("model.safetensors", "folds.csv", "index"))
+    checkpoints.save(model, build("ARNN+RNN", 1, NETWORK, 1), "ARNN+RNN", ("EEG",))
+    folds.write_text("fold,role,subject,recording\n")
+    write_index(index, [])
+    out = tmp_path / "run" / "predictions.h5"
+    if what == "package":
+        monkeypatch.setattr(runs, "version", missing)
+    else:
+        out.parent.touch()
+    with pytest.raises(InputError, match="not installed" if what == "package" else "written to"):
+        score_run(model, folds, 1, index, "in-bed", None, 1, out, 1)
+    assert not out.exists()
+
+
+def test_a_clone_that_is_not_installed_trains_and_says_its_version(tmp_path):
+    """With the packages of this environment, but for the one that names the clone's own folder."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for folder in site.getsitepackages():
+        for path in Path(folder).iterdir():
+            if not path.name.startswith(("xsleep", "__editable__")):
+                (packages / path.name).symlink_to(path)
+    for name in ("xsleep", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / "clone" / name)
+    train_there = """
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+try:
+    version("xsleep")
+except PackageNotFoundError:
+    from tests.training.test_jobs import train
+    train(Path("store"), Path("run"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", train_there],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path / 'clone'}:{packages}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["packages"]["xsleep"] == __version__

@@ -1,0 +1,283 @@
+"""The loop: what is kept, how it stops, and that it goes on where it was stopped."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+
+from tests.conftest import NETWORK, make_part
+from tests.rounding import SINGLE
+from xsleep.config.settings import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS, TrainingSettings
+from xsleep.core.errors import InputError
+from xsleep.networks import build, checkpoints
+from xsleep.training import device, loop
+from xsleep.training.evaluation import Losses, evaluate
+from xsleep.training.loop import CHECKPOINT, Data, train
+
+QUICK = TrainingSettings(
+    steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, blending_window=2
+)
+
+
+@pytest.fixture
+def data(tmp_path):
+    parts = [make_part(tmp_path / "store", f"n{n}", epochs=16, seed=n) for n in range(4)]
+    return Data(parts[:2], parts[1:2], parts[2:3])
+
+
+def run(
+    system,
+    data,
+    folder,
+    settings=QUICK,
+    report=lambda line: None,
+    network=NETWORK,
+    start=None,
+    blocks=BLOCKS,
+):
+    folder.mkdir(exist_ok=True)
+    start = start or build(system, 1, network, seed=1)
+    return train(system, ("EEG",), start, settings, data, 1, folder, report, blocks)
+
+
+def interrupted(system, data, folder, settings=QUICK, *, step):
+    """Train as `run` does, and stop after the evaluation at a step."""
+
+    def stop(line):
+        if f"step {step}" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(system, data, folder, settings, stop)
+
+
+def history(folder, *without):
+    with (folder / "history.csv").open() as file:
+        return [{k: v for k, v in row.items() if k not in without} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("system", SYSTEMS + TRANSFER_SYSTEMS)
+def test_history_has_a_line_per_evaluation_the_first_before_training(tmp_path, data, system):
+    facts = run(system, data, tmp_path / "run")
+    rows = history(tmp_path / "run")
+    assert [int(row["step"]) for row in rows] == [0, 2, 4, 6, 8]
+    assert facts["steps"] == 8
+    network, name, channels = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert (name, channels) == (system, ("EEG",))
+    for branch in network.branches:
+        columns = {f"{branch} {c}" for c in ("weight", "G", "O", "validation loss")}
+        assert columns <= set(rows[0])
+
+
+def test_the_model_kept_has_the_best_validation_accuracy_of_its_last_branch(tmp_path, data):
+    facts = run("XSleepNet2", data, tmp_path / "run")
+    rows = history(tmp_path / "run")
+    accuracies = [float(row["joint validation accuracy"]) for row in rows[1:]]
+    network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    kept = evaluate(network.to(device.best()), data.validation, None).accuracies["joint"]
+    assert kept == max(accuracies)
+    latest = max(i for i, a in enumerate(accuracies) if a == max(accuracies))
+    assert facts["best_step"] == 2 * (latest + 1)
+
+
+def test_the_last_model_can_be_kept_instead(tmp_path, data):
+    """Without a blend, evaluations change nothing: one at the end alone keeps the last as well."""
+    models = {}
+    for name, change in {
+        "last": {"model_kept": "last", "evaluate_every": 3},
+        "best": {"model_kept": "best", "evaluate_every": 3},
+        "only": {"model_kept": "best", "evaluate_every": 8},
+    }.items():
+        run("ARNN+RNN", data, tmp_path / name, QUICK.model_copy(update=change))
+        models[name] = (tmp_path / name / "model.safetensors").read_bytes()
+    assert models["last"] == models["only"] != models["best"]
+
+
+def test_sequences_can_be_shuffled_in_every_pass(tmp_path, data):
+    """24 sequences are five minibatches of four: the second pass begins after step 5."""
+    for name in ("once", "every-pass"):
+        run("ARNN+RNN", data, tmp_path / name, QUICK.model_copy(update={"shuffle": name}))
+    once, every_pass = (history(tmp_path / name, "seconds") for name in ("once", "every-pass"))
+    assert once[:3] == every_pass[:3]  # steps 0, 2 and 4
+    assert once[3] != every_pass[3]
+
+
+@pytest.mark.parametrize("change", ({}, {"shuffle": "every-pass", "model_kept": "last"}))
+def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, data, change):
+    settings = QUICK.model_copy(update=change)
+    run("XSleepNet2", data, tmp_path / "whole", settings)
+
+    interrupted("XSleepNet2", data, tmp_path / "stopped", settings, step=6)
+    assert (tmp_path / "stopped" / CHECKPOINT).exists()
+    lines = []
+    run("XSleepNet2", data, tmp_path / "stopped", settings, lines.append)
+    assert "XSleepNet2: goes on from step 6" in lines
+    assert history(tmp_path / "whole", "seconds") == history(tmp_path / "stopped", "seconds")
+    models = [tmp_path / name / "model.safetensors" for name in ("whole", "stopped")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
+    lines = []
+    other = QUICK.model_copy(update={"learning_rate": 1e-3})
+    run("ARNN+RNN", data, tmp_path / "run", other, lines.append)
+    assert not [line for line in lines if "goes on" in line]
+
+
+def test_a_run_goes_on_with_the_optimiser_of_its_own_device(tmp_path, data, monkeypatch):
+    """On a GPU Adam can be captured in a graph, and its checkpoint says so."""
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
+    path = tmp_path / "run" / CHECKPOINT
+    saved = torch.load(path)
+    for group in saved["optimizer"]["param_groups"]:
+        group["capturable"] = not torch.cuda.is_available()
+    torch.save(saved, path)
+    seen = []
+    taken = torch.optim.Adam.step
+
+    def step(optimizer):
+        seen.extend(group["capturable"] for group in optimizer.param_groups)
+        return taken(optimizer)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    run("ARNN+RNN", data, tmp_path / "run")
+    assert set(seen) == {torch.cuda.is_available()}
+
+
+def test_one_seed_gives_one_history(tmp_path, data):
+    for name in ("a", "b"):
+        run("Naive Fusion", data, tmp_path / name)
+    assert history(tmp_path / "a", "seconds") == history(tmp_path / "b", "seconds")
+
+
+@pytest.mark.parametrize(("patience", "earliest", "steps"), [(2, 0, 6), (2, 14, 14), (1, 0, 4)])
+def test_early_stopping_after_patience_evaluations_below_the_best(
+    tmp_path, data, monkeypatch, patience, earliest, steps
+):
+    """An accuracy as good as the best is a gain, as released; the first is before training."""
+    accuracies = iter([0.9, 0.9, 0.2, 0.5, 0.4, 0.5, 0.4, 0.4, 0.3, 0.1])
+
+    def measured(network, parts, gap):
+        accuracy = next(accuracies) if parts is data.validation else 0.0
+        return Losses({"raw": 1.0}, {"raw": accuracy}, 1)
+
+    monkeypatch.setattr(loop, "evaluate", measured)
+    changes = {"patience": patience, "earliest_stop": earliest, "steps": 40}
+    facts = run("FCNN+RNN", data, tmp_path / "run", QUICK.model_copy(update=changes))
+    assert (facts["steps"], facts["best_step"]) == (steps, 2)
+
+
+def test_training_learns_what_the_signals_tell(tmp_path, data):
+    """The loss falls below the entropy of the stages at each place of a sequence: no answer that
+    does not look at the signals has less."""
+    stages = [part.night.stages for part in data.training_subset]
+    length = NETWORK.sequence_length
+    sequences = np.concatenate([sliding_window_view(one, length) for one in stages])
+    shares = (sequences[..., None] == np.arange(5)).mean(0)
+    entropy = -np.sum(shares * np.log(np.where(shares, shares, 1)), axis=1).mean()
+    settings = QUICK.model_copy(update={"steps": 120, "evaluate_every": 120})
+    without_dropout = NETWORK.model_copy(update={"recurrent_dropout": 0.0})
+    run("ARNN+RNN", data, tmp_path / "run", settings, network=without_dropout)
+    first, last = (float(row["time-frequency training loss"]) for row in history(tmp_path / "run"))
+    assert last < entropy < first
+
+
+@pytest.mark.parametrize(("over", "axes"), [("bins", (0, 1)), ("channels", (0, 1, 2))])
+def test_normalisation_comes_from_the_training_recordings_alone(tmp_path, data, over, axes):
+    settings = NETWORK.model_copy(update={"normalisation": over})
+    run("ARNN+RNN", data, tmp_path / "run", network=settings)
+    network, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
+    expected = frames.mean(axes, dtype=float)[..., 0]  # once rounded to single precision
+    assert network.mean[:, 0].numpy() == pytest.approx(np.broadcast_to(expected, 129), rel=SINGLE)
+    assert network.settings.normalisation == over
+
+
+def test_training_takes_its_loss_from_the_settings(tmp_path, data):
+    """Adam divides a loss's scale out of its steps: but for L2 and epsilon, nothing may change.
+
+    Of four sequences, the mean is a quarter of the sum, and exactly so in binary.
+    """
+    settings = QUICK.model_copy(update={"l2": 0.0, "adam_epsilon": 1e-20, "learning_rate": 1e-4})
+    losses = {}
+    for name, change in {
+        "sum": {},
+        "mean": {"loss_reduction": "mean"},
+        "mean, l2": {"loss_reduction": "mean", "l2": 1.0},
+        "sum, l2": {"l2": 1.0},
+    }.items():
+        run("FCNN+RNN", data, tmp_path / name, settings.model_copy(update=change))
+        losses[name] = float(history(tmp_path / name)[-1]["raw validation loss"])
+    assert losses["mean"] == pytest.approx(losses["sum"], rel=8 * SINGLE)
+    assert losses["mean, l2"] != pytest.approx(losses["sum, l2"], rel=1e-4)
+
+
+def test_a_diverging_training_is_one_line(tmp_path, data):
+    settings = QUICK.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"training loss of FCNN\+RNN is .* at step .*; lower"):
+        run("FCNN+RNN", data, tmp_path / "run", settings)
+
+
+def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a checkpoint of xsleep"):
+        checkpoints.load(tmp_path / "model.safetensors")
+
+
+def state(network, block):
+    return {n: v.clone() for n, v in network.blocks()[block].state_dict().items()}
+
+
+@pytest.mark.parametrize("frozen", ["parameters", "everything"])
+@pytest.mark.parametrize("strategy", ["direct", "softmax", "softmax+SPB", "softmax+EPB", "all"])
+@pytest.mark.parametrize("system", ["XSleepNet1", *TRANSFER_SYSTEMS])
+def test_only_the_blocks_of_a_strategy_are_trained(tmp_path, data, system, strategy, frozen):
+    """Frozen means frozen: parameters always, statistics where everything is frozen."""
+    network = build(system, 1, NETWORK, seed=2)
+    before = {block: state(network, block) for block in BLOCKS}
+    settings = QUICK.model_copy(update={"frozen": frozen})
+    trained = STRATEGIES[strategy]
+    facts = run(system, data, tmp_path / "run", settings, start=network, blocks=trained)
+    after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    sizes = 0
+    for block in BLOCKS:
+        parameters = dict(after.blocks()[block].named_parameters())
+        sizes += (block in trained) * sum(p.numel() for p in parameters.values())
+        for name, value in state(after, block).items():
+            changed = not torch.equal(value, before[block][name])
+            if name in parameters:
+                assert changed == (block in trained), name
+            elif block not in trained and (frozen == "everything" or not trained):
+                assert not changed, name
+    assert facts["parameters_trained"] == sizes
+    assert facts["steps"] == (8 if trained else 0)
+
+
+@pytest.mark.parametrize("system", TRANSFER_SYSTEMS)
+def test_frozen_blocks_learn_population_statistics_as_released(tmp_path, data, system):
+    network = build(system, 1, NETWORK, seed=2)
+    before = state(network, "epoch")
+    run(system, data, tmp_path / "run", start=network, blocks=("softmax",))
+    after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert any(not torch.equal(v, before[n]) for n, v in state(after, "epoch").items())
+
+
+def test_an_untrained_network_is_normalised_for_its_target_and_nothing_else(tmp_path, data):
+    network = build("SeqSleepNet+", 1, NETWORK, seed=2)
+    facts = run("SeqSleepNet+", data, tmp_path / "run", start=network, blocks=())
+    assert (facts["steps"], facts["best_step"], len(history(tmp_path / "run"))) == (0, 0, 1)
+    frames = np.concatenate([p.data.time_frequency(0, len(p)) for p in data.training])
+    after, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    expected = frames.mean((0, 1), dtype=float)[..., 0]
+    assert after.mean[:, 0].numpy() == pytest.approx(expected, rel=SINGLE)
+
+
+def test_a_run_goes_on_only_from_the_weights_that_it_started_from(tmp_path, data):
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
+    lines = []
+    other = build("ARNN+RNN", 1, NETWORK, seed=2)
+    run("ARNN+RNN", data, tmp_path / "run", report=lines.append, start=other)
+    assert not [line for line in lines if "goes on" in line]

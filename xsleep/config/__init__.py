@@ -1,0 +1,1 @@
+"""The configuration of a study: YAML files in, checked settings out."""

@@ -1,0 +1,1 @@
+"""Errors, stages, recordings and files: what every other package stands on."""

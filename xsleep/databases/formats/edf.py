@@ -1,0 +1,571 @@
+"""EDF and EDF+ files, and BDF and BDF+ with samples of 24 bits: only the signals asked for.
+
+Headers are read as leniently as other programs read them: what is wrong but has one meaning is
+read with a warning, what has none becomes one line that names the file, the field and its value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from xsleep.core.errors import DamagedError, InputError, warn
+from xsleep.core.recording import DAY_SECONDS, Signal
+from xsleep.databases.formats.channels import (
+    UNITS,
+    Channels,
+    ambiguous,
+    as_clock,
+    check_rate,
+    content,
+    no_channel,
+    numbered,
+    say_unit,
+    voltage,
+)
+from xsleep.databases.formats.plausibility import tell_stretches
+
+BLOCK_BYTES = 2**26
+"""How much of a file is converted at once, to bound memory."""
+
+ANNOTATIONS = re.compile(
+    rb"(?P<onset>[+-]\d+(\.\d+)?)(\x15(?P<duration>[^\x14\x15]*))?"
+    rb"\x14(?P<texts>([^\x14\x15]*\x14)+)"
+)
+"""Annotations of EDF+ with one onset (2.2.2), whatever their duration is."""
+
+BDF = b"\xffBIOSEMI"
+LARGEST = 1e7
+"""Microvolts that a header may give; any more is damage."""
+LARGEST_FIELD = 10_000_000
+"""The same of data records, of seconds of each, and of samples in it; of signals, 10,000."""
+
+LARGEST_DRIFT = 0.5
+"""Seconds by which onsets of data records may drift in a file that has no gaps."""
+LONGEST = 31 * DAY_SECONDS
+"""Seconds that a recording may last; any more is damage."""
+HIGHEST_RATE = 100_000
+"""Hertz of a signal; any more is damage."""
+
+UNKNOWN_DATE = date(1985, 1, 1)
+"""What stands for a date that is not to be known (EDF+ 2.1.3.4)."""
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True)
+class SignalHeader:
+    """What the header says of one signal.
+
+    Attributes:
+        label, unit: as they stand there, without padding.
+        scale: physical minimum and maximum, digital minimum and maximum, as text.
+        samples: in a data record.
+        start: byte of a data record at which they begin.
+    """
+
+    label: str
+    unit: str
+    scale: tuple[bytes, bytes, bytes, bytes]
+    samples: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Edf:
+    """A file whose header was read; its samples are read when they are asked for.
+
+    Attributes:
+        path: where it is.
+        width: bytes of a sample: 2, or 3 in BDF.
+        plus: what the reserved field begins with: ``EDF+C``, ``BDF+D`` and so on, or nothing.
+        day, clock: start date and time of the header; ``None`` where it has none.
+        records, record_seconds: data records in the file, and the duration of each.
+        signals: those that are no annotations, in the order of the file.
+        annotations: those that are.
+        data: byte of the file at which the data records begin.
+        record_bytes: size of a data record.
+    """
+
+    path: Path
+    width: int
+    plus: str
+    day: date | None
+    clock: time | None
+    records: int
+    record_seconds: float
+    signals: tuple[SignalHeader, ...]
+    annotations: tuple[SignalHeader, ...]
+    data: int
+    record_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return self.records * self.record_seconds
+
+    @property
+    def start(self) -> datetime:
+        """Date and clock time of the start; a date that is not known is that of EDF+ for it.
+
+        Raises:
+            InputError: the header has no clock time.
+        """
+        if self.clock is None:
+            raise InputError(f"{self.path}: its header gives no start time (hh.mm.ss); correct it")
+        return datetime.combine(self.day or UNKNOWN_DATE, self.clock)
+
+    @cached_property
+    def delay(self) -> float:
+        """Seconds, less than one, from the header's start to the first sample (EDF+ 2.2.4)."""
+        given = next(_annotation_lists(self), None) if self.plus else None
+        match = given and ANNOTATIONS.fullmatch(given)
+        # With a text it is an annotation; without one it says when the data record begins.
+        if not match or not match["texts"].startswith(b"\x14"):
+            return 0.0
+        delay = float(match["onset"])
+        if not 0 <= delay < 1:
+            raise DamagedError(
+                f"{self.path}: its first data record begins {delay:g} s after the file, not with it"
+            )
+        return delay
+
+    def mapped(self) -> np.ndarray:
+        """(records, bytes) of the data records, read as they are used."""
+        if not self.records:
+            return np.empty((0, self.record_bytes), np.uint8)
+        shape = self.records, self.record_bytes
+        return np.memmap(self.path, np.uint8, "r", self.data, shape)
+
+
+def open_edf(path: Path) -> Edf:
+    """Read the header of an EDF or BDF file.
+
+    Raises:
+        InputError: it cannot be read, or has gaps between its data records.
+    """
+    missing = "put it there or correct the database's folder"
+    main = content(path, missing, 256)
+    if len(main) < 256:
+        raise DamagedError(f"{path}: not readable as EDF (it has {len(main)} bytes, no header)")
+    length = _number(path, main[184:192], int, "the length of the header", 256)
+    count = _number(path, main[252:256], int, "the number of signals", 0, 10_000)
+    if length != 256 * (count + 1):
+        raise DamagedError(
+            f"{path}: its header gives {count} signals and is {length} bytes long, which is that "
+            f"of {length / 256 - 1:g}"
+        )
+    header = content(path, missing, length)
+    if len(header) < length:
+        raise DamagedError(f"{path}: truncated within its header of {length} bytes")
+    width = 3 if main.startswith(BDF) else 2
+    duration = "the duration of a data record"
+    record_seconds = _number(path, main[244:252], float, duration, 0)
+    every = _signal_headers(path, header[256:], count, width)
+    is_annotation = ("EDF Annotations", "BDF Annotations")
+    signals = tuple(signal for signal in every if signal.label not in is_annotation)
+    if any(signal.samples for signal in signals) and not record_seconds:
+        raise InputError(
+            f"{path}: its header gives 0 as {duration}, so that nobody knows at which rate its "
+            "signals were sampled; correct it"
+        )
+    record_bytes = width * sum(signal.samples for signal in every)
+    promised = _number(path, main[236:244], int, "the number of data records", -1)
+    plus = main[192:197].decode("latin-1")
+    records = _records(path, length, record_bytes, promised)
+    if signals and not records:
+        raise DamagedError(f"{path}: holds no data after its header")
+    if records * record_seconds > LONGEST:
+        raise DamagedError(
+            f"{path}: its {records} data records of {record_seconds:g} s are "
+            f"{records * record_seconds / DAY_SECONDS:.0f} days, more than any recording has"
+        )
+    edf = Edf(
+        path=path,
+        width=width,
+        plus=plus if plus[1:4] == "DF+" else "",
+        day=_date(main[168:176]),
+        clock=_clock(main[176:184]),
+        records=records,
+        record_seconds=record_seconds,
+        signals=signals,
+        annotations=tuple(signal for signal in every if signal.label in is_annotation),
+        data=length,
+        record_bytes=record_bytes,
+    )
+    if edf.plus and edf.annotations and signals:
+        _check_continuous(edf)
+    return edf
+
+
+def _text(field: bytes) -> str:
+    """A field of the header; NUL ends it, as in C, and blanks pad it."""
+    field = field.split(b"\0")[0]
+    try:
+        return field.decode().strip()
+    except UnicodeDecodeError:
+        return field.decode("latin-1").strip()
+
+
+def _number(
+    path: Path,
+    field: bytes,
+    kind: Callable[[str], Number],
+    what: str,
+    least: float,
+    most: float = LARGEST_FIELD,
+) -> Number:
+    text = _text(field).replace(",", ".")
+    try:
+        # Python takes more for a number than the format does: 9_00, and digits of other scripts.
+        number = kind(text if text.isascii() and "_" not in text else "")
+        if least <= number <= most:
+            return number
+    except ValueError:
+        pass
+    raise DamagedError(f"{path}: not readable as EDF (its header gives {field!r} as {what})")
+
+
+def _signal_headers(path: Path, header: bytes, count: int, width: int) -> list[SignalHeader]:
+    def fields(start: int, length: int) -> list[bytes]:
+        first = start * count
+        return [header[first + i * length : first + (i + 1) * length] for i in range(count)]
+
+    found, start = [], 0
+    scales = zip(*(fields(start, 8) for start in (104, 112, 120, 128)), strict=True)
+    for number, (label, unit, scale, samples) in enumerate(
+        zip(fields(0, 16), fields(96, 8), scales, fields(216, 8), strict=True), start=1
+    ):
+        what = f"the samples of signal {number}, {_text(label)!r}, in a data record"
+        samples = _number(path, samples, int, what, 0)
+        found.append(SignalHeader(_text(label), _text(unit), scale, samples, start))
+        start += width * samples
+    return found
+
+
+def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
+    """How many whole data records there are; warns where that is not what the header gives."""
+    if not record_bytes:
+        return max(promised, 0)
+    size = path.stat().st_size - header
+    records, rest = divmod(size, record_bytes)
+    surplus = size - promised * record_bytes
+    if promised >= 0 and records > promised and _zeros(path, header + promised * record_bytes):
+        # Zeros at the end are padding, no records.
+        warn(path, f"{surplus} zeros after the last data record are passed over")
+        return promised
+    if promised >= 0 and records != promised:
+        warn(
+            path,
+            f"holds {records} data records, its header gives {promised}; the {records} are read",
+        )
+    elif rest:
+        warn(path, f"{rest} bytes after the last whole data record are passed over")
+    return records
+
+
+def _zeros(path: Path, start: int) -> bool:
+    """Whether there is nothing but zeros from a byte on."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while block := file.read(BLOCK_BYTES):
+            if any(block):
+                return False
+    return True
+
+
+def _date(field: bytes) -> date | None:
+    """dd.mm.yy of the header; ``None`` where it is no date or stands for none."""
+    parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d)", _text(field), re.ASCII)
+    if not parts:
+        return None
+    day, month, year = map(int, parts.groups())
+    try:
+        found = date(year + (1900 if year >= 85 else 2000), month, day)  # EDF+ 2.1.3.2
+    except ValueError:
+        return None
+    return None if found == UNKNOWN_DATE else found
+
+
+def _clock(field: bytes) -> time | None:
+    """hh.mm.ss of the header; ``None`` where it is no clock time."""
+    parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d?)", _text(field), re.ASCII)
+    try:
+        return time(*map(int, parts.groups())) if parts else None
+    except ValueError:
+        return None
+
+
+def _check_continuous(edf: Edf) -> None:
+    """Refuse gaps between data records, whose onsets the first annotation of each tells (2.2.4).
+
+    A file that says it has none (``EDF+C``) is believed as long as its onsets do not deny it.
+    """
+    says_gaps = edf.plus.endswith("D")
+    matches = [ANNOTATIONS.fullmatch(given) for given in _record_onsets(edf)]
+    if not all(matches):
+        if says_gaps:
+            raise DamagedError(f"{edf.path}: a data record does not say when it begins (EDF+D)")
+        return
+    onsets = np.array([float(match["onset"]) for match in matches if match])
+    expected = onsets[0] + np.arange(len(onsets)) * edf.record_seconds
+    if not np.allclose(onsets, expected, rtol=0, atol=1e-3 if says_gaps else LARGEST_DRIFT):
+        raise InputError(
+            f"{edf.path}: discontinuous ({edf.plus}, with gaps between its data records); export "
+            "it as a continuous recording (EDF+C)"
+        )
+
+
+def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[str, Signal]:
+    """Read the signals of these channels, in microvolts.
+
+    The signs of a derivation stand between spaces; a label that has such a sign itself is found
+    all the same.
+
+    Raises:
+        InputError: a channel is not there or not unique, is sampled too slowly, or is no voltage.
+    """
+    return {name: _read_channel(edf, name, channels) for name in names}
+
+
+def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
+    labels = channels.labels[channel]
+    present = numbered([signal.label for signal in edf.signals])
+    every = {*present, *(signal.label for signal in edf.signals)}
+    terms = next((t for label in labels if (t := _terms(label, every))), None)
+    if terms is None:
+        raise no_channel(edf.path, channel, labels, present)
+    for label in terms[::2]:
+        if label not in present:
+            raise ambiguous(edf.path, label, _described(edf, label))
+
+    def read(label: str) -> Signal:
+        signal = edf.signals[present[label]]
+        return _read_signal(edf, channel, label, signal, channels)
+
+    first, *others = terms
+    total = read(first)
+    _tell_term(edf.path, first, total, terms)
+    for sign, label in zip(others[::2], others[1::2], strict=True):
+        term = read(label)
+        if term.rate != total.rate:
+            raise InputError(
+                f"{edf.path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at "
+                f"{term.rate:g} Hz; they cannot be added or subtracted, choose another channel"
+            )
+        _tell_term(edf.path, label, term, terms)
+        (np.add if sign == "+" else np.subtract)(total.values, term.values, out=total.values)
+    return replace(total, label=" ".join(terms))
+
+
+def _terms(label: str, present: set[str]) -> list[str] | None:
+    """The label, or labels and the signs between them; ``None`` where one is not there."""
+    terms = [label] if label in present else re.split(r" ([+-]) ", label)
+    return terms if all(term in present for term in terms[::2]) else None
+
+
+def _described(edf: Edf, label: str) -> list[str]:
+    """Each signal of this label: its number, and what tells it from the others."""
+    return [
+        f"#{number}: signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
+        for number, (place, signal) in enumerate(
+            ((p, s) for p, s in enumerate(edf.signals, start=1) if s.label == label), start=1
+        )
+    ]
+
+
+def _tell_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
+    """Warn of a term of a derivation that is constant, flat or clipped; the sum may not show it."""
+    if len(terms) == 1:
+        return
+    if np.ptp(signal.values) == 0:
+        warn(path, f"{label!r} is constant and adds nothing to {' '.join(terms)!r}")
+    else:
+        tell_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal)
+
+
+def _read_signal(
+    edf: Edf, channel: str, label: str, signal: SignalHeader, channels: Channels
+) -> Signal:
+    if not signal.samples:
+        raise InputError(f"{edf.path}: channel {label!r} holds no samples; name a file that does")
+    rate = signal.samples / edf.record_seconds
+    if rate > HIGHEST_RATE:
+        raise DamagedError(
+            f"{edf.path}: channel {label!r} is sampled at {rate:g} Hz by its header, "
+            f"{signal.samples} times in a data record of {edf.record_seconds:g} s"
+        )
+    check_rate(edf.path, label, rate, channels.lowest_rate)
+    unit = voltage(edf.path, channel, label, channels.units.get(channel) or signal.unit)
+    low, high, first, last = _scale(edf, label, signal)
+    largest = max(abs(low), abs(high)) * UNITS[unit]
+    if not largest < LARGEST:
+        raise InputError(
+            f"{edf.path}: channel {label!r} reaches {largest:g} uV, more than any electrode gives; "
+            f"if its numbers are not {unit} but uV, {say_unit(channel, 'uV')}"
+        )
+    gain = (high - low) / (last - first)
+    offset = high / gain - last
+    values = np.empty((edf.records, signal.samples), np.float32)
+    data = edf.mapped()[:, signal.start : signal.start + edf.width * signal.samples]
+    step = max(BLOCK_BYTES // edf.record_bytes, 1)
+    for start in range(0, edf.records, step):
+        digital = _integers(np.ascontiguousarray(data[start : start + step]), edf.width)
+        values[start : start + step] = (digital + offset) * gain
+    values *= np.float32(UNITS[unit])
+    return Signal(values.reshape(-1), rate, label, unit)
+
+
+def _integers(data: np.ndarray, width: int) -> np.ndarray:
+    """(n, bytes) to (n, samples) integers, little endian, in two's complement."""
+    if width == 2:
+        return data.view("<i2")
+    # The three bytes become the upper ones of four.
+    wide = np.zeros((len(data), data.shape[1] // 3, 4), np.uint8)
+    wide[..., 1:] = data.reshape(len(data), -1, 3)
+    return wide.view("<i4")[..., 0] >> 8
+
+
+def _scale(edf: Edf, label: str, signal: SignalHeader) -> tuple[float, float, float, float]:
+    names = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
+    low, high, first, last = (
+        _number(edf.path, field, float, f"the {name} of {label!r}", -math.inf, math.inf)
+        for field, name in zip(signal.scale, names, strict=True)
+    )
+    most = 2 ** (8 * edf.width - 1)
+    # What no unit of voltage makes possible is no scale.
+    possible = max(abs(low), abs(high)) * UNITS["nV"] < LARGEST
+    if low == high or not possible or not -most <= first < last < most:
+        raise DamagedError(
+            f"{edf.path}: channel {label!r} goes from {low:g} to {high:g} as its samples go from "
+            f"{first:.0f} to {last:.0f}, which is no scale"
+        )
+    return low, high, first, last
+
+
+def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[float, float, str]]:
+    """Read the annotations of an EDF+ file.
+
+    Args:
+        recording: what they are about, where that is another file. The start times of both are
+            compared, and onsets counted from the first sample of the recording.
+
+    Returns:
+        (onset in seconds, duration in seconds, text), in order of onset.
+
+    Raises:
+        InputError: one cannot be read, or the file does not begin within the recording.
+    """
+    edf = open_edf(path)
+    found, others = [], 0
+    for given in _annotation_lists(edf):
+        match = ANNOTATIONS.fullmatch(given)
+        if not match:
+            raise DamagedError(f"{path}: {given[:40]!r} is no annotation of EDF+")
+        onset = float(match["onset"])
+        texts, is_utf8 = _decoded(match["texts"])
+        others += not is_utf8
+        length = (match["duration"] or b"0").decode("latin-1")
+        if not re.fullmatch(r"\d+(\.\d*)?", length, re.ASCII):
+            raise InputError(
+                f"{path}: {texts[0]!r} at {onset:+g} s lasts {length!r} s; a duration is a number "
+                "of seconds that is not negative, correct it"
+            )
+        # Without a text it tells when a data record starts.
+        found += [(onset, float(length), text) for text in texts if text]
+    if others:
+        warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
+    shift = _shift(edf, recording)
+    if recording is not None and recording.path != path:
+        _tell_shift(edf, recording, shift)
+    return sorted((round(onset + shift, 9), *rest) for onset, *rest in found)
+
+
+def start_after(path: Path, recording: Edf) -> float:
+    """Return the seconds from the first sample of a recording to the start of a file about it.
+
+    Raises:
+        InputError: by their headers they do not overlap.
+    """
+    return _shift(open_edf(path), recording)
+
+
+def _decoded(texts: bytes) -> tuple[list[str], bool]:
+    """The texts of one onset, and whether they are UTF-8."""
+    try:
+        return texts.decode().split("\x14")[:-1], True
+    except UnicodeDecodeError:
+        return texts.decode("latin-1").split("\x14")[:-1], False
+
+
+def _shift(edf: Edf, recording: Edf | None) -> float:
+    """Seconds from the first sample of a recording to the start of a file that is about it.
+
+    Where one of them has no date the clocks alone are compared, to the nearest time; where one has
+    no clock they are taken to begin together.
+    """
+    own_delay = edf.delay  # known even where it does not count, so that a wrong one is refused
+    if recording is None or recording.path == edf.path:
+        return -own_delay
+    if edf.clock is None or recording.clock is None:
+        return -recording.delay
+    after = (edf.start - recording.start).total_seconds()
+    if edf.day is None or recording.day is None:
+        after = between_clocks(after)
+    if not -DAY_SECONDS / 2 <= after < recording.seconds:
+        raise InputError(
+            f"{edf.path}: starts {_start(edf)}, {recording.path.name} {_start(recording)}, so that "
+            "they do not overlap; check that they belong together, or correct the start in one of "
+            "the headers"
+        )
+    return after - recording.delay
+
+
+def between_clocks(seconds: float) -> float:
+    """Return a difference of clock times, of unknown days, to the nearest: half a day at most."""
+    return (seconds + DAY_SECONDS / 2) % DAY_SECONDS - DAY_SECONDS / 2
+
+
+def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:
+    """Warn where a file does not start with the recording, or nobody knows whether it does."""
+    if edf.clock is None or recording.clock is None:
+        without = edf if edf.clock is None else recording
+        warn(
+            edf.path,
+            f"taken to begin with {recording.path.name}: the header of {without.path.name} gives "
+            "no start time",
+        )
+    elif abs(shift) >= 1:
+        warn(
+            edf.path,
+            f"starts {_start(edf)}, {recording.path.name} {_start(recording)}: its onsets count "
+            f"from {as_clock(abs(round(shift)))} {'after' if shift > 0 else 'before'} it",
+        )
+
+
+def _start(edf: Edf) -> str:
+    return f"{edf.day or 'on an unknown date'} at {edf.clock}"
+
+
+def _record_onsets(edf: Edf) -> Iterator[bytes]:
+    """The first annotation list of each data record, which says when it begins."""
+    if edf.annotations:
+        first = edf.annotations[0]
+        for record in edf.mapped()[:, first.start : first.start + edf.width * first.samples]:
+            yield record.tobytes().split(b"\0")[0]
+
+
+def _annotation_lists(edf: Edf) -> Iterator[bytes]:
+    """What there is between the zeros in signals of annotations."""
+    for record in edf.mapped():
+        for signal in edf.annotations:
+            field = record[signal.start : signal.start + edf.width * signal.samples]
+            yield from filter(None, field.tobytes().split(b"\0"))

@@ -1,0 +1,87 @@
+"""From scored stretches of time to the epochs of a hypnogram, for databases that tell both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xsleep.core.errors import InputError, warn
+from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, Hypnogram
+from xsleep.core.stages import UNSCORED
+from xsleep.databases.formats.channels import as_clock
+
+TOLERANCE = 0.5
+"""Seconds by which a stretch may differ from a whole number of epochs, or two may overlap: the
+clocks of signals and scoring need not agree to the sample."""
+
+
+def epochs_of(
+    path: Path, scored: Sequence[tuple[float, float, int]], epoch: float, seconds: float
+) -> Hypnogram:
+    """Return the epochs of a recording that lasts ``seconds``.
+
+    Epochs that begin before the recording are left out, with a warning.
+
+    Args:
+        path: where the scoring comes from, for messages.
+        scored: onset and duration in seconds, and label, in order.
+        epoch: seconds that scoring was done in. Each epoch stands for the 30 s around its middle,
+            as in Section 4.1 of the XSleepNet paper for epochs of 20 s.
+
+    Raises:
+        InputError: nothing is scored, out of order, overlapping, not in whole epochs (but for the
+            last stretch, which the end of a recording may cut), or past the end of the signal.
+    """
+    onsets, labels, end = [], [], -math.inf
+    for number, (onset, length, label) in enumerate(scored, start=1):
+        if onset < end - TOLERANCE:
+            raise InputError(
+                f"{path}: the stage at {onset:g} s begins before {end:g} s, where the one before "
+                "it ends; put the stages in order and apart"
+            )
+        if onset < -DAY_SECONDS:
+            raise InputError(
+                f"{path}: the stage at {onset:g} s begins more than a day before the recording; "
+                "correct it"
+            )
+        if onset + length >= seconds + epoch:
+            raise InputError(
+                f"{path}: ends at {as_clock(onset + length)}, the signal at {as_clock(seconds)}; "
+                "check that they belong together"
+            )
+        # What lies between two stretches was not scored, and takes its places in the night.
+        missing = round((onset - end) / epoch) if onsets else 0
+        onsets += [end + i * epoch for i in range(missing)]
+        labels += [UNSCORED] * missing
+        count = round(length / epoch)
+        if abs(length - count * epoch) > TOLERANCE or not count:
+            if number < len(scored):
+                raise InputError(
+                    f"{path}: the stage at {onset:g} s lasts {length:g} s; epochs here are of "
+                    f"{epoch:g} s, correct it or the epoch length"
+                )
+            count = int(length // epoch)
+            if onset + length <= seconds - epoch:
+                warn(
+                    path, f"the last stage, at {onset:g} s, lasts {length:g} s: whole epochs count"
+                )
+        onsets += [onset + i * epoch for i in range(count)]
+        labels += [label] * count
+        end = onset + length
+    if not onsets:
+        raise InputError(f"{path}: no epoch with a stage in it; check that it is the scoring")
+    # To the sample: clocks and sums of durations are no more exact than that.
+    begins = np.round(onsets, 2)
+    within = begins > -TOLERANCE
+    if not within.any():
+        raise InputError(
+            f"{path}: ends at {as_clock(end)}, before the signal begins; check that they belong "
+            "together"
+        )
+    if not within.all():
+        warn(path, f"{np.count_nonzero(~within)} epochs before the recording are left out")
+    begins, stages = np.maximum(begins[within], 0), np.array(labels, "i1")[within]
+    return Hypnogram(begins - (EPOCH_SECONDS - epoch) / 2, stages)

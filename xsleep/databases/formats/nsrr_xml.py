@@ -1,0 +1,164 @@
+"""Sleep stages from the XML files of the National Sleep Research Resource (NSRR).
+
+There are two kinds. NSRR's own (``PSGAnnotation``) has an event for each stretch of a stage, as in
+``Stage 2 sleep|2``, among those of breathing and arousal. That of Compumedics Profusion
+(``CMPStudyConfig``) has the code of every epoch. The codes are the same.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from xsleep.core.errors import DamagedError, InputError, warn
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
+from xsleep.core.stages import UNSCORED, label
+from xsleep.databases.formats.channels import as_clock, content
+from xsleep.databases.formats.hypnograms import epochs_of
+
+STAGES = {"0": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "5": "REM"}
+"""R&K code to stage."""
+NO_STAGE = {"6", "7", "8", "9"}
+"""6 is movement, 9 is not scored; what lies between has no stage either."""
+
+STAGE_EVENT = "Stages|Stages"
+START_EVENT = "Recording Start Time"
+
+Stretch = tuple[float, float, int]
+"""Onset and duration in seconds, and label."""
+
+
+def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
+    """Return the 30-s epochs of a night whose signals last ``seconds``.
+
+    Raises:
+        InputError: in one line, what is wrong with the file.
+    """
+    root = _root(path)
+    epoch = _text(path, root, "EpochLength")
+    if _number(epoch) != EPOCH_SECONDS:
+        raise InputError(
+            f"{path}: EpochLength is {epoch!r}; only epochs of 30 s can be read, take a scoring in "
+            "such epochs"
+        )
+    scored = _events(path, root) if root.tag == "PSGAnnotation" else _codes(path, root)
+    hypnogram = epochs_of(path, scored, EPOCH_SECONDS, seconds)
+    end = hypnogram.onsets[-1] + EPOCH_SECONDS
+    if end <= seconds - EPOCH_SECONDS:
+        raise InputError(
+            f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check that they "
+            "belong together"
+        )
+    return hypnogram
+
+
+def recording_start(path: Path) -> float | None:
+    """Return the clock time at which the scored recording started, in seconds of the day.
+
+    It is that of NSRR's event ``Recording Start Time``, as in ``00.00.00 21.51.22`` (a date, which
+    is not the true one, and a time). None where the file tells none; one that cannot be read is
+    passed over with a warning.
+
+    Raises:
+        InputError: in one line, what is wrong with the file; also that it tells several times.
+    """
+    root = _root(path)
+    times = {
+        _text(path, event, "ClockTime")
+        for event in root.iterfind("ScoredEvents/ScoredEvent")
+        if _optional(event, "EventConcept") == START_EVENT and event.find("ClockTime") is not None
+    }
+    if len(times) > 1:
+        one, other, *_ = sorted(times)
+        raise InputError(
+            f"{path}: its {START_EVENT} is {one!r} and {other!r}; take the wrong one away"
+        )
+    for text in times:
+        found = re.fullmatch(r"(?:\S+\s+)?(\d\d?)[.:](\d\d)[.:](\d\d)", text)
+        hours, minutes, seconds = map(int, found.groups()) if found else (24, 0, 0)
+        if hours < 24 and minutes < 60 and seconds < 60:
+            return float((hours * 60 + minutes) * 60 + seconds)
+        warn(path, f"its {START_EVENT} is {text!r}, which ends in no time of day; passed over")
+    return None
+
+
+def _root(path: Path) -> ElementTree.Element:
+    text = content(path, "put the scoring there")
+    try:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise DamagedError(f"{path}: not XML ({error})") from error
+    if root.tag not in ("PSGAnnotation", "CMPStudyConfig"):
+        raise InputError(
+            f"{path}: its root element is {root.tag!r}; expected PSGAnnotation (NSRR) or "
+            "CMPStudyConfig (Profusion), take the file of annotations"
+        )
+    return root
+
+
+def _events(path: Path, root: ElementTree.Element) -> list[Stretch]:
+    stretches = []
+    for event in _child(path, root, "ScoredEvents").iterfind("ScoredEvent"):
+        if _optional(event, "EventType") != STAGE_EVENT:
+            continue
+        stage = _text(path, event, "EventConcept")
+        start, length = (_seconds(path, event, stage, tag) for tag in ("Start", "Duration"))
+        code = stage.rpartition("|")[2].strip()
+        stretches.append((start, length, _label(path, code, f"stage {stage!r} at {start:g} s")))
+    return stretches
+
+
+def _codes(path: Path, root: ElementTree.Element) -> list[Stretch]:
+    stages = _child(path, root, "SleepStages")
+    codes = ((stage.text or "").strip() for stage in stages.iterfind("SleepStage"))
+    return [
+        (
+            float(place * EPOCH_SECONDS),
+            float(EPOCH_SECONDS),
+            _label(path, code, f"code {code!r} of epoch {place + 1}"),
+        )
+        for place, code in enumerate(codes)
+    ]
+
+
+def _label(path: Path, code: str, what: str) -> int:
+    if code not in STAGES and code not in NO_STAGE:
+        raise InputError(f"{path}: unknown {what}; expected a code from 0 to 9, correct it")
+    return label(STAGES[code]) if code in STAGES else UNSCORED
+
+
+def _child(path: Path, parent: ElementTree.Element, tag: str) -> ElementTree.Element:
+    children = parent.findall(tag)
+    if len(children) != 1:
+        number = f"{len(children)} of" if children else "no"
+        raise DamagedError(f"{path}: has {number} {tag} in a {parent.tag}")
+    return children[0]
+
+
+def _text(path: Path, parent: ElementTree.Element, tag: str) -> str:
+    return (_child(path, parent, tag).text or "").strip()
+
+
+def _optional(parent: ElementTree.Element, tag: str) -> str:
+    """The text of a child, empty where there is none."""
+    return (parent.findtext(tag) or "").strip()
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _seconds(path: Path, event: ElementTree.Element, stage: str, tag: str) -> float:
+    text = _text(path, event, tag)
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise InputError(
+            f"{path}: {stage!r} has the {tag} {text!r}; a number of seconds that is not negative "
+            "is needed, correct it"
+        )
+    return value

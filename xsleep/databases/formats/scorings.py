@@ -1,0 +1,397 @@
+"""Hypnograms as CSV and as text, as spreadsheets, scoring programs and people write them.
+
+Both are read into stretches of time with a label. What has one meaning is read, with a warning
+where it is unusual. What may have two is an error.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from reprlib import repr as shown
+from typing import NamedTuple
+
+from xsleep.core.errors import DamagedError, InputError, warn
+from xsleep.databases.formats.channels import content
+from xsleep.databases.formats.hypnograms import TOLERANCE
+
+Stretch = tuple[str, float, float, str]
+"""Where it stands, onset and duration in seconds, and what it says."""
+
+LARGEST = 20_000_000
+"""Bytes of a file that may be a hypnogram: three days of 1-s epochs with the probability of each
+stage are 15 MB."""
+
+SEPARATORS = {",": "','", ";": "';'", "\t": "tab"}
+"""What may stand between the columns of a CSV file, and what it is called in messages."""
+
+UNICODE = {
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as that of UTF-16 does
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings other than UTF-8, by the byte order mark that a file begins with."""
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?)", re.ASCII)
+
+LATEST = 2.0**53
+"""Seconds above which floating-point numbers do not tell one from the next."""
+
+TITLES = {"stage", "stages", "sleep stage", "sleep stages", "hypnogram", "label", "labels"}
+"""First lines of text files that are no label."""
+
+
+class Row(NamedTuple):
+    """A line of a CSV file: where it stands, and its values by column."""
+
+    where: str
+    values: list[str]
+
+
+def read_csv(
+    path: Path, epoch: float, seconds: float, ignored: Collection[str] = ()
+) -> list[Stretch]:
+    """Return the stretches that a CSV file scores, in ascending order of onset.
+
+    Args:
+        epoch: seconds that a stretch lasts where there is no column ``duration``.
+        seconds: length of the recording.
+        ignored: labels that are about something else; their rows are passed over.
+
+    Raises:
+        InputError: it is not there, larger than `LARGEST`, or its first fault, with the line.
+    """
+    separator, names, rows = _table(path)
+    columns = _columns(path, names)
+    if "onset" not in columns:
+        return _one_row_per_epoch(path, epoch, seconds, names, columns, list(rows))
+    scored, written = [], []
+    for where, values in rows:
+        stage = values[columns["stage"]]
+        if stage in ignored or not any(values):
+            continue
+        onset, duration = (
+            _seconds(path, where, name, values[columns[name]], separator != ",")
+            if name in columns
+            else epoch
+            for name in ("onset", "duration")
+        )
+        scored.append((where, onset, duration, stage))
+        written.append(values[columns["onset"]])
+    if len(scored) > 1 and all(later[1] < earlier[1] for earlier, later in pairwise(scored)):
+        warn(path, f"onsets go down from {scored[0][1]:g} to {scored[-1][1]:g} s; put in order")
+        scored, written = scored[::-1], written[::-1]
+    _check_clock(path, scored, written)
+    _check_steps(path, scored, None if "duration" in columns else epoch)
+    return scored
+
+
+def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
+    """Return the stretches of a text file: one label per line and epoch.
+
+    Raises:
+        InputError: it is not there, larger than `LARGEST`, does not have as many lines as the
+            recording has epochs (one more or less is possible), or a line is empty.
+    """
+    lines = _lines(path)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            raise InputError(
+                f"{path}: line {number} is empty; give every epoch a line with its label"
+            )
+    title = lines[0].strip() if lines else ""
+    if title.casefold() in TITLES or re.match("#.", title):
+        raise InputError(
+            f"{path}: line 1: {shown(title)} is a title or a remark; take it out, every line "
+            "is the label of an epoch"
+        )
+    _check_count(path, f"{len(lines)} lines", len(lines), epoch, seconds)
+    return [(f"line {i + 1}", i * epoch, epoch, line.strip()) for i, line in enumerate(lines)]
+
+
+def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
+    """The separator, the names of the columns and the rows."""
+    lines = _lines(path)
+    filled = (i for i, line in enumerate(lines) if re.search(r"\w", line) and not _comment(line))
+    first = next(filled, None)
+    # As spreadsheets tell each other the separator.
+    told = first is not None and re.fullmatch(r'"?sep=([,;\t])"?\s*', lines[first], re.IGNORECASE)
+    if told:
+        first = next(filled, None)
+    if first is None:
+        raise InputError(
+            f"{path}: empty; its first line without # must name the columns onset, stage and, if "
+            "need be, duration"
+        )
+    separator, names = _header(path, lines[: first + 1], told[1] if told else "".join(SEPARATORS))
+    return separator, names, _filled(path, separator, len(names), lines, first + 1)
+
+
+def _filled(
+    path: Path, separator: str, columns: int, lines: Sequence[str], first: int
+) -> Iterator[Row]:
+    """The rows from a line on, with a value for each column."""
+    for where, values in _rows(path, lines, first, separator):
+        if any(values[columns:]):
+            advice = f"put text with {SEPARATORS[separator]} in it in quotation marks"
+            if separator == ",":
+                advice += ", and a point into decimal numbers"
+            raise InputError(
+                f"{path}: {where}: {len(values)} values, the columns are {columns}; {advice}"
+            )
+        yield Row(where, values[:columns] + [""] * (columns - len(values)))
+
+
+def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, list[str]]:
+    """The separator of the columns and their names, which stand in the last of the lines."""
+    possible = {}
+    for separator in separators:
+        try:
+            ((_, names),) = _rows(path, lines, len(lines) - 1, separator)
+        except DamagedError as error:  # a quotation mark where there is none with the right one
+            fault = error
+        else:
+            possible[separator] = names
+    if not possible:
+        raise fault
+    several = [separator for separator, names in possible.items() if len(names) > 1]
+    if len(several) > 1:
+        several = [
+            separator
+            for separator in several
+            if {"onset", "stage"} <= {name.casefold() for name in possible[separator]}
+        ]
+        if len(several) != 1:
+            raise InputError(
+                f"{path}: line {len(lines)}: it is not clear what stands between the columns of "
+                f"{shown(lines[-1])}; use one of {', '.join(SEPARATORS.values())} and no other"
+            )
+    separator = [*several, *possible][0]
+    return separator, possible[separator]
+
+
+def _rows(path: Path, lines: Sequence[str], first: int, separator: str) -> Iterator[Row]:
+    """The rows from a line on, those in which there is nothing included; comments are not."""
+    # Strict, or what follows a stray quotation mark would be one long field.
+    reader = csv.reader(
+        ("\n" if _comment(line) else line + "\n" for line in lines[first:]),
+        delimiter=separator,
+        skipinitialspace=True,
+        strict=True,
+    )
+    while True:
+        number = first + reader.line_num + 1
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            reason = str(error).replace("\t", SEPARATORS["\t"])
+            raise DamagedError(f"{path}: line {number}: not readable as CSV ({reason})") from None
+        if values is None:
+            return
+        last = first + reader.line_num
+        if last > number:
+            warn(path, f"lines {number} to {last} are one, by a quotation mark; read as such")
+        if not _comment(lines[number - 1]):
+            yield Row(f"line {number}", [value.strip() for value in values])
+
+
+def _comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
+
+
+def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
+    """Places of the columns that are read, by their names in small letters."""
+    columns = {}
+    for wanted in ("onset", "duration", "stage"):
+        places = [place for place, name in enumerate(names) if name.casefold() == wanted]
+        if len(places) > 1:
+            raise InputError(
+                f"{path}: {len(places)} columns are called {wanted} "
+                f"({_listed([names[place] for place in places])}); keep the right one"
+            )
+        if places:
+            columns[wanted] = places[0]
+    if "stage" not in columns:
+        missing = "stage" if "onset" in columns else "onset and stage"
+        raise InputError(f"{path}: no column {missing}; {_columns_needed(names)}")
+    for name in names:
+        if "duration" not in columns and name.casefold().startswith("duration"):
+            raise InputError(
+                f"{path}: the column {shown(name)} is not known; call it duration, in seconds, or "
+                "take it out"
+            )
+    return columns
+
+
+def _columns_needed(names: Sequence[str]) -> str:
+    return (
+        f"it has {_listed(names)}; its first line without # must name the columns onset, stage "
+        f"and, if need be, duration, with {', '.join(SEPARATORS.values())} between them"
+    )
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    """Names of columns for a message."""
+    return ", ".join([*map(shown, names[:most]), *(["..."] if len(names) > most else [])])
+
+
+def _one_row_per_epoch(
+    path: Path,
+    epoch: float,
+    seconds: float,
+    names: Sequence[str],
+    columns: dict[str, int],
+    rows: list[Row],
+) -> list[Stretch]:
+    """The stretches of a table without onsets, if it can only have a row for each epoch."""
+    if "duration" in columns:
+        raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
+    while rows and not any(rows[-1].values):
+        rows.pop()
+    for where, values in rows:
+        if not any(values):
+            raise InputError(
+                f"{path}: no column onset, and {where} is empty; give onset, in seconds from the "
+                "start of the recording, or every epoch a row"
+            )
+    _check_count(path, f"no column onset, and {len(rows)} rows", len(rows), epoch, seconds)
+    for place, name in enumerate(names):
+        if place != columns["stage"]:
+            _check_numbers(path, name, [(row.where, row.values[place]) for row in rows])
+    warn(path, "no column onset; read as one row per epoch from the start of the recording")
+    stage = columns["stage"]
+    return [(row.where, i * epoch, epoch, row.values[stage]) for i, row in enumerate(rows)]
+
+
+def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> None:
+    """A column that numbers the rows, or tells their times, must count from the first epoch on.
+
+    It is one if its values mostly go up or down by the same, or are whole and all different.
+    """
+    numbers = [float(text) if NUMBER.fullmatch(text) else math.nan for _, text in values]
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    step, times = next(iter(Counter(filter(math.isfinite, steps)).most_common(1)), (1.0, 0))
+    different = len(set(numbers)) == len(numbers) and all(map(float.is_integer, numbers))
+    if not different and (step == 0 or times <= len(steps) / 2):
+        return
+    first = step if numbers[0] else 0
+    for place, (where, text) in enumerate(values):
+        if step < 0 or numbers[place] != first + place * step:
+            raise InputError(
+                f"{path}: {where}: no column onset, and {shown(text)} in the column {shown(name)} "
+                "does not count the epochs from the first on; give onset, in seconds"
+            )
+
+
+def _check_count(path: Path, what: str, count: int, epoch: float, seconds: float) -> None:
+    """Lines that are one epoch each must be as many as the recording has, but for one."""
+    if abs(count * epoch - seconds) >= epoch:
+        raise InputError(
+            f"{path}: {what} are {count * epoch:g} s, the signal {seconds:g} s; check that they "
+            "belong together, one line per epoch"
+        )
+
+
+def _seconds(path: Path, where: str, what: str, value: str, decimal_comma: bool) -> float:
+    """Seconds, or hh:mm:ss in seconds, to the millisecond: 870.0000001 is 870."""
+    text = value.replace(",", ".") if decimal_comma else value
+    seconds = math.nan
+    if NUMBER.fullmatch(text):
+        seconds = float(text)
+    elif clock := CLOCK.fullmatch(text):
+        hours, minutes, rest = map(float, clock.groups())
+        seconds = 3600 * hours + 60 * minutes + rest
+    if not 0 <= seconds < LATEST:
+        raise InputError(
+            f"{path}: {where}: {what} {shown(value)} is not a number of seconds from 0; correct it"
+        )
+    return round(seconds, 3)
+
+
+def _check_clock(path: Path, scored: Sequence[Stretch], written: Sequence[str]) -> None:
+    """Onsets as hh:mm:ss are since the start of the recording only where the first is 0:00:00."""
+    clocks = [place for place, value in enumerate(written) if ":" in value]
+    if not clocks:
+        return
+    if len(clocks) < len(scored) or scored[0][1]:
+        raise InputError(
+            f"{path}: {scored[clocks[0]][0]}: onset {shown(written[clocks[0]])} may be a time of "
+            "day; give seconds from the start of the recording"
+        )
+    warn(path, f"onsets from {written[0]} are read as time since the start of the recording")
+
+
+def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> None:
+    """Onsets that are no seconds, or, where there are no durations but of an epoch, have gaps."""
+    steps = [later[1] - earlier[1] for earlier, later in pairwise(scored)]
+    overlapping = [
+        0 < step < length - TOLERANCE
+        for step, (_, _, length, _) in zip(steps, scored, strict=False)
+    ]
+    if len(steps) > 1 and all(overlapping):
+        number = ", not in numbers of epochs" if set(steps) == {1} else ""
+        raise InputError(
+            f"{path}: {scored[1][0]}: onset {scored[1][1]:g} follows {scored[0][1]:g}, where a "
+            f"stage lasts {scored[0][2]:g} s, and so on; give onsets in seconds{number}, or "
+            "correct the duration or epoch"
+        )
+    for step, earlier, later in zip(steps, scored, scored[1:], strict=False):
+        if epoch is not None and step > epoch + TOLERANCE:
+            raise InputError(
+                f"{path}: {later[0]}: onset {later[1]:g} follows {earlier[1]:g}, and without a "
+                f"column duration the stage between is not known; add the column, or a row for "
+                f"each epoch of {epoch:g} s"
+            )
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text, whichever way they end, without their ends."""
+    found = content(
+        path, "put it there or correct hypnogram.file in the configuration", LARGEST + 1
+    )
+    if len(found) > LARGEST:
+        raise InputError(
+            f"{path}: larger than {LARGEST / 1e6:g} MB, which no hypnogram is; correct "
+            "hypnogram.file in the configuration"
+        )
+    return re.split("\r\n|\r|\n", _decoded(path, found).replace("\ufeff", ""))
+
+
+def _decoded(path: Path, found: bytes) -> str:
+    """UTF-8, or what the byte order mark says; of single lines that are neither, Windows-1252."""
+    for mark, encoding in UNICODE.items():
+        if found.startswith(mark):
+            try:
+                return found.decode(encoding)
+            except UnicodeDecodeError as error:
+                raise DamagedError(
+                    f"{path}: not whole {encoding.upper()} ({error.reason} at byte {error.start})"
+                ) from None
+    if b"\0" in found[:2]:
+        raise InputError(
+            f"{path}: begins with a zero byte, as UTF-16 without its mark does; save it as UTF-8"
+        )
+    found = found.removeprefix(codecs.BOM_UTF8)
+    try:
+        return found.decode()
+    except UnicodeDecodeError:
+        pass
+    lines = []
+    others = []
+    for number, line in enumerate(found.splitlines(keepends=True), start=1):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError:
+            lines.append(line.decode("cp1252", "replace"))
+            others.append(number)
+    warn(path, f"line {others[0]} is not UTF-8; read as Windows-1252, save it as UTF-8")
+    return "".join(lines)

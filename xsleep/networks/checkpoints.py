@@ -1,0 +1,56 @@
+"""A trained network in one file: safetensors, with what is needed to build it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as as_bytes
+
+from xsleep.config.settings import NetworkSettings
+from xsleep.core.errors import InputError, reason
+from xsleep.core.files import whole
+from xsleep.networks import Network, build
+
+
+def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
+    """Write the weights, population statistics and normalisation of a network."""
+    # One entry: safetensors writes several in an order that varies, and files are compared.
+    facts = {"system": system, "channels": channels, "network": network.settings.model_dump()}
+    metadata = {"xsleep": json.dumps(facts, sort_keys=True)}
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    with whole(path) as temporary:
+        # Not its own `save_file`, whose files others on the machine cannot read.
+        temporary.write_bytes(as_bytes(tensors, metadata))
+
+
+def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
+    """The network in evaluation mode, its system and its channels.
+
+    Raises:
+        InputError: the file is not a checkpoint of this project.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["xsleep"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            system, channels = facts["system"], tuple(facts["channels"])
+            network = build(system, len(channels), NetworkSettings(**facts["network"]), seed=0)
+            network.load_state_dict(tensors)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; name the model.safetensors of a run") from None
+    # What a file of another program, or a damaged one, gives: no safetensors, no metadata of ours,
+    # settings or tensors that are none of a network's.
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: not a checkpoint of xsleep ({reason(error)}); name the model.safetensors of "
+            "a run, and if it is that of a run, train the run again"
+        ) from error
+    if broken := [name for name, values in tensors.items() if not torch.isfinite(values).all()]:
+        raise InputError(
+            f"{path}: {len(broken)} of its tensors have values that are no number ({broken[0]}, "
+            "...); train the run again"
+        )
+    return network.eval(), system, channels

@@ -1,0 +1,216 @@
+"""The epoch-level part of the raw stream: nine convolutions, written for speed.
+
+What is computed is the released graph's; how, is chosen for the matrix products of today's
+processors. Time comes first, then the epochs of the minibatch, so that neighbouring samples of all
+epochs are one matrix. A layer's output is written once, as the next convolution wants it:
+activated, thinned out by dropout, in pairs of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from xsleep.config.settings import NetworkSettings
+from xsleep.networks import dropout
+from xsleep.networks.fast.fourier import correlate
+
+leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
+
+SLOPE = 0.3
+"""Of the leaky ReLU below 0."""
+
+MANY = 8192
+"""Weights of a layer from which on its spectra are worth while."""
+
+CACHED = 2**18
+"""Numbers that a processor's cache holds while they go through several functions."""
+
+PRINTED = {375: 325}
+"""Lengths of feature maps that the paper prints otherwise than its strides give them."""
+
+
+def same(samples: int, size: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after, of TensorFlow's "SAME" padding: ceil(samples / stride) outputs.
+
+    Of an odd number the larger half is after.
+    """
+    total = max((-(-samples // stride) - 1) * stride + size - samples, 0)
+    return total // 2, total - total // 2
+
+
+class Convolution(nn.Module):
+    """Convolution over time with stride 2 and TensorFlow's "SAME" padding.
+
+    Pairs of samples ``(ceil(samples / 2), N, 2 channels)`` to ``(ceil(samples / 2), N, filters)``:
+    stride 2 over samples is stride 1 over pairs. An odd number of samples has a zero after it.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        channels: int,
+        filters: int,
+        kernel: int,
+        deviation: float,
+        generator: Generator,
+    ):
+        super().__init__()
+        weight = torch.empty(filters, channels, kernel)
+        bound = 2 * deviation
+        nn.init.trunc_normal_(weight, std=deviation, a=-bound, b=bound, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(filters))
+
+        self.outputs = (samples + 1) // 2
+        before, _ = same(samples, kernel, 2)
+        self.before = (before + 1) // 2
+        taps = -(-(kernel + before % 2) // 2)
+        self.zeros = before % 2, 2 * taps - kernel - before % 2
+        """Before and after the filter, so that its taps are pairs as well."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = F.pad(self.weight, self.zeros).unflatten(2, (-1, 2))
+        weight = weight.permute(2, 3, 1, 0).flatten(1, 2)
+        if weight.numel() >= MANY:
+            return correlate(x, weight, self.bias, self.before, self.outputs)
+        return self._plain(x, weight)
+
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The library's convolution, for every thread of a CPU a segment: each computes that of
+        one sample of a batch."""
+        taps = len(weight)
+        length = self.outputs if x.is_cuda else -(-self.outputs // torch.get_num_threads())
+        count = -(-self.outputs // length)
+        after = count * length + taps - 1 - self.before - len(x)
+        x = F.pad(x, (0, 0, 0, 0, self.before, after))
+        if count == 1:
+            x = x.unsqueeze(0)
+        else:
+            x = x.unfold(0, length + taps - 1, length).permute(0, 3, 1, 2)
+        x = x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        y = F.conv2d(x, weight.permute(2, 1, 0).unsqueeze(3).contiguous(), self.bias)
+        return y.permute(0, 2, 3, 1).flatten(0, 1)[: self.outputs]
+
+
+def pairs(x: Tensor) -> Tensor:
+    """``(T, N, C)`` to ``(ceil(T / 2), N, 2 C)``, with a zero after an odd number of samples."""
+    if len(x) % 2:
+        x = F.pad(x, (0, 0, 0, 0, 0, 1))
+    return x.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
+
+
+def _pairwise(T: int, most: int) -> Iterator[tuple[slice, slice, int]]:
+    """Samples, their pairs, how many of a pair there are: some at a time, and a last odd one."""
+    for first in range(0, T // 2, most):
+        last = min(first + most, T // 2)
+        yield slice(2 * first, 2 * last), slice(first, last), 2
+    if T % 2:
+        yield slice(T - 1, T), slice(T // 2, T // 2 + 1), 1
+
+
+class _LeakyDropout(torch.autograd.Function):
+    """Leaky ReLU and dropout, from samples to pairs in one pass over memory.
+
+    A byte of ``draws`` decides over an element: it is dropped below ``dropped``.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, draws: Tensor | None, dropped: int) -> Tensor:
+        T, N, C = x.shape
+        y = x.new_empty((T + 1) // 2, N, 2, C)
+        y[T // 2 :, :, 1] = 0  # beside a last odd sample
+        ctx.save_for_backward(y, draws)
+        ctx.shape, ctx.dropped = x.shape, dropped
+        most = T if x.is_cuda else max(CACHED // (2 * N * C), 1)
+        ctx.parts = list(_pairwise(T, most))
+        for times, places, number in ctx.parts:
+            some = F.leaky_relu(x[times], SLOPE)
+            if draws is not None:
+                some.mul_(dropout.factors(draws[times], dropped, x.dtype))
+            y[places, :, :number].transpose(1, 2).copy_(some.unflatten(0, (-1, number)))
+        return y.flatten(2)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        y, draws = ctx.saved_tensors
+        grad, out = grad.view(y.shape), grad.new_empty(ctx.shape)
+        for times, places, number in ctx.parts:
+            given, made = (g[places, :, :number].transpose(1, 2) for g in (grad, y))
+            some = out[times].unflatten(0, (-1, number))
+            leaky_relu_backward(given, made, SLOPE, True, grad_input=some)
+            if draws is not None:
+                out[times].mul_(dropout.factors(draws[times], ctx.dropped, y.dtype))
+        return out, None, None
+
+
+class LeakyReLU(nn.Module):
+    """Leaky ReLU of slope 0.3, then dropout: ``(T, N, filters)`` to pairs."""
+
+    def forward(self, x: Tensor, rate: float) -> Tensor:
+        dropped = dropout.threshold(rate) if self.training else 0
+        T, N, C = x.shape
+        draws = dropout.draw((N, T, C), x.device).transpose(0, 1) if dropped else None
+        return _LeakyDropout.apply(x, draws, dropped)
+
+
+class PReLU(nn.Module):
+    """ReLU with a learned slope for each filter below 0, then dropout: to pairs as well.
+
+    The paper names the function alone; 0.25 at the start is that of He et al. (2015).
+    """
+
+    def __init__(self, filters: int):
+        super().__init__()
+        self.slope = nn.Parameter(torch.full((filters,), 0.25))
+
+    def forward(self, x: Tensor, rate: float) -> Tensor:
+        x = F.prelu(x.flatten(0, -2), self.slope).view(x.shape)
+        return pairs(dropout.dropout(x.transpose(0, 1), rate, self.training).transpose(0, 1))
+
+
+ACTIVATIONS = {"leaky_relu": lambda filters: LeakyReLU(), "prelu": PReLU}
+
+
+class FCNN(nn.Module):
+    """Fully convolutional network, the epoch-level part of the raw stream (Section 3).
+
+    ``(N, 3000, C)`` samples to ``(N, features)``: the last feature maps, time step
+    by time step.
+    """
+
+    def __init__(
+        self, channels: int, samples: int, settings: NetworkSettings, generator: Generator
+    ):
+        super().__init__()
+        s = settings
+        self.convolutions = nn.ModuleList()
+        self.lengths = []
+        for before, after in pairwise((channels, *s.filters)):
+            self.convolutions.append(
+                Convolution(samples, before, after, s.kernel, s.filter_deviation, generator)
+            )
+            samples = (samples + 1) // 2
+            if s.convolution_lengths == "printed":
+                samples = PRINTED.get(samples, samples)
+            self.lengths.append(samples)
+        self.activations = nn.ModuleList(ACTIVATIONS[s.activation](size) for size in s.filters)
+        self.rates = [s.convolution_dropout] * len(s.filters)
+        if not s.dropout_after_last_convolution:
+            self.rates[-1] = 0.0
+        self.features = samples * s.filters[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = pairs(x.transpose(0, 1))
+        for convolution, activation, length, rate in zip(
+            self.convolutions, self.activations, self.lengths, self.rates, strict=True
+        ):
+            x = convolution(x)
+            if surplus := len(x) - length:
+                x = x.narrow(0, surplus // 2, length)
+            x = activation(x, rate)
+        return x.transpose(0, 1).flatten(1)[:, : self.features]

@@ -1,0 +1,1 @@
+"""Faster computation of parts of the networks, equal to their plain versions."""

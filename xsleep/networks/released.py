@@ -1,0 +1,121 @@
+"""The variables of the released TensorFlow networks, by their names there.
+
+A released SeqSleepNet is an ARNN+RNN; in an XSleepNet the same names carry
+``seq_`` in front, those of the raw stream ``deep_``, those of the joint output
+``joint_``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xsleep.core.errors import InputError
+from xsleep.networks.network import Network
+from xsleep.networks.recurrent import BatchNormLSTM, Bidirectional
+
+CHANNELS = ("eeg", "eog", "emg")
+"""The channels' names in those of the filterbanks."""
+
+OUTPUTS = {
+    ("raw", "time-frequency", "joint"): (
+        "deep_output_layer/deep_output",
+        "seq_output_layer/seq_output",
+        "joint_output_layer/joint_output",
+    ),
+    ("joint",): ("output_layer/joint_output",),
+    ("time-frequency",): ("output_layer/output",),
+    ("raw",): ("output_layer/output",),
+}
+"""Names of the output layers of the branches."""
+
+
+def variables(
+    network: Network,
+    of: Callable[[Tensor], Tensor] = Tensor.detach,
+    channels: Sequence[str] = CHANNELS,
+) -> dict[str, Tensor]:
+    """Views of a network's variables, in TensorFlow's shapes and under its names.
+
+    ``of`` chooses what is viewed of a parameter or buffer: itself, or its gradient. ``channels``
+    are the names of the filterbanks; those of the network are the first.
+    """
+    both = len(network.views) == 2
+    named: dict[str, Tensor] = {}
+
+    if "raw" in network.views:
+        block = "deep_all_cnn_layer/all_conv_block" if both else "conv_eeg"
+        for i, convolution in enumerate(network.epoch["raw"].convolutions):
+            # (filters, channels, kernel) to (kernel, 1, channels, filters)
+            named[f"{block}/enc_{i}/W"] = of(convolution.weight).permute(2, 1, 0).unsqueeze(1)
+            named[f"{block}/enc_{i}/b"] = of(convolution.bias)
+        for way in ("fw", "bw"):
+            for i, layer in enumerate(getattr(network.sequence["raw"], way)):
+                cell = f"{'deep_' if both else ''}epoch_rnn_layer/{way}/multi_rnn_cell/cell_{i}"
+                for part in ("gates", "candidate"):
+                    for kind in ("kernel", "bias"):
+                        value = of(getattr(layer, f"{part}_{kind}"))
+                        named[f"{cell}/gru_cell/{part}/{kind}"] = value
+
+    if "time-frequency" in network.views:
+        prefix = "seq_" if both else ""
+        arnn = network.epoch["time-frequency"]
+        weights = of(arnn.filterbank.weight)
+        for channel, weight in zip(channels[: len(weights)], weights, strict=True):
+            named[f"{prefix}filterbank-layer-{channel}/Variable"] = weight
+        attention = f"{prefix}frame_attention_layer/Variable"
+        named[attention] = of(arnn.attention.kernel)
+        named[f"{attention}_1"] = of(arnn.attention.bias)
+        named[f"{attention}_2"] = of(arnn.attention.context)
+        sequence = network.sequence["time-frequency"]
+        for layer, rnn in (("frame_rnn_layer", arnn.rnn), ("epoch_rnn_layer", sequence)):
+            named |= _lstm_variables(f"{prefix}{layer}", rnn, of)
+
+    for name, branch in zip(OUTPUTS[network.branches], network.branches, strict=True):
+        named[f"{name}/weights"] = of(network.outputs[branch].weight)
+        named[f"{name}/biases"] = of(network.outputs[branch].bias)
+    return named
+
+
+def _lstm_variables(
+    layer: str, rnn: Bidirectional, of: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    named = {}
+    for way in ("fw", "bw"):
+        cell = f"{layer}/{way}/BNLSTMCell"
+        lstm: BatchNormLSTM = getattr(rnn, way)
+        named[f"{cell}/W_xh"] = of(lstm.W_xh)
+        named[f"{cell}/W_hh"] = of(lstm.W_hh)
+        for part in ("xh", "hh", "c"):
+            norm = getattr(lstm, part)
+            named[f"{cell}/{part}/scale"] = of(norm.scale)
+            if norm.offset is not None:
+                named[f"{cell}/{part}/offset"] = of(norm.offset)
+            named[f"{cell}/{part}/pop_mean"] = of(norm.mean)
+            named[f"{cell}/{part}/pop_var"] = of(norm.variance)
+    return named
+
+
+def load_variables(
+    network: Network,
+    variables_by_name: Mapping[str, np.ndarray],
+    channels: Sequence[str] = CHANNELS,
+) -> None:
+    """Copy released variables, the population statistics among them, into a network.
+
+    ``channels`` are the names of the filterbanks, as for `variables`.
+    Raises `InputError` naming the variable, and both shapes, where one is missing,
+    surplus or of another shape; the network is then unchanged.
+    """
+    targets = variables(network, channels=channels)
+    for name in {**targets, **variables_by_name}:
+        expected = tuple(targets[name].shape) if name in targets else "no such variable"
+        given = np.shape(variables_by_name[name]) if name in variables_by_name else "missing"
+        if expected != given:
+            raise InputError(f"variable {name}: the network has {expected}, the file {given}")
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(torch.as_tensor(variables_by_name[name]))

@@ -1,0 +1,1 @@
+"""Preparation: recordings in, filtered epochs, spectrograms, windows and folds out."""

@@ -1,0 +1,134 @@
+"""Who trains, who validates, who tests: always whole subjects.
+
+A fold has test and validation subjects; all others train. A part of the training subjects, the
+training subset, measures the training loss from which the loss weights are derived.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from xsleep.config.settings import KFold
+from xsleep.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Subjects of each role; ``training_subset`` is part of ``training``."""
+
+    number: int
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+    training: tuple[str, ...]
+    training_subset: tuple[str, ...]
+
+
+def count(database: str, settings: KFold | Literal["published"]) -> int:
+    """How many folds a database has."""
+    if settings == "published":
+        return len({row["fold"] for row in _published_rows(database)})
+    return settings.folds
+
+
+def published_subjects(database: str) -> list[str]:
+    """All subjects of the authors' folds."""
+    tests = (row["subjects"] for row in _published_rows(database) if row["role"] == "test")
+    return sorted({subject for subjects in tests for subject in subjects.split()})
+
+
+def published(database: str, subjects: Sequence[str]) -> list[Fold]:
+    """The authors' folds, of the subjects that can be used.
+
+    Where they had no use for a training subset, SleepEDF-ST, it is drawn, as large as the
+    validation set and the same every time.
+
+    Raises:
+        InputError: a fold is left without training or validation subjects.
+    """
+    usable = set(subjects)
+    roles: dict[int, dict[str, tuple[str, ...]]] = {}
+    for row in _published_rows(database):
+        present = tuple(s for s in row["subjects"].split() if s in usable)
+        roles.setdefault(int(row["fold"]), {})[row["role"]] = present
+    folds = []
+    for number, role in roles.items():
+        held_out = {*role["test"], *role["validation"]}
+        training = tuple(s for s in sorted(usable) if s not in held_out)
+        subset = role.get("training subset")
+        if subset is None:
+            size = min(len(role["validation"]), len(training))
+            subset = tuple(sorted(random.Random(number).sample(training, size)))
+        fold = Fold(number, role["test"], role["validation"], training, subset)
+        for name in ("training", "validation", "training_subset"):
+            if not getattr(fold, name):
+                raise InputError(
+                    f"{database}: fold {number} has no {name.replace('_', ' ')} subject among the "
+                    f"{len(usable)} usable ones; add recordings or give k-fold settings instead of "
+                    "folds: published"
+                )
+        folds.append(fold)
+    return folds
+
+
+def k_fold(database: str, subjects: Sequence[str], settings: KFold) -> list[Fold]:
+    """Seeded folds: every subject tests once; validation and subset are drawn from the others.
+
+    A single fold is a split: the given fraction of the subjects tests.
+
+    Raises:
+        InputError: there are fewer subjects than folds, or too few to validate and train.
+    """
+    subjects = sorted(set(subjects))
+    if len(subjects) < settings.folds:
+        raise InputError(
+            f"{database}: {len(subjects)} usable subjects for {settings.folds} folds; set folds to "
+            f"at most {len(subjects)} or add recordings"
+        )
+    draw = random.Random(settings.seed)
+    order = draw.sample(subjects, len(subjects))
+    folds = []
+    for index in range(settings.folds):
+        if settings.test is None:
+            test = order[index :: settings.folds]
+        else:
+            test = order[: max(1, round(settings.test * len(order)))]
+        others = [subject for subject in order if subject not in test]
+        if len(others) < settings.validation + settings.training_subset:
+            raise InputError(
+                f"{database}: fold {index + 1} leaves {len(others)} subjects for "
+                f"{settings.validation} validation and {settings.training_subset} training-subset "
+                "subjects; lower these in the database's folds"
+            )
+        validation = draw.sample(others, settings.validation)
+        training = [subject for subject in others if subject not in validation]
+        subset = draw.sample(training, settings.training_subset)
+        folds.append(
+            Fold(index + 1, *(tuple(sorted(s)) for s in (test, validation, training, subset)))
+        )
+    return folds
+
+
+def few(subjects: Sequence[str], count: int, seed: int) -> set[str]:
+    """So many of the subjects, drawn at random; those of a smaller count are among them.
+
+    Raises:
+        InputError: there are not as many.
+    """
+    subjects = sorted(set(subjects))
+    if count > len(subjects):
+        raise InputError(
+            f"fold {seed}: {count} of {len(subjects)} training subjects; lower transfer.subjects"
+        )
+    return set(random.Random(seed).sample(subjects, len(subjects))[:count])
+
+
+@cache
+def _published_rows(database: str) -> list[dict[str, str]]:
+    with files("xsleep.preparation").joinpath("published_folds.csv").open() as file:
+        return [row for row in csv.DictReader(file) if row["database"] == database]

@@ -1,0 +1,291 @@
+"""What the rules up to the folds do: files in, files out.
+
+What takes long to import is imported by the rule that needs it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from xsleep.config.settings import Filtering, KFold, Source
+from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
+from xsleep.core.files import sha256, whole, write_csv
+from xsleep.core.recording import EPOCH_SECONDS, Recording
+from xsleep.core.stages import UNSCORED
+from xsleep.databases import Database, Entry, open_database, published, to_fetch
+from xsleep.databases.formats import plausibility
+from xsleep.databases.formats.channels import as_clock
+from xsleep.preparation import folds as fold_tables
+from xsleep.preparation.windows import check_enough
+from xsleep.store.identity import Seen, below
+from xsleep.store.recordings import (
+    FORMAT_VERSION,
+    Night,
+    Stored,
+    read_index,
+    read_spectrograms_source,
+    read_stored,
+    write_epochs,
+    write_index,
+    write_spectrograms,
+)
+
+COVERED = 0.75
+"""Share of a recording that its hypnogram has stages for, below which a warning says so."""
+
+
+def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
+    """Fetch the files that are missing in the source's folder, and list them."""
+    from xsleep.databases import dreams
+    from xsleep.databases.fetch.download import fetch
+    from xsleep.databases.fetch.servers import key_of, list_files
+    from xsleep.databases.fetch.unpacking import unpack
+
+    list_files(source, report)
+    files = to_fetch(source)
+    try:
+        fetch(source.folder, files, report, key=key_of(source))
+    except InputError as error:
+        raise InputError(
+            f"{error} (or set source.fetch.url to a mirror, or put the files into "
+            f"{source.folder}{source.where_to_apply})"
+        ) from None
+    if source.reader in dreams.COLLECTIONS:
+        for file in files:
+            packed = dreams.COLLECTIONS[source.reader].packed
+            unpack(source.folder / file.name, source.folder, packed)
+    with whole(out) as temporary:
+        temporary.write_text("".join(f"{file.digest}  {file.name}\n" for file in files))
+
+
+def prepare(
+    source: Source,
+    channels: Sequence[str],
+    filtering: Filtering,
+    names: Sequence[str],
+    epochs: Path,
+    spectrograms: Path,
+    index: Path,
+    seen: Path,
+    report: Callable[[str], None],
+) -> list[Night]:
+    """Store these recordings in two folders, and write the index of them.
+
+    One that cannot be used is stored without epochs, with the reason, so that the others go on.
+    One that is stored as it would be now is left alone, so that what was done is not lost where
+    another of them changed or the job was ended.
+
+    Args:
+        seen: where `Seen` keeps the hashes of their files.
+
+    Returns:
+        The recordings, each with the reason where it cannot be used, and with what is doubtful.
+    """
+    database = open_database(source)
+    entries = {entry.name: entry for entry in database.entries()}
+    settings = {
+        "version": FORMAT_VERSION,
+        "source": source.model_dump(mode="json", exclude={"folder", "fetch", "apply"}),
+        "channels": list(channels),
+        "raw_filter": filtering.filter_name,
+    }
+    recipe = json.dumps(settings, sort_keys=True)
+    known = Seen(seen)
+    recordings = []
+    for number, name in enumerate(names, start=1):
+        paths = epochs / f"{name}.h5", spectrograms / f"{name}.h5"
+        place = f"{number} of {len(names)}: {name}"
+        entry = entries[name]
+        night = Night(
+            *(name, entry.subject, *[np.empty(0)] * 3),
+            hashes=known.hashes(source.folder, entry.files),
+            raw_filter=filtering.filter_name,
+            recipe=recipe,
+        )
+        stored = _as_stored(night, entry, *paths)
+        if stored:
+            report(f"{place}: stored already")
+        else:
+            report(place)
+            # No name for the values, which would keep them while the next recording is read.
+            stored = _store(
+                *_read(database, source, entry, channels, filtering, night, report), *paths
+            )
+        if stored.night.skipped:
+            report(f"skipped: {stored.night.skipped}")
+        for remark in stored.night.remarks:
+            report(f"warning: {remark}")
+        recordings.append(stored)
+    known.save()
+    write_index(index, recordings)
+    return [stored.night for stored in recordings]
+
+
+def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> str:
+    """Return a text that changes where recordings are stored that were made from other contents.
+
+    Args:
+        folder: of the database.
+        entries: the recordings of an index.
+        index, seen: as they were given to `prepare`.
+    """
+    known = Seen(seen)
+    try:
+        recordings = read_index(index)
+    except InputError:  # not there yet, or damaged
+        return known.content(None, {})
+    token = known.content(
+        {name: dict(stored.night.hashes) for name, stored in recordings.items()},
+        {entry.name: known.hashes(folder, entry.files) for entry in entries},
+    )
+    known.save()
+    return token
+
+
+def _as_stored(night: Night, entry: Entry, epochs: Path, spectrograms: Path) -> Stored | None:
+    """A recording that is stored, whole, and made by the same recipe of the same files."""
+    try:
+        stored = read_stored(epochs, spectrograms)
+        source = read_spectrograms_source(spectrograms)
+    except InputError:  # not there, or damaged
+        return None
+    same = (
+        not stored.night.skipped
+        and stored.night.recipe == night.recipe
+        and stored.night.hashes == night.hashes
+        and len(night.hashes) == len(entry.files)
+        and not entry.fault
+        and source == sha256(epochs)
+    )
+    return stored if same else None
+
+
+def _read(
+    database: Database,
+    source: Source,
+    entry: Entry,
+    channels: Sequence[str],
+    filtering: Filtering,
+    night: Night,
+    report: Callable[[str], None],
+) -> tuple[Night, Mapping[str, np.ndarray]]:
+    """Read a recording and its epochs by channel; none, and why, where it cannot be used.
+
+    A fault of this program, or of a library, costs the recording that shows it and no other.
+    """
+    from xsleep.preparation.preprocessing import cut
+
+    signals: Mapping[str, np.ndarray] = {}
+    with warnings_of_inputs() as remarks:
+        try:
+            if entry.fault:
+                raise InputError(entry.fault)
+            recording = database.read(entry, channels)
+            seconds = min(signal.seconds for signal in recording.signals.values())
+            if seconds < EPOCH_SECONDS:
+                raise InputError(
+                    f"{entry.files[0]}: lasts {seconds:g} s, less than an epoch of "
+                    f"{EPOCH_SECONDS} s; take it away"
+                )
+            plausibility.check(entry.files[0], recording.signals, source.units)
+            _tell_coverage(recording, seconds)
+            night = replace(
+                night,
+                lights=recording.lights,
+                start=recording.start,
+                seconds=seconds,
+                labels={channel: signal.label for channel, signal in recording.signals.items()},
+                rates={channel: signal.rate for channel, signal in recording.signals.items()},
+            )
+            epochs = cut(recording, filtering)
+            check_enough(entry.files[0], len(epochs.stages))
+            night = replace(night, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
+            signals = epochs.signals
+        except InputError as error:
+            night = replace(night, skipped=_reason(source, entry, error))
+        except Exception as error:
+            report(traceback.format_exc())
+            night = replace(
+                night,
+                skipped=f"{entry.files[0]}: not read, by a fault of this program "
+                f"({type(error).__name__}: {reason(error)}); report it with the log of its "
+                "preparation",
+            )
+    return replace(night, remarks=tuple(remarks)), signals
+
+
+def _reason(source: Source, entry: Entry, error: InputError) -> str:
+    """The line of an error, with what to do about a damaged file."""
+    if isinstance(error, DamagedError):
+        there = published(source)
+        for path in entry.files:
+            if error.fault.startswith(f"{path}: ") and below(source.folder, path) in there:
+                return f"{error.fault}; delete it, and it is fetched again"
+    return str(error)
+
+
+def _tell_coverage(recording: Recording, seconds: float) -> None:
+    """Warn where the hypnogram has stages for a part of the recording alone."""
+    onsets, stages = recording.hypnogram.onsets, recording.hypnogram.stages
+    step = float(np.median(np.diff(onsets))) if len(onsets) > 1 else float(EPOCH_SECONDS)
+    scored = float(np.count_nonzero(stages != UNSCORED) * step)
+    if scored < COVERED * seconds:
+        warn(
+            recording.files[-1],
+            f"has stages for {as_clock(scored)} of {as_clock(seconds)}; the rest is not used",
+        )
+
+
+def _store(
+    night: Night, signals: Mapping[str, np.ndarray], epochs: Path, spectrograms: Path
+) -> Stored:
+    """Store the epochs of a recording and their time-frequency images."""
+    from xsleep.preparation.spectrogram import running_sums, spectrogram
+
+    write_epochs(epochs, night, signals)
+    images = {channel: spectrogram(values) for channel, values in signals.items()}
+    sums = {channel: running_sums(values) for channel, values in images.items()}
+    write_spectrograms(spectrograms, images, sums, sha256(epochs))
+    return read_stored(epochs, spectrograms)
+
+
+def make_index(batches: Sequence[Path], out: Path) -> None:
+    """Store what is known of all recordings of a database, given the indexes of its batches."""
+    recordings = [stored for path in batches for stored in read_index(path).values()]
+    write_index(out, recordings)
+
+
+def make_folds(
+    database: str, settings: KFold | Literal["published"], recordings: Path, out: Path
+) -> None:
+    """Write who trains, validates and tests, of the recordings that are not skipped."""
+    names = defaultdict(list)
+    with recordings.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if not row["skipped"]:
+                names[row["subject"]].append(row["recording"])
+    if not names:
+        raise InputError(
+            f"{database}: none of its recordings can be used; mend what {recordings} says of each"
+        )
+    if settings == "published":
+        found = fold_tables.published(database, list(names))
+    else:
+        found = fold_tables.k_fold(database, list(names), settings)
+    lines = [
+        {"fold": fold.number, "role": role.replace("_", " "), "subject": subject, "recording": name}
+        for fold in found
+        for role in ("test", "validation", "training", "training_subset")
+        for subject in getattr(fold, role)
+        for name in names[subject]
+    ]
+    write_csv(out, lines)

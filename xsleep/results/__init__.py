@@ -1,0 +1,1 @@
+"""Results: predictions in, tables, figures, audit and pages out."""

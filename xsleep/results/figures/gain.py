@@ -1,0 +1,132 @@
+"""What two views gain over the better single one, by size of database: no figure of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from xsleep.core.errors import InputError
+from xsleep.results.figures.style import FONT, marker, save, tidy
+from xsleep.results.published import CHANNELS
+from xsleep.results.table2 import MEASURED, PUBLISHED, shown_together
+
+SINGLE_VIEWS = ("ARNN+RNN", "FCNN+RNN")
+MULTI_VIEW = ("XSleepNet2", "XSleepNet1", "Naive Fusion", "XSleepNet (equal weights)")
+LABELS = {"accuracy": "accuracy (points)", "MF1": "MF1 (points)", "kappa": "Cohen's kappa"}
+ROWS = ["database", "window", "source"]
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """What each system of both views has more than the better system of one view.
+
+    Args:
+        table: as ``xsleep.results.table2.table2`` makes it.
+
+    Returns:
+        A row per database, window, source (``measured``, ``published``), channel set, metric and
+        system: its ``gain``. Only where both single views have this metric; and ``subjects``: how
+        many were measured.
+    """
+    table = shown_together(table)
+    found = []
+    for (database, window, source), block in table.groupby(ROWS, sort=False):
+        measured = table[(table["database"] == database) & (table["source"] == MEASURED)]
+        for column in (f"{c} {m}" for c in CHANNELS for m in LABELS if f"{c} {m}" in block):
+            values = block.dropna(subset=column).set_index("system")[column]
+            if not {*SINGLE_VIEWS} <= {*values.index}:
+                continue
+            channels, metric = column.rsplit(" ", 1)
+            names = dict(database=database, window=window, source=source, channels=channels)
+            names |= {"metric": metric, "subjects": measured["subjects"].max()}
+            better = values[list(SINGLE_VIEWS)].max()
+            found += [
+                names | {"system": system, "gain": values[system] - better}
+                for system in MULTI_VIEW
+                if system in values
+            ]
+    return pd.DataFrame(found, columns=[*ROWS, "channels", "metric", "subjects", "system", "gain"])
+
+
+def draw(table: pd.DataFrame, stem: str | Path) -> None:
+    """Write as ``stem``.svg and ``stem``.png the gains, of small databases before large ones.
+
+    A row of panels for each channel set that was measured, a panel per metric; filled markers where
+    measured, hollow ones right beside them where published.
+
+    Raises:
+        InputError: no gain was measured.
+    """
+    gained = gains(table)
+    measured = gained[gained["source"] == MEASURED]
+    if measured.empty:
+        raise InputError(
+            "gain: no gain is measured; train ARNN+RNN, FCNN+RNN and a system of both views"
+        )
+    gained = gained.merge(measured[["database", "window", "channels"]].drop_duplicates())
+    gained = gained.sort_values("subjects", kind="stable")
+    channel_sets = [channels for channels in CHANNELS if channels in {*measured["channels"]}]
+    places = list(dict.fromkeys(zip(gained["database"], gained["window"], strict=True)))
+    systems = [system for system in MULTI_VIEW if system in {*gained["system"]}]
+    width = 6.5 + 0.9 * len(places)
+    with matplotlib.rc_context(FONT):
+        figure = Figure(figsize=(width, 0.8 + 2.3 * len(channel_sets)), layout="constrained")
+        figure.suptitle("gain of both views over the better single view", fontsize=9)
+        rows = figure.subplots(
+            len(channel_sets), len(LABELS), sharex=True, sharey="col", squeeze=False
+        )
+        for row, channels in zip(rows, channel_sets, strict=True):
+            row[0].set_title(channels, loc="left", fontweight="bold")
+            for panel, metric in zip(row, LABELS, strict=True):
+                chosen = gained[(gained["channels"] == channels) & (gained["metric"] == metric)]
+                _panel(panel, chosen, places, systems)
+                panel.set_ylabel(f"gain in {LABELS[metric]}")
+        figure.legend(handles=_key(gained), loc="outside lower center", ncols=5, frameon=False)
+        save(figure, stem)
+
+
+def _panel(
+    panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]], systems: Sequence[str]
+) -> None:
+    both = PUBLISHED in {*gained["source"]}
+    for row in gained.itertuples():
+        system = systems.index(row.system)
+        centre = places.index((row.database, row.window))
+        x = centre + (system - (len(systems) - 1) / 2) * 0.2
+        if both:
+            x += 0.05 if row.source == PUBLISHED else -0.05
+        panel.plot(x, row.gain, **_look(row.system, row.source))
+    panel.axhline(0, color="0.3", linewidth=0.8, zorder=0)
+    panel.set_xticks(
+        range(len(places)),
+        [f"{database}\n{window}" for database, window in places],
+        **({"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(places) > 2 else {}),
+    )
+    panel.set_xlim(-0.5, len(places) - 0.5)
+    panel.margins(y=0.15)
+    tidy(panel, "y")
+
+
+def _look(system: str, source: str) -> dict:
+    look = marker(MULTI_VIEW.index(system)) | {"linestyle": "", "markersize": 5}
+    return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
+
+
+def _key(gained: pd.DataFrame) -> list[Line2D]:
+    systems = [
+        Line2D([], [], label=system, **_look(system, MEASURED))
+        for system in MULTI_VIEW
+        if system in {*gained["system"]}
+    ]
+    look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
+    faces = {MEASURED: "0.45", PUBLISHED: "white"}
+    return systems + [
+        Line2D([], [], label=source, markerfacecolor=face, **look)
+        for source, face in faces.items()
+        if source in {*gained["source"]}
+    ]

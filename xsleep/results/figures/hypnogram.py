@@ -1,0 +1,143 @@
+"""A night's hypnogram: true over predicted, with the probabilities of the stages below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xsleep.core.errors import InputError
+from xsleep.core.stages import STAGES
+from xsleep.results.figures.style import FONT, STAGE_COLOURS, save, tidy
+from xsleep.results.measurements import Cell, Outcome
+from xsleep.results.metrics import confusion, of_confusion, probabilities
+from xsleep.store.predictions import Prediction, read_predictions
+from xsleep.store.recordings import Night
+
+DEPTH = tuple(STAGE_COLOURS)
+"""Stages down a hypnogram."""
+PICKS = ("best", "median", "worst")
+"""Nights that go by their accuracy."""
+LONG = 2 * 3600
+"""Seconds from which the axis is in hours."""
+
+
+def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> tuple[int, Prediction]:
+    """The scores of a recording: the one of this name, or one of ``PICKS``.
+
+    Args:
+        cells: the runs of one system on one channel set.
+        outcome: what they did.
+
+    Returns:
+        The seed, with several the first that is used, and what its network scored.
+
+    Raises:
+        InputError: not among the recordings that were tested, or none was.
+    """
+    name = f"{'/'.join(outcome.case)}/{outcome.system}"
+    if outcome.counts.empty:
+        raise InputError(f"{name}: no night to draw: {'; '.join(outcome.gaps)}")
+    seed = outcome.counts.index.unique("seed")[0]
+    counts = outcome.counts.loc[seed]
+    matrices = counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
+    order = np.argsort(of_confusion(matrices)["accuracy"], kind="stable")
+    recordings = counts.index.get_level_values("recording")
+    if night in PICKS:
+        place = order[{"best": -1, "median": (len(order) - 1) // 2, "worst": 0}[night]]
+    elif night in recordings:
+        place = recordings.get_loc(night)
+    else:
+        raise InputError(
+            f"{name}: {night} was not tested; name one of {', '.join(PICKS)}, "
+            f"{', '.join(sorted(recordings)[:5])}, ..."
+        )
+    fold = counts.index.get_level_values("fold")[place]
+    path = next(cell.predictions for cell in cells if (cell.seed, cell.fold) == (seed, fold))
+    scored = (one for one in read_predictions(path) if one.recording == recordings[place])
+    return seed, next(scored)
+
+
+def draw(night: Prediction, stored: Night, stem: str | Path, title: str) -> None:
+    """Write the hypnogram of a night as ``stem``.svg and ``stem``.png.
+
+    True stages, predicted stages with a line of marks where they differ, and the probabilities of
+    the stages, stacked, by the branch that decides. Over the time since the recording began; epochs
+    without a stage are left blank. REM has a thicker line.
+
+    Args:
+        stored: the night in the store, which knows when its epochs begin.
+        title: which system and channels; the recording, its accuracy and kappa stand below.
+    """
+    chances = probabilities(night)
+    predicted = chances.argmax(axis=1)
+    scores = of_confusion(confusion(night.stages, predicted))
+    first, last = int(night.places[0]), int(night.places[-1])
+    edges = stored.onsets[0] + stored.step * (np.arange(first, last + 2) - stored.places[0])
+    unit, seconds = ("hours", 3600) if edges[-1] - edges[0] >= LONG else ("minutes", 60)
+    edges /= seconds
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        """Values (n, ...) of the scored epochs at their places in the night, NaN between them."""
+        filled = np.full((last + 1 - first, *values.shape[1:]), np.nan)
+        filled[night.places - first] = values
+        return filled
+
+    with matplotlib.rc_context(FONT):
+        figure = Figure(figsize=(9, 4.6), layout="constrained")
+        figure.suptitle(
+            f"{title}\n{night.recording} (subject {night.subject}), {len(night.stages)} epochs: "
+            f"accuracy {scores['accuracy']:.1f} %, kappa {scores['kappa']:.3f}",
+            fontsize=9,
+        )
+        true, called, stack = figure.subplots(3, 1, sharex=True, height_ratios=(5, 6, 5))
+        _stages(true, spread(_depth(night.stages)), edges, "true")
+        _stages(called, spread(_depth(predicted)), edges, "predicted")
+        differs = spread((night.stages != predicted).astype(float))
+        called.stairs(
+            np.where(differs == 1, len(DEPTH) + 0.35, np.nan),
+            edges,
+            **{"baseline": len(DEPTH) - 0.35, "fill": True, "color": "black"},
+        )
+        called.set_yticks(range(len(DEPTH) + 1), [*DEPTH, "differs"])
+        called.set_ylim(len(DEPTH) + 0.5, -0.4)
+        _probabilities(stack, spread(chances), edges)
+        stack.set_xlabel(f"{unit} since the recording began")
+        stack.set_xlim(edges[0], edges[-1])
+        save(figure, stem)
+
+
+def _depth(stages: np.ndarray) -> np.ndarray:
+    """Where stages (n,) stand in a hypnogram: 0 is uppermost."""
+    return np.array([DEPTH.index(stage) for stage in STAGES], float)[stages]
+
+
+def _stages(panel: Axes, depth: np.ndarray, edges: np.ndarray, label: str) -> None:
+    panel.stairs(depth, edges, baseline=None, color="black", linewidth=0.9)
+    rem = np.where(depth == DEPTH.index("REM"), depth, np.nan)
+    panel.stairs(rem, edges, baseline=None, color="black", linewidth=3)
+    panel.set_yticks(range(len(DEPTH)), DEPTH)
+    panel.set_ylim(len(DEPTH) - 0.6, -0.4)
+    panel.set_ylabel(label)
+    tidy(panel, "both")
+
+
+def _probabilities(panel: Axes, chances: np.ndarray, edges: np.ndarray) -> None:
+    below = np.zeros(len(chances))
+    for stage in reversed(DEPTH):
+        above = below + chances[:, STAGES.index(stage)]
+        panel.stairs(
+            above, edges, baseline=below, fill=True, color=STAGE_COLOURS[stage], label=stage
+        )
+        below = above
+    panel.set_ylim(0, 1)
+    panel.set_yticks([0, 0.5, 1])
+    panel.set_ylabel("probability")
+    panel.legend(
+        reverse=True, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=1
+    )
+    panel.spines[["top", "right"]].set_visible(False)

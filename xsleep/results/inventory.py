@@ -1,0 +1,250 @@
+"""What there is to train on, known before any training: every recording, and Table 1."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from xsleep.config.settings import KFold, Source, Window
+from xsleep.core.console_table import view
+from xsleep.core.errors import InputError
+from xsleep.core.files import whole
+from xsleep.core.recording import DAY_SECONDS
+from xsleep.core.stages import STAGES
+from xsleep.databases import Entry, open_database
+from xsleep.databases.formats.channels import as_clock
+from xsleep.preparation import folds as fold_tables
+from xsleep.preparation.windows import in_window, unusable
+from xsleep.results.published import size
+from xsleep.store.recordings import Night, read_index
+
+CHANNELS = ("EEG", "EOG", "EMG")
+WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")
+"""Those that are counted apart: all epochs are the whole night's."""
+
+NAMED = 5
+"""Skipped recordings of a database that the console names; the others are counted."""
+
+
+def recordings(
+    database: str, source: Source, windows: Sequence[Window], nights: Iterable[Night]
+) -> pd.DataFrame:
+    """A row for every recording of a database, those that cannot be used included.
+
+    Columns: database, recording, subject, files; of each channel what was taken for it in the file
+    and its sampling rate there; hours; clock times of lights off and on; scored epochs, these per
+    stage, and those in each window that the night can be cut to; in ``skipped``, empty where the
+    recording is used, why it is not: it could not be read, or one of the configured windows has too
+    few epochs; and in ``warnings`` what is doubtful about it. A cell is empty where nothing is
+    known.
+    """
+    entries = {entry.name: entry for entry in open_database(source).entries()}
+    owners: dict[str, str] = {}
+    rows = []
+    for night in nights:
+        entry = entries[night.recording]
+        if not night.skipped:
+            signals = next(iter(night.hashes.values()), night.recording)
+            other = owners.setdefault(signals, night.recording)
+            if other != night.recording:
+                remark = f"{entry.files[0]}: the same signals as {other}; take one away"
+                night = replace(night, remarks=(*night.remarks, remark))
+        rows.append({"database": database} | _row(night, entry, windows))
+    return pd.DataFrame(rows)
+
+
+def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
+    row: dict[str, object] = {
+        "recording": night.recording,
+        "subject": night.subject,
+        "files": "; ".join(map(str, entry.files)),
+    }
+    for channel in CHANNELS:
+        rate = night.rates.get(channel)
+        row[channel] = night.labels.get(channel, "")
+        row[f"{channel} Hz"] = "" if rate is None else f"{rate:g}"
+    row["hours"] = "" if night.seconds is None else f"{night.seconds / 3600:.2f}"
+    row["lights off"], row["lights on"] = _lights(night)
+    scored = len(night.stages) > 0
+    row["epochs"] = len(night.stages) if scored else ""
+    row |= _per_stage(night.stages) if scored else dict.fromkeys(STAGES, "")
+    row |= {window: _count(night, window) if scored else "" for window in WINDOWS}
+    row["skipped"] = unusable(night, windows, entry.files[0])
+    return row | {"warnings": " | ".join(night.remarks)}
+
+
+def _lights(night: Night) -> tuple[str, str]:
+    if night.lights is None or night.start is None:
+        return "", ""
+    off, on = ((night.start + seconds) % DAY_SECONDS for seconds in night.lights)
+    return as_clock(off), as_clock(on)
+
+
+def _count(night: Night, window: Window) -> int | str:
+    try:
+        return int(np.count_nonzero(in_window(night, window)))
+    except InputError:  # it has no lights times, or no sleep
+        return ""
+
+
+def _per_stage(stages: np.ndarray) -> dict[str, int]:
+    return dict(zip(STAGES, np.bincount(stages, minlength=len(STAGES)).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Described:
+    """A database as it is configured.
+
+    Attributes:
+        scoring: the rules that its stages were scored by.
+        windows, folds: as in `xsleep.config.settings.DatabaseSettings`.
+    """
+
+    scoring: str
+    windows: Sequence[Window]
+    folds: KFold | Literal["published"]
+
+
+def table1(
+    databases: Mapping[str, Described], indexes: Sequence[Path], recordings: Sequence[Path]
+) -> pd.DataFrame:
+    """Table 1 of the XSleepNet paper: a row for each database and window, beside what is published.
+
+    Args:
+        databases: by name; ``indexes`` and ``recordings`` are the files of each, in their order.
+
+    Returns:
+        Columns: database, window, scoring; what was taken for each channel, with the number of
+        recordings where it differs; folds, how they come about, and how many subjects of each
+        validate and are of the training subset (the fewest and the most, where that differs;
+        nothing where there are too few subjects for the folds); subjects and recordings that are
+        used, and those that are skipped; epochs per stage and in all, in the window; what is
+        published, the difference in epochs, and a note on it. NaN where nothing is published.
+    """
+    rows = []
+    for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
+        reasons = read_csv(path).set_index("recording")["skipped"]
+        nights = [stored.night for stored in read_index(index).values()]
+        used = [night for night in nights if not reasons[night.recording]]
+        subjects = {night.subject for night in used}
+        held_out = _held_out(name, described.folds, sorted(subjects))
+        for window in described.windows:
+            stages = [night.stages[in_window(night, window)] for night in used]
+            stages = np.concatenate([np.empty(0, int), *stages]).astype(int)
+            published = size(name, window)
+            difference = published.epochs and len(stages) - published.epochs
+            rows.append(
+                {"database": name, "window": window, "scoring": described.scoring}
+                | {channel: _taken(channel, used) for channel in CHANNELS}
+                | {"folds": fold_tables.count(name, described.folds)}
+                | {"split": _split(described.folds)}
+                | held_out
+                | {"subjects": len(subjects)}
+                | {"recordings": len(used), "skipped": len(nights) - len(used)}
+                | _per_stage(stages)
+                | {"epochs": len(stages)}
+                | {
+                    "published split": published.setup,
+                    "published validation subjects": published.validation,
+                    "published training-subset subjects": published.training_subset,
+                    "published subjects": published.subjects,
+                    "published recordings": published.recordings,
+                    "published epochs": published.epochs,
+                    "difference in epochs": difference,
+                    "note": published.note,
+                }
+            )
+    whole_numbers = [
+        name
+        for name in rows[0]
+        if name.startswith(("published ", "difference ")) and name != "published split"
+    ]
+    return pd.DataFrame(rows).astype(dict.fromkeys(whole_numbers, "Int64"))
+
+
+def _taken(channel: str, nights: Sequence[Night]) -> str:
+    """What the channel is in the files, the most frequent first."""
+    labels = Counter(night.labels[channel] for night in nights if channel in night.labels)
+    if len(labels) == 1:
+        return next(iter(labels))
+    return "; ".join(f"{label} ({count})" for label, count in labels.most_common())
+
+
+def _held_out(
+    database: str, folds: KFold | Literal["published"], subjects: Sequence[str]
+) -> dict[str, str]:
+    """How many subjects of each fold validate, and are of the training subset."""
+    try:
+        made = (
+            fold_tables.published(database, subjects)
+            if folds == "published"
+            else fold_tables.k_fold(database, subjects, folds)
+        )
+    except InputError:  # too few subjects: for the folds to tell
+        made = []
+    roles = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
+    sizes = {name: [len(getattr(fold, role)) for fold in made] for name, role in roles.items()}
+    return {
+        name: "-".join(f"{size}" for size in sorted({min(counts), max(counts)})) if counts else ""
+        for name, counts in sizes.items()
+    }
+
+
+def _split(folds: KFold | Literal["published"]) -> str:
+    if folds == "published":
+        return folds
+    return "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write either table; empty where there is nothing."""
+    with whole(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Either table as it is written, all text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def summary(table: pd.DataFrame, console: Console) -> None:
+    """Print how many recordings each database has, and name those that are skipped."""
+    numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
+    shown = view("Recordings", ("database",), numbers)
+    for database, rows in table.groupby("database", sort=False):
+        hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
+        skipped = int((rows["skipped"] != "").sum())
+        counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
+        shown.add_row(database, *(f"{count:,}" for count in counts))
+    console.print(shown)
+    for column, more in (("skipped", "are skipped"), ("warnings", "have warnings")):
+        for database, rows in table[table[column] != ""].groupby("database", sort=False):
+            for _, row in rows.head(NAMED).iterrows():
+                line = f"{database} {row['recording']}: {column}: {row[column]}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if len(rows) > NAMED:
+                console.print(f"{database}: {len(rows) - NAMED} more {more}", highlight=False)
+    console.print()
+
+
+def summary1(table: pd.DataFrame, console: Console) -> None:
+    """Print Table 1 in at least 80 columns, without the stages; what is published beneath."""
+    sizes = ("subjects", "recordings", "skipped", "epochs")
+    shown = view("Table 1", ("database", "window"), sizes)
+    for _, row in table.iterrows():
+        shown.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
+        published = [_thousands(row.get(f"published {name}", "")) for name in sizes]
+        if any(published):
+            shown.add_row("", "published", *published, style="dim")
+    console.print(shown)
+
+
+def _thousands(number: str) -> str:
+    return f"{int(number):,}" if number else ""

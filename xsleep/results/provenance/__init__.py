@@ -1,0 +1,1 @@
+"""Provenance: the records of a run in, a crate and checklists out."""

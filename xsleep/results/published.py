@@ -1,0 +1,248 @@
+"""What is published: Tables 1 and 2 of the XSleepNet paper, and results of the transfer paper.
+
+``published_table1.csv`` has the sizes of the databases, and where each figure is from; epochs are
+those of the authors' file lists, as the paper does not give them.
+``published_table2.csv`` restates it in the layout of our own ``table2.csv``. An empty cell is one
+that the paper does not report or that cannot be read in it; ``note`` says which. ``digitised`` has
+the columns that are not in the text at hand and were read from the axes of the authors' overview
+figure (``figure/overall_results.png`` in ``pquochuy/xsleepnet``), to 0.1 point and 0.001 in kappa.
+``published_transfer.csv`` is digitised as a whole, from the figures
+``figure/seqsleepnet_finetuning.png`` and ``figure/deepsleepnet_finetuning.png`` in
+``pquochuy/sleep_transfer_learning``: on each axis the best and the worst strategy are printed, at
+its tip and a third of it, and the others lie between them, to 0.1 point and 0.001 in kappa.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+
+import pandas as pd
+
+from xsleep.config.settings import SYSTEMS, Finetuned, Strategy
+from xsleep.results.metrics import METRICS
+
+TABLE = resources.files("xsleep.results") / "published_table2.csv"
+
+DIFFERENT_SUBSET = "different subset"
+
+OURS = "this paper"
+"""The authors of the rows whose systems can be run; those of the others are quoted."""
+
+FINETUNED_BY: dict[Finetuned, Strategy] = {
+    "FT-XSleepNet": "all",
+    "FT-SeqSleepNet+": "softmax+SPB",
+    "FT-DeepSleepNet+": "softmax+SPB",
+}
+"""The strategy that the finetuned rows of Table 2 are of. Of FT-XSleepNet the paper has "the
+pretrained network"; of the others Table 2 repeats, to the digit, what the figures of the transfer
+paper (``published_transfer.csv``) have for softmax+SPB, and for no other strategy."""
+
+CHANNELS = ("EEG", "EEG-EOG", "EEG-EOG-EMG")
+"""The channel sets of Table 2, in its order."""
+
+PARAMETERS = {
+    ("FCNN+RNN", "EEG"): "5.6e6",
+    ("ARNN+RNN", "EEG"): "1.6e5",
+} | {
+    (system, channels): "5.8e6" for system in ("XSleepNet2", "XSleepNet1") for channels in CHANNELS
+}
+"""Trainable parameters that the paper gives (Sections 4.4 and 5): of ARNN+RNN and FCNN+RNN with one
+channel, of XSleepNet without saying with how many."""
+
+WINDOWS = {"in-bed+30min-as-published": "in-bed+30min"}
+"""Windows that Table 2 reports under another name: its +30 min figures are of the wrapped sets."""
+
+
+def compares(window: str) -> bool:
+    """Whether what is measured in a window may be held against what is published of it."""
+    return window not in WINDOWS.values()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system on one database and window.
+
+    Attributes:
+        authors: ``this paper`` or ``earlier work``.
+        dagger: why the paper marks the row as not directly comparable: it is of a network
+            ``pretrained`` on another database, or of a ``different subset`` of this one; mostly
+            empty.
+        values: per reported channel set, the metrics keyed as ``METRICS`` (percent, kappa a
+            fraction), NaN where one is not reported.
+        digitised: the columns that are read from the authors' overview figure, as in ``EEG kappa``.
+        note: what is uncertain about the row; mostly empty.
+    """
+
+    database: str
+    window: str
+    system: str
+    authors: str
+    dagger: str
+    values: Mapping[str, Mapping[str, float]]
+    digitised: tuple[str, ...]
+    note: str
+
+    def remarks(self) -> str:
+        """Return all that is to be known of the row's values, in a line; mostly empty."""
+        parts = [self.note]
+        if self.dagger == DIFFERENT_SUBSET:
+            parts.append("measured on a different subset of the database")
+        if self.digitised:
+            parts.append(f"digitised from the authors' overview figure: {_listed(self.digitised)}")
+        return "; ".join(filter(None, [*parts, fault(self)]))
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """All rows of the published Table 2, in its order."""
+    with TABLE.open(encoding="utf-8") as file:
+        table = pd.read_csv(file).fillna({"note": "", "dagger": "", "digitised": ""})
+    return tuple(
+        Row(
+            **row[["database", "window", "system", "authors", "dagger", "note"]],
+            digitised=tuple(filter(None, row["digitised"].split("; "))),
+            values={
+                channels: {metric: float(row[f"{channels} {metric}"]) for metric in METRICS}
+                for channels in CHANNELS
+                if row[[f"{channels} {metric}" for metric in METRICS]].notna().any()
+            },
+        )
+        for _, row in table.iterrows()
+    )
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is published of a database; ``None`` where nothing is.
+
+    Attributes:
+        note: on figures that cannot be met as they stand.
+        setup: how the subjects are divided up, as in ``20-fold CV``.
+        validation, training_subset: subjects of each fold who validate, and who measure the
+            training loss that loss weights are derived from.
+    """
+
+    subjects: int | None = None
+    recordings: int | None = None
+    epochs: int | None = None
+    note: str = ""
+    setup: str = ""
+    validation: int | None = None
+    training_subset: int | None = None
+
+
+@cache
+def _sizes() -> dict[tuple[str, str], Size]:
+    with (resources.files("xsleep.results") / "published_table1.csv").open(
+        encoding="utf-8"
+    ) as file:
+        numbers = ("subjects", "recordings", "epochs", "validation", "training_subset")
+        return {
+            (row["database"], row["window"]): Size(
+                note=row["note"],
+                setup=row["setup"],
+                **{number: int(row[number]) if row[number] else None for number in numbers},
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def size(database: str, window: str) -> Size:
+    """The published size of a database in a window; of another window, without its epochs."""
+    found = _sizes().get((database, WINDOWS.get(window, window)))
+    if found:
+        return found
+    others = (other for (name, _), other in _sizes().items() if name == database)
+    return replace(next(others, Size()), epochs=None, note="")
+
+
+@cache
+def _transfers() -> dict[tuple[str, ...], dict[str, float]]:
+    with (resources.files("xsleep.results") / "published_transfer.csv").open(
+        encoding="utf-8"
+    ) as file:
+        table = pd.read_csv(file).set_index(
+            ["database", "window", "network", "source channels", "channels", "strategy"]
+        )
+    return {tuple(index): dict(row) for index, row in table.iterrows()}
+
+
+def transferred(
+    database: str, window: str, network: str, source_channels: str, channels: str, strategy: str
+) -> tuple[Mapping[str, float], str]:
+    """Return the published metrics of a network pretrained on MASS and finetuned, and their origin.
+
+    Metrics are keyed as ``METRICS``. The origin is ``digitised``, or ``Table 2`` of the XSleepNet
+    paper; both are empty where nothing is published.
+    """
+    found = _transfers().get((database, window, network, source_channels, channels, strategy))
+    if found:
+        return found, "digitised"
+    if (source_channels, strategy) != (channels, FINETUNED_BY.get(f"FT-{network}")):
+        return {}, ""
+    values = published(database, window, f"FT-{network}", channels)
+    return (values, "Table 2") if values else ({}, "")
+
+
+@cache
+def _by_name() -> dict[tuple[str, str, str], Row]:
+    return {(row.database, row.window, row.system): row for row in rows()}
+
+
+def published(database: str, window: str, system: str, channels: str) -> Mapping[str, float] | None:
+    """The published metrics, keyed as ``METRICS``; ``None`` where the paper reports none."""
+    found = row(database, window, system)
+    return found.values.get(channels) if found else None
+
+
+def row(database: str, window: str, system: str) -> Row | None:
+    """The row of a system; ``None`` where the paper has none."""
+    return _by_name().get((database, WINDOWS.get(window, window), system))
+
+
+def database_windows() -> tuple[tuple[str, str], ...]:
+    """The (database, window) pairs of Table 2, in its order."""
+    return tuple(dict.fromkeys((row.database, row.window) for row in rows()))
+
+
+def systems() -> tuple[str, ...]:
+    """The systems of the paper itself, in the order of Table 2."""
+    return tuple(dict.fromkeys(row.system for row in rows() if row.authors == OURS))
+
+
+def fault(row: Row) -> str:
+    """What is wrong with a row, in a line; empty where nothing is."""
+    known = (*SYSTEMS, *Finetuned.__args__)
+    if row.authors != OURS or row.system in known:
+        return ""
+    return (
+        f"{TABLE.name}: {row.database}, {row.window}: the system {row.system!r} is not known; "
+        f"correct it to one of {', '.join(known)}"
+    )
+
+
+def paper_order(database: str, window: str, system: str, channels: str) -> tuple:
+    """Sorts as Table 2 does; what it does not have comes last, by alphabet."""
+    return (
+        _rank(database, tuple(dict.fromkeys(name for name, _ in database_windows()))),
+        _rank((database, window), database_windows()),
+        _rank(system, systems()),
+        _rank(channels, CHANNELS),
+    )
+
+
+def _rank(name: object, order: Sequence) -> tuple:
+    return (order.index(name) if name in order else len(order), name)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Columns of Table 2 by channel set, as in ``EEG kappa, MF1; EEG-EOG accuracy``."""
+    sets: dict[str, list[str]] = {}
+    for column in columns:
+        channels, metric = column.split(" ")
+        sets.setdefault(channels, []).append(metric)
+    return "; ".join(f"{channels} {', '.join(metrics)}" for channels, metrics in sets.items())

@@ -1,0 +1,1 @@
+"""Scoring: a trained network and recordings in, stage probabilities out."""

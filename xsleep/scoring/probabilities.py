@@ -1,0 +1,69 @@
+"""Test nights to stage probabilities.
+
+Every epoch lies in up to L sequences and gets a prediction from each, or from those that begin
+every ``stride`` epochs and from the last of a stretch. Their log-probabilities are added and
+divided by their number: the stage is that of the released code, which adds them, and the
+probability stays comparable between epochs at the edge and in the middle of a night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from xsleep.core.errors import InputError
+from xsleep.networks import Network
+from xsleep.store.predictions import Prediction
+from xsleep.training.evaluation import sequence_logits
+from xsleep.training.sequences import Part
+
+
+def score(
+    network: Network, parts: Sequence[Part], longest_gap: int | None, stride: int = 1
+) -> list[Prediction]:
+    """The predictions of every branch for every epoch. The network must be in evaluation mode.
+
+    Raises:
+        InputError: with sequences ``stride`` epochs apart, epochs would lie in none; or a
+            probability is not finite, where the line names the recording.
+    """
+    if stride > (length := network.settings.sequence_length):
+        raise InputError(
+            f"training.scoring_stride is {stride}: it leaves epochs out where sequences are "
+            f"{length} epochs long; choose at most {length}"
+        )
+    return [
+        Prediction(
+            part.night.recording,
+            part.night.subject,
+            part.night.places,
+            part.night.stages,
+            _probabilities(network, part, longest_gap, stride),
+        )
+        for part in parts
+    ]
+
+
+def _probabilities(
+    network: Network, part: Part, longest_gap: int | None, stride: int
+) -> dict[str, np.ndarray]:
+    sums = {branch: torch.zeros(len(part), 5, dtype=torch.float64) for branch in network.branches}
+    counts = torch.zeros(len(part), 1, dtype=torch.float64)
+    for first, logits in sequence_logits(network, part, longest_gap, stride):
+        for branch, values in logits.items():
+            log_probabilities = values.log_softmax(-1).double().cpu()
+            length = values.shape[1]
+            epochs = (torch.from_numpy(first)[:, None] + torch.arange(length)).flatten()
+            sums[branch].index_add_(0, epochs, log_probabilities.flatten(0, 1))
+        counts.index_add_(0, epochs, torch.ones(len(epochs), 1, dtype=torch.float64))
+    found = {branch: (total / counts).softmax(-1).float() for branch, total in sums.items()}
+    for branch, values in found.items():
+        if wrong := int((~values.isfinite()).any(-1).sum()):
+            raise InputError(
+                f"{part.night.recording}: the {branch} probabilities of {wrong} of its "
+                f"{len(values)} epochs are not finite; look for broken signals in it, or train the "
+                "network anew"
+            )
+    return {branch: values.numpy() for branch, values in found.items()}

@@ -1,0 +1,1 @@
+"""The HDF5 store: signals, spectrograms and predictions written and read."""

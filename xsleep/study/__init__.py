@@ -1,0 +1,1 @@
+"""The study: a configuration in, runs, folders and targets out."""

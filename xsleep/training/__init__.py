@@ -1,0 +1,1 @@
+"""Training: stored recordings and settings in, a trained network out."""

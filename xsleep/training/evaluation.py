@@ -1,0 +1,122 @@
+"""A network's outputs for all sequences of a recording.
+
+In evaluation mode the features of an epoch do not depend on the sequence that holds it, so each
+epoch is encoded once and shared by the up to L sequences; the result is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from xsleep.networks import Network
+from xsleep.training import parallel
+from xsleep.training.sequences import Part, blocks, read, stretches
+
+EPOCHS, SEQUENCES = 256, 256
+"""How many epochs are encoded and sequences decoded at once, to bound memory."""
+
+
+@torch.inference_mode()
+def sequence_logits(
+    network: Network, part: Part, longest_gap: int | None, stride: int = 1
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """First epochs (B,) of sequences, and branch to their logits (B, L, 5).
+
+    All sequences of the part come once, in blocks, or every ``stride``-th and the last of a
+    stretch; a stretch shorter than L is one shorter sequence. The network must be in evaluation
+    mode.
+    """
+    length = network.settings.sequence_length
+    for start, stop in stretches(part.night.places, longest_gap):
+        features = torch.cat(
+            [
+                encoded(network, part, start + first, start + last)
+                for first, last in blocks(stop - start, EPOCHS)
+            ]
+        )
+        long = min(length, stop - start)
+        count = stop - start - long + 1
+        for first, last in blocks(count, SEQUENCES):
+            logits = network.decode_overlapping(features[first : last + long - 1], long)
+            windows = np.arange(first, last)
+            chosen = (windows % stride == 0) | (windows == count - 1)
+            yield start + windows[chosen], {b: values[chosen] for b, values in logits.items()}
+
+
+def encoded(network: Network, part: Part, start: int, stop: int) -> torch.Tensor:
+    """(stop - start, F) features of a range of epochs."""
+    return network.encode(**inputs(network, {v: read(part, v, start, stop) for v in network.views}))
+
+
+def inputs(
+    network: Network, views: dict[str, np.ndarray] | dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor | None]:
+    """Arguments of the network from view to values, on the network's device."""
+    device = next(network.parameters()).device
+    return {
+        argument: torch.as_tensor(views[view]).to(device, non_blocking=True)
+        if view in views
+        else None
+        for argument, view in (("raw", "raw"), ("time_frequency", "time-frequency"))
+    }
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Losses of a network over a set of sequences, of which each is a mean over its epochs.
+
+    Attributes:
+        sums, accuracies: branch to its summed cross-entropy, and to its accuracy.
+        count: how many sequences.
+        not_finite: recordings of which a loss is not finite.
+    """
+
+    sums: dict[str, float]
+    accuracies: dict[str, float]
+    count: int
+    not_finite: tuple[str, ...] = ()
+
+
+def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -> Losses:
+    """Losses and accuracies over all sequences of these parts, in evaluation mode.
+
+    Where several processes train together, each takes some of the parts.
+    """
+    training = network.training
+    network.eval()
+    sums = dict.fromkeys(network.branches, 0.0)
+    correct = dict.fromkeys(network.branches, 0)
+    count = predicted = 0
+    not_finite: dict[str, None] = {}  # in order
+    for part in parts[parallel.rank() :: parallel.size()]:
+        stages = torch.from_numpy(part.night.stages.astype(np.int64))
+        for first, logits in sequence_logits(network, part, longest_gap):
+            for branch, values in logits.items():
+                length = values.shape[1]
+                labels = stages[torch.from_numpy(first)[:, None] + torch.arange(length)]
+                labels = labels.to(values.device)
+                loss = functional.cross_entropy(
+                    values.flatten(0, 1), labels.flatten(), reduction="sum"
+                )
+                value = loss.item() / length
+                sums[branch] += value
+                if not math.isfinite(value):
+                    not_finite[part.night.recording] = None
+                correct[branch] += int((values.argmax(-1) == labels).sum())
+            count += len(first)
+            predicted += labels.numel()
+    network.train(training)
+    found = parallel.totals([count, predicted, *sums.values(), *correct.values()])
+    count, predicted, branches = int(found[0]), found[1], len(sums)
+    sums = dict(zip(sums, found[2 : 2 + branches], strict=True))
+    correct = dict(zip(correct, found[2 + branches :], strict=True))
+    if not all(map(math.isfinite, sums.values())):  # in every process
+        not_finite = {name: None for names in parallel.gathered(not_finite) for name in names}
+    accuracies = {branch: right / predicted for branch, right in correct.items()}
+    return Losses(sums, accuracies, count, tuple(not_finite))

@@ -1,0 +1,76 @@
+"""Training minibatches where the network computes.
+
+On a GPU that the training recordings fit into they are read once, and a minibatch is gathered
+there. Else minibatches are read ahead in the background; for a GPU into pinned memory, from which
+they are copied while Python goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xsleep.training.device import free_memory
+from xsleep.training.sequences import SHAPES, TrainingSequences, ahead, read
+
+Batch = tuple[dict[str, Tensor], Tensor]
+"""View to input (B, L, ...), and labels (B, L)."""
+
+SHARE = 0.5
+"""Of a GPU's free memory that the recordings may take: the networks and other runs need some."""
+
+
+def batches(
+    sequences: TrainingSequences, views: Sequence[str], steps: Iterable[int], device: torch.device
+) -> Iterator[Batch]:
+    """The minibatches of these steps: on the device, or in the memory it is best fed from."""
+    on_gpu = device.type == "cuda"
+    if on_gpu and _size(sequences, views) <= SHARE * free_memory(device):
+        return map(Resident(sequences, views, device).batch, steps)
+
+    def load(step: int) -> Batch:
+        arrays, labels = sequences.batch(step, views)
+        found = {view: torch.from_numpy(values) for view, values in arrays.items()}
+        if on_gpu:
+            found = {view: values.pin_memory() for view, values in found.items()}
+        return found, torch.from_numpy(labels)
+
+    return ahead(load, steps)
+
+
+def _size(sequences: TrainingSequences, views: Sequence[str]) -> int:
+    """Bytes of all epochs of the training recordings, of which each is in many sequences."""
+    values = sum(math.prod(SHAPES[view]) for view in views) * len(sequences.parts[0].data.channels)
+    return 4 * values * sum(map(len, sequences.parts))
+
+
+class Resident:
+    """The training recordings on a device, one after another."""
+
+    def __init__(
+        self, sequences: TrainingSequences, views: Sequence[str], device: torch.device
+    ) -> None:
+        self.sequences, self.device = sequences, device
+        parts = sequences.parts
+        ends = np.cumsum([len(part) for part in parts])
+        self.first = [0, *ends.tolist()]  # epoch of each part
+        stages = np.concatenate([part.night.stages for part in parts])
+        self.stages = torch.from_numpy(stages.astype(np.int64)).to(device)
+        channels = len(parts[0].data.channels)
+        self.values = {
+            view: torch.empty(len(stages), *SHAPES[view], channels, device=device) for view in views
+        }
+        for part, start in zip(parts, self.first, strict=False):
+            for view, values in self.values.items():
+                epochs = read(part, view, 0, len(part))
+                values[start : start + len(part)] = torch.from_numpy(epochs)
+
+    def batch(self, step: int) -> Batch:
+        starts = [self.first[part] + start for part, start in self.sequences.chosen(step)]
+        starts = torch.tensor(starts).to(self.device, non_blocking=True)
+        epochs = starts[:, None] + torch.arange(self.sequences.length, device=self.device)
+        return {view: values[epochs] for view, values in self.values.items()}, self.stages[epochs]

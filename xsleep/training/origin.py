@@ -1,0 +1,94 @@
+"""Origin of a run: code, machine, packages and the files that it read."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from xsleep import __version__
+from xsleep.core.errors import InputError
+from xsleep.core.files import sha256
+from xsleep.training.sequences import Part
+
+if TYPE_CHECKING:
+    pass
+
+
+PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snakemake")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `InputError` for a folder that files cannot be written into."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written to ({error.strerror}); make it writable, and give the "
+            "same command again"
+        ) from error
+
+
+def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """Code, machine and data that something was made with: recordings by role, and all hashes."""
+    used = [part for role in parts.values() for part in role]
+    return {
+        "processor": _processor(),
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "recordings": {role: [part.night.recording for part in of] for role, of in parts.items()},
+        "inputs": {
+            **{name: sha256(path) for name, path in inputs.items()},
+            **{name: sha for part in used for name, sha in sorted(part.night.hashes.items())},
+        },
+        "stores": {path: sha for part in used for path, sha in part.data.hashes.items()},
+    }
+
+
+def _version(package: str) -> str:
+    if package == "xsleep":  # which may run from a clone that is not installed
+        return __version__
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise InputError(
+            f"{package}: not installed for {sys.executable}; install requirements.lock there"
+        ) from None
+
+
+def _processor() -> str:
+    """The processor's model, where the system tells it, and the instructions that PyTorch takes.
+
+    Virtual machines give processors of different instructions one name.
+    """
+    from torch.backends.cpu import get_cpu_capability
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{next(named, platform.processor())} ({get_cpu_capability()})"
+
+
+def commit() -> str:
+    """The commit of the code that runs, with ``+`` where files differ from it; or ``unknown``."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
