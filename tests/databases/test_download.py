@@ -346,10 +346,10 @@ def test_two_runs_fetch_into_a_folder_one_after_the_other(server, tmp_path, monk
 def test_a_run_that_is_killed_leaves_nothing_that_looks_whole(server, tmp_path):
     server.faults[NIGHT] = [("stall", CUT)]
     program = (
-        "import sys; from pathlib import Path; from xsleep import fetching;"
+        "import sys; from pathlib import Path; from xsleep.databases.fetch import download;"
         "from xsleep.databases.base import Published;"
-        "fetching._Amount.add_bytes = lambda *_: print('bytes', flush=True);"
-        "fetching.fetch(Path(sys.argv[1]), [Published(*sys.argv[2:])], lambda line: None)"
+        "download._Amount.add_bytes = lambda *_: print('bytes', flush=True);"
+        "download.fetch(Path(sys.argv[1]), [Published(*sys.argv[2:])], lambda line: None)"
     )
     file = published(server)
     run = subprocess.Popen(

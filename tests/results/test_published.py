@@ -112,7 +112,7 @@ def test_table2_cells_that_were_reconstructed_say_so():
 
 
 def test_transfer_paper_has_four_targets_four_channel_transfers_and_five_strategies_digitised():
-    table = pd.read_csv(resources.files("xsleep") / "published_transfer.csv")
+    table = pd.read_csv(resources.files("xsleep.results") / "published_transfer.csv")
     counts = Counter(
         tuple(one) for one in table[["network", "database"]].itertuples(index=False, name=None)
     )

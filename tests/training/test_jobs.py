@@ -21,8 +21,7 @@ from xsleep.networks import build, checkpoints
 from xsleep.scoring import probabilities
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import Night, Stored, write_index
-from xsleep.training import jobs as runs
-from xsleep.training import loop
+from xsleep.training import loop, origin
 from xsleep.training.jobs import _run, finetune_run, make_source_split
 
 
@@ -87,7 +86,7 @@ def untrained(monkeypatch):
 def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
     tmp_path, monkeypatch, untrained
 ):
-    monkeypatch.setattr(runs, "version", missing)
+    monkeypatch.setattr(origin, "version", missing)
     with pytest.raises(InputError, match=r"^torch: not installed for .*; install requirements"):
         train(tmp_path / "store", tmp_path / "run")
 
@@ -107,7 +106,7 @@ def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, w
     write_index(index, [])
     out = tmp_path / "run" / "predictions.h5"
     if what == "package":
-        monkeypatch.setattr(runs, "version", missing)
+        monkeypatch.setattr(origin, "version", missing)
     else:
         out.parent.touch()
     with pytest.raises(InputError, match="not installed" if what == "package" else "written to"):

@@ -80,14 +80,14 @@ INSIDE, OUTSIDE = "inside", "outside"
 NO_INTERVAL, NOT_PUBLISHED = "no interval", "not published"
 
 
-def cells(table2: Path) -> list[dict[str, Any]]:
-    """Every measured cell of a Table 2: its interval, and whether the published value is inside.
+def cells(path: Path) -> list[dict[str, Any]]:
+    """Every measured cell of the Table 2 at a path: its interval, and whether the published value is inside.
 
     ``by`` is how far it lies outside, negative where it is below; to the decimals of the table.
     Nothing where the table cannot be read: that is for a check to say.
     """
     try:
-        table = table2.read_csv(table2)
+        table = table2.read_csv(path)
         table[["database", "window", "system", "source"]]
     except (OSError, ValueError, KeyError):
         return []
