@@ -41,7 +41,7 @@ test-dvc: $(VENV)/ready
 test-gpu: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/ready)
 	@if python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
 	  OMP_NUM_THREADS=1 python -m pytest -m 'not slurm and not dvc' -rs --durations 5 \
-	    tests/training/test_device.py tests/networks tests/training/test_step.py tests/training/test_minibatches.py tests/scoring/test_probabilities.py \
+	    tests/compute/test_device.py tests/networks tests/training/test_step.py tests/training/test_minibatches.py tests/scoring/test_probabilities.py \
 	    tests/scoring/test_score_file.py tests/training/test_loop.py tests/training/test_jobs.py tests/gpu; \
 	else echo 'test-gpu: PyTorch finds no GPU here, so nothing was tested'; fi
 

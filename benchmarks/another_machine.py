@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from xsleep.config import settings
+from xsleep.config.workflow import load
 from xsleep.results.metrics import decided
 from xsleep.scoring.jobs import score_run
 from xsleep.store.predictions import read_predictions
@@ -68,7 +68,7 @@ def main() -> None:
 
 def train(system: str, fold: int, threads: int, out: Path) -> None:
     """Train and score a fold of the embedded cohort."""
-    workflow = settings.load(yaml.safe_load((CONFIG / "config.yaml").read_text()), CONFIG)
+    workflow = load(yaml.safe_load((CONFIG / "config.yaml").read_text()), CONFIG)
     (name, database), *_ = workflow.databases.items()
     preset = workflow.presets[database.preset]
     window, channels = database.windows[0], database.channels[0]

@@ -18,12 +18,13 @@ from multiprocessing import get_context
 
 import torch
 
-from xsleep.networks import NetworkSettings, build
+from xsleep.compute import device
+from xsleep.config.network import NetworkSettings
+from xsleep.networks import build
 from xsleep.networks.convolution import MANY
 from xsleep.networks.fast import acceleration, fourier
 from xsleep.networks.layers import BINS
 from xsleep.networks.network import FRAMES, SAMPLES
-from xsleep.training import device
 from xsleep.training.step import Graphed, Step
 
 GOAL_MS = 4

@@ -73,7 +73,8 @@ def one_night(number: int):
 
 def opened(folder: Path, channels: tuple[str, ...]):
     """The parts of a store and their sequences."""
-    from xsleep.config.settings import NetworkSettings
+
+    from xsleep.config.network import NetworkSettings
     from xsleep.store.recordings import read_index
     from xsleep.training.parts import load_part
     from xsleep.training.sequences import TrainingSequences
@@ -158,7 +159,9 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
     The index names as many recordings as SHHS has, all of them in the files of one.
     """
-    from xsleep.config.settings import NetworkSettings, TrainingSettings
+
+    from xsleep.config.network import NetworkSettings
+    from xsleep.config.training import TrainingSettings
     from xsleep.training.jobs import train_run
 
     def report(line: str) -> None:

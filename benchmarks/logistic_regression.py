@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from band_powers import classifier, log_powers
 
-from xsleep.config.settings import NetworkSettings
+from xsleep.config.network import NetworkSettings
 from xsleep.core.stages import STAGES
 from xsleep.results.metrics import measure
 from xsleep.store.recordings import read_index

@@ -39,7 +39,8 @@ def simulate(folder: Path) -> None:
 
 def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
     """Seconds and megabytes of the job ``prepare``."""
-    from xsleep.config.settings import Filtering, Source
+    from xsleep.config.databases import Source
+    from xsleep.config.network import Filtering
     from xsleep.preparation.jobs import prepare
 
     source = Source(reader="simulated", folder=folder, labels=LABELS, cohort=COHORT)

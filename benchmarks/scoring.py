@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from timing import machine, seconds
 
-from xsleep.networks import NetworkSettings, build, checkpoints
+from xsleep.config.network import NetworkSettings
+from xsleep.networks import build, checkpoints
 from xsleep.scoring.score_file import score_night
 
 GOAL_SECONDS = 3

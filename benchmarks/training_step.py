@@ -18,8 +18,10 @@ import torch
 from timing import machine, over_floor, seconds
 from torch.nn import functional
 
-from xsleep.networks import SYSTEMS, Network, NetworkSettings, build
-from xsleep.training.device import keep_memory
+from xsleep.compute.device import keep_memory
+from xsleep.config.names import SYSTEMS
+from xsleep.config.network import NetworkSettings
+from xsleep.networks import Network, build
 
 BATCH, LENGTH = 32, 20
 GOAL = 1.8

@@ -6,8 +6,8 @@ SWITCHED = preset(ABLATED.database).differences(
 )
 ABLATION_RUNS = [
     (difference, run)
-    for difference in ["none", *xsleep_settings.DIFFERENCES]
-    for run in runs(ABLATED.database, [xsleep_settings.slug(ABLATED.system)])
+    for difference in ["none", *DIFFERENCES]
+    for run in runs(ABLATED.database, [systems.slug(ABLATED.system)])
     if (run["window"], run["channels"]) == (ABLATED.window, ABLATED.channels)
     if SWITCHED  # where there is nothing to switch, it is for the job to say so
 ]
@@ -41,7 +41,7 @@ rule ablation:
                 setting: as_text(preset(ABLATED.database, difference).value(setting))
                 for setting in settings
             }
-            for difference, settings in xsleep_settings.DIFFERENCES.items()
+            for difference, settings in DIFFERENCES.items()
         },
     message:
         "Ablation"

@@ -1,17 +1,10 @@
 # What is checked: the runs of Table 2, and the first of the cheapest system trained again. Systems
 # from the one that takes least to train to the one that takes most.
-BY_COST = [
-    "ARNN+RNN",
-    "SeqSleepNet+",
-    "FCNN+RNN",
-    "DeepSleepNet+",
-    "XSleepNet1",
-    "XSleepNet-equal-weights",
-    "Naive-Fusion",
-    "XSleepNet2",
-]
 AGAIN = [
-    run for run in SCRATCH_RUNS if run["system"] == min(SELECTED, key=BY_COST.index)
+    run
+    for run in SCRATCH_RUNS
+    if run["system"]
+    == min(SELECTED, key=lambda slug: systems.registry()[SYSTEMS[slug]].cost)
 ][:1]
 AGAIN_FOLDERS = [RUN.format(root=RETRAINED, **run) for run in AGAIN]
 
@@ -29,15 +22,19 @@ CONFIGURED = {
     | {
         f"FT-{network}": {
             "source": SOURCE,
-            "system": finetuned,
+            "system": finetuned.name,
             "strategy": FINETUNED_BY[f"FT-{network}"],
             # that of the authors' is in their files
-            **({} if AUTHORS else {"network": pretraining(first)["network"]}),
+            **(
+                {}
+                if AUTHORS
+                else {"network": pretraining(finetuned.transfer.pretrained)["network"]}
+            ),
             "training": preset(database)
-            .training_of(finetuned, finetuning=True)
+            .training_of(finetuned.name, finetuning=True)
             .model_dump(mode="json"),
         }
-        for network, (first, finetuned) in xsleep_settings.TRANSFERRED.items()
+        for network, finetuned in systems.transferred().items()
     }
     for database in WORKFLOW.databases
 }
@@ -48,7 +45,7 @@ PRETRAININGS = {
         "source": SOURCE,
         "channels": run["source_channels"],
         "seed": run["address"]["seed"],
-        **pretraining(xsleep_settings.TRANSFERRED[run["network"]][0]),
+        **pretraining(systems.transferred()[run["network"]].transfer.pretrained),
     }
     for run, model in zip(FINETUNED_RUNS, PRETRAINED_MODELS)
     if not AUTHORS

@@ -4,7 +4,11 @@ from functools import cache
 from pathlib import Path
 
 from xsleep.preparation import folds as fold_tables
-from xsleep.config import settings as xsleep_settings
+from xsleep import systems
+from xsleep.config.network import Filtering
+from xsleep.config.presets import DIFFERENCES
+from xsleep.config.workflow import load
+from xsleep.core.recording import ChannelSet
 from xsleep.core.errors import InputError
 
 # A plan is millions of objects that stay. Going through them as often as Python does, for those that
@@ -13,14 +17,12 @@ gc.set_threshold(100_000)
 
 CONFIG = Path(workflow.basedir) / "config"
 try:
-    WORKFLOW = xsleep_settings.load(config, CONFIG)
+    WORKFLOW = load(config, CONFIG)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 # Names as in Table 2, by what they are in a path.
-SYSTEMS = {
-    xsleep_settings.slug(system): system for system in xsleep_settings.System.__args__
-}
+SYSTEMS = {system.slug: name for name, system in systems.registry().items()}
 SELECTED = [slug for slug, system in SYSTEMS.items() if system in WORKFLOW.systems]
 
 # What is known of all recordings of a database. Jobs that read the store depend on this one file in
@@ -39,7 +41,7 @@ def preset(database, difference=""):
 
 def store_of(network):
     """Where epochs and spectrograms are stored, filtered as a network reads them."""
-    named = {xsleep_settings.Filtering().filter_name: "data", "none": "data/unfiltered"}
+    named = {Filtering().filter_name: "data", "none": "data/unfiltered"}
     return named.get(network.filter_name, f"data/{network.filter_name}")
 
 
@@ -48,7 +50,7 @@ def store_of(network):
 RELEASED = WORKFLOW.presets["released"].network
 FILTERINGS = {
     store_of(network): network.model_dump(
-        mode="json", include={*xsleep_settings.Filtering.model_fields}
+        mode="json", include={*Filtering.model_fields}
     )
     for network in [
         RELEASED,
@@ -67,7 +69,7 @@ RUN = f"{{root}}/{ADDRESS}"
 RETRAINED = "results/audit/retrained"
 ROOTS = [
     "results",
-    *(f"results/ablation/{difference}" for difference in xsleep_settings.DIFFERENCES),
+    *(f"results/ablation/{difference}" for difference in DIFFERENCES),
     RETRAINED,
     "results/transfer/.+",
 ]
@@ -79,7 +81,7 @@ wildcard_constraints:
     database="|".join(re.escape(database) for database in WORKFLOW.sources),
     batch="[^/]+",
     window="[^/]+",
-    channels="|".join(xsleep_settings.ChannelSet.__args__),
+    channels="|".join(ChannelSet.__args__),
     system="|".join(re.escape(system) for system in SYSTEMS),
     seed=r"\d+",
     fold=r"\d+",

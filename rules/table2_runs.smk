@@ -1,6 +1,7 @@
 from collections import Counter
 from types import SimpleNamespace
 
+from xsleep.config.workflow import database as read_database
 from xsleep.results.published import FINETUNED_BY
 
 # The addresses of the runs of Table 2, from scratch and finetuned, and their folders.
@@ -48,7 +49,7 @@ def not_selected(database):
     """What Table 2 says of a database that is not selected."""
     changes = config.get("database_settings", {})
     try:
-        source = xsleep_settings.database(database, changes, CONFIG).source
+        source = read_database(database, changes, CONFIG).source
     except InputError as error:
         return str(error)
     if source.fetch or any(source.folder.glob("*")):
@@ -65,7 +66,7 @@ def planned_runs():
         # Once for all folds and targets.
         if not AUTHORS and model not in pretrained_before:
             pretrained_before.add(model)
-            first, _ = xsleep_settings.TRANSFERRED[run["network"]]
+            first = systems.transferred()[run["network"]].transfer.pretrained
             what = dict(channels=run["source_channels"], system=first)
             found.append(("pretrain", dict(database=SOURCE, window="", **what)))
         found.append(("finetune", run["address"]))

@@ -1,5 +1,7 @@
 # Networks that are pretrained on a source, and finetuned on a target.
 import re
+
+from xsleep.config.names import AUTHORS as AUTHORS_NAME, STRATEGIES
 from itertools import product
 
 TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
@@ -10,14 +12,14 @@ PRETRAINED = f"results/pretraining/{SOURCE}/{{source_channels}}"
 
 wildcard_constraints:
     source=re.escape(SOURCE),
-    source_channels="|".join(xsleep_settings.ChannelSet.__args__),
-    strategy="|".join(map(re.escape, xsleep_settings.STRATEGIES)),
+    source_channels="|".join(ChannelSet.__args__),
+    strategy="|".join(map(re.escape, STRATEGIES)),
     subjects=r"(-subjects-\d+)?",
 
 
 # Of the networks that are transferred. What the authors' were trained with is in their files, but
 # for the filter, which is that of the default settings.
-AUTHORS = SOURCE == xsleep_settings.AUTHORS
+AUTHORS = SOURCE == AUTHORS_NAME
 SOURCE_DATABASES = () if AUTHORS else WORKFLOW.source
 # Databases that are pooled are filtered and trained as the first of them.
 SOURCE_PRESET = WORKFLOW.presets["released"] if AUTHORS else preset(WORKFLOW.source[0])
@@ -34,11 +36,7 @@ def pretrained(wildcards):
     folder = PRETRAINED.format(source_channels=wildcards.source_channels)
     if AUTHORS:
         return f"{folder}/model.safetensors"
-    system = next(
-        first
-        for first, then in xsleep_settings.TRANSFERRED.values()
-        if then == SYSTEMS[wildcards.system]
-    )
+    system = systems.registry()[SYSTEMS[wildcards.system]].transfer.pretrained
     return f"{folder}/{system}/seed-{wildcards.seed}/model.safetensors"
 
 
@@ -60,7 +58,7 @@ def authors_weights(wildcards):
 def transfers(network, strategy, subjects=None):
     """The runs that finetune a network by a strategy, on so many training subjects of each fold or
     on all: what they are, with their addresses and folders."""
-    system = xsleep_settings.TRANSFERRED[network][1]
+    system = systems.transferred()[network].name
     found = []
     for database, channels in product(WORKFLOW.target, WORKFLOW.transfer.channels):
         run = dict(

@@ -9,7 +9,7 @@ import edfio
 import numpy as np
 import pytest
 
-from xsleep.config.settings import Filtering, NetworkSettings
+from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.preparation import jobs
 from xsleep.preparation.spectrogram import running_sums, spectrogram
 from xsleep.store.recordings import Night, NightData, read_stored, write_epochs, write_spectrograms

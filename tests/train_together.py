@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from tests.training.test_parallel import TRAININGS, trained
-from xsleep.training import parallel
+from tests.compute.test_parallel import TRAININGS, trained
+from xsleep.compute import parallel
 
 with parallel.processes(int(os.environ["PROCESSES"])):
     torch.set_num_threads(1)

@@ -1,11 +1,11 @@
 from pathlib import Path
 
+from xsleep.compute import device
 from xsleep.core.console import job
 from xsleep.core.files import whole
 from xsleep.results.audit import checks, page
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run
 from xsleep.results.measurements import cells
-from xsleep.training import device
 
 with job(snakemake.log[0]) as report:
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))

@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-from xsleep.config.settings import Workflow
+from xsleep.config.workflow import Workflow
 from xsleep.core.console import job
 from xsleep.core.files import whole
 from xsleep.results import inventory

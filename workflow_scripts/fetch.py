@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.console import job
 from xsleep.preparation.jobs import fetch_recordings
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from xsleep.config.settings import TrainingSettings
+from xsleep.compute import device, parallel
+from xsleep.config.training import TrainingSettings
 from xsleep.core.console import job
-from xsleep.training import device, parallel
 from xsleep.training.jobs import finetune_run
 
 with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from xsleep.config.settings import KFold
+from xsleep.config.databases import KFold
 from xsleep.core.console import job
 from xsleep.preparation.jobs import make_folds
 

@@ -1,4 +1,4 @@
-from xsleep.config.settings import NetworkSettings
+from xsleep.config.network import NetworkSettings
 from xsleep.core.console import job
 from xsleep.results.footprint import footprint
 from xsleep.results.inventory import write_csv

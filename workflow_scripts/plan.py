@@ -2,7 +2,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xsleep.config.settings import Workflow
+from xsleep.config.workflow import Workflow
 from xsleep.core.console import job
 from xsleep.core.files import write_csv
 from xsleep.study import plan

@@ -1,7 +1,8 @@
 import sys
 from pathlib import Path
 
-from xsleep.config.settings import Filtering, Source
+from xsleep.config.databases import Source
+from xsleep.config.network import Filtering
 from xsleep.core.console import job
 from xsleep.preparation.jobs import prepare
 

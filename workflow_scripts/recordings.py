@@ -1,6 +1,6 @@
 import sys
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.console import job
 from xsleep.results import inventory
 from xsleep.store.recordings import read_index

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.io import IOFile
 from snakemake.persistence.file import FilePersistence
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.console import job
 from xsleep.results.provenance import crate
 

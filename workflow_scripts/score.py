@@ -1,8 +1,8 @@
 from pathlib import Path
 
+from xsleep.compute import device
 from xsleep.core.console import job
 from xsleep.scoring.jobs import score_run
-from xsleep.training import device
 
 with job(snakemake.log[0]):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))

@@ -1,4 +1,4 @@
-from xsleep.config.settings import KFold
+from xsleep.config.databases import KFold
 from xsleep.core.console import job
 from xsleep.results import inventory
 

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from xsleep.config.settings import Source
+from xsleep.compute import device
+from xsleep.config.databases import Source
 from xsleep.core.console import job
 from xsleep.scoring.jobs import zero_shot
-from xsleep.training import device
 
 with job(snakemake.log[0]):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))

@@ -6,15 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from xsleep.config.settings import (
-    DIFFERENCES,
-    SYSTEMS,
-    NetworkSettings,
-    System,
-    TrainingSettings,
-    load,
-    slug,
-)
+from xsleep.config.names import SYSTEMS
+from xsleep.systems import registry, slug
+from xsleep.config.network import NetworkSettings
+from xsleep.config.presets import DIFFERENCES
+from xsleep.config.training import TrainingSettings
+from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -158,7 +155,7 @@ def test_all_differences_switched_make_the_paper_of_the_released(database):
     for difference in DIFFERENCES:
         switched = switched.switched(difference, paper)
     printed, _ = preset("paper", database)
-    for system in System.__args__:
+    for system in registry():
         for finetuning in (False, True):
             assert switched.training_of(system, finetuning) == printed.training_of(
                 system, finetuning
@@ -264,7 +261,7 @@ def test_one_filter_is_for_all_channels_and_one_left_out_is_as_released():
     }
 
 
-@pytest.mark.parametrize("system", System.__args__)
+@pytest.mark.parametrize("system", registry())
 def test_a_system_in_a_path_has_letters_digits_plus_and_hyphen_alone(system):
     assert re.fullmatch(r"[\w+]+(-[\w+]+)*", slug(system))
     assert slug("Naive Fusion") == "Naive-Fusion"

@@ -15,7 +15,7 @@ import yaml
 
 from tests.conftest import ROOT, prepare, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.databases import open_database
 from xsleep.databases.sleep_edf import cassette_nights, published_hashes
 from xsleep.store.recordings import read_index

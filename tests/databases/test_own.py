@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, edf_signal, noise, prepare
-from xsleep.config.settings import KFold, Source
+from xsleep.config.databases import KFold, Source
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.stages import UNSCORED
 from xsleep.databases import open_database

@@ -8,7 +8,8 @@ import pytest
 import wfdb
 import yaml
 
-from xsleep.config.settings import Filtering, load
+from xsleep.config.network import Filtering
+from xsleep.config.workflow import load
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import open_database

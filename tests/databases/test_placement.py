@@ -2,7 +2,7 @@
 
 import pytest
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.databases import open_database
 from xsleep.databases.base import Entry
 from xsleep.databases.fetch.placement import placement

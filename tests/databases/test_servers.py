@@ -6,7 +6,7 @@ import pytest
 
 from tests import serving
 from tests.serving import TOKEN, Server
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
 from xsleep.databases import missing, open_database, to_fetch
 from xsleep.databases.fetch import listing

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.conftest import edf_signal
-from xsleep.config.settings import Filtering, load
+from xsleep.config.network import Filtering
+from xsleep.config.workflow import load
 from xsleep.core.errors import DamagedError, InputError, InputWarning
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import open_database

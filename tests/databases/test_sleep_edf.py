@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, write_night
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.recording import Hypnogram
 from xsleep.core.stages import RK_STAGES, STAGES, UNSCORED, label

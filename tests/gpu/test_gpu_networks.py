@@ -9,10 +9,11 @@ from tests.conftest import NETWORK
 from tests.gpu.marks import ON_GPU
 from tests.rounding import SINGLE
 from tests.scoring.test_probabilities import network as with_statistics
-from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
-from xsleep.networks import NetworkSettings, build, recurrent
+from xsleep.compute import device
+from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.config.network import NetworkSettings
+from xsleep.networks import build, recurrent
 from xsleep.networks.fast import acceleration
-from xsleep.training import device
 from xsleep.training.evaluation import inputs
 from xsleep.training.step import weighted_loss
 

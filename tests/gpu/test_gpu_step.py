@@ -6,9 +6,10 @@ import torch
 from tests.conftest import NETWORK
 from tests.gpu.marks import ON_GPU
 from tests.gpu.test_gpu_networks import minibatch
-from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
-from xsleep.networks import NetworkSettings, build
-from xsleep.training import device
+from xsleep.compute import device
+from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.config.network import NetworkSettings
+from xsleep.networks import build
 from xsleep.training.step import Graphed, Step
 
 pytestmark = ON_GPU

@@ -12,9 +12,10 @@ from tests.conftest import NETWORK, make_part
 from tests.gpu.marks import ON_GPU
 from tests.scoring.test_probabilities import network as with_statistics
 from tests.training.test_loop import QUICK, history, run
-from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.compute import device
+from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.scoring.probabilities import score
-from xsleep.training import device, minibatches
+from xsleep.training import minibatches
 from xsleep.training.loop import Data
 from xsleep.training.sequences import TrainingSequences
 
@@ -43,7 +44,7 @@ def test_a_process_takes_no_more_than_its_share():
     """Of 500 MB for PyTorch 400 MB can be had once."""
     share = """
 import torch
-from xsleep.training import device
+from xsleep.compute import device
 device.limit_memory(device.CONTEXT + 500)
 place = device.best()
 assert device.free_memory(place) < 501e6

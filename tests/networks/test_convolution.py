@@ -3,9 +3,10 @@ import torch
 import torch.nn.functional as F
 
 from tests.rounding import assert_alike, chance
-from xsleep.config.settings import NetworkSettings
-from xsleep.networks.convolution import FCNN, Convolution, LeakyReLU, pairs
+from xsleep.config.network import NetworkSettings
+from xsleep.networks.convolution import Convolution, LeakyReLU, pairs
 from xsleep.networks.dropout import dropout
+from xsleep.networks.fcnn_rnn import FCNN
 
 
 def plain(convolution, x, left, right):

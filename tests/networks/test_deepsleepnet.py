@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.rounding import assert_alike, chance
-from xsleep.config.settings import NetworkSettings
+from xsleep.config.network import NetworkSettings
 from xsleep.networks.convolution import same
 from xsleep.networks.deepsleepnet import Convolution, EpochPart, Pool, SequencePart
 

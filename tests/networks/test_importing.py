@@ -11,7 +11,8 @@ import torch
 
 from tests.conftest import make_part
 from xsleep import cli
-from xsleep.networks import NetworkSettings, build, checkpoints
+from xsleep.config.network import NetworkSettings
+from xsleep.networks import build, checkpoints
 from xsleep.networks.released import variables
 from xsleep.scoring import probabilities
 

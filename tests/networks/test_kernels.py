@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from xsleep.training import device
+from xsleep.compute import device
 
 DEVICE = device.best()
 if DEVICE.type == "cpu":  # Triton asks when it is imported

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from tests.rounding import assert_alike, in_double
-from xsleep.config.settings import TRANSFER_SYSTEMS
+from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
-from xsleep.networks import SYSTEMS, NetworkSettings, build
+from xsleep.networks import build
 
 ALL = SYSTEMS + TRANSFER_SYSTEMS
 

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from tests.rounding import SINGLE
+from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
-from xsleep.networks import NetworkSettings, build
+from xsleep.networks import build
 from xsleep.networks.released import load_variables, variables
 
 PARITY = Path(__file__).parents[3] / "shared/reference/parity"

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from xsleep.config.settings import KFold
+from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
 from xsleep.databases import mass
 from xsleep.databases.sleep_edf import cassette_nights, placebo_nights

@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import edf_signal, prepare, write_night
 from tests.rounding import SINGLE
-from xsleep.config.settings import Filtering, KFold, NetworkSettings, Source
+from xsleep.config.databases import KFold, Source
+from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256
 from xsleep.databases.sleep_edf import SleepEdf

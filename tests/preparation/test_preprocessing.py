@@ -9,7 +9,7 @@ import pytest
 from scipy import signal as dsp
 
 from tests.rounding import SINGLE
-from xsleep.config.settings import Filtering
+from xsleep.config.network import Filtering
 from xsleep.core.errors import InputError
 from xsleep.core.recording import Hypnogram, Recording, Signal
 from xsleep.preparation import preprocessing

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, prepare, write_excerpts
-from xsleep.config.settings import Source, load
+from xsleep.config.databases import Source
+from xsleep.config.workflow import load
 from xsleep.results.provenance.checklists import (
     ML_REPRODUCIBILITY,
     REFORMS,

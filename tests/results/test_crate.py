@@ -7,7 +7,8 @@ import yaml
 
 from tests.conftest import ROOT, prepare, write_excerpts
 from tests.crates import faults
-from xsleep.config.settings import Source, load
+from xsleep.config.databases import Source
+from xsleep.config.workflow import load
 from xsleep.core.files import sha256
 from xsleep.results.provenance.crate import copy_code, read_runs, write_crate
 

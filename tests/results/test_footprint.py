@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from xsleep.config.settings import NetworkSettings
+from xsleep.config.network import NetworkSettings
 from xsleep.results.footprint import footprint
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.conftest import ROOT, prepare, write_excerpts, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
-from xsleep.config.settings import DatabaseSettings
+from xsleep.config.databases import DatabaseSettings
 from xsleep.core.stages import STAGES
 from xsleep.databases import open_database
 from xsleep.preparation import folds as fold_tables

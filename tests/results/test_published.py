@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xsleep.networks import SYSTEMS
+from xsleep.config.names import SYSTEMS
 from xsleep.results.metrics import METRICS
 from xsleep.results.published import (
     FINETUNED_BY,

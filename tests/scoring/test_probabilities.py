@@ -9,7 +9,7 @@ import torch
 
 from tests.conftest import NETWORK, make_part
 from tests.rounding import CHAIN, DOUBLE, SINGLE, in_double
-from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.core.errors import InputError
 from xsleep.networks import build
 from xsleep.scoring.probabilities import score

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tests.conftest import edf_signal, noise, prepare, write_night
 from tests.scoring.test_probabilities import network as make_network
 from xsleep.cli import main
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.stages import STAGES
 from xsleep.networks import checkpoints
 from xsleep.scoring.probabilities import score

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import NETWORK, prepare, write_excerpts
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.databases import open_database

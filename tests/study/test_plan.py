@@ -10,7 +10,11 @@ from rich.console import Console
 from snakemake.utils import update_config
 
 from tests.conftest import ROOT
-from xsleep.config import settings
+from xsleep.config.databases import DatabaseSettings
+from xsleep.config.names import SYSTEMS
+from xsleep.config.presets import Preset
+from xsleep.config.training import TrainingSettings
+from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 from xsleep.results import published
 from xsleep.store.recordings import Night, Stored, write_index
@@ -26,7 +30,7 @@ def paper():
     """The configuration of the whole paper, as Snakemake puts it together."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     update_config(config, yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
-    return settings.load(config, ROOT / "config")
+    return load(config, ROOT / "config")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def small(paper):
     """The same with small networks, whose operations are counted quickly."""
     released = paper.presets["released"].model_dump()
     released["network"] |= SMALL
-    presets = paper.presets | {"released": settings.Preset.model_validate(released)}
+    presets = paper.presets | {"released": Preset.model_validate(released)}
     return paper.model_copy(update={"presets": presets})
 
 
@@ -55,7 +59,7 @@ def test_paper_is_all_databases_systems_windows_and_channels_of_table_2(paper):
     windows = [(name, window) for name, d in paper.databases.items() for window in d.windows]
     wrapped = [(n, "in-bed+30min-as-published") for n in ("SleepEDF-20", "SleepEDF-78")]
     assert sorted(windows) == sorted([*published.database_windows(), *wrapped])
-    assert paper.systems == (*settings.SYSTEMS, settings.EQUAL_WEIGHTS)
+    assert paper.systems == (*SYSTEMS, "XSleepNet (equal weights)")
     assert paper.finetuned == ("FT-XSleepNet",)
     for name, window in windows:
         printed = published.row(name, window, "XSleepNet2").values
@@ -93,7 +97,7 @@ def test_prepared_recordings_come_before_all_others(paper, tmp_path):
 
 def test_database_of_which_nothing_is_known_is_one_line():
     content = yaml.safe_load((ROOT / "config/databases/own.yaml").read_text())
-    own = settings.DatabaseSettings.model_validate(content)
+    own = DatabaseSettings.model_validate(content)
     with pytest.raises(InputError, match=r"^own: neither [^\n]* leave it out of databases$"):
         plan.size("own", own, own.windows[0], UNLISTED, NOWHERE)
 
@@ -116,7 +120,7 @@ def test_sec4_2_early_stopping_may_end_a_training_after_200_evaluations(small, d
 
 
 def test_early_stopping_never_makes_more_steps_than_there_are_nor_fewer_than_it_must(small):
-    training = settings.TrainingSettings(steps=1, patience=3, earliest_stop=1000)
+    training = TrainingSettings(steps=1, patience=3, earliest_stop=1000)
     assert plan.fewest_steps(training, 5000) == 1000
     assert plan.fewest_steps(training, 500) == 500
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.rounding import DOUBLE, of_sum, of_weights
-from xsleep.config.settings import TrainingSettings
+from xsleep.config.training import TrainingSettings
 from xsleep.training.blending import policy
 
 TRACES = Path(__file__).parents[3] / "shared/reference/parity/blending_traces.json"

@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import NETWORK, ROOT, make_part
 from xsleep import __version__
-from xsleep.config.settings import BLOCKS, TrainingSettings
+from xsleep.config.names import BLOCKS
+from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
 from xsleep.scoring import probabilities

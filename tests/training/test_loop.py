@@ -9,10 +9,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tests.conftest import NETWORK, make_part
 from tests.rounding import SINGLE
-from xsleep.config.settings import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS, TrainingSettings
+from xsleep.compute import device
+from xsleep.config.names import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
-from xsleep.training import device, loop
+from xsleep.training import loop
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.loop import CHECKPOINT, Data, train
 

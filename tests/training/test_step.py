@@ -10,7 +10,7 @@ import torch
 
 from tests.conftest import NETWORK
 from tests.rounding import CHAIN, DOUBLE
-from xsleep.config.settings import SYSTEMS, TRANSFER_SYSTEMS
+from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.networks import build, convolution
 from xsleep.training.evaluation import inputs
 from xsleep.training.step import Graphed, Step, weighted_loss

@@ -12,7 +12,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.databases import test_own, test_shhs
 from tests.workflow.test_workflow import TINY, environment
-from xsleep.config.settings import load
+from xsleep.config.workflow import load
 
 SYSTEM = "ARNN+RNN"
 RUN = f"results/simulated/in-bed/EEG/{SYSTEM}/seed-1/fold-1"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import NETWORK, write_excerpts
 from tests.workflow.test_workflow import TINY, planned, rows, snakemake
-from xsleep.config.settings import STRATEGIES
+from xsleep.config.names import STRATEGIES
 from xsleep.networks import build, checkpoints
 from xsleep.networks.released import variables
 

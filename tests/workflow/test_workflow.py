@@ -19,7 +19,7 @@ from torch.backends.cpu import get_cpu_capability
 from tests.conftest import NETWORK, ROOT, SHARED, write_excerpts
 from tests.crates import faults
 from tests.databases import test_own, test_shhs
-from xsleep.config.settings import DIFFERENCES
+from xsleep.config.presets import DIFFERENCES
 from xsleep.core.stages import STAGES
 from xsleep.networks import build
 from xsleep.networks.released import variables

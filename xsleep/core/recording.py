@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+
+Channel = Literal["EEG", "EOG", "EMG"]
+ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
 
 DAY_SECONDS = 24 * 60 * 60
 EPOCH_SECONDS = 30

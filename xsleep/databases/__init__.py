@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.databases import dreams
 from xsleep.databases.base import STAGING, Database, Entry, Published
 from xsleep.databases.fetch import listing

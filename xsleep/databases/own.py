@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
 
-from xsleep.config.settings import HypnogramSettings
+from xsleep.config.databases import HypnogramSettings
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram, Recording
 from xsleep.core.stages import label

@@ -1,6 +1,5 @@
-"""The systems of the XSleepNet paper and of the transfer paper as PyTorch networks."""
+"""Networks: settings in, PyTorch modules that turn signals and spectrograms into stages out."""
 
-from xsleep.config.settings import SYSTEMS, NetworkSettings
 from xsleep.networks.network import Network, build
 
-__all__ = ["SYSTEMS", "Network", "NetworkSettings", "build"]
+__all__ = ["Network", "build"]

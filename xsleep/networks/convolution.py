@@ -9,13 +9,11 @@ activated, thinned out by dropout, in pairs of samples.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from xsleep.config.settings import NetworkSettings
 from xsleep.networks import dropout
 from xsleep.networks.fast.fourier import correlate
 
@@ -174,43 +172,3 @@ class PReLU(nn.Module):
 
 
 ACTIVATIONS = {"leaky_relu": lambda filters: LeakyReLU(), "prelu": PReLU}
-
-
-class FCNN(nn.Module):
-    """Fully convolutional network, the epoch-level part of the raw stream (Section 3).
-
-    ``(N, 3000, C)`` samples to ``(N, features)``: the last feature maps, time step
-    by time step.
-    """
-
-    def __init__(
-        self, channels: int, samples: int, settings: NetworkSettings, generator: Generator
-    ):
-        super().__init__()
-        s = settings
-        self.convolutions = nn.ModuleList()
-        self.lengths = []
-        for before, after in pairwise((channels, *s.filters)):
-            self.convolutions.append(
-                Convolution(samples, before, after, s.kernel, s.filter_deviation, generator)
-            )
-            samples = (samples + 1) // 2
-            if s.convolution_lengths == "printed":
-                samples = PRINTED.get(samples, samples)
-            self.lengths.append(samples)
-        self.activations = nn.ModuleList(ACTIVATIONS[s.activation](size) for size in s.filters)
-        self.rates = [s.convolution_dropout] * len(s.filters)
-        if not s.dropout_after_last_convolution:
-            self.rates[-1] = 0.0
-        self.features = samples * s.filters[-1]
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = pairs(x.transpose(0, 1))
-        for convolution, activation, length, rate in zip(
-            self.convolutions, self.activations, self.lengths, self.rates, strict=True
-        ):
-            x = convolution(x)
-            if surplus := len(x) - length:
-                x = x.narrow(0, surplus // 2, length)
-            x = activation(x, rate)
-        return x.transpose(0, 1).flatten(1)[:, : self.features]

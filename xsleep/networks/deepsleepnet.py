@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from xsleep.config.settings import NetworkSettings
+from xsleep.compute import parallel
+from xsleep.config.network import NetworkSettings
 from xsleep.networks.convolution import same
 from xsleep.networks.dropout import dropout
 from xsleep.networks.initial import glorot
+from xsleep.networks.network import SAMPLES, Stream
 from xsleep.networks.recurrent import Bidirectional, PeepholeLSTM
-from xsleep.training import parallel
 
 EPSILON = 1e-3
 """Of the batch normalisations, added to the variance: TensorFlow's default."""
@@ -184,3 +185,10 @@ class SequencePart(nn.Module):
         """As `Bidirectional.overlapping`: ``(n, features)`` to ``(length, S, 2u)``."""
         x, around = x.tensor_split([self.convolved], dim=-1)
         return self.rnn.overlapping(x, length) + around.unfold(0, length, 1).permute(2, 0, 1)
+
+
+def stream(channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
+    """Return DeepSleepNet+ with initial weights."""
+    epoch = EpochPart(channels, SAMPLES, settings, generator)
+    sequence = SequencePart(epoch.convolved, settings, generator)
+    return epoch, sequence, 2 * settings.deepsleepnet_units

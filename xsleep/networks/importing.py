@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.config.settings import NetworkSettings
+from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables

@@ -9,7 +9,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from xsleep.networks.initial import glorot, normal
-from xsleep.networks.recurrent import BatchNormLSTM, Bidirectional
 
 BINS = 129
 """Frequency bins of a spectrogram frame, 0 to 50 Hz."""
@@ -66,36 +65,6 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scores = torch.tanh(x @ self.kernel + self.bias) @ self.context  # (T, N)
         return (x * self.softmax(scores).unsqueeze(2)).sum(0)
-
-
-class ARNN(nn.Module):
-    """Attention-based recurrent network, the epoch-level part of the time-frequency stream.
-
-    ``(N, 29, 129, C)`` normalised log-magnitudes to ``(N, 2 * units)`` (Section 3).
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        frames: int,
-        filters: int,
-        units: int,
-        attention: int,
-        softmax: str,
-        rate: float,
-        generator: Generator,
-    ):
-        super().__init__()
-        self.filterbank = Filterbank(channels, filters, generator)
-        self.rnn = Bidirectional(
-            lambda: BatchNormLSTM(channels * filters, units, frames, generator), rate
-        )
-        self.attention = Attention(2 * units, attention, softmax, generator)
-        self.features = 2 * units
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.filterbank(x).transpose(0, 1).contiguous()  # (29, N, C * filters)
-        return self.attention(self.rnn(x))
 
 
 class Output(nn.Module):

@@ -8,16 +8,18 @@ The joint branch reads the sequence-level outputs of both.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Protocol
+
 import torch
 from torch import Generator, Tensor, nn
 
-from xsleep.config.settings import EQUAL_WEIGHTS, NetworkSettings
+from xsleep import systems
+from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
-from xsleep.networks import deepsleepnet
-from xsleep.networks.convolution import FCNN
-from xsleep.networks.layers import ARNN, BINS, Output
-from xsleep.networks.recurrent import GRU, BatchNormLSTM, Bidirectional
+from xsleep.networks.layers import BINS, Output
+from xsleep.systems import System
 
 SAMPLES = 3000
 """Samples of a raw epoch: 30 s at 100 Hz."""
@@ -25,60 +27,15 @@ SAMPLES = 3000
 FRAMES = 29
 """Frames of an epoch's spectrogram."""
 
-VIEWS = ("raw", "time-frequency")
-
-BRANCHES = {
-    "XSleepNet2": ("raw", "time-frequency", "joint"),
-    "XSleepNet1": ("raw", "time-frequency", "joint"),
-    "Naive Fusion": ("joint",),
-    "ARNN+RNN": ("time-frequency",),
-    "FCNN+RNN": ("raw",),
-    "SeqSleepNet+": ("time-frequency",),
-    "DeepSleepNet+": ("raw",),
-    EQUAL_WEIGHTS: ("raw", "time-frequency", "joint"),
-}
-"""The branches of a system that have an output and a loss; the last is the prediction."""
-
-
 Stream = tuple[nn.Module, nn.Module, int]
 """The epoch-level part, the sequence-level part, and the units of its hidden states."""
 
 
-def _fcnn_rnn(channels: int, s: NetworkSettings, generator: Generator) -> Stream:
-    fcnn = FCNN(channels, SAMPLES, s, generator)
-    rnn = Bidirectional(
-        lambda: GRU(fcnn.features, s.gru_units, s.gru_layers, generator), s.recurrent_dropout
-    )
-    return fcnn, rnn, 2 * s.gru_units
+class StreamBuilder(Protocol):
+    """Function ``stream`` of a module of this package, which builds a stream."""
 
-
-def _arnn_rnn(channels: int, s: NetworkSettings, generator: Generator) -> Stream:
-    arnn = ARNN(
-        channels,
-        FRAMES,
-        s.filterbank,
-        s.frame_units,
-        s.attention,
-        s.attention_softmax,
-        s.recurrent_dropout,
-        generator,
-    )
-    rnn = Bidirectional(
-        lambda: BatchNormLSTM(arnn.features, s.sequence_units, s.sequence_length, generator),
-        s.recurrent_dropout,
-    )
-    return arnn, rnn, 2 * s.sequence_units
-
-
-def _deepsleepnet(channels: int, s: NetworkSettings, generator: Generator) -> Stream:
-    epoch = deepsleepnet.EpochPart(channels, SAMPLES, s, generator)
-    sequence = deepsleepnet.SequencePart(epoch.convolved, s, generator)
-    return epoch, sequence, 2 * s.deepsleepnet_units
-
-
-STREAMS = {"raw": _fcnn_rnn, "time-frequency": _arnn_rnn}
-TRANSFER_STREAMS = {"DeepSleepNet+": {"raw": _deepsleepnet}}
-"""Streams of a system that are not those of XSleepNet."""
+    def __call__(self, channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
+        """Return a stream for so many channels, with initial weights drawn by the generator."""
 
 
 class Network(nn.Module):
@@ -88,10 +45,12 @@ class Network(nn.Module):
     inputs that it reads. ``None`` may stand for the other input.
     """
 
-    def __init__(self, system: str, channels: int, settings: NetworkSettings, generator: Generator):
+    def __init__(
+        self, system: System, channels: int, settings: NetworkSettings, generator: Generator
+    ) -> None:
         super().__init__()
-        self.branches = BRANCHES[system]
-        self.views = VIEWS if "joint" in self.branches else self.branches
+        self.branches = system.branches
+        self.views = system.views
         self.settings = settings
         self.register_buffer("mean", torch.zeros(BINS, channels))
         self.register_buffer("deviation", torch.ones(BINS, channels))
@@ -99,9 +58,9 @@ class Network(nn.Module):
         self.epoch = nn.ModuleDict()  # view: an epoch to its features
         self.sequence = nn.ModuleDict()  # view: the features of L epochs to their hidden states
         sizes = {}  # view: units of a hidden state
-        streams = STREAMS | TRANSFER_STREAMS.get(system, {})
-        for view in self.views:
-            self.epoch[view], self.sequence[view], sizes[view] = streams[view](
+        for view, module in system.streams.items():
+            stream: StreamBuilder = import_module(f"xsleep.networks.{module}").stream
+            self.epoch[view], self.sequence[view], sizes[view] = stream(
                 channels, settings, generator
             )
         sizes["joint"] = sum(sizes.values())
@@ -199,8 +158,9 @@ class Network(nn.Module):
 def build(system: str, channels: int, settings: NetworkSettings, seed: int) -> Network:
     """A network with the initial weights of a seed.
 
-    Raises `InputError` for a system that is none of `BRANCHES`.
+    Raises `InputError` for a system that is not registered.
     """
-    if system not in BRANCHES:
-        raise InputError(f"unknown system {system!r}: choose one of {', '.join(BRANCHES)}")
-    return Network(system, channels, settings, torch.Generator().manual_seed(seed))
+    known = systems.registry()
+    if system not in known:
+        raise InputError(f"unknown system {system!r}: choose one of {', '.join(known)}")
+    return Network(known[system], channels, settings, torch.Generator().manual_seed(seed))

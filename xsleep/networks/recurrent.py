@@ -22,10 +22,10 @@ from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+from xsleep.compute import parallel
 from xsleep.networks.dropout import dropout
 from xsleep.networks.fast.acceleration import accelerated
 from xsleep.networks.initial import glorot
-from xsleep.training import parallel
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward
 tanh_backward = torch.ops.aten.tanh_backward

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from xsleep.config.settings import KFold
+from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
 
 

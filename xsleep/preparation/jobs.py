@@ -16,7 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from xsleep.config.settings import Filtering, KFold, Source
+from xsleep.config.databases import KFold, Source
+from xsleep.config.network import Filtering
 from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
 from xsleep.core.files import sha256, whole, write_csv
 from xsleep.core.recording import EPOCH_SECONDS, Recording

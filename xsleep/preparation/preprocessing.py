@@ -26,7 +26,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 from scipy import signal as dsp
 
-from xsleep.config.settings import Filtering, RawFilter
+from xsleep.config.names import RawFilter
+from xsleep.config.network import Filtering
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.recording import EPOCH_SECONDS, RATE, Recording, Signal
 from xsleep.core.stages import UNSCORED

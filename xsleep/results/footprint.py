@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from xsleep.config.settings import NetworkSettings, System
+from xsleep import systems
+from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
 from xsleep.results.published import CHANNELS, PARAMETERS
 
@@ -24,7 +25,7 @@ def footprint(networks: Mapping[str, NetworkSettings]) -> pd.DataFrame:
     """
     rows = []
     for preset, settings in networks.items():
-        for system in System.__args__:
+        for system in systems.registry():
             for count, channels in enumerate(CHANNELS, start=1):
                 network = build(system, count, settings, seed=0)
                 parameters = sum(parameter.numel() for parameter in network.parameters())

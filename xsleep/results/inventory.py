@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from xsleep.config.settings import KFold, Source, Window
+from xsleep.config.databases import KFold, Source
+from xsleep.config.names import Window
 from xsleep.core.console_table import view
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole

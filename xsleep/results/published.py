@@ -22,7 +22,8 @@ from importlib import resources
 
 import pandas as pd
 
-from xsleep.config.settings import SYSTEMS, Finetuned, Strategy
+from xsleep import systems as registered
+from xsleep.config.names import SYSTEMS
 from xsleep.results.metrics import METRICS
 
 TABLE = resources.files("xsleep.results") / "published_table2.csv"
@@ -32,23 +33,20 @@ DIFFERENT_SUBSET = "different subset"
 OURS = "this paper"
 """The authors of the rows whose systems can be run; those of the others are quoted."""
 
-FINETUNED_BY: dict[Finetuned, Strategy] = {
-    "FT-XSleepNet": "all",
-    "FT-SeqSleepNet+": "softmax+SPB",
-    "FT-DeepSleepNet+": "softmax+SPB",
+FINETUNED_BY = {
+    f"FT-{network}": system.transfer.strategy
+    for network, system in registered.transferred().items()
+    if system.transfer
 }
-"""The strategy that the finetuned rows of Table 2 are of. Of FT-XSleepNet the paper has "the
-pretrained network"; of the others Table 2 repeats, to the digit, what the figures of the transfer
-paper (``published_transfer.csv``) have for softmax+SPB, and for no other strategy."""
+"""The finetuning strategy of each finetuned row of Table 2."""
 
 CHANNELS = ("EEG", "EEG-EOG", "EEG-EOG-EMG")
 """The channel sets of Table 2, in its order."""
 
 PARAMETERS = {
-    ("FCNN+RNN", "EEG"): "5.6e6",
-    ("ARNN+RNN", "EEG"): "1.6e5",
-} | {
-    (system, channels): "5.8e6" for system in ("XSleepNet2", "XSleepNet1") for channels in CHANNELS
+    (name, channels): count
+    for name, system in registered.registry().items()
+    for channels, count in system.parameters.items()
 }
 """Trainable parameters that the paper gives (Sections 4.4 and 5): of ARNN+RNN and FCNN+RNN with one
 channel, of XSleepNet without saying with how many."""
@@ -216,7 +214,7 @@ def systems() -> tuple[str, ...]:
 
 def fault(row: Row) -> str:
     """What is wrong with a row, in a line; empty where nothing is."""
-    known = (*SYSTEMS, *Finetuned.__args__)
+    known = (*SYSTEMS, *registered.finetuned())
     if row.authors != OURS or row.system in known:
         return ""
     return (

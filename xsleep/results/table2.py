@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from xsleep.config.settings import Finetuned
+from xsleep import systems
 from xsleep.core.console_table import view
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole
@@ -231,7 +231,7 @@ def daggered(database: str, window: str, system: str) -> bool:
     """Return whether a system is not comparable with the others of its database, marked † in the
     paper: pretrained on another database, or measured on a different subset of this one."""
     row = published.row(database, window, system)
-    return system in Finetuned.__args__ or bool(row and row.dagger)
+    return system in systems.finetuned() or bool(row and row.dagger)
 
 
 def bold(table: pd.DataFrame) -> pd.DataFrame:

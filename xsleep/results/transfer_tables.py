@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xsleep.config.settings import AUTHORS
+from xsleep.config.names import AUTHORS
 from xsleep.results import inference, published
 from xsleep.results.comparisons import COMPARED, paired, shared
 from xsleep.results.measurements import Cell, Outcome, gather

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xsleep.config.settings import (
-    Source,
-)
+from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole, write_csv
 from xsleep.databases import open_database
@@ -41,9 +39,9 @@ def score_run(
     """
     import torch
 
+    from xsleep.compute import device
     from xsleep.networks import checkpoints
     from xsleep.scoring import probabilities
-    from xsleep.training import device
 
     torch.set_num_threads(threads)
     network, _, channels = checkpoints.load(model)
@@ -82,10 +80,10 @@ def zero_shot(
     """
     import torch
 
+    from xsleep.compute import device
     from xsleep.networks import checkpoints
     from xsleep.results import table2
     from xsleep.scoring import probabilities
-    from xsleep.training import device
     from xsleep.training.sequences import normalisation
 
     torch.set_num_threads(threads)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xsleep.compute import device
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole
 from xsleep.core.recording import EPOCH_SECONDS
@@ -21,7 +22,6 @@ from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.scoring.probabilities import score
 from xsleep.store.recordings import Night
-from xsleep.training import device
 from xsleep.training.sequences import Part, amplitude_scale, normalisation_of_images
 
 HEADER = ("epoch", "onset", "stage", *STAGES)

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike
 
-from xsleep.config.settings import Filtering
+from xsleep.config.network import Filtering
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.core.recording import EPOCH_SECONDS, RATE

@@ -23,15 +23,13 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from xsleep.config.settings import (
-    AUTHORS,
-    EQUAL_WEIGHTS,
-    DatabaseSettings,
-    NetworkSettings,
-    Preset,
-    TrainingSettings,
-    Workflow,
-)
+from xsleep import systems
+from xsleep.config.databases import DatabaseSettings
+from xsleep.config.names import AUTHORS
+from xsleep.config.network import NetworkSettings
+from xsleep.config.presets import Preset
+from xsleep.config.training import TrainingSettings
+from xsleep.config.workflow import Workflow
 from xsleep.core.console_table import view
 from xsleep.core.errors import InputError
 from xsleep.preparation import folds as fold_tables
@@ -190,15 +188,9 @@ def _facts() -> list[dict[str, str]]:
 
 def _fact(what: str, system: str = "") -> dict[str, str]:
     """What was measured for the system, or for the one that reads the same views."""
-    alike = {
-        "SeqSleepNet+": "ARNN+RNN",
-        "DeepSleepNet+": "FCNN+RNN",
-        "Naive Fusion": "XSleepNet2",
-        "XSleepNet1": "XSleepNet2",
-        EQUAL_WEIGHTS: "XSleepNet2",
-    }
     rows = [row for row in _facts() if row["what"] == what]
-    wanted = alike.get(system, system)
+    known = systems.registry().get(system)
+    wanted = (known and known.timed_as) or system
     return next((row for row in rows if row["system"] == wanted), rows[0])
 
 

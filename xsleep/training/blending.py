@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from xsleep.config.settings import TrainingSettings
+from xsleep import systems
+from xsleep.config.training import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -193,8 +195,14 @@ class XSleepNet2(_Adaptive):
         self.reference = {branch: [*pair] for branch, pair in state["reference"].items()}
 
 
+POLICIES: dict[str, Callable[[TrainingSettings], Policy]] = {
+    "equal": lambda settings: Policy(),
+    "losses": XSleepNet1,
+    "tangents": XSleepNet2,
+}
+"""Policies by the name that the registry of systems gives each."""
+
+
 def policy(system: str, settings: TrainingSettings) -> Policy:
-    """The policy of a system; those other than XSleepNet1 and XSleepNet2 weigh all equally."""
-    if system == "XSleepNet2":
-        return XSleepNet2(settings)
-    return XSleepNet1(settings) if system == "XSleepNet1" else Policy()
+    """Return the blending policy of a system."""
+    return POLICIES[systems.registry()[system].blending](settings)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from xsleep.compute import parallel
 from xsleep.networks import Network
-from xsleep.training import parallel
 from xsleep.training.sequences import Part, blocks, read, stretches
 
 EPOCHS, SEQUENCES = 256, 256

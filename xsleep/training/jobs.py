@@ -14,18 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xsleep.config.settings import (
-    BLOCKS,
-    NETWORK_OF,
-    STRATEGIES,
-    NetworkSettings,
-    Strategy,
-    TrainingSettings,
-)
+from xsleep.config.names import BLOCKS, STRATEGIES, Strategy
+from xsleep.config.network import NetworkSettings
+from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole, write_csv
 from xsleep.preparation.windows import unusable
 from xsleep.store.recordings import read_index
+from xsleep.systems import same_network
 from xsleep.training.origin import check_writable, origin
 from xsleep.training.parts import load_part, load_parts
 from xsleep.training.sequences import Part, bridging
@@ -116,7 +112,7 @@ def finetune_run(
 
     system, channels = address["system"], address["channels"].split("-")
     network, pretrained_system, pretrained_channels = checkpoints.load(pretrained)
-    if NETWORK_OF.get(pretrained_system, pretrained_system) != NETWORK_OF.get(system, system):
+    if not same_network(pretrained_system, system):
         raise InputError(
             f"{pretrained}: the network of an {pretrained_system}, which {system} cannot go on "
             "from; take weights of the same system"
@@ -217,7 +213,7 @@ def _run(
     """Train these blocks of a network, and write how the run came to be."""
     import torch
 
-    from xsleep.training import parallel
+    from xsleep.compute import parallel
     from xsleep.training.loop import CHECKPOINT, train
 
     torch.set_num_threads(max(threads // parallel.size(), 1))

@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
-from xsleep.config.settings import BLOCKS, TrainingSettings
+from xsleep.compute import device, parallel
+from xsleep.config.names import BLOCKS
+from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole, write_csv
 from xsleep.networks import Network, checkpoints
-from xsleep.training import device, minibatches, parallel
+from xsleep.training import minibatches
 from xsleep.training.blending import Blend, policy
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.sequences import Part, TrainingSequences, named, normalisation

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsleep.training.device import free_memory
+from xsleep.compute.device import free_memory
 from xsleep.training.sequences import SHAPES, TrainingSequences, ahead, read
 
 Batch = tuple[dict[str, Tensor], Tensor]

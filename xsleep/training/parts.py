@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xsleep.config.settings import (
-    NetworkSettings,
-)
+from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window

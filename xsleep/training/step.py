@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xsleep.compute import parallel
 from xsleep.networks import Network
-from xsleep.training import parallel
 from xsleep.training.evaluation import inputs
 
 Views = dict[str, Tensor]

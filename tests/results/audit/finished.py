@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 from tests.conftest import edf_signal, noise, write_night
-from xsleep.config.settings import Filtering, KFold, NetworkSettings, Source, TrainingSettings
+from xsleep.config.databases import KFold, Source
+from xsleep.config.network import Filtering, NetworkSettings
+from xsleep.config.training import TrainingSettings
 from xsleep.preparation.jobs import make_folds, prepare
 from xsleep.results import inventory, table2
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run

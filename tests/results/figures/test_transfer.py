@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xsleep.config.settings import STRATEGIES
+from xsleep.config.names import STRATEGIES
 from xsleep.results.figures import transfer
 
 

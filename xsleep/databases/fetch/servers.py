@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
 from xsleep.databases import dreams
 from xsleep.databases.fetch import listing

@@ -81,7 +81,7 @@ NO_INTERVAL, NOT_PUBLISHED = "no interval", "not published"
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
-    """Every measured cell of the Table 2 at a path: its interval, and whether the published value is inside.
+    """Every measured cell of Table 2: its interval, and whether the published value is inside.
 
     ``by`` is how far it lies outside, negative where it is below; to the decimals of the table.
     Nothing where the table cannot be read: that is for a check to say.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xsleep.config.settings import NetworkSettings, TrainingSettings
+from xsleep.config.network import NetworkSettings
+from xsleep.config.training import TrainingSettings
 from xsleep.preparation.windows import in_window
 from xsleep.results.audit.evidence import Evidence, Pretraining, Read, Run, Training
 from xsleep.results.audit.finding import Found, NotApplicable, faults_of, many
@@ -211,8 +212,8 @@ def stopping(evidence: Evidence) -> Found:
     The kept step is found anew in ``history.csv``, and the kept network evaluated anew on the
     validation recordings.
     """
+    from xsleep.compute import device
     from xsleep.networks import checkpoints
-    from xsleep.training import device
     from xsleep.training.evaluation import evaluate
 
     def look(run: Training) -> Iterator[str]:

@@ -17,7 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from xsleep.config.settings import Preset, Workflow
+from xsleep.config.presets import Preset
+from xsleep.config.workflow import Workflow
 from xsleep.core.stages import STAGES
 from xsleep.databases.origins import origin
 from xsleep.preparation import preprocessing, spectrogram

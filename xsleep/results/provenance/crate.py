@@ -19,7 +19,7 @@ import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from xsleep.config.settings import Source
+from xsleep.config.databases import Source
 from xsleep.core.files import sha256, whole
 from xsleep.databases.origins import origin
 from xsleep.store.recordings import read_index

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tests.conftest import NETWORK, ROOT, make_part
 from tests.rounding import CHAIN, DOUBLE, assert_alike, in_double, of_sum, of_weights
-from xsleep.config.settings import TrainingSettings
+from xsleep.config.training import TrainingSettings
 from xsleep.networks import build
 from xsleep.training.blending import policy
 from xsleep.training.loop import Data, train

@@ -5,11 +5,11 @@ import sys
 import pytest
 import torch
 
-from xsleep.training import device
+from xsleep.compute import device
 
 STEPS = """
 import resource, torch
-from xsleep.training import device
+from xsleep.compute import device
 device.best()
 for _ in range(12):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,0 +1,124 @@
+"""Presets: named sets of hyper-parameters, and the differences between paper and code."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from pydantic import (
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from xsleep import systems
+from xsleep.config.names import System
+from xsleep.config.network import NetworkSettings
+from xsleep.config.training import ResourceSettings, TrainingSettings
+from xsleep.core.settings import Settings, first_of, merged
+
+DIFFERENCES: dict[str, tuple[str, ...]] = {
+    "units": ("network.gru_units", "network.sequence_units"),
+    "gru_layers": ("network.gru_layers",),
+    "convolution_lengths": ("network.convolution_lengths",),
+    "activation": ("network.activation",),
+    "dropout_after_last_convolution": ("network.dropout_after_last_convolution",),
+    "raw_filter": ("network.raw_filter",),
+    "filter_rate": ("network.filter_rate",),
+    "normalisation": ("network.normalisation",),
+    "attention_softmax": ("network.attention_softmax",),
+    "adam_epsilon": ("training.adam_epsilon",),
+    "l2": ("training.l2",),
+    "loss_reduction": ("training.loss_reduction",),
+    "evaluation_interval": ("training.evaluate_every",),
+    "xsleepnet2_losses": ("training.xsleepnet2_losses",),
+    "tangent_points": ("training.tangent_points",),
+    "first_tangent": ("training.first_tangent",),
+    "weight_formula": ("training.weight_formula",),
+}
+"""Where the paper and the released code compute differently, and the settings that say which."""
+
+
+class Changes(Settings):
+    """What differs from a preset, group by group as it has them."""
+
+    network: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    systems: dict[System, dict[str, Any]] = Field(default_factory=dict)
+    finetuning: dict[str, Any] = Field(default_factory=dict)
+
+
+class Preset(Settings):
+    """A named set of hyper-parameters.
+
+    ``systems`` holds what differs for one system, ``finetuning`` what differs further where a
+    network is finetuned, and ``databases`` what differs for one database with this preset alone.
+    """
+
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings
+    systems: dict[System, dict[str, Any]] = Field(default_factory=dict)
+    finetuning: dict[str, Any] = Field(default_factory=dict)
+    databases: dict[str, Changes] = Field(default_factory=dict)
+    resources: ResourceSettings = ResourceSettings()
+
+    @model_validator(mode="after")
+    def _differences_fit(self) -> Preset:
+        length = self.network.sequence_length
+        for system, finetuning in product(systems.registry(), (False, True)):
+            try:
+                training = self.training_of(system, finetuning)
+            except ValidationError as errors:
+                group = "finetuning" if finetuning else f"systems.{system}"
+                raise ValueError(f"{group}.{first_of(errors, TrainingSettings)}") from errors
+            if training.scoring_stride > length:
+                raise ValueError(
+                    f"training.scoring_stride is {training.scoring_stride}: it leaves epochs out "
+                    f"where sequences are {length} epochs long (network.sequence_length)"
+                )
+        return self
+
+    def training_of(self, system: str, finetuning: bool = False) -> TrainingSettings:
+        """The training settings of a system, with its differences."""
+        changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
+        return TrainingSettings(**self.training.model_dump() | changes)
+
+    def of(self, name: str, database: Changes) -> dict[str, Any]:
+        """The content of the preset of one database: with what differs for it here, then there."""
+        content = self.model_dump(exclude={"databases"})
+        for changes in (self.databases.get(name, Changes()), database):
+            content = merged(content, changes.model_dump(include={*Changes.model_fields}))
+        return content
+
+    def value(self, setting: str) -> Any:
+        """The value of a setting, as in ``network.gru_layers``."""
+        group, name = setting.split(".")
+        return getattr(getattr(self, group), name)
+
+    def switched(self, difference: str, paper: Preset) -> Preset:
+        """This preset with one of `DIFFERENCES` as in the paper, for all systems.
+
+        A preset of small networks keeps to the sizes of its units: as in the paper the GRU has
+        the fewer. It keeps to its interval of evaluation, too, which in the paper is one for all
+        systems.
+        """
+        settings = DIFFERENCES[difference]
+        if difference in ("units", "evaluation_interval"):
+            values = sorted(self.value(setting) for setting in settings)
+        else:
+            values = [paper.value(setting) for setting in settings]
+        content = self.model_dump()
+        for setting, value in zip(settings, values, strict=True):
+            group, name = setting.split(".")
+            content[group][name] = value
+            for changes in content["systems"].values():
+                changes.pop(name, None)
+        return Preset.model_validate(content)
+
+    def differences(self, system: str, paper: Preset) -> list[str]:
+        """Those of `DIFFERENCES` in which a system is not set as in the paper."""
+
+        def settings(preset: Preset) -> tuple[NetworkSettings, TrainingSettings]:
+            return preset.network, preset.training_of(system)
+
+        return [d for d in DIFFERENCES if settings(self.switched(d, paper)) != settings(self)]

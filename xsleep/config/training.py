@@ -1,0 +1,90 @@
+"""Settings of a training, and of the machine that it asks for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from xsleep.core.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """How a network is trained (Section 4.2). The defaults are those of the released code.
+
+    Attributes:
+        training_epochs: passes over the training sequences ...
+        steps: ... or the number of minibatches; exactly one of the two is given.
+        batch_size: sequences in a minibatch.
+        learning_rate, adam_epsilon: of Adam.
+        l2: factor of half the squared norm of all variables but the filterbanks.
+        loss_reduction: over the sequences of a minibatch; within one it is always the mean.
+        shuffle: the order of the training sequences: drawn ``once``, or anew for ``every-pass``.
+        evaluate_every: steps between evaluations, which also update the loss weights.
+        patience: evaluations with a validation accuracy below the best so far after which
+            training stops, if it has made ``earliest_stop`` steps; ``None``: never. As in the
+            authors' code, one that equals the best begins the count anew.
+        model_kept: the network with the ``best`` validation accuracy, or the ``last``.
+        blending_window: W, evaluations over which XSleepNet2 smooths losses and fits tangents.
+        tangent_points: of the smoothed loss that a line is fitted to: ``W``, or the ``W+1`` from
+            n - W to n of Algorithm 1. Weights adapt once there are more than W evaluations; the
+            one before any training counts with ``W+1`` alone, which begins one earlier.
+        xsleepnet2_losses: what XSleepNet2 reads its tangents off: a set's ``sums`` or ``means``.
+            XSleepNet1 always has means.
+        first_tangent: what XSleepNet2 compares the first tangents with: those of the ``previous``
+            window, or the ``current`` ones themselves, so that G and O are 0 there.
+        weight_formula: how G and O of a branch become its weight; see `xsleep.training.blending`.
+        longest_gap: a sequence bridges at most so many dropped epochs in a row; ``None``: any
+            number, as the authors concatenate.
+        scoring_stride: epochs between the beginnings of the sequences that score a test night:
+            with 1 an epoch gets up to L predictions, with L (the most there can be) it gets one.
+        frozen: what does not change in the blocks that a strategy leaves as they were: the
+            ``parameters``, while in training they normalise with the minibatch, learn population
+            statistics and drop, as released; or ``everything``, as in evaluation.
+    """
+
+    training_epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-4
+    adam_epsilon: PositiveFloat = 1e-8
+    l2: NonNegativeFloat = 1e-3
+    loss_reduction: Literal["sum", "mean"] = "sum"
+    shuffle: Literal["once", "every-pass"] = "once"
+    evaluate_every: PositiveInt = 100
+    patience: PositiveInt | None = None
+    earliest_stop: NonNegativeInt = 0
+    model_kept: Literal["best", "last"] = "best"
+    blending_window: int = Field(20, ge=2)
+    tangent_points: Literal["W", "W+1"] = "W"
+    xsleepnet2_losses: Literal["sums", "means"] = "sums"
+    first_tangent: Literal["previous", "current"] = "previous"
+    weight_formula: Literal["guarded", "plain"] = "guarded"
+    longest_gap: NonNegativeInt | None = None
+    scoring_stride: PositiveInt = 1
+    frozen: Literal["parameters", "everything"] = "parameters"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSettings:
+        if (self.training_epochs is None) == (self.steps is None):
+            raise ValueError("give either training_epochs or steps")
+        return self
+
+
+class ResourceSettings(Settings):
+    """What one training job asks for: cores, megabytes, minutes, GPUs.
+
+    With several GPUs as many processes train each run together (`xsleep.compute.parallel`).
+    """
+
+    threads: PositiveInt = 1
+    mem_mb: PositiveInt = 4000
+    runtime: PositiveInt = 60
+    gpu: NonNegativeInt = 0

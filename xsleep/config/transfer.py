@@ -1,0 +1,87 @@
+"""Settings of transfer learning, zero-shot scoring and the ablation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    model_validator,
+)
+
+from xsleep.config.names import Strategy, System, Transferred, Window
+from xsleep.core.recording import ChannelSet
+from xsleep.core.settings import Settings
+
+
+class ZeroShotSettings(Settings):
+    """A released network, and the database that it scores as it is.
+
+    Attributes:
+        weights: npz file of its variables; relative to where Snakemake runs.
+        database: scored whole, in the first of its windows.
+    """
+
+    weights: Path
+    database: str
+
+
+class ChannelTransfer(Settings):
+    """Channels of the source's networks, and those of the target that they are finetuned on."""
+
+    source: ChannelSet
+    target: ChannelSet
+
+    @model_validator(mode="after")
+    def _as_many(self) -> ChannelTransfer:
+        of_source, of_target = (c.count("-") + 1 for c in (self.source, self.target))
+        if of_source != of_target:
+            raise ValueError(
+                f"the source has {of_source} and the target {of_target} channels; choose as many "
+                "of both"
+            )
+        return self
+
+
+def _channel_transfer(value: Any) -> Any:
+    """``EEG-to-EOG`` in two parts; ``EEG`` is ``EEG-to-EEG``."""
+    if not isinstance(value, str):
+        return value
+    source, _, target = value.partition("-to-")
+    return {"source": source, "target": target or source}
+
+
+class TransferSettings(Settings):
+    """How networks are transferred.
+
+    Attributes:
+        networks: which; of the source ``authors`` only SeqSleepNet+ is to be had.
+        channels: of source and target, ``EEG`` or across channels ``EEG-to-EOG``.
+        strategies: keys of `STRATEGIES`.
+        validation: subjects of the source who validate; all others train.
+        subjects: how many of the subjects of a target's fold train, for the learning curves; that
+            of all is always there.
+        weights: of the source ``authors``: npz files of variables by channel set, relative to where
+            Snakemake runs.
+    """
+
+    networks: tuple[Transferred, ...] = Field(min_length=1)
+    channels: tuple[Annotated[ChannelTransfer, BeforeValidator(_channel_transfer)], ...] = Field(
+        min_length=1
+    )
+    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    validation: PositiveInt
+    subjects: tuple[PositiveInt, ...]
+    weights: dict[ChannelSet, Path]
+
+
+class AblationSettings(Settings):
+    """What the ablation table is made of: one of each that is selected or configured."""
+
+    database: str
+    window: Window
+    channels: ChannelSet
+    system: System

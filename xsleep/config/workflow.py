@@ -1,0 +1,216 @@
+"""The whole configuration: ``config.yaml`` and what it refers to in, checked settings out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+)
+
+from xsleep import systems
+from xsleep.config.databases import DatabaseSettings
+from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
+from xsleep.config.presets import Preset
+from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
+from xsleep.core.errors import InputError
+from xsleep.core.settings import Settings, checked, existing, read_named
+
+
+class Workflow(Settings):
+    """The whole configuration: what ``config/config.yaml`` says, with what it refers to.
+
+    Attributes:
+        databases: the selected databases, in order.
+        sources: these, the database of ``zero_shot``, and those of the transfer.
+        source: the databases that networks are pretrained on, pooled; or `AUTHORS` alone.
+        target: the databases that they are finetuned on, each in the first of its windows.
+        systems, finetuned: the rows of Table 2, from scratch and transferred.
+        presets: those that the sources name; ``paper``, which the ablation takes from; and
+            ``released``, with which the authors' networks were trained.
+    """
+
+    databases: dict[str, DatabaseSettings]
+    sources: dict[str, DatabaseSettings]
+    zero_shot: ZeroShotSettings
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    transfer: TransferSettings
+    systems: tuple[System, ...]
+    finetuned: tuple[Finetuned, ...]
+    seeds: tuple[NonNegativeInt, ...]
+    presets: dict[str, Preset]
+    ablation: AblationSettings
+
+    def preset(self, database: str) -> Preset:
+        """The hyper-parameters of a database."""
+        source = self.sources[database]
+        return Preset.model_validate(self.presets[source.preset].of(database, source))
+
+
+def _names(value: Any) -> Any:
+    """A name alone is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
+
+
+class _Selection(Settings):
+    """The keys of ``config/config.yaml``."""
+
+    databases: tuple[str, ...] = Field(min_length=1)
+    systems: tuple[Selected, ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    zero_shot: ZeroShotSettings
+    source: Names
+    target: Names
+    transfer: TransferSettings
+    database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    ablation: dict[str, Any] = Field(default_factory=dict)
+
+
+def load(config: Mapping[str, Any], folder: Path) -> Workflow:
+    """The checked configuration.
+
+    Args:
+        config: the content of ``config.yaml``, ``--config`` included.
+        folder: where ``databases/NAME.yaml`` and ``presets/NAME.yaml`` are.
+
+    Raises:
+        InputError: one line that names the wrong key or value.
+    """
+    selection = checked(_Selection, config, "configuration")
+    zero_shot = selection.zero_shot
+    transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]
+    existing(folder / "databases", zero_shot.database, "configuration: zero_shot.database")
+    sources = {
+        name: database(name, selection.database_settings, folder)
+        for name in dict.fromkeys([*selection.databases, zero_shot.database, *transferred])
+    }
+    _check_transfer(selection, sources)
+    databases = {name: sources[name] for name in selection.databases}
+    # In one order, as jobs run again where a parameter of theirs is another.
+    used = dict.fromkeys(["paper", "released", *(source.preset for source in sources.values())])
+    presets = {
+        name: read_named(Preset, folder / "presets", name, selection.preset_settings)
+        for name in used
+    }
+    for name, source in sources.items():
+        checked(Preset, presets[source.preset].of(name, source), f"databases/{name}.yaml")
+    for name, preset in presets.items():
+        for known in preset.databases:
+            existing(folder / "databases", known, f"presets/{name}.yaml: databases")
+    for group, given, kind in (
+        ("database_settings", selection.database_settings, "databases"),
+        ("preset_settings", selection.preset_settings, "presets"),
+    ):
+        for name in given:
+            existing(folder / kind, name, f"configuration: {group}")
+    return Workflow(
+        databases=databases,
+        sources=sources,
+        zero_shot=zero_shot,
+        source=selection.source,
+        target=selection.target,
+        transfer=selection.transfer,
+        systems=_scratch(selection),
+        finetuned=_finetuned(selection),
+        seeds=selection.seeds,
+        presets=presets,
+        ablation=_ablation(selection, databases),
+    )
+
+
+def database(name: str, changes: Mapping[str, Mapping[str, Any]], folder: Path) -> DatabaseSettings:
+    """A database, selected or not, with the changes that ``database_settings`` has for it.
+
+    Raises:
+        InputError: one line that names the wrong key or value.
+    """
+    return read_named(DatabaseSettings, folder / "databases", name, changes)
+
+
+def _scratch(selection: _Selection) -> tuple[System, ...]:
+    """The selected systems that train from scratch."""
+    return tuple(system for system in selection.systems if system in systems.registry())
+
+
+def _finetuned(selection: _Selection) -> tuple[Finetuned, ...]:
+    """The selected systems that go on from pretrained networks."""
+    return tuple(system for system in selection.systems if system in systems.finetuned())
+
+
+def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSettings]) -> None:
+    """That source and target have what is transferred between them."""
+    transfer, channel_sets = selection.transfer, {"source": set(), "target": set()}
+    for channels in transfer.channels:
+        channel_sets["source"].add(channels.source)
+        channel_sets["target"].add(channels.target)
+    finetuned = _finetuned(selection)
+    if finetuned and not {*selection.target} & {*selection.databases}:
+        raise InputError(
+            f"configuration: systems has {finetuned[0]}, but none of the databases is a target; "
+            "name in target those that it is finetuned on"
+        )
+    of_authors = AUTHORS in selection.source
+    if of_authors:
+        where = "configuration: source = authors: "
+        if len(selection.source) > 1:
+            raise InputError(f"{where}its networks are trained already; name it alone")
+        networks = {*transfer.networks, *(name.removeprefix("FT-") for name in finetuned)}
+        if surplus := sorted(networks - {"SeqSleepNet+"}):
+            raise InputError(
+                f"{where}there are no weights of {surplus[0]}; take SeqSleepNet+ alone, or "
+                "pretrain on a database"
+            )
+        if missing := sorted(channel_sets["source"] - transfer.weights.keys()):
+            raise InputError(
+                f"{where}transfer.weights has no file for {missing[0]}; name it there, or choose "
+                f"transfer.channels from {', '.join(transfer.weights)}"
+            )
+    for role in ("source", "target"):
+        for name in getattr(selection, role):
+            if role == "source" and of_authors:
+                continue
+            stored = sources[name].stored_channels
+            for channels in sorted(channel_sets[role]):
+                if missing := [c for c in channels.split("-") if c not in stored]:
+                    raise InputError(
+                        f"configuration: transfer.channels has {channels} of the {role} {name}, "
+                        f"of which no {missing[0]} is stored; add it to the database's channels "
+                        f"and labels, or choose from {', '.join(stored)}"
+                    )
+    presets = {sources[name].preset for name in selection.source if name != AUTHORS}
+    if len(presets) > 1:
+        raise InputError(
+            f"configuration: source = {', '.join(selection.source)}: their presets differ "
+            f"({', '.join(sorted(presets))}); give all the same in database_settings"
+        )
+
+
+def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) -> AblationSettings:
+    """What is given, and the first there is of what is not given."""
+
+    def chosen(key: str, there: Sequence[str]) -> str:
+        value = selection.ablation.get(key, there[0])
+        if value not in there:
+            raise InputError(
+                f"configuration: ablation.{key} = {value!r}: not selected; "
+                f"choose from {', '.join(there)}"
+            )
+        return value
+
+    database = chosen("database", tuple(databases))
+    found = {
+        "database": database,
+        "window": chosen("window", databases[database].windows),
+        "channels": chosen("channels", databases[database].channels),
+        "system": chosen("system", _scratch(selection) or SYSTEMS),
+    }
+    return checked(AblationSettings, selection.ablation | found, "configuration: ablation")

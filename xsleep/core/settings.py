@@ -1,0 +1,105 @@
+"""Settings models: checked when they are made, with one line for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+)
+
+from xsleep.core.errors import InputError
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+WORD, GROUP = "(word)", "(settings)"
+"""What a value is where either may stand, which decides what its errors are about."""
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merged(old, value) if both else value
+    return merged
+
+
+def with_nulls(content: Any) -> Any:
+    """Return settings with ``None`` where a value is the text ``null``.
+
+    Snakemake leaves what is nested in ``--config`` as text. Numbers and truth values are converted
+    by their types; no setting is this word.
+    """
+    if isinstance(content, Mapping):
+        return {key: with_nulls(value) for key, value in content.items()}
+    return None if content in ("null", "~") else content
+
+
+def checked(model: type[Settings], content: Any, where: str) -> Any:
+    try:
+        return model.model_validate(with_nulls(content))
+    except ValidationError as errors:
+        raise InputError(f"{where}: {first_of(errors, model)}") from errors
+
+
+def first_of(errors: ValidationError, model: type[Settings]) -> str:
+    """The first of the errors of settings, in one line that begins with the key."""
+    error = errors.errors()[0]
+    keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(_group(model, error["loc"][:-1]).model_fields)
+        return f"{keys} is not a known key; choose from {known}"
+    given = "" if error["type"] == "missing" else f" = {error['input']!r}"
+    what = f"{keys}{given}: " if keys else ""
+    if error["type"] == "tuple_type":
+        return f"{what}give a list, as in [{error['input']}]"
+    return f"{what}{error['msg'].removeprefix('Value error, ')}"
+
+
+def _group(model: type[Settings], keys: Sequence[str | int]) -> type[Settings]:
+    """The settings in which a key stands."""
+    for key in keys:
+        field = model.model_fields.get(str(key))
+        model = next(_models(field.annotation), model) if field else model
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[Settings]]:
+    """The settings models of a type, however deep they stand in it."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def read_named(
+    model: type[Settings], folder: Path, name: str, changes: Mapping[str, Mapping[str, Any]]
+) -> Any:
+    path = existing(folder, name, f"configuration: {folder.name}")
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{path}: not YAML ({' '.join(str(error).split())}); correct it"
+        ) from error
+    where = f"{path.parent.name}/{path.name}"
+    return checked(model, merged(content, changes.get(name, {})), where)
+
+
+def existing(folder: Path, name: str, where: str) -> Path:
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        raise InputError(f"{where}: {name!r} is not known; choose from {known}")
+    return path

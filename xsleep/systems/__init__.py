@@ -1,0 +1,124 @@
+"""Registry of the systems: one YAML file each in, their facts out.
+
+A system is a file ``NAME.yaml`` in this package. Its streams are modules of `xsleep.networks`, each
+with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+View = Literal["raw", "time-frequency"]
+"""Inputs of the networks: samples of the signals, and their spectrograms."""
+
+Branch = Literal["raw", "time-frequency", "joint"]
+"""Outputs of the networks that have a loss."""
+
+
+class Transfer(BaseModel):
+    """How a pretrained network becomes this system.
+
+    Attributes:
+        network: name of the network that is transferred, as in ``transfer.networks``.
+        pretrained: the system that pretrains it; both have the same streams.
+        strategy: the finetuning strategy of the row ``FT-`` + ``network`` of Table 2.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    pretrained: str
+    strategy: str
+
+
+class System(BaseModel):
+    """One system: its network, how its losses are blended, and where it is reported.
+
+    Attributes:
+        name: as in Table 2.
+        place: its place in tables and figures, in ascending order.
+        paper: the paper that it is from: ``XSleepNet``, ``transfer``; ``none`` for a control or
+            a system of one's own.
+        streams: view to the module of `xsleep.networks` that builds its stream.
+        branches: outputs with a loss; the last one decides the stage.
+        blending: policy of the loss weights, a key of `xsleep.training.blending.POLICIES`.
+        cost: duration of a training step relative to ARNN+RNN (``benchmarks/training_step.py``).
+        timed_as: the system whose measured times are taken for it; by default its own.
+        figures: figures that it stands in, beside those of all systems: ``learning`` (Figs. 1, 5
+            and 6), ``gain``.
+        parameters: channel set to the number of trainable parameters that the paper prints.
+        transfer: where pretrained networks are finetuned as this system.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    place: int
+    paper: Literal["XSleepNet", "transfer", "none"] = "none"
+    streams: dict[View, str] = Field(min_length=1)
+    branches: tuple[Branch, ...] = Field(min_length=1)
+    blending: str = "equal"
+    cost: float = Field(gt=0)
+    timed_as: str | None = None
+    figures: tuple[Literal["learning", "gain"], ...] = ()
+    parameters: dict[str, str] = Field(default_factory=dict)
+    transfer: Transfer | None = None
+
+    @property
+    def slug(self) -> str:
+        """Its name in a path: hyphens for spaces, and no brackets."""
+        return slug(self.name)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views that its network reads."""
+        return tuple(self.streams)
+
+    @property
+    def is_blended(self) -> bool:
+        """Whether the weights of its losses adapt to how well each branch generalises."""
+        return self.blending != "equal"
+
+
+def slug(name: str) -> str:
+    """Return a system's name as it stands in a path."""
+    return re.sub(r"[ ()]+", "-", name).strip("-")
+
+
+@cache
+def registry() -> dict[str, System]:
+    """Return all systems by name, in the order of the tables."""
+    texts = (
+        path.read_text(encoding="utf-8")
+        for path in files("xsleep.systems").iterdir()
+        if path.name.endswith(".yaml")
+    )
+    found = [System.model_validate(yaml.safe_load(text)) for text in texts]
+    return {system.name: system for system in sorted(found, key=lambda s: (s.place, s.name))}
+
+
+def of_paper(paper: str) -> tuple[str, ...]:
+    """Return the names of the systems of a paper (``XSleepNet`` or ``transfer``)."""
+    return tuple(name for name, system in registry().items() if system.paper == paper)
+
+
+def transferred() -> dict[str, System]:
+    """Return the systems that pretrained networks are finetuned as, by the network's name."""
+    return {s.transfer.network: s for s in registry().values() if s.transfer}
+
+
+def finetuned() -> tuple[str, ...]:
+    """Return the names of the rows of finetuned networks in Table 2, as in ``FT-XSleepNet``."""
+    return tuple(f"FT-{network}" for network in transferred())
+
+
+def same_network(one: str, other: str) -> bool:
+    """Whether two systems have the same streams and branches, so that weights fit both."""
+    first, second = registry()[one], registry()[other]
+    return (first.streams, first.branches) == (second.streams, second.branches)
