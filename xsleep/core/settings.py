@@ -27,12 +27,13 @@ WORD, GROUP = "(word)", "(settings)"
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+    """Return settings with changes to them, group by group."""
+    result = dict(base)
     for key, value in changes.items():
-        old = merged.get(key)
+        old = result.get(key)
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = merged(old, value) if both else value
-    return merged
+        result[key] = merged(old, value) if both else value
+    return result
 
 
 def with_nulls(content: Any) -> Any:
