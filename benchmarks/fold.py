@@ -25,7 +25,7 @@ from xsleep.compute.device import keep_memory
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
 from xsleep.scoring.score_file import HeldData
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 from xsleep.training.evaluation import evaluate
 from xsleep.training.sequences import Part
 
@@ -54,7 +54,7 @@ def main() -> None:
         rng.normal(0, 10, (EPOCHS, 29, 129, 1)).astype("f4"),
     )
     places, stages = np.arange(EPOCHS), rng.integers(0, 5, EPOCHS).astype("i1")
-    part = Part(Night("night", "", places, 30.0 * places, stages), data)
+    part = Part(RecordingInfo("night", "", places, 30.0 * places, stages), data)
     night_seconds, night = over_floor(lambda: evaluate(network, [part], None), flop, 5)
     step_seconds, step = over_floor(training_step(network, 1), flop, 5)
 

@@ -63,12 +63,12 @@ def generate(folder: Path, recordings: int, channels: tuple[str, ...]) -> None:
 def one_night(number: int):
     import numpy as np
 
-    from xsleep.store.recordings import Night
+    from xsleep.store.recordings import RecordingInfo
 
     places = np.arange(EPOCHS)
     stages = np.random.default_rng(number).integers(0, 5, EPOCHS).astype("i1")
     hashes = {f"{number}.edf": f"{number:064x}"}
-    return Night(str(number), str(number), places, 30.0 * places, stages, hashes=hashes)
+    return RecordingInfo(str(number), str(number), places, 30.0 * places, stages, hashes=hashes)
 
 
 def opened(folder: Path, channels: tuple[str, ...]):
@@ -186,7 +186,7 @@ def index_of_shhs_size(folder: Path) -> None:
 
     generate(folder, 1, ("EEG",))
     (one,) = read_index(folder / "index.h5").values()
-    nights = [replace(one, night=one_night(number)) for number in range(SHHS)]
+    nights = [replace(one, info=one_night(number)) for number in range(SHHS)]
     write_index(folder / "shhs.h5", nights)
     roles = ["training"] * (SHHS - 200) + ["validation"] * 100 + ["test"] * 100
     lines = [f"1,{role},{n},{n}" for n, role in enumerate(roles)]

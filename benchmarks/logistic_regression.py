@@ -38,7 +38,7 @@ def main() -> None:
         for part in parts:
             raw = part.data.raw(0, len(part))
             powers.append(np.hstack([log_powers(raw[..., c]) for c in range(len(channels))]))
-        return np.concatenate(powers), np.concatenate([part.night.stages for part in parts])
+        return np.concatenate(powers), np.concatenate([part.info.stages for part in parts])
 
     true, predicted = [], []
     for fold in sorted(pd.read_csv(folds)["fold"].unique()):

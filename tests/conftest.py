@@ -12,7 +12,13 @@ import pytest
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.preparation import jobs
 from xsleep.preparation.spectrogram import running_sums, spectrogram
-from xsleep.store.recordings import Night, NightData, read_stored, write_epochs, write_spectrograms
+from xsleep.store.recordings import (
+    RecordingData,
+    RecordingInfo,
+    read_stored,
+    write_epochs,
+    write_spectrograms,
+)
 from xsleep.training.sequences import Part
 
 ROOT = Path(__file__).parents[1]
@@ -144,7 +150,7 @@ def make_part(
     tones = np.sin(2 * np.pi * (2 + 5 * stages[:, None]) * time) * 30
     signals = {c: gain * (tones + rng.normal(0, 10, tones.shape)).astype("f4") for c in channels}
     places = np.arange(epochs) if places is None else np.asarray(places)
-    night = Night(name, subject, places, 30.0 * places, stages.astype("i1"))
+    night = RecordingInfo(name, subject, places, 30.0 * places, stages.astype("i1"))
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.h5", folder / f"{name}-tf.h5"
     write_epochs(paths[0], night, signals)
@@ -155,4 +161,4 @@ def make_part(
     part = replace(
         night, places=places[chosen], onsets=night.onsets[chosen], stages=night.stages[chosen]
     )
-    return Part(part, NightData(read_stored(*paths), tuple(channels), chosen))
+    return Part(part, RecordingData(read_stored(*paths), tuple(channels), chosen))

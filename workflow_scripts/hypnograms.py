@@ -18,4 +18,4 @@ with job(snakemake.log[0]) as report:
         seed, night = hypnogram.pick(runs, outcomes[0], stem.name)
         which = f", {stem.name} night" if stem.name in hypnogram.PICKS else ""
         title = f"{params.title}, seed {seed}{which}"
-        hypnogram.draw(night, stored[night.recording].night, stem, title)
+        hypnogram.draw(night, stored[night.recording].info, stem, title)

@@ -10,7 +10,7 @@ with job(snakemake.log[0]) as report:
         snakemake.wildcards.database,
         Source(**snakemake.params.source),
         snakemake.params.windows,
-        [stored.night for stored in read_index(snakemake.input[0]).values()],
+        [stored.info for stored in read_index(snakemake.input[0]).values()],
     )
     inventory.write_csv(table, snakemake.output[0])
     skipped = [reason for reason in table["skipped"] if reason]

@@ -303,7 +303,7 @@ def test_a_broken_recording_is_one_line_that_names_it_and_the_others_go_on(
         warnings.simplefilter("error")
         index, skipped = prepare(open_folder / "store", source, channels, *names)
     assert list(skipped) == names[1:]
-    assert len(read_index(index)[names[0]].night.stages) >= 20
+    assert len(read_index(index)[names[0]].info.stages) >= 20
     for entry in entries:
         if entry.files in broken:
             path, change, expected = broken.pop(entry.files)

@@ -157,7 +157,7 @@ def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
     index, skipped = prepare(tmp_path, described, ("EEG",), *names)
     assert list(skipped) == ["s3_1"]
     folds, recordings = tmp_path / "folds.csv", tmp_path / "recordings.csv"
-    nights = [stored.night for stored in read_index(index).values()]
+    nights = [stored.info for stored in read_index(index).values()]
     table = inventory.recordings("own", described, ["whole-night"], nights)
     assert table["skipped"].tolist()[:3] == [""] * 3
     assert "s3_1.csv: no column onset" in table["skipped"][3]

@@ -27,7 +27,7 @@ from xsleep.databases.sleep_edf import (
 )
 from xsleep.preparation.windows import in_window
 from xsleep.results import inventory
-from xsleep.store.recordings import Night, Stored, write_index
+from xsleep.store.recordings import RecordingInfo, Stored, write_index
 
 LABELS = {"EEG": ("EEG Fpz-Cz",), "EOG": ("EOG horizontal",)}
 
@@ -163,7 +163,9 @@ def reference_nights(reference):
         lights = lights_of(Path(name), name, start, [], None)
         seconds = 3600 * start.hour + 60 * start.minute + start.second
         nights.append(
-            Night(name, name[3:5], scored, 30.0 * scored, stages[scored], lights, start=seconds)
+            RecordingInfo(
+                name, name[3:5], scored, 30.0 * scored, stages[scored], lights, start=seconds
+            )
         )
     return list(zip(rows, nights, strict=True))
 

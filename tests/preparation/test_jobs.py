@@ -22,7 +22,7 @@ from xsleep.preparation import jobs
 from xsleep.preparation.jobs import make_index
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.results import inventory
-from xsleep.store.recordings import FORMAT_VERSION, read_index, read_night, read_signals
+from xsleep.store.recordings import FORMAT_VERSION, read_index, read_info, read_signals
 from xsleep.training.parts import load_part
 from xsleep.training.sequences import read
 
@@ -58,7 +58,7 @@ def make_folds(folder, names, windows):
 
 
 def write_recordings(path, source, windows, index):
-    nights = [stored.night for stored in read_index(index).values()]
+    nights = [stored.info for stored in read_index(index).values()]
     inventory.write_csv(inventory.recordings("X", source, windows, nights), path)
 
 
@@ -67,7 +67,7 @@ def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
     stored = stored_night(tmp_path)
     files = [tmp_path / f"SC4001E{end}.edf" for end in ("0-PSG", "C-Hypnogram")]
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    night = read_night(stored.epochs)
+    night = read_info(stored.epochs)
     assert night.hashes == hashes
     assert (night.recording, night.subject, len(night.stages)) == ("SC4001E0", "00", 40)
 
@@ -150,7 +150,7 @@ def test_a_batch_makes_a_recording_that_changed_anew_and_nothing_else(three_nigh
     flip_a_bit(three_nights / SECOND_PSG)
     os.utime(three_nights / f"{NIGHTS[2]}-PSG.edf")
     assert batch(three_nights) == [NIGHTS[1]]
-    night = read_night(three_nights / SECOND_STORED[0])
+    night = read_info(three_nights / SECOND_STORED[0])
     assert night.hashes[SECOND_PSG] == sha256(three_nights / SECOND_PSG)
 
 
@@ -198,7 +198,7 @@ def test_a_recording_that_cannot_be_used_is_told_each_time_and_the_others_go_on(
         (reason,) = skipped.values()
         assert list(skipped) == [NIGHTS[1]] and f"{SECOND_PSG}: no such file" in reason
         assert lines[1:3] == [f"2 of 3: {NIGHTS[1]}", f"skipped: {reason}"]
-        nights = [stored.night for stored in read_index(index).values()]
+        nights = [stored.info for stored in read_index(index).values()]
         assert [len(night.stages) for night in nights] == [40, 0, 40]
 
 
@@ -227,7 +227,7 @@ def test_fewer_than_20_usable_epochs_is_a_reason_to_skip(tmp_path):
     index, skipped = prepare(tmp_path, source(tmp_path), ["EEG"], "SC4001E0")
     reason = skipped["SC4001E0"]
     assert reason.startswith(f"{tmp_path}/SC4001E0-PSG.edf: 19 scored epochs; at least 20 are")
-    night = read_index(index)["SC4001E0"].night
+    night = read_index(index)["SC4001E0"].info
     assert night.skipped == reason and len(night.stages) == 0
 
 
@@ -280,7 +280,7 @@ def test_parts_are_cut_to_the_window(tmp_path):
     write_night(tmp_path, annotations=[*SCORED, *lights])
     stored = stored_night(tmp_path)
     part = load_part(stored, "in-bed", ("EOG",), NetworkSettings())
-    assert part.night.places.tolist() == list(range(10, 34))
+    assert part.info.places.tolist() == list(range(10, 34))
     whole = read_signals(stored.epochs)["EOG"]
     assert np.array_equal(part.data.raw(2, 5)[..., 0], whole[12:15])
 
@@ -327,7 +327,7 @@ def test_a_hypnogram_of_a_part_of_the_recording_is_told(tmp_path):
     write_night(tmp_path, NIGHTS[0], annotations=annotations)
     index, _ = prepare(tmp_path / "store", source(tmp_path), ("EEG",), NIGHTS[0])
     (stored,) = read_index(index).values()
-    (remark,) = stored.night.remarks
+    (remark,) = stored.info.remarks
     assert "Hypnogram.edf: has stages for 0:10:30 of 0:20:00; the rest is not used" in remark
 
 

@@ -5,18 +5,20 @@ import pytest
 
 from xsleep.core.errors import InputError
 from xsleep.preparation.windows import in_window
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 
 
 def night(epochs, lights=None, start=None, stages=0):
     places = np.arange(epochs)
-    return Night("a", "0", places, 30.0 * places, np.full(epochs, stages), lights, start=start)
+    return RecordingInfo(
+        "a", "0", places, 30.0 * places, np.full(epochs, stages), lights, start=start
+    )
 
 
 def night_scored_in_20_s(epochs, lights=None):
     """Epochs begin at 0, 20, 40 s, ...; each stands for 30 s, from 5 s before."""
     places = np.arange(epochs)
-    return Night("a", "0", places, 20.0 * places - 5, np.zeros(epochs, int), lights)
+    return RecordingInfo("a", "0", places, 20.0 * places - 5, np.zeros(epochs, int), lights)
 
 
 def ends(night, window):
@@ -68,7 +70,7 @@ def test_a_20_s_epoch_is_in_bed_from_where_its_scoring_began():
 def test_dropped_epochs_do_not_change_where_the_others_begin():
     whole = night_scored_in_20_s(400, (2000, 4000))
     kept = np.r_[0:100:7, 100, 103, 104, 199, 200]
-    some = Night(
+    some = RecordingInfo(
         "a", "0", *(x[kept] for x in (whole.places, whole.onsets, whole.stages)), (2000, 4000)
     )
     assert kept[in_window(some, "in-bed")].tolist() == [100, 103, 104, 199]
@@ -77,9 +79,11 @@ def test_dropped_epochs_do_not_change_where_the_others_begin():
 def test_rounding_of_onsets_moves_no_epoch_over_the_edge():
     # Sums of seconds over a night are rounded to 1e-11 s; a sample lasts 1e-2 s.
     whole = night(300, (60.1, 150.1))
-    shifted = Night("a", "0", whole.places, whole.onsets + 0.1, whole.stages, whole.lights)
+    shifted = RecordingInfo("a", "0", whole.places, whole.onsets + 0.1, whole.stages, whole.lights)
     noise = np.where(shifted.places % 2, 1e-9, -1e-9)
-    noisy = Night("a", "0", whole.places, shifted.onsets + noise, whole.stages, whole.lights)
+    noisy = RecordingInfo(
+        "a", "0", whole.places, shifted.onsets + noise, whole.stages, whole.lights
+    )
     for one in (shifted, noisy):
         assert in_window(one, "in-bed").nonzero()[0].tolist() == [2, 3, 4]
 

@@ -41,7 +41,7 @@ class Cohort:
                 part = make_part(*made_of, seed=10 * place + seed, subject=subject)
                 one = read_stored(where / f"{name}.h5", where / f"{name}-tf.h5")
                 start = START if channels == ("EEG", "EOG") else None
-                stored.append(replace(one, night=replace(one.night, start=start)))
+                stored.append(replace(one, info=replace(one.info, start=start)))
                 self.parts[database, name] = part
             self.indexes[database] = folder / f"{place}.h5"
             write_index(self.indexes[database], stored)
@@ -57,7 +57,7 @@ class Cohort:
         random = np.random.default_rng(len(self.cells))
         nights = []
         for name in names:
-            night = self.parts[database, name].night
+            night = self.parts[database, name].info
             scores = random.dirichlet(np.ones(5), EPOCHS) / 2 + np.eye(5)[night.stages] / 2
             scores[::7] = np.roll(scores[::7], len(self.cells) % 4 + 1, axis=1)
             nights.append(Prediction(name, night.subject, PLACES, night.stages, {"joint": scores}))
@@ -176,8 +176,8 @@ def test_a_night_whose_spectrogram_is_not_stored_says_so(cohort):
 def test_without_the_store_or_with_another_the_predictions_are_shown(cohort):
     cohort.indexes["SleepEDF-20"].write_text("junk")
     one, *_ = read_index(cohort.indexes["Night & day"]).values()
-    moved = replace(one.night, recording="n2", places=one.night.places + 1)
-    write_index(cohort.indexes["Night & day"], [one, replace(one, night=moved)])
+    moved = replace(one.info, recording="n2", places=one.info.places + 1)
+    write_index(cohort.indexes["Night & day"], [one, replace(one, info=moved)])
     cohort.page()
     assert "not a readable HDF5 file" in cohort.handed_over("SleepEDF-20", "n1")["missing"]
     found = [cohort.handed_over("Night & day", name).get("missing") for name in NIGHTS]

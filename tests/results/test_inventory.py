@@ -93,7 +93,7 @@ class Written:
         self.scoring = database.scoring
         there = [e.name for e in database.entries() if e.files[0].exists()]
         self.index, _ = prepare(folder, self.settings.source, self.settings.stored_channels, *there)
-        self.nights = [stored.night for stored in read_index(self.index).values()]
+        self.nights = [stored.info for stored in read_index(self.index).values()]
         self.recordings = folder / "recordings.csv"
         table = inventory.recordings(name, self.settings.source, self.settings.windows, self.nights)
         inventory.write_csv(table, self.recordings)
@@ -185,7 +185,7 @@ def test_a_night_of_which_no_epoch_is_scored_still_tells_its_channels(tmp_path):
     source = source.model_copy(update={"folder": tmp_path, "fetch": None})
     index, _ = prepare(tmp_path, source, ["EEG"], "SC4001E0")
     (stored,) = read_index(index).values()
-    (row,) = inventory.recordings("X", source, [], [stored.night]).to_dict("records")
+    (row,) = inventory.recordings("X", source, [], [stored.info]).to_dict("records")
     assert (row["EEG"], row["EEG Hz"], row["hours"]) == ("EEG Fpz-Cz", "100", "0.33")
     assert "no epoch is scored" in row["skipped"] and row["epochs"] == ""
 
@@ -331,7 +331,7 @@ def test_one_recording_under_two_names_is_told(tmp_path):
         shutil.copy(folder / f"s1_1.{suffix}", folder / f"s2_1.{suffix}")
     source = test_own.source(folder)
     index, _ = prepare(tmp_path, source, ["EEG"], "s1_1", "s2_1")
-    nights = [stored.night for stored in read_index(index).values()]
+    nights = [stored.info for stored in read_index(index).values()]
     table = inventory.recordings("own", source, ["whole-night"], nights)
     expected = f"{folder / 's2_1.edf'}: the same signals as s1_1; take one away"
     assert table["warnings"].tolist() == ["", expected]

@@ -107,8 +107,8 @@ def test_places_and_stages_are_those_of_the_recording(tmp_path):
     part = make_part(tmp_path, "excerpt1", epochs=9, subject="4")
     (prediction,) = score(network("ARNN+RNN"), [part], None)
     assert (prediction.recording, prediction.subject) == ("excerpt1", "4")
-    assert np.array_equal(prediction.places, part.night.places)
-    assert np.array_equal(prediction.stages, part.night.stages)
+    assert np.array_equal(prediction.places, part.info.places)
+    assert np.array_equal(prediction.stages, part.info.stages)
 
 
 def test_more_epochs_than_a_block_are_scored_alike(tmp_path, monkeypatch):
@@ -126,7 +126,7 @@ def test_losses_are_sums_over_sequences_of_means_over_epochs(tmp_path):
     losses = evaluate(built, [part], None)
     spans = [(s, s + L) for s in range(9 - L + 1)]
     arrays = {v: np.stack([read(part, v, *span) for span in spans]) for v in built.views}
-    labels = torch.tensor(np.stack([part.night.stages[slice(*s)] for s in spans]).astype("i8"))
+    labels = torch.tensor(np.stack([part.info.stages[slice(*s)] for s in spans]).astype("i8"))
     with torch.inference_mode():
         logits = built(**inputs(built, arrays))
     assert losses.count == len(spans)

@@ -14,10 +14,10 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import whole
 from xsleep.store.predictions import Prediction, read_predictions, write_predictions
 from xsleep.store.recordings import (
-    Night,
-    NightData,
+    RecordingData,
+    RecordingInfo,
     read_index,
-    read_night,
+    read_info,
     read_signals,
     read_stored,
     write_epochs,
@@ -25,7 +25,7 @@ from xsleep.store.recordings import (
     write_spectrograms,
 )
 
-NIGHT = Night(
+NIGHT = RecordingInfo(
     "SC4001E0",
     "00",
     np.array([0, 1, 4]),
@@ -43,7 +43,7 @@ NIGHT = Night(
 def test_a_recording_comes_back_as_it_was_written(tmp_path):
     signals = {"EEG": np.ones((3, 3000), "f4"), "EOG": np.zeros((3, 3000), "f4")}
     write_epochs(tmp_path / "a.h5", NIGHT, signals)
-    back = read_night(tmp_path / "a.h5")
+    back = read_info(tmp_path / "a.h5")
     for name, value in vars(NIGHT).items():
         assert np.array_equal(getattr(back, name), value), name
     assert np.array_equal(read_signals(tmp_path / "a.h5")["EEG"], signals["EEG"])
@@ -81,7 +81,7 @@ def test_a_file_that_is_interrupted_does_not_come_to_be(tmp_path):
 def test_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"not HDF5")
     with pytest.raises(InputError, match=r"a.h5: not a readable HDF5 file .*; delete it"):
-        read_night(tmp_path / "a.h5")
+        read_info(tmp_path / "a.h5")
 
 
 def test_an_index_knows_each_recording_as_its_files_do(tmp_path):
@@ -100,9 +100,9 @@ def test_an_index_knows_each_recording_as_its_files_do(tmp_path):
     back = read_index(index)
     assert list(back) == ["a", "b", "c"]
     for one, known in zip(stored, back.values(), strict=True):
-        for name, value in vars(one.night).items():
-            assert np.array_equal(getattr(known.night, name), value), name
-        assert {**vars(known), "night": 0} == {**vars(one), "night": 0, "index": index}
+        for name, value in vars(one.info).items():
+            assert np.array_equal(getattr(known.info, name), value), name
+        assert {**vars(known), "info": 0} == {**vars(one), "info": 0, "index": index}
 
 
 def test_values_are_those_that_hdf5_reads(tmp_path):
@@ -136,7 +136,7 @@ def test_a_file_of_the_store_that_was_lost_or_cut_is_one_line(tmp_path, damage):
     make_part(tmp_path, epochs=9)
     index = tmp_path / "index" / "all.h5"
     write_index(index, [read_stored(tmp_path / "night.h5", tmp_path / "night-tf.h5")])
-    data = NightData(read_index(index)["night"], ("EEG",), np.arange(9))
+    data = RecordingData(read_index(index)["night"], ("EEG",), np.arange(9))
     damage(tmp_path / "night.h5")
     remedy = f"; delete the folder {tmp_path}/index, run snakemake for {index}, then again"
     with pytest.raises(InputError, match=rf"night.h5: .*{remedy}$"):

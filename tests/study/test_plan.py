@@ -17,7 +17,7 @@ from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 from xsleep.results import published
-from xsleep.store.recordings import Night, Stored, write_index
+from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.study import plan
 from xsleep.study.plan import NOT_MEASURED, Listed, Runs
 
@@ -87,7 +87,7 @@ def test_listed_recordings_come_before_published_ones(paper):
 def test_prepared_recordings_come_before_all_others(paper, tmp_path):
     def night(name, epochs, skipped=""):
         places = np.arange(epochs)
-        return Night(name, name[0], places, 30.0 * places, 0 * places, skipped=skipped)
+        return RecordingInfo(name, name[0], places, 30.0 * places, 0 * places, skipped=skipped)
 
     nights = [night("a1", 50), night("a2", 30), night("b1", 0, "no hypnogram")]
     write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])

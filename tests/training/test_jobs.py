@@ -21,7 +21,7 @@ from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
 from xsleep.scoring import probabilities
 from xsleep.scoring.jobs import score_run
-from xsleep.store.recordings import Night, Stored, write_index
+from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
 from xsleep.training.jobs import _run, finetune_run, make_source_split
 
@@ -54,7 +54,7 @@ def test_a_night_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path
     onsets = 30.0 * np.arange(40)
     lights = {"0": (0, 1200), "1": None, "2": (0, 1200), "3": (0, 570)}  # 19 epochs
     nights = [
-        Night(f"night{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
+        RecordingInfo(f"night{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
         for name, off_on in lights.items()
     ]
     write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])

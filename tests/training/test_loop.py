@@ -175,7 +175,7 @@ def test_early_stopping_after_patience_evaluations_below_the_best(
 def test_training_learns_what_the_signals_tell(tmp_path, data):
     """The loss falls below the entropy of the stages at each place of a sequence: no answer that
     does not look at the signals has less."""
-    stages = [part.night.stages for part in data.training_subset]
+    stages = [part.info.stages for part in data.training_subset]
     length = NETWORK.sequence_length
     sequences = np.concatenate([sliding_window_view(one, length) for one in stages])
     shares = (sequences[..., None] == np.arange(5)).mean(0)

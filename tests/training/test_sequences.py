@@ -50,7 +50,7 @@ def test_no_sequence_crosses_recordings_and_each_comes_at_most_once(tmp_path):
     assert sequences.count == 8 + 9 + 10
     assert len(sequences) == 27 // 4 - 1  # the incomplete minibatch and one more are left out
     windows = {
-        read(part, "raw", s, s + 5).tobytes(): part.night.stages[s : s + 5]
+        read(part, "raw", s, s + 5).tobytes(): part.info.stages[s : s + 5]
         for part in parts
         for s in range(len(part) - 4)
     }

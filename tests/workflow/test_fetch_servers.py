@@ -36,7 +36,7 @@ def settings(database, folder, server):
 
 def read(index):
     """Recordings in the index, and why each is skipped."""
-    return {name: stored.night.skipped for name, stored in read_index(index).items()}
+    return {name: stored.info.skipped for name, stored in read_index(index).items()}
 
 
 def failed(run, *parts):

@@ -24,7 +24,7 @@ from xsleep.core.stages import STAGES
 from xsleep.networks import build
 from xsleep.networks.released import variables
 from xsleep.store.predictions import read_predictions, write_predictions
-from xsleep.store.recordings import read_night, read_signals
+from xsleep.store.recordings import read_info, read_signals
 from xsleep.training.origin import PACKAGES
 
 SYSTEMS = ["XSleepNet2", "Naive Fusion"]
@@ -531,7 +531,7 @@ def test_signals_without_a_filter_have_a_store_of_their_own(finished, tmp_path):
     paths = [tmp_path / store / "epochs/simulated/SC4001E0.h5" for store in STORES]
     plain, unfiltered = map(read_signals, paths)
     assert np.abs(plain["EEG"] - unfiltered["EEG"]).max() > 1
-    filters = [read_night(path).raw_filter for path in paths]
+    filters = [read_info(path).raw_filter for path in paths]
     assert filters == ["EEG-band-pass+EOG-band-pass+EMG-high-pass", "none"]
     run = json.loads((tmp_path / ablated("raw_filter", 1) / "run.json").read_text())
     assert set(run["network"]["raw_filter"].values()) == {"none"}

@@ -30,7 +30,7 @@ from xsleep.preparation.windows import check_enough
 from xsleep.store.identity import Seen, below
 from xsleep.store.recordings import (
     FORMAT_VERSION,
-    Night,
+    RecordingInfo,
     Stored,
     read_index,
     read_spectrograms_source,
@@ -78,7 +78,7 @@ def prepare(
     index: Path,
     seen: Path,
     report: Callable[[str], None],
-) -> list[Night]:
+) -> list[RecordingInfo]:
     """Store these recordings in two folders, and write the index of them.
 
     One that cannot be used is stored without epochs, with the reason, so that the others go on.
@@ -106,7 +106,7 @@ def prepare(
         paths = epochs / f"{name}.h5", spectrograms / f"{name}.h5"
         place = f"{number} of {len(names)}: {name}"
         entry = entries[name]
-        night = Night(
+        night = RecordingInfo(
             *(name, entry.subject, *[np.empty(0)] * 3),
             hashes=known.hashes(source.folder, entry.files),
             raw_filter=filtering.filter_name,
@@ -121,14 +121,14 @@ def prepare(
             stored = _store(
                 *_read(database, source, entry, channels, filtering, night, report), *paths
             )
-        if stored.night.skipped:
-            report(f"skipped: {stored.night.skipped}")
-        for remark in stored.night.remarks:
+        if stored.info.skipped:
+            report(f"skipped: {stored.info.skipped}")
+        for remark in stored.info.remarks:
             report(f"warning: {remark}")
         recordings.append(stored)
     known.save()
     write_index(index, recordings)
-    return [stored.night for stored in recordings]
+    return [stored.info for stored in recordings]
 
 
 def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> str:
@@ -145,14 +145,16 @@ def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> 
     except InputError:  # not there yet, or damaged
         return known.content(None, {})
     token = known.content(
-        {name: dict(stored.night.hashes) for name, stored in recordings.items()},
+        {name: dict(stored.info.hashes) for name, stored in recordings.items()},
         {entry.name: known.hashes(folder, entry.files) for entry in entries},
     )
     known.save()
     return token
 
 
-def _as_stored(night: Night, entry: Entry, epochs: Path, spectrograms: Path) -> Stored | None:
+def _as_stored(
+    night: RecordingInfo, entry: Entry, epochs: Path, spectrograms: Path
+) -> Stored | None:
     """A recording that is stored, whole, and made by the same recipe of the same files."""
     try:
         stored = read_stored(epochs, spectrograms)
@@ -160,9 +162,9 @@ def _as_stored(night: Night, entry: Entry, epochs: Path, spectrograms: Path) -> 
     except InputError:  # not there, or damaged
         return None
     same = (
-        not stored.night.skipped
-        and stored.night.recipe == night.recipe
-        and stored.night.hashes == night.hashes
+        not stored.info.skipped
+        and stored.info.recipe == night.recipe
+        and stored.info.hashes == night.hashes
         and len(night.hashes) == len(entry.files)
         and not entry.fault
         and source == sha256(epochs)
@@ -176,9 +178,9 @@ def _read(
     entry: Entry,
     channels: Sequence[str],
     filtering: Filtering,
-    night: Night,
+    night: RecordingInfo,
     report: Callable[[str], None],
-) -> tuple[Night, Mapping[str, np.ndarray]]:
+) -> tuple[RecordingInfo, Mapping[str, np.ndarray]]:
     """Read a recording and its epochs by channel; none, and why, where it cannot be used.
 
     A fault of this program, or of a library, costs the recording that shows it and no other.
@@ -247,7 +249,7 @@ def _tell_coverage(recording: Recording, seconds: float) -> None:
 
 
 def _store(
-    night: Night, signals: Mapping[str, np.ndarray], epochs: Path, spectrograms: Path
+    night: RecordingInfo, signals: Mapping[str, np.ndarray], epochs: Path, spectrograms: Path
 ) -> Stored:
     """Store the epochs of a recording and their time-frequency images."""
     from xsleep.preparation.spectrogram import running_sums, spectrogram

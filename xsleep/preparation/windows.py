@@ -10,14 +10,14 @@ import numpy as np
 from xsleep.core.errors import InputError
 from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE
 from xsleep.core.stages import STAGES
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 
 MARGIN_SECONDS = 30 * 60
 SHORTEST = 20
 """Scored epochs that a recording must have in a window: one sequence of the paper (L = 20)."""
 
 
-def in_window(night: Night, window: str) -> np.ndarray:
+def in_window(night: RecordingInfo, window: str) -> np.ndarray:
     """(n,) whether each epoch of a night begins within the window.
 
     An epoch begins where its scoring began: where epochs were scored in 20 s, 5 s after the onset
@@ -50,7 +50,7 @@ def check_enough(path: Path, epochs: int, window: str = "") -> None:
         )
 
 
-def unusable(night: Night, windows: Sequence[str], path: Path) -> str:
+def unusable(night: RecordingInfo, windows: Sequence[str], path: Path) -> str:
     """Why a night cannot be used in these windows, naming its file; empty where it can."""
     if night.skipped:
         return night.skipped
@@ -63,7 +63,7 @@ def unusable(night: Night, windows: Sequence[str], path: Path) -> str:
     return ""
 
 
-def _scored_seconds(night: Night) -> float:
+def _scored_seconds(night: RecordingInfo) -> float:
     """Seconds of the epochs that a night was scored in: the usual distance of neighbours.
 
     Where none are neighbours it cannot be told, and is that of the epochs that stand for them.
@@ -72,7 +72,9 @@ def _scored_seconds(night: Night) -> float:
     return float(np.median(distances)) if len(distances) else EPOCH_SECONDS
 
 
-def _bounds(night: Night, window: str, begins: np.ndarray, scored: float) -> tuple[float, float]:
+def _bounds(
+    night: RecordingInfo, window: str, begins: np.ndarray, scored: float
+) -> tuple[float, float]:
     """Seconds from the start of the recording at which the window begins and ends.
 
     Args:
@@ -95,7 +97,7 @@ def _bounds(night: Night, window: str, begins: np.ndarray, scored: float) -> tup
     return off - MARGIN_SECONDS, on + MARGIN_SECONDS
 
 
-def _wraps(night: Night, window: str) -> bool:
+def _wraps(night: RecordingInfo, window: str) -> bool:
     """Whether 30 minutes before lights off is the day before by the clock.
 
     The authors' shifted time wraps there and comes to lie before the recording, whose start is

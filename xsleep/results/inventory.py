@@ -24,7 +24,7 @@ from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window, unusable
 from xsleep.results.published import size
-from xsleep.store.recordings import Night, read_index
+from xsleep.store.recordings import RecordingInfo, read_index
 
 CHANNELS = ("EEG", "EOG", "EMG")
 WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")
@@ -35,7 +35,7 @@ NAMED = 5
 
 
 def recordings(
-    database: str, source: Source, windows: Sequence[Window], nights: Iterable[Night]
+    database: str, source: Source, windows: Sequence[Window], nights: Iterable[RecordingInfo]
 ) -> pd.DataFrame:
     """A row for every recording of a database, those that cannot be used included.
 
@@ -61,7 +61,7 @@ def recordings(
     return pd.DataFrame(rows)
 
 
-def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
+def _row(night: RecordingInfo, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
     row: dict[str, object] = {
         "recording": night.recording,
         "subject": night.subject,
@@ -81,14 +81,14 @@ def _row(night: Night, entry: Entry, windows: Sequence[Window]) -> dict[str, obj
     return row | {"warnings": " | ".join(night.remarks)}
 
 
-def _lights(night: Night) -> tuple[str, str]:
+def _lights(night: RecordingInfo) -> tuple[str, str]:
     if night.lights is None or night.start is None:
         return "", ""
     off, on = ((night.start + seconds) % DAY_SECONDS for seconds in night.lights)
     return as_clock(off), as_clock(on)
 
 
-def _count(night: Night, window: Window) -> int | str:
+def _count(night: RecordingInfo, window: Window) -> int | str:
     try:
         return int(np.count_nonzero(in_window(night, window)))
     except InputError:  # it has no lights times, or no sleep
@@ -132,7 +132,7 @@ def table1(
     rows = []
     for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
         reasons = read_csv(path).set_index("recording")["skipped"]
-        nights = [stored.night for stored in read_index(index).values()]
+        nights = [stored.info for stored in read_index(index).values()]
         used = [night for night in nights if not reasons[night.recording]]
         subjects = {night.subject for night in used}
         held_out = _held_out(name, described.folds, sorted(subjects))
@@ -170,7 +170,7 @@ def table1(
     return pd.DataFrame(rows).astype(dict.fromkeys(whole_numbers, "Int64"))
 
 
-def _taken(channel: str, nights: Sequence[Night]) -> str:
+def _taken(channel: str, nights: Sequence[RecordingInfo]) -> str:
     """What the channel is in the files, the most frequent first."""
     labels = Counter(night.labels[channel] for night in nights if channel in night.labels)
     if len(labels) == 1:

@@ -91,7 +91,7 @@ def zero_shot(
     files = {entry.name: entry.files[0] for entry in open_database(source).entries()}
     recordings = read_index(index)
     reasons = {
-        name: unusable(recordings[name].night, [window], path) for name, path in files.items()
+        name: unusable(recordings[name].info, [window], path) for name, path in files.items()
     }
     used = [name for name, reason in reasons.items() if not reason]
     if not used:

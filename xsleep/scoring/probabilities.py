@@ -36,10 +36,10 @@ def score(
         )
     return [
         Prediction(
-            part.night.recording,
-            part.night.subject,
-            part.night.places,
-            part.night.stages,
+            part.info.recording,
+            part.info.subject,
+            part.info.places,
+            part.info.stages,
             _probabilities(network, part, longest_gap, stride),
         )
         for part in parts
@@ -62,7 +62,7 @@ def _probabilities(
     for branch, values in found.items():
         if wrong := int((~values.isfinite()).any(-1).sum()):
             raise InputError(
-                f"{part.night.recording}: the {branch} probabilities of {wrong} of its "
+                f"{part.info.recording}: the {branch} probabilities of {wrong} of its "
                 f"{len(values)} epochs are not finite; look for broken signals in it, or train the "
                 "network anew"
             )

@@ -21,7 +21,7 @@ from xsleep.networks import checkpoints
 from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.scoring.probabilities import score
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 from xsleep.training.sequences import Part, amplitude_scale, normalisation_of_images
 
 HEADER = ("epoch", "onset", "stage", *STAGES)
@@ -29,7 +29,7 @@ HEADER = ("epoch", "onset", "stage", *STAGES)
 
 @dataclass(frozen=True)
 class HeldData:
-    """What `xsleep.store.hdf5.NightData` reads from disk, in memory.
+    """What `xsleep.store.hdf5.RecordingData` reads from disk, in memory.
 
     Attributes:
         channels: in the order of the last axis.
@@ -105,7 +105,7 @@ def score_night(
     images = np.stack([spectrogram(one) for one in values], axis=-1)
     places = np.arange(epochs)
     onsets = places * float(EPOCH_SECONDS)
-    night = Night(str(recording), "", places, onsets, np.full(epochs, UNSCORED, "i1"))
+    night = RecordingInfo(str(recording), "", places, onsets, np.full(epochs, UNSCORED, "i1"))
 
     remark = ""
     if "time-frequency" in network.views and not network.mean.any():

@@ -32,7 +32,7 @@ FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
-class Night:
+class RecordingInfo:
     """What is known of a recording in the store, without its signals.
 
     Attributes:
@@ -75,7 +75,7 @@ class Night:
         return float((self.onsets[-1] - self.onsets[0]) / (self.places[-1] - self.places[0]))
 
 
-def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarray]) -> None:
+def write_epochs(path: str | Path, night: RecordingInfo, signals: Mapping[str, np.ndarray]) -> None:
     """Write a recording: channel to (n, 3000) microvolts at 100 Hz; none if it is skipped."""
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
@@ -105,11 +105,11 @@ def write_epochs(path: str | Path, night: Night, signals: Mapping[str, np.ndarra
             write_dataset(group, channel, values.astype("f4", copy=False), "uV", "epoch, sample")
 
 
-def read_night(path: str | Path) -> Night:
+def read_info(path: str | Path) -> RecordingInfo:
     """The recording in a file that ``write_epochs`` wrote, without its signals."""
     with open_file(path) as file:
         lights = file.attrs.get("lights")
-        return Night(
+        return RecordingInfo(
             recording=file.attrs["recording"],
             subject=file.attrs["subject"],
             places=file["places"][:],
@@ -175,7 +175,7 @@ class Stored:
         index: the file that this was read from; empty where it was not.
     """
 
-    night: Night
+    info: RecordingInfo
     epochs: str
     spectrograms: str
     offsets: Mapping[str, int]
@@ -201,7 +201,7 @@ def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
                     offsets[f"{group}/{channel}"] = dataset.id.get_offset()
     paths = str(epochs), str(spectrograms)
     written = read_spectrograms_source(spectrograms), sha256(spectrograms)
-    return Stored(read_night(epochs), *paths, offsets, dict(zip(paths, written, strict=True)))
+    return Stored(read_info(epochs), *paths, offsets, dict(zip(paths, written, strict=True)))
 
 
 _PER_EPOCH = ("places", "onsets", "stages")
@@ -209,10 +209,10 @@ _PER_EPOCH = ("places", "onsets", "stages")
 
 def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
     """Write what is known of all recordings of a database, so that none of their files is read."""
-    nights = [one.night for one in recordings]
+    nights = [one.info for one in recordings]
     lines = [
         {
-            "night": {k: v for k, v in vars(one.night).items() if k not in _PER_EPOCH},
+            "night": {k: v for k, v in vars(one.info).items() if k not in _PER_EPOCH},
             "epochs": one.epochs,
             "spectrograms": one.spectrograms,
             "offsets": one.offsets,
@@ -239,7 +239,7 @@ def read_index(path: str | Path) -> dict[str, Stored]:
     for line, arrays in zip(lines, per_epoch, strict=False):
         known = line.pop("night")
         lights, remarks = known.pop("lights"), known.pop("remarks")
-        night = Night(
+        night = RecordingInfo(
             **known,
             remarks=tuple(remarks),
             **dict(zip(_PER_EPOCH, arrays, strict=True)),
@@ -256,7 +256,7 @@ def channels_last(
     return np.moveaxis(np.empty((channels, *shape), dtype), 0, -1)
 
 
-class NightData:
+class RecordingData:
     """Signals and spectrograms of one recording, read from disk as they are asked for.
 
     The values of a channel lie one after another in its file (contiguous HDF5), so they are read

@@ -100,7 +100,7 @@ def size(name: str, database: DatabaseSettings, window: str, listed: Listed, ind
         InputError: nothing is known of it.
     """
     if index.exists():
-        nights = [s.night for s in read_index(index).values() if not s.night.skipped]
+        nights = [s.info for s in read_index(index).values() if not s.info.skipped]
         return Size(
             len({night.subject for night in nights}),
             len(nights),

@@ -33,7 +33,7 @@ def sequence_logits(
     mode.
     """
     length = network.settings.sequence_length
-    for start, stop in stretches(part.night.places, longest_gap):
+    for start, stop in stretches(part.info.places, longest_gap):
         features = torch.cat(
             [
                 encoded(network, part, start + first, start + last)
@@ -95,7 +95,7 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
     count = predicted = 0
     not_finite: dict[str, None] = {}  # in order
     for part in parts[parallel.rank() :: parallel.size()]:
-        stages = torch.from_numpy(part.night.stages.astype(np.int64))
+        stages = torch.from_numpy(part.info.stages.astype(np.int64))
         for first, logits in sequence_logits(network, part, longest_gap):
             for branch, values in logits.items():
                 length = values.shape[1]
@@ -107,7 +107,7 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
                 value = loss.item() / length
                 sums[branch] += value
                 if not math.isfinite(value):
-                    not_finite[part.night.recording] = None
+                    not_finite[part.info.recording] = None
                 correct[branch] += int((values.argmax(-1) == labels).sum())
             count += len(first)
             predicted += labels.numel()

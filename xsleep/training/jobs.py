@@ -42,10 +42,10 @@ def make_source_split(
             training loss.
     """
     nights = [
-        (name, stored.night)
+        (name, stored.info)
         for name, (index, window) in databases.items()
         for stored in read_index(index).values()
-        if not unusable(stored.night, [window], Path(stored.epochs))
+        if not unusable(stored.info, [window], Path(stored.epochs))
     ]
     subjects = sorted({(name, night.subject) for name, night in nights})
     if len(subjects) < 2 * validation:
@@ -227,9 +227,9 @@ def _run(
     # What can fail is done before hours of training, not after them.
     check_writable(folder)
     known = {
-        "training_subjects": len({part.night.subject for part in data.training}),
+        "training_subjects": len({part.info.subject for part in data.training}),
         "sequences_bridging_gaps": sum(
-            bridging(part.night.places, network.settings.sequence_length, settings.longest_gap)
+            bridging(part.info.places, network.settings.sequence_length, settings.longest_gap)
             for part in data.training
         ),
         **origin(parts, inputs),

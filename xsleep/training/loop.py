@@ -281,7 +281,7 @@ def _fingerprint(
         settings.model_dump(),
         seed,
         [
-            [(part.night.recording, len(part), dict(part.night.hashes)) for part in parts]
+            [(part.info.recording, len(part), dict(part.info.hashes)) for part in parts]
             for parts in (data.training, data.training_subset, data.validation)
         ],
     ]

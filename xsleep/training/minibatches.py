@@ -58,7 +58,7 @@ class Resident:
         parts = sequences.parts
         ends = np.cumsum([len(part) for part in parts])
         self.first = [0, *ends.tolist()]  # epoch of each part
-        stages = np.concatenate([part.night.stages for part in parts])
+        stages = np.concatenate([part.info.stages for part in parts])
         self.stages = torch.from_numpy(stages.astype(np.int64)).to(device)
         channels = len(parts[0].data.channels)
         self.values = {

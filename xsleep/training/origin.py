@@ -43,10 +43,10 @@ def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> d
         "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "recordings": {role: [part.night.recording for part in of] for role, of in parts.items()},
+        "recordings": {role: [part.info.recording for part in of] for role, of in parts.items()},
         "inputs": {
             **{name: sha256(path) for name, path in inputs.items()},
-            **{name: sha for part in used for name, sha in sorted(part.night.hashes.items())},
+            **{name: sha for part in used for name, sha in sorted(part.info.hashes.items())},
         },
         "stores": {path: sha for part in used for path, sha in part.data.hashes.items()},
     }

@@ -14,7 +14,7 @@ from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window
-from xsleep.store.recordings import NightData, Stored
+from xsleep.store.recordings import RecordingData, Stored
 from xsleep.training.sequences import Part, amplitude_scale
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load_part(
     Raises:
         InputError: the stored signals are filtered otherwise than the network's.
     """
-    night = stored.night
+    night = stored.info
     if night.raw_filter != network.filter_name:
         raise InputError(
             f"{stored.epochs}: filtered by {night.raw_filter}, what the network reads by "
@@ -71,7 +71,7 @@ def load_part(
         onsets=night.onsets[chosen],
         stages=night.stages[chosen],
     )
-    data = NightData(stored, channels, chosen)
+    data = RecordingData(stored, channels, chosen)
     raw_scale = None
     if network.raw_deviation is not None:
         raw_scale = amplitude_scale(

@@ -19,7 +19,13 @@ from typing import Literal
 import numpy as np
 
 from xsleep.core.errors import InputError
-from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE, Night, NightData, channels_last
+from xsleep.store.recordings import (
+    IMAGE_SHAPE,
+    RAW_SHAPE,
+    RecordingData,
+    RecordingInfo,
+    channels_last,
+)
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 """View to input, and labels."""
@@ -41,17 +47,17 @@ class Part:
     """The epochs of one recording that belong to a window of the night.
 
     Attributes:
-        night: names, lights; ``places`` and ``stages`` (n,) of the part's epochs only.
-        data: signals and spectrograms of the same epochs, `NightData` or alike.
+        info: names, lights; ``places`` and ``stages`` (n,) of the part's epochs only.
+        data: signals and spectrograms of the same epochs, `RecordingData` or alike.
         raw_scale: (C,) factor on each raw channel, or ``None``.
     """
 
-    night: Night
-    data: NightData
+    info: RecordingInfo
+    data: RecordingData
     raw_scale: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.night.stages)
+        return len(self.info.stages)
 
 
 def amplitude_scale(raw: np.ndarray, deviation: float, recording: str) -> np.ndarray:
@@ -127,7 +133,7 @@ class TrainingSequences:
             [
                 np.stack([np.full(len(first), number), first], axis=1).astype(np.int32)
                 for number, part in enumerate(parts)
-                for first in [starts(part.night.places, length, longest_gap)]
+                for first in [starts(part.info.places, length, longest_gap)]
             ]
         )
         self.count = len(index)
@@ -135,10 +141,10 @@ class TrainingSequences:
             stretch = max(
                 stop - start
                 for part in parts
-                for start, stop in stretches(part.night.places, longest_gap)
+                for start, stop in stretches(part.info.places, longest_gap)
             )
             raise InputError(
-                f"{named(part.night.recording for part in parts)}: nothing to train on, as the "
+                f"{named(part.info.recording for part in parts)}: nothing to train on, as the "
                 f"longest stretch has {stretch} epochs and a sequence {length}; lower "
                 "sequence_length, raise longest_gap or add recordings"
             )
@@ -178,7 +184,7 @@ class TrainingSequences:
         for view, batch in inputs.items():
             for (part, start, stop), sequence in zip(spans, batch, strict=True):
                 read(part, view, start, stop, sequence)
-        labels = np.stack([part.night.stages[start:stop] for part, start, stop in spans])
+        labels = np.stack([part.info.stages[start:stop] for part, start, stop in spans])
         return inputs, labels.astype(np.int64)
 
 
@@ -232,7 +238,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[np.ndarra
     for part in parts:
         its = part.data.sums()
         if not np.isfinite(its).all():
-            raise _not_finite(part.night.recording, "spectrograms")
+            raise _not_finite(part.info.recording, "spectrograms")
         sums = sums + its
     return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
 

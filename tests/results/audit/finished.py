@@ -72,7 +72,7 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
         *(source, ("EEG",), Filtering(), names),
         *(Path("epochs"), Path("spectrograms"), index, Path("seen.json"), lambda line: None),
     )
-    nights = [stored.night for stored in read_index(index).values()]
+    nights = [stored.info for stored in read_index(index).values()]
     recordings.parent.mkdir(parents=True)
     inventory.write_csv(inventory.recordings(database, source, ["whole-night"], nights), recordings)
 

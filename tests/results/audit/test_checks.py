@@ -135,8 +135,8 @@ def subject_that_tests_trains():
 
 def one_file_of_two_subjects():
     first, second, *others = read_index(INDEX).values()
-    hashes = dict(zip(second.night.hashes, first.night.hashes.values(), strict=True))
-    twin = replace(second, night=replace(second.night, hashes=hashes))
+    hashes = dict(zip(second.info.hashes, first.info.hashes.values(), strict=True))
+    twin = replace(second, info=replace(second.info, hashes=hashes))
     write_index(INDEX, [first, twin, *others])
 
 
@@ -168,8 +168,8 @@ def pretrained_on_who_tests():
     """A recording of the source is, under another name, one of a subject that is tested."""
     tested = read_index(INDEX)[read_predictions(TRANSFERRED / SCORES.name)[0].recording]
     first, *others = read_index(SOURCE_INDEX).values()
-    hashes = dict(zip(first.night.hashes, tested.night.hashes.values(), strict=True))
-    twin = replace(first, night=replace(first.night, hashes=hashes))
+    hashes = dict(zip(first.info.hashes, tested.info.hashes.values(), strict=True))
+    twin = replace(first, info=replace(first.info, hashes=hashes))
     write_index(SOURCE_INDEX, [twin, *others])
 
 
@@ -187,7 +187,7 @@ def scores_of_another_fold():
 def nights_twice_over():
     nights = list(read_index(INDEX).values())
     for stored in nights:
-        stored.night.places[20:] -= 20
+        stored.info.places[20:] -= 20
     write_index(INDEX, nights)
 
 
@@ -432,7 +432,7 @@ def test_sequences_are_those_that_are_drawn(run, monkeypatch):
 def test_a_sequence_across_a_gap_is_found(run, monkeypatch):
     first, *others = read_index(INDEX).values()
     for stored in (first, *others):
-        stored.night.places[20:] += 10
+        stored.info.places[20:] += 10
     write_index(INDEX, [first, *others])
     assert "sequences" in failed()  # the runs counted those across
     monkeypatch.setattr(sequences, "starts", lambda places, length, gap: np.arange(36))

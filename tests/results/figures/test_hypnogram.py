@@ -6,7 +6,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results.figures import hypnogram
 from xsleep.store.predictions import Prediction
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 
 W, N1, N2, N3, REM = range(5)
 
@@ -14,7 +14,7 @@ W, N1, N2, N3, REM = range(5)
 def stored(step, first=0.0):
     """A night in the store, of epochs that begin every so many seconds."""
     places = np.arange(400)
-    return Night("a1", "a", places, first + step * places, np.zeros(400, "i1"))
+    return RecordingInfo("a1", "a", places, first + step * places, np.zeros(400, "i1"))
 
 
 STORED = stored(30)

@@ -13,7 +13,7 @@ from xsleep.config.training import TrainingSettings
 from xsleep.preparation.windows import in_window
 from xsleep.results.audit.evidence import Evidence, Pretraining, Read, Run, Training
 from xsleep.results.audit.finding import Found, NotApplicable, faults_of, many
-from xsleep.store.recordings import IMAGE_SHAPE, NightData
+from xsleep.store.recordings import IMAGE_SHAPE, RecordingData
 from xsleep.training.parts import load_part
 from xsleep.training.sequences import DEAD, Part, TrainingSequences, blocks
 
@@ -58,8 +58,8 @@ def split(evidence: Evidence) -> Found:
     def same_files(index: Path) -> Iterator[str]:
         owners: dict[str, set[str]] = defaultdict(set)
         for stored in evidence.stored(index).values():
-            for sha in stored.night.hashes.values():
-                owners[sha].add(stored.night.subject)
+            for sha in stored.info.hashes.values():
+                owners[sha].add(stored.info.subject)
         for subjects in owners.values():
             if len(subjects) > 1:
                 yield f"{index}: subjects {', '.join(sorted(subjects))} have the same file"
@@ -118,13 +118,13 @@ def _files(evidence: Evidence, reads: Iterable[Read]) -> Iterator[tuple[str, str
     """All subjects of these recordings, with the hash of each file that the store knows of them."""
     subjects = defaultdict(set)
     for one in reads:
-        night = evidence.stored(one.index)[one.recording].night
+        night = evidence.stored(one.index)[one.recording].info
         subjects[one.database, one.index].add(night.subject)
     for (database, index), chosen in subjects.items():
         for stored in evidence.stored(index).values():
-            if stored.night.subject in chosen:
-                for sha in stored.night.hashes.values():
-                    yield f"subject {stored.night.subject} of {database}", sha
+            if stored.info.subject in chosen:
+                for sha in stored.info.hashes.values():
+                    yield f"subject {stored.info.subject} of {database}", sha
 
 
 def roles(evidence: Evidence) -> Found:
@@ -194,8 +194,8 @@ def _sums(evidence: Evidence, one: Read, channels: tuple[str, ...]) -> tuple[int
 
     def find() -> tuple[int, np.ndarray]:
         stored = evidence.stored(one.index)[one.recording]
-        chosen = np.flatnonzero(in_window(stored.night, one.window))
-        data = NightData(stored, channels, chosen)
+        chosen = np.flatnonzero(in_window(stored.info, one.window))
+        data = RecordingData(stored, channels, chosen)
         frames, sums = 0, np.zeros((2, *IMAGE_SHAPE[1:], len(channels)))
         for start, stop in blocks(len(data), READ):
             images = data.time_frequency(start, stop).astype(float)
@@ -298,7 +298,7 @@ def sequences(evidence: Evidence) -> Found:
         chosen = np.concatenate([drawn.chosen(step) for step in range(len(drawn))])
         counted.append(len(chosen))
         for number, (one, part) in enumerate(zip(reads, parts, strict=True)):
-            name, places = part.night.recording, part.night.places
+            name, places = part.info.recording, part.info.places
             if (np.diff(places) <= 0).any():
                 yield f"{one.index}: {name} goes back in time: it is more than one recording"
             firsts = chosen[chosen[:, 0] == number, 1]
@@ -328,7 +328,7 @@ def _long_gaps(places: np.ndarray, firsts: np.ndarray, length: int, gap: int) ->
 
 def _number(part: Part, length: int, gap: int | None) -> int:
     """How many sequences of a recording there are."""
-    places = part.night.places
+    places = part.info.places
     cuts = [] if gap is None else np.flatnonzero(np.diff(places) > gap + 1) + 1
     return sum(max(len(stretch) - length + 1, 0) for stretch in np.split(places, cuts))
 
@@ -340,7 +340,7 @@ def stages(evidence: Evidence) -> Found:
     def look(run: Run) -> Iterator[str]:
         stored = evidence.stored(run.index)
         for night in run.predictions:
-            known = stored[night.recording].night
+            known = stored[night.recording].info
             chosen = in_window(known, run.cell.window)
             epochs.append(len(night.stages))
             where = f"{run.cell.predictions}: {night.recording}"

@@ -193,7 +193,7 @@ class Evidence:
             file: name
             for recording in recordings
             for file, name in zip(
-                listed[recording].split("; "), stored[recording].night.hashes, strict=True
+                listed[recording].split("; "), stored[recording].info.hashes, strict=True
             )
         }
 

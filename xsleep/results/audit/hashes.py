@@ -49,7 +49,7 @@ def recordings(evidence: Evidence) -> Found:
         # Pooled databases may have files of one name, of which the record knows one hash; the store
         # knows that of each.
         for one in {*training.read("training"), *training.read("validation")}:
-            hashes = evidence.stored(one.index)[one.recording].night.hashes
+            hashes = evidence.stored(one.index)[one.recording].info.hashes
             for file, name in evidence.names(one.database, one.index, [one.recording]).items():
                 claims.add(file, hashes[name], one.index)
                 if name not in training.record["inputs"]:

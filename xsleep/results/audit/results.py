@@ -17,7 +17,7 @@ from xsleep.results.audit.finding import Found, NotApplicable, faults_of, many
 from xsleep.results.metrics import METRICS, probabilities
 from xsleep.results.published import size
 from xsleep.store.predictions import Prediction
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 
 ROUNDED = {metric: 0.0005 if metric == "kappa" else 0.05 for metric in METRICS}
 """Half of the last decimal in Table 2."""
@@ -48,7 +48,7 @@ def epochs(evidence: Evidence) -> Found:
             return
         compared.append((database, window))
         stored = evidence.stored(run.index)
-        used = [stored[name].night for name in listed.index[listed["skipped"] == ""]]
+        used = [stored[name].info for name in listed.index[listed["skipped"] == ""]]
         if published.epochs is not None:
             what, here, there = "epoch", _epochs(used, window), published.epochs
         else:
@@ -66,7 +66,7 @@ def epochs(evidence: Evidence) -> Found:
     return Found(many(len(compared), "database and window"), faults)
 
 
-def _epochs(nights: Iterable[Night], window: str) -> int:
+def _epochs(nights: Iterable[RecordingInfo], window: str) -> int:
     return sum(int(np.count_nonzero(in_window(night, window))) for night in nights)
 
 

@@ -25,7 +25,7 @@ from xsleep.preparation.windows import in_window
 from xsleep.results.measurements import CASE, Cell, Outcome, gather
 from xsleep.results.metrics import of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
-from xsleep.store.recordings import NightData, Stored, read_index
+from xsleep.store.recordings import RecordingData, Stored, read_index
 
 BINS = slice(1, 81)
 """Frequency bins that are shown: what is above 31 Hz tells no stages apart."""
@@ -162,7 +162,7 @@ def _seen(
             raise InputError(store)
         if name not in store:
             raise InputError("not in the store; run snakemake again")
-        night = store[name].night
+        night = store[name].info
         chosen = np.flatnonzero(in_window(night, window))
         if not np.array_equal(night.places[chosen], places):
             raise InputError(f"{store[name].epochs}: not the epochs that were scored; score again")
@@ -171,7 +171,7 @@ def _seen(
         if night.start is not None:
             seen["clock"] = float(night.start + onsets[0])
         names = tuple(channels.split("-"))
-        levels = NightData(store[name], names, chosen).levels()[:, BINS]
+        levels = RecordingData(store[name], names, chosen).levels()[:, BINS]
     except InputError as error:
         return seen | {"missing": str(error)}
     levels = levels.reshape(len(levels), -1, BINS_PER_ROW, len(names)).mean(axis=2)

@@ -16,7 +16,7 @@ from xsleep.results.figures.style import FONT, STAGE_COLOURS, save, tidy
 from xsleep.results.measurements import Cell, Outcome
 from xsleep.results.metrics import confusion, of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
-from xsleep.store.recordings import Night
+from xsleep.store.recordings import RecordingInfo
 
 DEPTH = tuple(STAGE_COLOURS)
 """Stages down a hypnogram."""
@@ -62,7 +62,7 @@ def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> tuple[int, Pred
     return seed, next(scored)
 
 
-def draw(night: Prediction, stored: Night, stem: str | Path, title: str) -> None:
+def draw(night: Prediction, stored: RecordingInfo, stem: str | Path, title: str) -> None:
     """Write the hypnogram of a night as ``stem``.svg and ``stem``.png.
 
     True stages, predicted stages with a line of marks where they differ, and the probabilities of

@@ -418,7 +418,7 @@ def duplicates(index: Path) -> list[str]:
     first = {}
     found = []
     for name, stored in read_index(index).items():
-        others = {first.setdefault(digest, name) for digest in stored.night.hashes.values()}
+        others = {first.setdefault(digest, name) for digest in stored.info.hashes.values()}
         found += [f"{other} and {name}" for other in sorted(others - {name})]
     return found
 

@@ -243,7 +243,7 @@ def _recordings(crate: ROCrate, name: str, source: Source, index: Path) -> Conte
         article = _add(crate, address, {"@type": "ScholarlyArticle", "name": text})
         collection.append_to("citation", article)
     for stored in read_index(index).values():
-        for file, digest in sorted(stored.night.hashes.items()):
+        for file, digest in sorted(stored.info.hashes.items()):
             # Named by what is in them (RFC 6920), as they are not here and may be anywhere.
             base = base64.urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
             properties = {
