@@ -11,29 +11,13 @@ report: "captions/workflow.rst"
 
 
 include: "rules/common.smk"
-include: "rules/databases.smk"
-include: "rules/messages.smk"
 include: "rules/slurm.smk"
-include: "rules/batches.smk"
-include: "rules/transfers.smk"
-include: "rules/table2_runs.smk"
-include: "rules/recordings.smk"
-include: "rules/preparation.smk"
-include: "rules/inventory.smk"
-include: "rules/folds.smk"
+include: "rules/databases.smk"
 include: "rules/training.smk"
 include: "rules/transfer.smk"
-include: "rules/scoring.smk"
-include: "rules/zero_shot.smk"
 include: "rules/tables.smk"
-include: "rules/metrics.smk"
-include: "rules/ablation.smk"
 include: "rules/figures.smk"
-include: "rules/transfer_tables.smk"
-include: "rules/appendix.smk"
-include: "rules/explorer.smk"
-include: "rules/audit.smk"
-include: "rules/plan.smk"
+include: "rules/pages.smk"
 
 
 rule all:
@@ -42,8 +26,10 @@ rule all:
         "results/recordings.csv",
         "results/table1.csv",
         rules.table2.output,
-        FIGURES,
-        APPENDIX,
+        STUDY.figures,
+        rules.comparisons.output,
+        rules.appendix.output,
+    localrule: True
     message:
         "All tables and figures"
 
@@ -54,18 +40,19 @@ include: "rules/provenance.smk"
 
 rule figures:
     input:
-        FIGURES,
+        STUDY.figures,
+    localrule: True
     message:
         "Figures"
 
 
 onstart:
-    show_placement()
+    MESSAGES.on_start()
 
 
 onsuccess:
-    show_results()
+    MESSAGES.on_success()
 
 
 onerror:
-    show_failures()
+    MESSAGES.on_error(Path(log))

@@ -1,59 +1,163 @@
-# The databases whose recordings are here, or can be had, and where they are.
-import sys
-
-from xsleep.databases import missing, open_database
-from xsleep.databases.fetch.servers import RECORDINGS_LISTED, list_files
-
-# Says that all files of a database are there; what it said before one went missing does not count.
-FETCHED = "data/fetched/{database}.txt"
-# Files of each database that are missing and can be fetched.
-TO_FETCH = {}
-# Whether the costs are asked for, which need no recordings: by a person, or as the job. Snakemake
-# itself does not know its targets yet.
-PLANNING = "plan" in sys.argv or "plan:" in sys.argv
-
-
-def database_entries(database):
-    source = WORKFLOW.sources[database].source
-    try:
-        if source.reader in RECORDINGS_LISTED and not PLANNING:
-            list_files(
-                source, lambda line: print(f"{database}: {line}", file=sys.stderr)
-            )
-        entries = open_database(source).entries()
-        TO_FETCH[database] = missing(source, entries)
-    except InputError as error:
-        raise InputError(f"{error}{source.where_to_apply}") from None
-    if TO_FETCH[database]:
-        Path(FETCHED.format(database=database)).unlink(missing_ok=True)
-    return {entry.name: entry for entry in entries}
+# A checkpoint, as the files are no output: Snakemake deletes the outputs of a job that fails, and
+# files that were fetched, or put there by the user, must stay.
+checkpoint fetch:
+    output:
+        paths.FETCHED,
+    log:
+        "logs/recordings/{database}-{attempt}.log",
+    # The machines of a cluster often have no network.
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        source=lambda wildcards: STUDY.source_settings(wildcards.database, fetched=True),
+    message:
+        "{wildcards.database}: fetch missing files"
+    script:
+        "../workflow_scripts/fetch.py"
 
 
-# Databases of which no recording is here, and why. Of what is scored zero-shot or transferred it is
-# for the job that reads it to say so; those of Table 2 are left out of it, if others are there.
-ENTRIES, ABSENT = {}, {}
-for database in WORKFLOW.sources:
-    try:
-        ENTRIES[database] = database_entries(database)
-    except InputError as error:
-        ENTRIES[database], ABSENT[database] = {}, str(error)
-there = {d: s for d, s in WORKFLOW.databases.items() if d not in ABSENT or PLANNING}
-if not there:
-    raise WorkflowError(ABSENT[next(iter(WORKFLOW.databases))])
-LEFT_OUT = {d: ABSENT[d] for d in WORKFLOW.databases if d not in there}
-WORKFLOW = WORKFLOW.model_copy(update={"databases": there})
+# The folder of a simulated cohort has its name.
+rule simulate:
+    output:
+        psg="data/recordings/{database}/{night}0-PSG.edf",
+        hypnogram="data/recordings/{database}/{night}C-Hypnogram.edf",
+    log:
+        "logs/recordings/{database}/{night}.log",
+    benchmark:
+        "logs/benchmarks/recordings/{database}/{night}.tsv"
+    wildcard_constraints:
+        # Without a cohort nothing; an empty expression would be any name.
+        database="|".join(name for name, f in STUDY.files.items() if f.is_simulated)
+        or "(?!)",
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        cohort=lambda wildcards: STUDY.source_settings(wildcards.database)["cohort"],
+    message:
+        "{wildcards.database}: simulate {wildcards.night}"
+    script:
+        "../workflow_scripts/simulate.py"
 
-# What is known of every recording, and whether it is used.
-RECORDINGS = expand("results/{database}/recordings.csv", database=WORKFLOW.databases)
-INDEXES = [index_of(database) for database in WORKFLOW.databases]
-SIMULATED = [
-    database
-    for database, settings in WORKFLOW.sources.items()
-    if settings.source.reader == "simulated"
-]
+
+# The files of single recordings are in no rule: the declared output is the index of a batch.
+rule prepare:
+    input:
+        lambda wildcards: fetched(wildcards.database).simulated(wildcards.batch),
+    output:
+        paths.BATCH_INDEX,
+    log:
+        "logs/preparation/{store}/{database}/{batch}.log",
+    benchmark:
+        "logs/benchmarks/preparation/{store}/{database}/{batch}.tsv"
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        # Minutes: a recording of 24 hours takes seconds.
+        runtime=lambda wildcards, attempt: attempt
+        * (10 + len(STUDY.files[wildcards.database].batches[wildcards.batch])),
+    params:
+        version=FORMAT_VERSION,
+        source=lambda wildcards: STUDY.source_settings(wildcards.database),
+        channels=lambda wildcards: STUDY.workflow.sources[
+            wildcards.database
+        ].stored_channels,
+        filtering=lambda wildcards: STUDY.filterings[wildcards.store],
+        recordings=lambda wildcards: STUDY.files[wildcards.database].batches[
+            wildcards.batch
+        ],
+        content=lambda wildcards: STUDY.files[wildcards.database].content(
+            wildcards.store, wildcards.batch
+        ),
+        seen=paths.SEEN,
+        epochs=paths.EPOCHS,
+        spectrograms=paths.SPECTROGRAMS,
+    message:
+        "{wildcards.store}, {wildcards.database}: "
+        "epochs and spectrograms from {wildcards.batch} on"
+    script:
+        "../workflow_scripts/prepare.py"
 
 
-def source_params(wildcards):
-    """Where the recordings of a database are; how they got there changes nothing."""
-    source = WORKFLOW.sources[wildcards.database].source
-    return source.model_dump(mode="json", exclude={"fetch", "apply"})
+rule index:
+    input:
+        lambda wildcards: expand(
+            paths.BATCH_INDEX, **wildcards, batch=listed(wildcards.database).batches
+        ),
+    output:
+        paths.INDEX,
+    log:
+        "logs/index/{store}/{database}.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    message:
+        "{wildcards.store}, {wildcards.database}: index"
+    script:
+        "../workflow_scripts/index.py"
+
+
+rule recordings:
+    input:
+        STUDY.index_of,
+    output:
+        paths.RECORDINGS,
+    log:
+        "logs/inventory/{database}.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        source=lambda wildcards: STUDY.source_settings(wildcards.database),
+        windows=lambda wildcards: STUDY.workflow.sources[wildcards.database].windows,
+    message:
+        "{wildcards.database}: every recording"
+    script:
+        "../workflow_scripts/recordings.py"
+
+
+rule all_recordings:
+    input:
+        STUDY.each(paths.RECORDINGS),
+    output:
+        report(
+            "results/recordings.csv",
+            caption="../captions/recordings.rst",
+            category="Tables",
+            labels={"table": "Recordings", "format": "CSV"},
+        ),
+    log:
+        "logs/inventory.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    message:
+        "Every recording of all databases"
+    script:
+        "../workflow_scripts/all_recordings.py"
+
+
+rule folds:
+    input:
+        paths.RECORDINGS,
+    output:
+        paths.FOLDS,
+    log:
+        "logs/folds/{database}.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        folds=lambda wildcards: STUDY.workflow.sources[
+            wildcards.database
+        ].model_dump()["folds"],
+    message:
+        "{wildcards.database}: folds"
+    script:
+        "../workflow_scripts/folds.py"

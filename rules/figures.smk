@@ -1,44 +1,3 @@
-CASE = "{database}/{window}/{channels}"
-FIG1, FIG5, FIG6 = (f"results/figures/fig{number}/{CASE}" for number in (1, 5, 6))
-SUBJECTS = f"results/figures/subjects/{CASE}"
-CALIBRATION = f"results/figures/calibration/{CASE}"
-# A night is drawn by the name of its recording on demand: HYPNOGRAMS/SC4001E0.svg.
-HYPNOGRAMS = f"results/figures/hypnograms/{CASE}/{{system}}"
-PICKS = ["best", "median", "worst"]
-
-# Losses and weights are shown of the first seed and fold, of the paper's systems.
-BLENDING = [slug for slug in SELECTED if slug in ("XSleepNet1", "XSleepNet2")]
-SINGLE_VIEW = [slug for slug in SELECTED if slug in ("ARNN+RNN", "FCNN+RNN")]
-MULTI_VIEW = [slug for slug in SELECTED if slug in (*BLENDING, "Naive-Fusion")]
-LEARNING = [*SINGLE_VIEW, *MULTI_VIEW]
-
-CASES = dict.fromkeys(CASE.format(**run) for run in SCRATCH_RUNS)
-FIGURES = [
-    f"results/figures/{stem}.{suffix}"
-    for stem in [
-        *(f"fig1/{case}" for case in CASES if MULTI_VIEW),
-        "fig4",
-        *(f"fig5/{case}" for case in CASES if BLENDING),
-        *(f"fig6/{case}" for case in CASES if LEARNING),
-        # over both single views
-        *(["gain"] if len(SINGLE_VIEW) == 2 and MULTI_VIEW else []),
-        *(
-            f"{figure}/{case}"
-            for case in dict.fromkeys(CASE.format(**run) for run in TABLE2_RUNS)
-            for figure in ("subjects", "calibration")
-        ),
-        # of each database's first window and channel set, by the first system
-        *(
-            f"hypnograms/{CASE.format(**run)}/{run['system']}/{pick}"
-            for database in WORKFLOW.databases
-            for run in runs(database, SELECTED[:1])[:1]
-            for pick in PICKS
-        ),
-    ]
-    for suffix in ("svg", "png")
-]
-
-
 rule fig4:
     input:
         "results/table2.csv",
@@ -52,6 +11,7 @@ rule fig4:
         png="results/figures/fig4.png",
     log:
         "logs/figures/fig4.log",
+    localrule: True
     conda:
         "../environment.yml"
     message:
@@ -62,22 +22,23 @@ rule fig4:
 
 rule fig5:
     input:
-        first_histories(LEARNING),
+        STUDY.first_histories,
     output:
         svg=report(
-            f"{FIG5}.svg",
+            f"results/figures/fig5/{paths.CASE}.svg",
             caption="../captions/fig5.rst",
             category="Figures",
             labels=labels_of("Fig. 5"),
         ),
-        png=f"{FIG5}.png",
+        png=f"results/figures/fig5/{paths.CASE}.png",
     log:
-        f"logs/figures/{FIG5}.log",
+        f"logs/figures/results/figures/fig5/{paths.CASE}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
-        systems=[SYSTEMS[slug] for slug in LEARNING],
-        title=f"{{database}}, {{window}}, {{channels}}: seed {WORKFLOW.seeds[0]}, fold 1",
+        systems=[STUDY.systems[slug] for slug in STUDY.figure_systems("learning")],
+        title=f"{{database}}, {{window}}, {{channels}}: seed {STUDY.workflow.seeds[0]}, fold 1",
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:
@@ -87,14 +48,14 @@ rule fig5:
 use rule fig5 as fig1 with:
     output:
         svg=report(
-            f"{FIG1}.svg",
+            f"results/figures/fig1/{paths.CASE}.svg",
             caption="../captions/fig1.rst",
             category="Figures",
             labels=labels_of("Fig. 1(b), (d)"),
         ),
-        png=f"{FIG1}.png",
+        png=f"results/figures/fig1/{paths.CASE}.png",
     log:
-        f"logs/figures/{FIG1}.log",
+        f"logs/figures/results/figures/fig1/{paths.CASE}.log",
     message:
         "Fig. 1(b), (d): {wildcards.database}, {wildcards.window}, {wildcards.channels}"
 
@@ -102,14 +63,14 @@ use rule fig5 as fig1 with:
 use rule fig5 as fig6 with:
     output:
         svg=report(
-            f"{FIG6}.svg",
+            f"results/figures/fig6/{paths.CASE}.svg",
             caption="../captions/fig6.rst",
             category="Figures",
             labels=labels_of("Fig. 6"),
         ),
-        png=f"{FIG6}.png",
+        png=f"results/figures/fig6/{paths.CASE}.png",
     log:
-        f"logs/figures/{FIG6}.log",
+        f"logs/figures/results/figures/fig6/{paths.CASE}.log",
     message:
         "Fig. 6: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
 
@@ -127,6 +88,7 @@ rule gain:
         png="results/figures/gain.png",
     log:
         "logs/figures/gain.log",
+    localrule: True
     conda:
         "../environment.yml"
     message:
@@ -137,33 +99,35 @@ rule gain:
 
 rule reliability:
     input:
-        predictions=lambda wildcards: [
-            f"{folder}/predictions.h5"
-            for run, folder in zip(TABLE2_RUNS, TABLE2_FOLDERS, strict=True)
-            if is_of(run, wildcards)
-        ],
-        recordings="results/{database}/recordings.csv",
+        predictions=lambda wildcards: STUDY.table2_predictions(**wildcards),
+        recordings=paths.RECORDINGS,
     output:
         subjects=report(
-            f"{SUBJECTS}.svg",
+            f"results/figures/subjects/{paths.CASE}.svg",
             caption="../captions/subjects.rst",
             category="Figures",
             labels=labels_of("Subjects"),
         ),
         calibration=report(
-            f"{CALIBRATION}.svg",
+            f"results/figures/calibration/{paths.CASE}.svg",
             caption="../captions/calibration.rst",
             category="Figures",
             labels=labels_of("Calibration"),
         ),
-        png=[f"{SUBJECTS}.png", f"{CALIBRATION}.png"],
+        png=[
+            f"results/figures/subjects/{paths.CASE}.png",
+            f"results/figures/calibration/{paths.CASE}.png",
+        ],
     log:
-        f"logs/figures/reliability/{CASE}.log",
+        f"logs/figures/reliability/{paths.CASE}.log",
     conda:
         "../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        runs=lambda wildcards: [run for run in TABLE2_RUNS if is_of(run, wildcards)],
-        systems=TABLE2_SYSTEMS,
+        runs=lambda wildcards: [run for run in STUDY.table2_runs if has(run, wildcards)],
+        systems=STUDY.table2_systems,
         title="{database}, {window}, {channels}",
     message:
         "Accuracy by subject, and calibration: {wildcards.database}, {wildcards.window}, "
@@ -175,33 +139,36 @@ rule reliability:
 rule hypnograms:
     input:
         predictions=lambda wildcards: [
-            f"{run_path(run)}/predictions.h5"
-            for run in SCRATCH_RUNS
-            if is_of(run, wildcards)
+            f"{folder(run)}/predictions.h5"
+            for run in STUDY.scratch_runs
+            if has(run, wildcards)
         ],
-        recordings="results/{database}/recordings.csv",
-        index=index,
+        recordings=paths.RECORDINGS,
+        index=STUDY.index_of,
     output:
         *[
             report(
-                f"{HYPNOGRAMS}/{pick}.svg",
+                f"{paths.HYPNOGRAMS}/{pick}.svg",
                 caption="../captions/hypnogram.rst",
                 category="Hypnograms",
                 labels=labels_of(f"{pick} night", system="{system}"),
             )
             for pick in PICKS
         ],
-        [f"{HYPNOGRAMS}/{pick}.png" for pick in PICKS],
+        [f"{paths.HYPNOGRAMS}/{pick}.png" for pick in PICKS],
     log:
-        f"logs/figures/{HYPNOGRAMS}.log",
+        f"logs/figures/{paths.HYPNOGRAMS}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
-        runs=lambda wildcards: [run for run in SCRATCH_RUNS if is_of(run, wildcards)],
-        systems=SYSTEMS,
+        runs=lambda wildcards: [
+            run for run in STUDY.scratch_runs if has(run, wildcards)
+        ],
+        systems=STUDY.systems,
         title=lambda wildcards: (
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "
-            f"{SYSTEMS[wildcards.system]}"
+            f"{STUDY.systems[wildcards.system]}"
         ),
     message:
         "Hypnograms: {wildcards.database}, {wildcards.window}, {wildcards.channels}, "
@@ -213,13 +180,13 @@ rule hypnograms:
 use rule hypnograms as hypnogram with:
     output:
         report(
-            f"{HYPNOGRAMS}/{{night}}.svg",
+            f"{paths.HYPNOGRAMS}/{{night}}.svg",
             caption="../captions/hypnogram.rst",
             category="Hypnograms",
             labels=labels_of("{night}", system="{system}"),
         ),
-        f"{HYPNOGRAMS}/{{night}}.png",
+        f"{paths.HYPNOGRAMS}/{{night}}.png",
     log:
-        f"logs/figures/{HYPNOGRAMS}/{{night}}.log",
+        f"logs/figures/{paths.HYPNOGRAMS}/{{night}}.log",
     wildcard_constraints:
         night=rf"(?!({'|'.join(PICKS)})\.)[^/]+",

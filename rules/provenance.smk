@@ -1,17 +1,3 @@
-from snakemake.common import __version__ as snakemake_version
-
-# What `all` makes, and the runs of Table 2, as people have to tell of them: with the networks that
-# these go on from, and the databases those were pretrained on.
-WENT_ON_FROM = sorted(set(PRETRAINED_MODELS))
-RUN_FOLDERS = TABLE2_FOLDERS + (
-    [] if AUTHORS else [os.path.dirname(model) for model in WENT_ON_FROM]
-)
-READ = dict(zip(WORKFLOW.databases, INDEXES))
-if FINETUNED_RUNS:
-    READ = dict(zip(SOURCE_DATABASES, SOURCE_INDEXES)) | READ
-FOLDS = expand("results/{database}/folds.csv", database=WORKFLOW.databases)
-
-
 rule provenance:
     input:
         "results/ro-crate-metadata.json",
@@ -21,11 +7,11 @@ rule provenance:
 
 rule checklists:
     input:
-        runs=[f"{folder}/run.json" for folder in RUN_FOLDERS],
+        runs=[f"{folder}/run.json" for folder in STUDY.run_folders],
         table1="results/table1.csv",
         recordings="results/recordings.csv",
-        folds=FOLDS,
-        indexes=INDEXES,
+        folds=STUDY.each(paths.FOLDS),
+        indexes=STUDY.indexes,
     output:
         **{
             name: report(
@@ -41,10 +27,11 @@ rule checklists:
         },
     log:
         "logs/checklists.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
-        workflow=WORKFLOW.model_dump(mode="json"),
+        workflow=STUDY.available.model_dump(mode="json"),
     message:
         "Checklists"
     script:
@@ -56,33 +43,33 @@ rule ro_crate:
         results=[
             *rules.all.input,
             *rules.checklists.output,
-            *FOLDS,
-            *RECORDINGS,
+            *STUDY.each(paths.FOLDS),
+            *STUDY.each(paths.RECORDINGS),
         ],
-        runs=[f"{folder}/run.json" for folder in RUN_FOLDERS],
+        runs=[f"{folder}/run.json" for folder in STUDY.run_folders],
         models=[
-            *WENT_ON_FROM,
-            *[f"{folder}/history.csv" for folder in RUN_FOLDERS],
+            *sorted({*STUDY.pretrained_models}),
+            *[f"{folder}/history.csv" for folder in STUDY.run_folders],
             *[
                 f"{folder}/{file}"
-                for folder in TABLE2_FOLDERS
+                for folder in STUDY.table2_folders
                 for file in ("model.safetensors", "predictions.h5", "scoring.json")
             ],
         ],
-        indexes=list(READ.values()),
+        indexes=list(STUDY.read_indexes.values()),
     output:
         crate="results/ro-crate-metadata.json",
         code=directory("results/workflow"),
     log:
         "logs/ro_crate.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
         sources={
-            database: WORKFLOW.sources[database].source.model_dump(mode="json")
-            for database in READ
+            database: STUDY.source_settings(database, fetched=True)
+            for database in STUDY.read_indexes
         },
-        snakemake=snakemake_version,
     message:
         "Workflow Run RO-Crate"
     script:

@@ -1,7 +1,31 @@
+rule table1:
+    input:
+        recordings=STUDY.each(paths.RECORDINGS),
+        indexes=STUDY.indexes,
+    output:
+        report(
+            "results/table1.csv",
+            caption="../captions/table1.rst",
+            category="Tables",
+            labels={"table": "Table 1", "format": "CSV"},
+        ),
+    log:
+        "logs/table1.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        databases=STUDY.described,
+    message:
+        "Table 1"
+    script:
+        "../workflow_scripts/table1.py"
+
+
 rule table2:
     input:
-        predictions=[f"{folder}/predictions.h5" for folder in TABLE2_FOLDERS],
-        recordings=RECORDINGS,
+        predictions=STUDY.table2_predictions(),
+        recordings=STUDY.each(paths.RECORDINGS),
     output:
         csv=report(
             "results/table2.csv",
@@ -20,12 +44,171 @@ rule table2:
         "logs/table2.log",
     conda:
         "../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        databases=list(WORKFLOW.databases),
-        runs=TABLE2_RUNS,
-        systems=TABLE2_SYSTEMS,
-        not_run=not_run,
+        databases=STUDY.databases,
+        runs=STUDY.table2_runs,
+        systems=STUDY.table2_systems,
+        not_run=lambda wildcards: STUDY.not_run(),
     message:
         "Table 2"
     script:
         "../workflow_scripts/table2.py"
+
+
+# What `dvc metrics diff` compares.
+rule metrics:
+    input:
+        "results/table2.csv",
+    output:
+        "results/metrics.json",
+    log:
+        "logs/metrics.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    message:
+        "Metrics of every system"
+    script:
+        "../workflow_scripts/metrics.py"
+
+
+rule comparisons:
+    input:
+        predictions=STUDY.table2_predictions(),
+        histories=[
+            f"{folder(run)}/{file}"
+            for run in STUDY.scratch_runs
+            for file in ("history.csv", "run.json")
+        ],
+        recordings=STUDY.each(paths.RECORDINGS),
+        folds=STUDY.each(paths.FOLDS),
+    output:
+        comparisons=report(
+            "results/comparisons.csv",
+            caption="../captions/comparisons.rst",
+            category="Comparisons",
+            labels={"table": "Systems in pairs"},
+        ),
+        claims=report(
+            "results/claims.csv",
+            caption="../captions/claims.rst",
+            category="Comparisons",
+            labels={"table": "Claims of the paper"},
+        ),
+    log:
+        "logs/comparisons.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        databases=STUDY.databases,
+        runs=STUDY.table2_runs,
+        systems=STUDY.table2_systems,
+    message:
+        "Comparisons of systems, and claims"
+    script:
+        "../workflow_scripts/comparisons.py"
+
+
+rule appendix:
+    input:
+        predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.scratch_runs],
+        branched=[f"{folder(run)}/predictions.h5" for run in STUDY.blended_runs],
+        weights=[
+            f"{folder(run)}/{file}"
+            for run in STUDY.blended_runs
+            for file in ("history.csv", "run.json")
+        ],
+        recordings=STUDY.each(paths.RECORDINGS),
+    output:
+        **{
+            table: report(
+                f"results/appendix_{table}.csv",
+                caption=f"../captions/appendix_{table}.rst",
+                category="Appendix",
+                labels={"table": f"Table {table.upper()}"},
+            )
+            for table in "bcd"
+        },
+    log:
+        "logs/appendix.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        databases=STUDY.databases,
+        runs=STUDY.scratch_runs,
+        branched=STUDY.blended_runs,
+        systems=STUDY.systems,
+    message:
+        "Appendix: tables B, C and D"
+    script:
+        "../workflow_scripts/appendix.py"
+
+
+rule ablation:
+    input:
+        predictions=[
+            f"{STUDY.ablated_folder(difference, run)}/predictions.h5"
+            for difference, run in STUDY.ablated
+        ],
+        recordings=(
+            paths.RECORDINGS.format(database=STUDY.workflow.ablation.database)
+            if STUDY.switched
+            else []
+        ),
+    output:
+        report(
+            "results/ablation.csv",
+            caption="../captions/ablation.rst",
+            category="Tables",
+            labels={"table": "Ablation", "format": "CSV"},
+        ),
+    log:
+        "logs/ablation.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        database=STUDY.workflow.ablation.database,
+        preset=STUDY.workflow.sources[STUDY.workflow.ablation.database].preset,
+        runs=STUDY.ablated,
+        systems=STUDY.systems,
+        values=STUDY.ablated_values,
+    message:
+        "Ablation"
+    script:
+        "../workflow_scripts/ablation.py"
+
+
+rule footprint:
+    output:
+        report(
+            "results/footprint.csv",
+            caption="../captions/footprint.rst",
+            category="Tables",
+            labels={"table": "Footprint", "format": "CSV"},
+        ),
+    log:
+        "logs/footprint.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        networks={
+            name: settings.network.model_dump(mode="json")
+            for name, settings in STUDY.workflow.presets.items()
+        },
+    message:
+        "Footprint of the networks"
+    script:
+        "../workflow_scripts/footprint.py"

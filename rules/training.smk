@@ -1,33 +1,63 @@
 rule train:
     input:
-        folds="results/{database}/folds.csv",
-        index=index,
+        folds=paths.FOLDS,
+        index=STUDY.index_of,
     output:
-        model=f"{RUN}/model.safetensors",
-        history=f"{RUN}/history.csv",
-        run=f"{RUN}/run.json",
+        model=f"{paths.RUN}/model.safetensors",
+        history=f"{paths.RUN}/history.csv",
+        run=f"{paths.RUN}/run.json",
     log:
-        f"logs/training/{RUN}.log",
+        f"logs/training/{paths.RUN}.log",
     benchmark:
-        f"logs/benchmarks/training/{RUN}.tsv"
+        f"logs/benchmarks/training/{paths.RUN}.tsv"
     wildcard_constraints:
         root="results(/ablation/[^/]+|/audit/retrained)?",
     conda:
         "../environment.yml"
-    threads: lambda wildcards: run_preset(wildcards).resources.threads
+    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
     resources:
         mem_mb=growing("mem_mb"),
         runtime=growing("runtime"),
-        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
+        gpu=lambda wildcards: STUDY.preset_of(wildcards).resources.gpu,
     params:
         # In one, as a plan of thousands of runs takes its time function by function.
         run=lambda wildcards: {
-            "system": SYSTEMS[wildcards.system],
-            "network": run_preset(wildcards).network.model_dump(mode="json"),
-            "training": training_settings(wildcards).model_dump(mode="json"),
+            "system": STUDY.systems[wildcards.system],
+            "network": STUDY.preset_of(wildcards).network.model_dump(mode="json"),
+            "training": STUDY.training(wildcards).model_dump(mode="json"),
         },
     message:
         "{wildcards.root}/{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
     script:
         "../workflow_scripts/train.py"
+
+
+rule score:
+    input:
+        model=f"{paths.RUN}/model.safetensors",
+        folds=paths.FOLDS,
+        index=STUDY.index_of,
+    output:
+        predictions=f"{paths.RUN}/predictions.h5",
+        record=f"{paths.RUN}/scoring.json",
+    log:
+        f"logs/scoring/{paths.RUN}.log",
+    benchmark:
+        f"logs/benchmarks/scoring/{paths.RUN}.tsv"
+    conda:
+        "../environment.yml"
+    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
+    resources:
+        mem_mb=growing("mem_mb"),
+        runtime=lambda wildcards, attempt: 60 * attempt,
+        gpu=lambda wildcards: min(STUDY.preset_of(wildcards).resources.gpu, 1),
+    params:
+        scoring=lambda wildcards: STUDY.training(wildcards).model_dump(
+            include={"longest_gap", "scoring_stride"}
+        ),
+    message:
+        "{wildcards.root}/{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
+        "score {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/score.py"

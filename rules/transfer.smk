@@ -1,16 +1,19 @@
 # The authors' networks of the channels that are transferred.
 rule import_weights:
     input:
-        authors_weights,
+        lambda wildcards: existing(
+            STUDY.workflow.transfer.weights[wildcards.source_channels]
+        ),
     output:
         "results/pretraining/authors/{source_channels}/model.safetensors",
     log:
         "logs/pretraining/authors/{source_channels}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
         weights=lambda wildcards: str(
-            WORKFLOW.transfer.weights[wildcards.source_channels]
+            STUDY.workflow.transfer.weights[wildcards.source_channels]
         ),
     message:
         "{wildcards.source_channels}: import {params.weights}"
@@ -21,19 +24,20 @@ rule import_weights:
 # Where several databases are pretrained on, they are pooled.
 rule source_split:
     input:
-        SOURCE_INDEXES,
+        STUDY.source_indexes,
     output:
-        f"results/pretraining/{SOURCE}/split.csv",
+        f"results/pretraining/{STUDY.source}/split.csv",
     log:
-        f"logs/pretraining/{SOURCE}/split.log",
+        f"logs/pretraining/{STUDY.source}/split.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
-        windows=SOURCE_WINDOWS,
-        validation=WORKFLOW.transfer.validation,
+        windows=STUDY.source_windows,
+        validation=STUDY.workflow.transfer.validation,
         seed=1,
     message:
-        f"{SOURCE}: who trains and who validates"
+        f"{STUDY.source}: who trains and who validates"
     script:
         "../workflow_scripts/source_split.py"
 
@@ -41,28 +45,29 @@ rule source_split:
 rule pretrain:
     input:
         split=rules.source_split.output[0],
-        indexes=SOURCE_INDEXES,
+        indexes=STUDY.source_indexes,
     output:
-        model=f"{PRETRAINED}/{{system}}/seed-{{seed}}/model.safetensors",
-        history=f"{PRETRAINED}/{{system}}/seed-{{seed}}/history.csv",
-        run=f"{PRETRAINED}/{{system}}/seed-{{seed}}/run.json",
+        model=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/model.safetensors",
+        history=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/history.csv",
+        run=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/run.json",
     log:
-        f"logs/training/{PRETRAINED}/{{system}}/seed-{{seed}}.log",
+        f"logs/training/{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}.log",
     benchmark:
-        f"logs/benchmarks/training/{PRETRAINED}/{{system}}/seed-{{seed}}.tsv"
+        f"logs/benchmarks/training/{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}.tsv"
     conda:
         "../environment.yml"
-    threads: SOURCE_PRESET.resources.threads
+    threads: STUDY.source_preset.resources.threads
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * SOURCE_PRESET.resources.mem_mb,
-        runtime=lambda wildcards, attempt: attempt * SOURCE_PRESET.resources.runtime,
-        gpu=SOURCE_PRESET.resources.gpu,
+        mem_mb=lambda wildcards, attempt: attempt * STUDY.source_preset.resources.mem_mb,
+        runtime=lambda wildcards, attempt: attempt
+        * STUDY.source_preset.resources.runtime,
+        gpu=STUDY.source_preset.resources.gpu,
     params:
-        windows=SOURCE_WINDOWS,
-        source=SOURCE,
-        run=lambda wildcards: pretraining(SYSTEMS[wildcards.system]),
+        windows=STUDY.source_windows,
+        source=STUDY.source,
+        run=lambda wildcards: STUDY.pretraining(STUDY.systems[wildcards.system]),
     message:
-        f"{SOURCE}, {{wildcards.source_channels}}: "
+        f"{STUDY.source}, {{wildcards.source_channels}}: "
         "pretrain {wildcards.system}, seed {wildcards.seed}"
     script:
         "../workflow_scripts/pretrain.py"
@@ -70,33 +75,37 @@ rule pretrain:
 
 rule finetune:
     input:
-        pretrained=pretrained,
-        folds="results/{database}/folds.csv",
-        index=lambda wildcards: index_of(wildcards.database, SOURCE_PRESET.network),
+        pretrained=lambda wildcards: STUDY.pretrained(
+            wildcards.source_channels, wildcards.system, wildcards.seed
+        ),
+        folds=paths.FOLDS,
+        index=lambda wildcards: STUDY.index(
+            wildcards.database, STUDY.source_preset.network
+        ),
     output:
-        model=f"{TRANSFER}/{ADDRESS}/model.safetensors",
-        history=f"{TRANSFER}/{ADDRESS}/history.csv",
-        run=f"{TRANSFER}/{ADDRESS}/run.json",
+        model=f"{paths.TRANSFER}/{paths.ADDRESS}/model.safetensors",
+        history=f"{paths.TRANSFER}/{paths.ADDRESS}/history.csv",
+        run=f"{paths.TRANSFER}/{paths.ADDRESS}/run.json",
     log:
-        f"logs/training/{TRANSFER}/{ADDRESS}.log",
+        f"logs/training/{paths.TRANSFER}/{paths.ADDRESS}.log",
     benchmark:
-        f"logs/benchmarks/training/{TRANSFER}/{ADDRESS}.tsv"
+        f"logs/benchmarks/training/{paths.TRANSFER}/{paths.ADDRESS}.tsv"
     conda:
         "../environment.yml"
-    threads: lambda wildcards: run_preset(wildcards).resources.threads
+    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
     resources:
         mem_mb=growing("mem_mb"),
         runtime=growing("runtime"),
-        gpu=lambda wildcards: run_preset(wildcards).resources.gpu,
+        gpu=lambda wildcards: STUDY.preset_of(wildcards).resources.gpu,
     params:
         run=lambda wildcards: {
-            "system": SYSTEMS[wildcards.system],
+            "system": STUDY.systems[wildcards.system],
             "subjects": (
                 int(wildcards.subjects.rpartition("-")[2])
                 if wildcards.subjects
                 else None
             ),
-            "training": training_settings(wildcards, finetuning=True).model_dump(
+            "training": STUDY.training(wildcards, finetuning=True).model_dump(
                 mode="json"
             ),
         },
@@ -106,3 +115,117 @@ rule finetune:
         "({wildcards.strategy}), seed {wildcards.seed}, fold {wildcards.fold}"
     script:
         "../workflow_scripts/finetune.py"
+
+
+use rule import_weights as import_zero_shot with:
+    input:
+        existing(STUDY.workflow.zero_shot.weights),
+    output:
+        "results/zero_shot/model.safetensors",
+    log:
+        "logs/zero_shot/import_weights.log",
+    params:
+        weights=lambda wildcards: str(STUDY.workflow.zero_shot.weights),
+    message:
+        "Zero-shot: import {params.weights}"
+
+
+# Signals are filtered as released whatever the preset says: so were those of the network.
+rule zero_shot:
+    input:
+        model="results/zero_shot/model.safetensors",
+        index=STUDY.index(
+            STUDY.workflow.zero_shot.database,
+            STUDY.workflow.presets["released"].network,
+        ),
+    output:
+        table=report(
+            "results/zero_shot.csv",
+            caption="../captions/zero_shot.rst",
+            category="Tables",
+            labels={"table": "Zero-shot", "format": "CSV"},
+        ),
+        predictions="results/zero_shot/predictions.h5",
+    log:
+        "logs/zero_shot/score.log",
+    benchmark:
+        "logs/benchmarks/zero_shot.tsv"
+    conda:
+        "../environment.yml"
+    threads: STUDY.preset(STUDY.workflow.zero_shot.database).resources.threads
+    resources:
+        mem_mb=STUDY.preset(STUDY.workflow.zero_shot.database).resources.mem_mb,
+        runtime=60,
+        gpu=min(STUDY.preset(STUDY.workflow.zero_shot.database).resources.gpu, 1),
+    params:
+        database=STUDY.workflow.zero_shot.database,
+        source=STUDY.source_settings(STUDY.workflow.zero_shot.database),
+        window=STUDY.workflow.sources[STUDY.workflow.zero_shot.database].windows[0],
+        longest_gap=STUDY.preset(STUDY.workflow.zero_shot.database).training.longest_gap,
+        scoring_stride=STUDY.preset(
+            STUDY.workflow.zero_shot.database
+        ).training.scoring_stride,
+    message:
+        "Zero-shot: score {params.database}"
+    script:
+        "../workflow_scripts/zero_shot.py"
+
+
+rule transfer_table:
+    input:
+        predictions=lambda wildcards: [
+            f"{run['folder']}/predictions.h5"
+            for run in STUDY.transfer_runs[wildcards.table]
+        ],
+        runs=lambda wildcards: [
+            f"{run['folder']}/run.json" for run in STUDY.transfer_runs[wildcards.table]
+        ],
+        recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
+    output:
+        report(
+            "results/{table}.csv",
+            caption="../captions/{table}.rst",
+            category="Tables",
+            labels={"table": "{table}", "format": "CSV"},
+        ),
+    log:
+        "logs/{table}.log",
+    wildcard_constraints:
+        table="|".join(STUDY.transfer_runs),
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source,
+        runs=lambda wildcards: STUDY.transfer_runs[wildcards.table],
+        targets=list(STUDY.workflow.target),
+    message:
+        "{wildcards.table}"
+    script:
+        "../workflow_scripts/transfer_table.py"
+
+
+rule transfer_figure:
+    input:
+        "results/{table}.csv",
+    output:
+        svg=report(
+            "results/figures/{table}.svg",
+            caption="../captions/{table}.rst",
+            category="Figures",
+            labels=labels_of("{table}", case=False),
+        ),
+        png="results/figures/{table}.png",
+    log:
+        "logs/figures/{table}.log",
+    wildcard_constraints:
+        table="|".join(STUDY.transfer_runs),
+    localrule: True
+    conda:
+        "../environment.yml"
+    message:
+        "Figure: {wildcards.table}"
+    script:
+        "../workflow_scripts/transfer_figure.py"

@@ -68,6 +68,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "once for all channels, or once for each",
     )
     command.set_defaults(run=_score)
+    command = commands.add_parser(
+        "plan",
+        help="estimate what Table 2 of a configuration costs: jobs, hours, disk",
+        description="Estimate what Table 2 of a configuration costs, without running any of it "
+        "(docs/cluster.md). It is run in the folder of the workflow and writes results/plan.csv.",
+    )
+    command.add_argument(
+        "--configfile",
+        action="append",
+        default=[],
+        dest="files",
+        type=Path,
+        metavar="FILE",
+        help="a configuration over config/config.yaml, as for snakemake",
+    )
+    command.add_argument(
+        "--config",
+        nargs="+",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="changes to the configuration, as for snakemake",
+    )
+    command.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("config"),
+        help="folder of config.yaml, databases and presets (default: config)",
+    )
+    command.set_defaults(run=_plan)
     given = parser.parse_args(arguments)
     said, status = "", 0
     with warnings_of_inputs() as doubts:
@@ -92,3 +122,9 @@ def _score(given: argparse.Namespace) -> str:
     from xsleep.scoring.score_file import score_night
 
     return score_night(given.model, given.recording, given.labels, given.units, given.out)
+
+
+def _plan(given: argparse.Namespace) -> str:
+    from xsleep.study.planning import write_plan
+
+    return write_plan(given.files, given.changes, given.folder)

@@ -1,15 +1,29 @@
-"""What a configuration will cost, asked for as a person does it."""
+"""The cost of a configuration, through the command."""
 
 import csv
+import os
+import subprocess
+import sys
 
-from tests.workflow.test_workflow import snakemake
+import yaml
+
+from tests.conftest import ROOT
 
 
 def plan(folder, *arguments, config):
-    status, text = snakemake(folder, "plan", *arguments, config=config)
-    assert status == 0, text
+    (folder / "study.yaml").write_text(yaml.safe_dump(config))
+    done = subprocess.run(
+        [sys.executable, "-m", "xsleep", "plan", "--folder", ROOT / "config"]
+        + ["--configfile", "study.yaml", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["Plan:", "results/plan.csv"]
     with (folder / "results/plan.csv").open() as file:
-        return list(csv.DictReader(file)), text
+        return list(csv.DictReader(file)), done.stderr
 
 
 def test_plan_needs_no_data_and_starts_no_training(tmp_path):
@@ -34,3 +48,16 @@ def test_plan_needs_no_data_and_starts_no_training(tmp_path):
 def test_plan_of_the_default_configuration_counts_its_listed_nights(tmp_path):
     lines, _ = plan(tmp_path, config={})
     assert {(line["database"], line["recordings"]) for line in lines} == {("simulated", "24")}
+
+
+def test_plan_says_in_one_line_what_of_the_configuration_cannot_be_used(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "xsleep", "plan", "--folder", ROOT / "config"]
+        + ["--config", "databases=[Sleep]"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: configuration: databases: 'Sleep' is not known;")

@@ -1,0 +1,130 @@
+"""Recordings of a database as files: which there are, what is missing, and how jobs share them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from functools import cached_property
+from pathlib import Path
+
+from xsleep.config.databases import DatabaseSettings
+from xsleep.core.errors import InputError
+from xsleep.databases import Entry, missing, open_database
+from xsleep.databases.fetch import listing
+from xsleep.databases.fetch.placement import placement
+from xsleep.databases.fetch.servers import RECORDINGS_LISTED
+from xsleep.preparation import jobs
+from xsleep.study import paths
+
+MOST_BATCHES = 100
+"""Preparation jobs of a database. Snakemake takes milliseconds for every job, and a database may
+have thousands of recordings."""
+
+PLAIN_NAME = 19
+"""Characters of a batch's name that are the recording's."""
+
+
+class DatabaseFiles:
+    """Files of one database. They are listed without reading or changing any.
+
+    Attributes:
+        name, settings: of the database.
+        fault: why none of its recordings is available; empty where one is, or can be fetched.
+        to_fetch: whether files are missing that can be fetched, or the server has not been asked
+            yet which recordings there are. It stays as it was when the workflow began.
+    """
+
+    def __init__(self, name: str, settings: DatabaseSettings) -> None:
+        self.name, self.settings = name, settings
+        self.fault = ""
+        self.to_fetch = not self._is_listed()
+        self._entries: dict[str, Entry] | None = None
+        self._batches: dict[str, list[str]] = {}
+        self._contents: dict[tuple[str, str], str] = {}
+        if not self.to_fetch:
+            try:
+                self.to_fetch = bool(missing(settings.source, [*self.entries.values()]))
+            except InputError as error:
+                self.fault = f"{error}{settings.source.where_to_apply}"
+
+    def _is_listed(self) -> bool:
+        source = self.settings.source
+        asked = source.fetch is not None and source.reader in RECORDINGS_LISTED
+        return not asked or listing.exists(source.folder)
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The recordings by name; none as long as they are not listed, or not available."""
+        if self._entries is None:
+            if self.fault or not self._is_listed():
+                return {}
+            found = open_database(self.settings.source).entries()
+            self._entries = {entry.name: entry for entry in found}
+        return self._entries
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the workflow makes the recordings itself."""
+        return self.settings.source.reader == "simulated"
+
+    @cached_property
+    def attempt(self) -> int:
+        """Number of the fetch that the next one is."""
+        marks = Path(paths.FETCHED.format(database=self.name, attempt=1)).parent
+        return 1 + len(list(marks.glob("*.txt")))
+
+    @property
+    def batches(self) -> dict[str, list[str]]:
+        """The recordings that one job prepares, by the name of the batch."""
+        names = list(self.entries)
+        if not self._batches:
+            size = math.ceil(len(names) / MOST_BATCHES) or 1
+            firsts = range(0, len(names), size)
+            self._batches = {as_path(names[i]): names[i : i + size] for i in firsts}
+        return self._batches
+
+    def simulated(self, batch: str) -> list[Path]:
+        """Return the files of a batch that the workflow makes.
+
+        Files of the user are no inputs: Snakemake would go by their time stamps, where their
+        content matters, and takes braces in their names for wildcards.
+        """
+        if not self.is_simulated:
+            return []
+        return [path for name in self.batches[batch] for path in self.entries[name].files]
+
+    def content(self, store: str, batch: str) -> str:
+        """Return a fingerprint of the files of a batch.
+
+        It changes where what is stored was made of other content.
+        """
+        if self.is_simulated:
+            return ""
+        if (store, batch) not in self._contents:
+            place = {"store": store, "database": self.name, "batch": batch}
+            self._contents[store, batch] = jobs.content(
+                self.settings.source.folder,
+                [self.entries[name] for name in self.batches[batch]],
+                Path(paths.BATCH_INDEX.format(**place)),
+                Path(paths.SEEN.format(**place)),
+            )
+        return self._contents[store, batch]
+
+    def placement(self) -> str:
+        """Return a line on files that the user put in place and that are missing or surplus."""
+        source = self.settings.source
+        if source.fetch is not None or self.is_simulated:
+            return ""
+        line = placement(source.folder, list(self.entries.values()))
+        return line and f"{self.name}: {line} in {source.folder}{source.where_to_apply}"
+
+
+def as_path(name: str) -> str:
+    """Return a short name without characters that are special to Snakemake or a shell.
+
+    Snakemake takes a name that ends in many equal characters for a rule that goes in circles.
+    """
+    plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:PLAIN_NAME]
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return plain if plain == name else f"{plain}-{digest}"

@@ -1,0 +1,124 @@
+"""Messages of the workflow: what is left out, what was made, and what failed."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from xsleep.study.study import Study
+
+MOST_FAILURES = 20
+"""Failed jobs that are listed; Snakemake's log has all."""
+
+FAILED = re.compile(
+    r"^Error in (?:group|rule) (\S+)[,:]\s*$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL
+)
+"""What Snakemake's log says of a failed job: its rule, and indented lines on it."""
+
+
+class Messages:
+    """Messages of one call of Snakemake.
+
+    Attributes:
+        started: when it began, in seconds since 1970.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.started = study, time.time()
+
+    def on_start(self) -> None:
+        """Tell which databases are left out, and which files are missing or surplus."""
+        for database, line in self.study.left_out.items():
+            print(f"left out: {database}: {line}", file=sys.stderr)
+        for database in self.study.databases:
+            if line := self.study.files[database].placement():
+                print(line, file=sys.stderr)
+
+    def on_success(self) -> None:
+        """Show the tables that were made, and where all results are."""
+        from rich.console import Console
+
+        from xsleep.results import inventory, table2
+
+        console = Console(stderr=True)
+        shown = {
+            "Recordings": ("results/recordings.csv", inventory.read_csv, inventory.summary),
+            "Table 1": ("results/table1.csv", inventory.read_csv, inventory.summary1),
+            "Table 2": ("results/table2.csv", table2.read_csv, table2.summary),
+        }
+        made = {name: table for name, table in shown.items() if self._is_made(table[0])}
+        for path, read, summary in made.values():
+            summary(read(path), console)
+        for name, (path, *_) in made.items():
+            more = " (also .html, .tex)" if name == "Table 2" else ""
+            console.print(f"{name + ':':<12}{path}{more}")
+        curves = list(self.study.transfer_runs)
+        standing = ["comparisons", "claims", *(f"appendix_{table}" for table in "bcd")]
+        on_demand = ["footprint", "zero_shot", "ablation", *curves]
+        figures = [*self.study.figures, *(f"results/figures/{table}.png" for table in curves)]
+        for label, paths in (
+            ("Table", [f"results/{table}.csv" for table in (*standing, *on_demand)]),
+            ("Page", ["results/explorer/index.html"]),
+            (
+                "Provenance",
+                [
+                    "results/checklists/ml_reproducibility.md",
+                    "results/checklists/reforms.md",
+                    "results/ro-crate-metadata.json",
+                ],
+            ),
+            ("Figure", [path for path in figures if path.endswith(".png")]),
+        ):
+            for path in filter(self._is_made, paths):
+                console.print(f"{label + ':':<12}{path}", soft_wrap=True)
+        if self._is_made(audit := "results/audit/index.html"):
+            from xsleep.results.audit import page
+
+            console.print(f"{'Audit:':<12}{audit}")
+            for line in page.console_lines(Path("results/audit/audit.json")):
+                print(line, file=sys.stderr)
+
+    def on_error(self, log: Path) -> None:
+        """Tell which jobs failed for good, where the reason stands, and how to resume.
+
+        Args:
+            log: of Snakemake.
+        """
+        print(*failures(log.read_text())[:MOST_FAILURES], sep="\n", file=sys.stderr)
+        if Path(".snakemake/slurm_logs").exists():
+            print("Slurm's own logs: .snakemake/slurm_logs; see docs/cluster.md", file=sys.stderr)
+        print(
+            "To resume, mend the cause and give the same command again: what is finished stays, "
+            "and a training resumes from its last evaluation.",
+            file=sys.stderr,
+        )
+
+    def _is_made(self, path: str) -> bool:
+        """Whether this call made a file."""
+        return Path(path).exists() and Path(path).stat().st_mtime >= self.started
+
+
+def failures(text: str) -> list[str]:
+    """Return a line for each job that failed for good.
+
+    Args:
+        text: Snakemake's log.
+    """
+    lines = set()
+    for rule, facts in FAILED.findall(text):
+        if all(Path(path).exists() for path in _paths(facts, "output")):
+            continue  # it succeeded at another attempt
+        log = next(iter(_paths(facts, "log")), "")
+        # The log of a job that was refused or killed is empty; the reason stands above.
+        written = log and Path(log).exists() and Path(log).stat().st_size
+        lines.add(f"failed: {rule}, see " + (log if written else "above; its log is empty"))
+    return sorted(lines)
+
+
+def _paths(facts: str, what: str) -> Iterable[str]:
+    """Return the paths that Snakemake names of a job, without its remarks in brackets."""
+    found = re.search(rf"^ +{what}: (.*?)(?: \(check.*)?$", facts, re.MULTILINE)
+    return found[1].split(", ") if found else []
