@@ -1,10 +1,10 @@
-"""How far a training drifts on another machine, from which the bounds of the audit are set.
+"""Drift of a training on another machine, which determines the bounds of the audit.
 
     python benchmarks/another_machine.py [--system ARNN+RNN] [--fold 1] [--threads 1]
 
-Run where `make table2` was: a fold of the embedded cohort is trained and scored as it is, and again
-under conditions that stand for other machines. What they change is rounding, in sums that are added
-in another order; a training takes that on from step to step.
+Run after `make table2`: a fold of the embedded cohort is trained and scored as it is, and again
+under conditions that represent other machines. They change the order of summation and hence
+rounding, which a training amplifies from step to step.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def train(system: str, fold: int, threads: int, out: Path) -> None:
 
 
 def told(first: tuple, again: tuple) -> str:
-    """How two trainings differ, in a line: in losses, and in the stages of the test epochs."""
+    """Return a line on the differences of two trainings in losses and test stages."""
     histories = [history.filter(regex=" loss$") for history, _ in (first, again)]
     apart = (histories[1] / histories[0] - 1).abs().max(axis=1)
     true = np.concatenate([night.stages for night in first[1]])

@@ -1,4 +1,4 @@
-"""The features of the reference figures on real Sleep-EDF: logarithmic band powers of epochs."""
+"""Features of the reference figures on real Sleep-EDF: logarithmic band powers of epochs."""
 
 import numpy as np
 from scipy.integrate import simpson
@@ -11,7 +11,7 @@ BANDS = {"delta": (0.5, 4), "theta": (4, 8), "alpha": (8, 12), "sigma": (12, 16)
 
 
 def log_powers(signal: np.ndarray) -> np.ndarray:
-    """(n, 5) natural logarithm of the power in each band, from (n, 3000) samples at 100 Hz.
+    """Return the natural logarithm (n, 5) of the power in each band of (n, 3000) samples at 100 Hz.
 
     The signal is standardised over all its epochs; Welch's method with 4-s Hamming segments, half
     overlapping, median average.
@@ -27,5 +27,5 @@ def log_powers(signal: np.ndarray) -> np.ndarray:
 
 
 def classifier() -> Pipeline:
-    """Logistic regression on standardised features."""
+    """Return a logistic regression on standardised features."""
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))

@@ -1,15 +1,15 @@
-"""Coverage of 95 % intervals, measured in simulated studies of which the truth is known.
+"""Coverage of 95 % intervals, measured in simulated studies with known truth.
 
     python benchmarks/coverage.py            # ten minutes on one core
     python benchmarks/coverage.py --studies 200
 
-A study has subjects whose accuracies differ by a deviation of 8 points, as in Sleep-EDF
-(../shared/reference/README.md), some 1,000 epochs each in the five stages, and networks that
-differ by seed in all subjects and in each of them. Compared are
+In a study, accuracies of subjects have a standard deviation of 8 points, as in Sleep-EDF
+(../shared/reference/README.md), with some 1,000 epochs each in the five stages, and networks vary
+with the seed in all subjects and in each of them. The methods compared are
 
-- percentiles of resamples of subjects, and of seeds where there are several;
-- BCa, by ``scipy.stats.bootstrap``, of the same;
-- bootstrap-t, as the tables have it: ``xsleep.results.inference.intervals``.
+- percentiles of resamples of subjects and, with several, seeds;
+- BCa of the same (``scipy.stats.bootstrap``);
+- bootstrap-t, as in the tables (``xsleep.results.inference.intervals``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SUBJECTS, IN_SUBJECT = 0.55, 0.1
 """Deviations of the logit over subjects (8 points of accuracy), and over seeds in one of them."""
 POPULATION = 200_000
 
-# subjects, seeds, deviation of the logit over seeds (a tenth is 1.6 points), systems
+# subjects, seeds, standard deviation of the logit over seeds (0.1 is 1.6 points), systems
 CASES = (
     (8, 1, 0.0, 1),
     (20, 1, 0.0, 1),
@@ -48,7 +48,7 @@ CASES = (
 
 
 def study(subjects: int, seeds: int, deviation: float, systems: int, random) -> list[np.ndarray]:
-    """Confusion matrices (seeds, subjects, 5, 5) of equally good systems on the same subjects."""
+    """Return confusion matrices (seeds, subjects, 5, 5) of equally good systems."""
     epochs = random.integers(700, 1300, subjects)
     stages = random.dirichlet(60 * SHARES, subjects)
     skill = np.log(4) + SUBJECTS * random.standard_normal(subjects)
@@ -66,13 +66,13 @@ def study(subjects: int, seeds: int, deviation: float, systems: int, random) -> 
 
 
 def value(systems: list[np.ndarray], metric: str) -> np.ndarray:
-    """A metric of pooled counts (..., seeds, 5, 5), its mean; of two systems the difference."""
+    """Return the mean over seeds of a metric of counts (..., seeds, 5, 5), or its difference."""
     first, *rest = (of_confusion(counts)[metric].mean(axis=-1) for counts in systems)
     return first - rest[0] if rest else first
 
 
 def drawn_with_replacement(systems: list[np.ndarray], metric: str, method: str) -> tuple:
-    """The interval of ``scipy.stats.bootstrap``: subjects, and the seeds of each system, drawn."""
+    """Return the interval of ``scipy.stats.bootstrap`` over subjects and each system's seeds."""
     seeds, subjects = systems[0].shape[:2]
     flat = [counts.reshape(seeds, subjects, 25).astype(float) for counts in systems]
 
@@ -108,7 +108,7 @@ def main() -> None:
         random = np.random.default_rng(1)
         truth = dict.fromkeys(METRICS, 0.0)
         if systems == 1:
-            # every one of so many subjects with a network of its own seed
+            # each subject with a network of its own seed
             drawn = [
                 study(POPULATION // 200, 1, deviation, 1, random)[0][0].sum(axis=0)
                 for _ in range(200)

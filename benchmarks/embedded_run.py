@@ -1,9 +1,9 @@
-"""How long the embedded run takes and how much memory: the whole of Table 2, in a new folder.
+"""Time and memory of the embedded run: the whole of Table 2, in a new folder.
 
     python benchmarks/embedded_run.py [--cores 2]
 
-Memory is the sum over all processes of the run of what each has for itself (USS) at one moment;
-the largest of all moments is printed. The goal is 600 s and 3,000 MB on two cores.
+Memory is the peak over time of the summed unique set sizes (USS) of all processes of the run. The
+goal is 600 s and 3,000 MB on two cores.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def watch(process: psutil.Process, peak: list[float]) -> None:
         for one in [process, *process.children(recursive=True)]:
             try:
                 total += one.memory_full_info().uss
-            except psutil.Error:  # it ended meanwhile
+            except psutil.Error:  # it has ended
                 continue
         peak[0] = max(peak[0], total / 1e6)
         time.sleep(0.5)

@@ -1,17 +1,16 @@
-"""One fold of SleepEDF-20 on a CPU, extrapolated from measured parts, beside the released code.
+"""One fold of SleepEDF-20 on a CPU, extrapolated from parts, compared with the released code.
 
     python benchmarks/fold.py [--threads 2]
 
 XSleepNet2, one channel, 10 passes over the training sequences in minibatches of 32, evaluation of
 the validation set and the loss-weight subset every 100 steps. The released code evaluates the test
-set as often, to log it (train_xsleepnet2.py); here it is scored once, in the end. The numbers of
-sequences are means over the 20 published folds, in bed. The released code takes each sequence of an
-evaluation through the whole network; here neighbouring sequences share what depends on single
-epochs.
+set as often, for logging (train_xsleepnet2.py); here it is scored once, at the end. Numbers of
+sequences are means over the 20 published folds, in bed. The released code evaluates each sequence
+with the whole network; here neighbouring sequences share computations on single epochs.
 
-Both sides are counted in floors, the time of a step's convolutions at the matrix rate of the
-machine, because the figures of the released graph (5.4 s a step, 1.7 s for evaluating a minibatch)
-are from another machine, whose two cores reached 192 GFLOP/s. The goal is a tenth of its time.
+Both are measured in floors, the time of a step's convolutions at the machine's matrix rate, because
+the figures of the released graph (5.4 s per step, 1.7 s per evaluated minibatch) are from another
+machine, whose two cores reached 192 GFLOP/s. The goal is a tenth of its time.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""153 cassette nights of 24 hours, from EDF to epochs and spectrograms, as the workflow does it.
+"""153 cassette recordings of 24 hours, from EDF to epochs and spectrograms, by the workflow.
 
     python benchmarks/full_size.py [--subjects 51] [--cores 2]
 
-SleepEDF-78's number of nights are simulated, each one by itself (51 subjects of three nights), in a
-new folder, which takes 32 GB for the time being. What is reported is of the jobs that then read
-them. Memory is that of Snakemake's ``benchmark`` files, which look every half second, and of the
-largest process of all, which the kernel knows. The goal is 1,000 MB a job.
+As many recordings as in SleepEDF-78 are simulated separately (51 subjects, three each) in a new
+temporary folder of 32 GB. Reported are the jobs that then read them. Memory is from Snakemake's
+``benchmark`` files, sampled every half second, and the kernel's value for the largest process. The
+goal is 1,000 MB per job.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SOURCE = "{{cohort: {{subjects: {}, nights: {}, hours: {}, seed: 1}}}}"
 
 
 def snakemake(folder: Path, subjects: int, cores: str, *arguments: str) -> float:
-    """Seconds that it takes to store all nights, or what comes before."""
+    """Return the seconds taken to store all recordings, or to make their prerequisites."""
     source = SOURCE.format(subjects, NIGHTS, HOURS)
     began = time.monotonic()
     subprocess.run(
@@ -41,12 +41,12 @@ def snakemake(folder: Path, subjects: int, cores: str, *arguments: str) -> float
 
 
 def largest_mb() -> float:
-    """Peak memory of the largest process that has ended so far."""
+    """Return the peak memory of the largest process that has ended so far."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def report(folder: Path, nights: int) -> None:
-    """Memory and time of the jobs whose ``benchmark`` files are in the folder."""
+    """Print memory and time of the jobs whose ``benchmark`` files are in the folder."""
     jobs = []
     for path in sorted(folder.rglob("*.tsv")):
         with path.open() as file:
@@ -55,7 +55,7 @@ def report(folder: Path, nights: int) -> None:
     print(f"    {len(jobs)} jobs: {statistics.median(memory):.0f} MB, {max(memory):.0f} at most")
     for what, column in (("by the clock", "s"), ("of a core", "cpu_time")):
         seconds = sum(float(job[column]) for job in jobs) / nights
-        print(f"    {seconds:.2f} s a night {what}, the jobs' start included")
+        print(f"    {seconds:.2f} s per recording {what}, including job start")
 
 
 def main() -> None:
@@ -69,12 +69,12 @@ def main() -> None:
         call = folder, arguments.subjects, arguments.cores
         seconds = snakemake(*call, "--until", "simulate")
         recordings = [path.stat().st_size for path in folder.glob("data/recordings/*/*-PSG.edf")]
-        print(f"{len(recordings)} nights of {HOURS} h, {sum(recordings) / 1e9:.1f} GB of EDF")
+        print(f"{len(recordings)} recordings of {HOURS} h, {sum(recordings) / 1e9:.1f} GB of EDF")
         print(f"  simulated in {seconds:.0f} s on {arguments.cores} cores")
         report(folder / "logs/benchmarks/recordings", nights)
         before = largest_mb()
         seconds = snakemake(*call)
-        print(f"  stored in {seconds:.0f} s, {seconds / nights:.2f} s a night")
+        print(f"  stored in {seconds:.0f} s, {seconds / nights:.2f} s per recording")
         report(folder / "logs/benchmarks/preparation", nights)
         largest = max(before, largest_mb())
         print(f"  largest process: {largest:.0f} MB, {largest / GOAL_MB:.2f} of the goal")

@@ -1,16 +1,15 @@
-"""Feeding the training of XSleepNet: speed and memory as the database grows.
+"""Loading minibatches for the training of XSleepNet: speed and memory by size of the database.
 
     python benchmarks/loading.py [--recordings 30 120] [--channels EEG] [--folder FOLDER]
 
-Generates stores of so many recordings of 1,000 epochs, with values of no meaning, and takes the
-minibatches of a training (32 sequences of 20 epochs, both views, shuffled over all sequences) as
-`xsleep.training.loop` does. Of each store: milliseconds per minibatch from memory and from a disk
-of whose files nothing is cached, peak memory, and what slices of open h5py datasets take.
-Then the start of a training on as many recordings as SHHS has, whose values would be 160 GB for
-each channel: from the start of its process (imports, index, order, statistics) to the first step.
+Generates stores with the given numbers of recordings, of 1,000 arbitrary epochs each, and loads
+minibatches (32 sequences of 20 epochs, both views, shuffled over all sequences) like
+`xsleep.training.loop`. Printed per store: milliseconds per minibatch from memory and from an
+uncached disk, peak memory, and milliseconds with slices of open h5py datasets. Then the time to
+start a training on as many recordings as SHHS has (160 GB per channel): from the start of its
+process (imports, index, order, statistics) to the first step.
 
-A store of 100 recordings takes 2.8 GB for each channel. The goals are 4 ms, 4 GB and a start of
-5 s.
+A store of 100 recordings takes 2.8 GB per channel. The goals are 4 ms, 4 GB and a start in 5 s.
 """
 
 import argparse
@@ -31,7 +30,7 @@ STEPS = 20
 
 
 def generate(folder: Path, recordings: int, channels: tuple[str, ...]) -> None:
-    """A store and its index."""
+    """Generate a store and its index."""
     import numpy as np
 
     from xsleep.store.recordings import (
@@ -51,7 +50,7 @@ def generate(folder: Path, recordings: int, channels: tuple[str, ...]) -> None:
     for number in range(recordings):
         night = one_night(number)
         paths = folder / f"{number}.h5", folder / f"{number}-images.h5"
-        raw[:, 0] = number  # tells the recordings apart
+        raw[:, 0] = number  # identifies the recording
         write_epochs(paths[0], night, dict.fromkeys(channels, raw))
         write_spectrograms(
             paths[1], dict.fromkeys(channels, images), dict.fromkeys(channels, sums), ""
@@ -72,7 +71,7 @@ def one_night(number: int):
 
 
 def opened(folder: Path, channels: tuple[str, ...]):
-    """The parts of a store and their sequences."""
+    """Return the parts of a store and their sequences."""
 
     from xsleep.config.network import NetworkSettings
     from xsleep.store.recordings import read_index
@@ -88,7 +87,7 @@ def opened(folder: Path, channels: tuple[str, ...]):
 
 
 def feeding(folder: Path, channels: tuple[str, ...], cold: bool) -> tuple[float, float]:
-    """Milliseconds per minibatch, megabytes."""
+    """Return milliseconds per minibatch and megabytes."""
     from xsleep.training.sequences import ahead
 
     for path in folder.glob("*.h5"):
@@ -102,7 +101,7 @@ def feeding(folder: Path, channels: tuple[str, ...], cold: bool) -> tuple[float,
 
 
 def by_h5py(folder: Path, channels: tuple[str, ...]) -> float:
-    """Milliseconds per minibatch, read as slices of open HDF5 datasets and stacked."""
+    """Return milliseconds per minibatch, read as slices of open HDF5 datasets and stacked."""
     import h5py
     import numpy as np
 
@@ -132,7 +131,7 @@ def by_h5py(folder: Path, channels: tuple[str, ...]) -> float:
 
 
 def least_ms(take: Callable[[], object], cold: bool) -> float:
-    """Milliseconds per minibatch: of some runs the fastest, or the only one from a cold disk."""
+    """Return milliseconds per minibatch: the least of several runs, or a single one if uncached."""
     found = []
     for _ in range(1 if cold else 15):
         began = time.perf_counter()
@@ -151,13 +150,13 @@ def forget(folder: Path) -> None:
 
 
 class Started(Exception):
-    """Training is about to take its first step."""
+    """Raised when training is about to take its first step."""
 
 
 def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
-    """Seconds from the process's start to a training's first evaluation; its log line; megabytes.
+    """Return seconds from process start to a training's first evaluation, its log line, megabytes.
 
-    The index names as many recordings as SHHS has, all of them in the files of one.
+    The index has as many recordings as SHHS, all in the files of one.
     """
 
     from xsleep.config.network import NetworkSettings
@@ -179,7 +178,7 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
 
 def index_of_shhs_size(folder: Path) -> None:
-    """An index of as many recordings as SHHS has, in the files of one, and its folds."""
+    """Write an index of as many recordings as SHHS has, in the files of one, and its folds."""
     from dataclasses import replace
 
     from xsleep.store.recordings import read_index, write_index

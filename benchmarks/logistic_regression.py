@@ -1,9 +1,9 @@
-"""What a logistic regression on band powers reaches where the networks are trained and tested.
+"""Performance of a logistic regression on band powers, with the folds of the networks.
 
     python benchmarks/logistic_regression.py simulated in-bed EEG
 
-Reads the store and the folds that the pipeline made in this folder: for each fold it learns from
-the training subjects' epochs and scores the test subjects', as the systems of Table 2 do.
+Reads the store and the folds made by the pipeline in this folder. Each fold is trained on the
+training subjects' epochs and scores the test subjects', as the systems of Table 2 do.
 """
 
 import argparse

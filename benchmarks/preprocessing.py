@@ -1,17 +1,17 @@
-"""A 24-hour Sleep-EDF recording to stored epochs and spectrograms, beside MNE and scipy.
+"""A 24-hour Sleep-EDF recording to epochs and spectrograms, compared with MNE and scipy.
 
     python benchmarks/preprocessing.py [--repeats 3]
 
-Both sides read one simulated recording (EEG and EOG, 100 Hz) on one core and write files, with
-everything imported: here the job of the pipeline, hashes of its inputs included; there
-what most projects do, ``mne.io.read_raw_edf``, a filter, ``mne.Epochs`` and
-``scipy.signal.spectrogram`` for each epoch, in two ways:
+Both read a simulated recording (EEG and EOG, 100 Hz) on one core and write files, with everything
+imported: the pipeline's job, including hashes of its inputs, and the usual approach
+(``mne.io.read_raw_edf``, a filter, ``mne.Epochs`` and ``scipy.signal.spectrogram`` for each epoch)
+in two variants:
 
 - with the released filter (``scipy.signal.filtfilt``), so that the numbers can be compared;
 - with ``raw.filter`` at MNE's defaults.
 
-Each way is a process of its own, whose peak memory is measured; of the repeats the least time
-counts. The goals are 2.5 s, 600 MB and five times faster. Needs MNE (extra ``bench``).
+Each runs in its own process, whose peak memory is measured; the least time of the repeats counts.
+The goals are 2.5 s, 600 MB and five times faster. Needs MNE (extra ``bench``).
 """
 
 import argparse
@@ -38,7 +38,7 @@ def simulate(folder: Path) -> None:
 
 
 def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
-    """Seconds and megabytes of the job ``prepare``."""
+    """Return seconds and megabytes of the job ``prepare``."""
     from xsleep.config.databases import Source
     from xsleep.config.network import Filtering
     from xsleep.preparation.jobs import prepare
@@ -46,7 +46,7 @@ def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
     source = Source(reader="simulated", folder=folder, labels=LABELS, cohort=COHORT)
 
     def once() -> None:
-        (folder / EPOCHS).unlink(missing_ok=True)  # what is stored already is not made again
+        (folder / EPOCHS).unlink(missing_ok=True)  # stored epochs are not made again
         prepare(
             *(source, tuple(LABELS), Filtering(), [NIGHT], folder / "epochs"),
             *(folder / "spectrograms", folder / "index.h5", folder / "seen.json"),
@@ -57,7 +57,7 @@ def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
 
 
 def usual(folder: Path, repeats: int, released_filter: bool) -> tuple[float, float]:
-    """Seconds and megabytes with MNE and scipy; writes ``usual.npz``."""
+    """Return seconds and megabytes with MNE and scipy; write ``usual.npz``."""
     import mne
     import numpy as np
     from scipy import signal
@@ -107,9 +107,9 @@ def usual(folder: Path, repeats: int, released_filter: bool) -> tuple[float, flo
 
 
 def differences(folder: Path) -> dict[str, float]:
-    """Largest difference of the two sides' epochs and magnitudes, as a share of the largest value.
+    """Return the largest differences of epochs and magnitudes, relative to the largest value.
 
-    Of magnitudes, the largest in the frame: decibels near a null of the spectrum tell nothing.
+    For magnitudes, relative to the largest in the frame: decibels near a null are meaningless.
     """
     import h5py
     import numpy as np

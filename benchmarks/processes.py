@@ -1,4 +1,4 @@
-"""Functions in processes of their own, and the memory that they take."""
+"""Functions in separate processes, and their memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process."""
+    """Return the peak resident memory of this process."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def alone(function: Callable, *arguments):
-    """What the function returns, in a process of its own."""
+    """Return the result of a function that is called in a separate process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()

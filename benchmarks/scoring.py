@@ -1,11 +1,11 @@
-"""One night with XSleepNet2, from EDF to hypnogram.
+"""One recording with XSleepNet2, from EDF to hypnogram.
 
     python benchmarks/scoring.py [--threads 2] [--hours 8] [--repeats 5]
 
-What ``xsleep score`` does, without the start of the process: the checkpoint and the recording are
-read, the signal is filtered, its spectrograms are computed, every sequence of 20 epochs is scored,
-and the hypnogram is written. Beside it the plain way, in which each sequence goes through the whole
-network, for a part of the night. The goal is 3 s for 8 hours on two cores.
+Measures ``xsleep score`` without process start: the checkpoint and the recording are read, the
+signal is filtered, spectrograms are computed, every sequence of 20 epochs is scored, and the
+hypnogram is written. For part of the recording, the plain method, in which each sequence passes the
+whole network, is measured too. The goal is 3 s for 8 hours on two cores.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""How real the simulated cohort is, beside the 153 cassette nights of Sleep-EDF.
+"""Realism of the simulated cohort, compared with the 153 cassette recordings of Sleep-EDF.
 
-Prints the band powers per stage, channel and band, how well a logistic regression on
-them scores sleep, and the statistics of the hypnograms, each beside the real figure.
-The real figures come from the reference folder; its README defines the features.
+Prints band powers per stage, channel and band, the performance of a logistic regression on them,
+and statistics of the hypnograms, next to the real figures from the reference folder, whose README
+defines the features.
 
     python benchmarks/simulated_realism.py --subjects 36 --hours 9
 
-``--calibrate N`` corrects the background's calibration file N times by what it finds.
+``--calibrate N`` corrects the background's calibration file N times by the differences found.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ COLUMNS = {"EEG Fpz-Cz": [0], "with EOG": [0, 2], "all three": [0, 1, 2]}
 
 
 def band_pass(signal: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Zero-phase FIR filter that falls to 0 from ``low`` to 0 Hz and within a quarter above."""
+    """Apply a zero-phase FIR band-pass that falls to 0 at 0 Hz and at 1.25 ``high``."""
     taps = firwin2(661, [0, low, high, 1.25 * high, 50], [0, 1, 1, 0, 0], fs=100)
     return oaconvolve(signal, taps, mode="same")
 
 
 def features(night: tuple[str, str], cohort: Cohort) -> dict:
-    """Write a night, read it, and take its features in the window around sleep.
+    """Write and read a recording, and return features in the window around sleep.
 
     Returns:
         ``powers`` (epochs, 3, 5) logarithmic; ``stages`` (epochs,); ``in_bed`` (epochs,);
@@ -89,7 +89,7 @@ def features(night: tuple[str, str], cohort: Cohort) -> dict:
 
 
 def moments(nights: list[dict]) -> pd.DataFrame:
-    """Mean, deviation between and within subjects per stage, channel and band."""
+    """Return mean and standard deviations between and within subjects by stage, channel, band."""
     rows = []
     for label, stage in enumerate(STAGES):
         by_subject: dict[str, list] = {}
@@ -116,7 +116,7 @@ def moments(nights: list[dict]) -> pd.DataFrame:
 
 
 def real_moments(reference: Path) -> pd.DataFrame:
-    """The same of the real nights."""
+    """Return the moments of the real recordings."""
     table = pd.read_csv(reference / "sleep_edf_band_powers.csv")
     table = table.set_index(["stage", "channel", "band"])
     return table[
@@ -139,7 +139,7 @@ def compare_powers(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
 
 
 def regression(nights: list[dict], channels: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted stages over subject-wise folds, every fourth epoch training."""
+    """Return true and predicted stages over subject-wise folds, trained on every fourth epoch."""
     x = np.concatenate([n["powers"][:, channels].reshape(len(n["powers"]), -1) for n in nights])
     y = np.concatenate([n["stages"] for n in nights])
     groups = np.concatenate([[n["subject"]] * len(n["stages"]) for n in nights])
@@ -167,7 +167,7 @@ def compare_scores(nights: list[dict]) -> None:
 
 
 def hypnogram_statistics(letters: list[str]) -> dict[str, float]:
-    """Fractions, lengths of bouts, awakenings and steps, over nights of letters."""
+    """Return stage fractions, bout lengths, awakenings and transitions over strings of stages."""
     labels = [
         np.array([STAGES.index(RK_STAGES[s]) if s in RK_STAGES else -1 for s in night])
         for night in letters
@@ -207,7 +207,7 @@ def hypnogram_statistics(letters: list[str]) -> dict[str, float]:
 
 
 def real_hypnograms(reference: Path) -> list[str]:
-    """The letters scored in bed of every real night."""
+    """Return the stages in bed of every real recording, as letters."""
     table = pd.read_csv(reference / "sleep_edf_recordings.csv")
     table = table[table.database == "SleepEDF-78"].set_index("recording")
     clock = table[["recording_start", "lights_off", "lights_on"]].map(pd.Timedelta)
@@ -229,11 +229,11 @@ def compare_hypnograms(nights: list[dict], reference: Path) -> None:
 
 
 def correct(simulated: pd.DataFrame, real: pd.DataFrame) -> None:
-    """Correct the calibration file by what is off.
+    """Correct the calibration file by the differences from the real figures.
 
-    Only a channel's levels relative to one another can be seen in normalised signals: what
-    all its cells of sleep have in common is corrected by the height of movement artefacts,
-    which take up variance and hardly touch the median spectrum.
+    Normalised signals only show the levels of a channel relative to one another. A deviation common
+    to all its sleep cells is corrected by the amplitude of movement artefacts, which contribute
+    variance but hardly affect the median spectrum.
     """
     rows = pd.read_csv(CALIBRATION).set_index(["stage", "channel", "band"])
     off = real["mean"] - simulated["mean"]

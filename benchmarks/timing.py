@@ -1,8 +1,7 @@
-"""What the benchmarks of the networks share: times as ratios within one run.
+"""Shared by the benchmarks of the networks: times as ratios within one run.
 
-The machines that this was written on lend their cores to others as well: their speed changes by a
-third from minute to minute. So the matrix rate is measured again beside every repeat, and the
-median of the ratios counts.
+The speed of shared machines varies by a third from minute to minute. The matrix rate is therefore
+measured again with every repeat, and the median of the ratios counts.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def product_seconds() -> float:
-    """Of one fp32 product of two square matrices, the least of three."""
+    """Return the least time of three fp32 products of two square matrices."""
     a, b = torch.randn(2, SIDE, SIDE)
     return min(seconds(lambda: a @ b) for _ in range(3))
 
 
 def over_floor(function: Callable[[], object], flop: float, repeats: int) -> tuple[float, float]:
-    """Median seconds of a function, and of its ratio to ``flop`` at the matrix rate beside it."""
+    """Return the median seconds of a function, and of its ratio to ``flop`` at the matrix rate."""
     function()
     product_seconds()
     times, ratios = [], []

@@ -1,14 +1,14 @@
-"""One training step over its matrix floor, on a CPU.
+"""One training step relative to its matrix floor, on a CPU.
 
     python benchmarks/training_step.py [--threads 2] [--channels 1] [--repeats 7]
 
-The floor is what the nine convolutions of a minibatch of 32 sequences of 20 epochs, forwards and
-backwards, would take at the rate at which this machine multiplies matrices (188 GFLOP with one
-channel). The goal is 1.8 times that for XSleepNet in fp32. The released TensorFlow graph takes 5.5
-times, a port to PyTorch's own layers 3.5 times (measured elsewhere).
+The floor is the time of the nine convolutions of a minibatch of 32 sequences of 20 epochs, forward
+and backward, at this machine's matrix rate (188 GFLOP with one channel). The goal is 1.8 times that
+for XSleepNet in fp32. The released TensorFlow graph takes 5.5 times, a port to PyTorch's own layers
+3.5 times (measured elsewhere).
 
-bf16 is not offered: no machine that multiplies in bf16 was at hand to show that results hold. The
-ratio of the two matrix rates is printed, so that one can see where it would pay.
+bf16 is not offered: no machine with bf16 products was available to validate results. The ratio of
+the two matrix rates is printed, to show where it would help.
 """
 
 import argparse
@@ -28,7 +28,7 @@ GOAL = 1.8
 
 
 def convolution_flop(channels: int, settings: NetworkSettings) -> float:
-    """Products and sums of a step: outputs and both gradients, but the input's own."""
+    """Return the FLOP of a step: outputs and both gradients, without that of the signals."""
     flop, samples = 0.0, 3000
     for layer, filters in enumerate(settings.filters):
         samples = (samples + 1) // 2
@@ -39,7 +39,7 @@ def convolution_flop(channels: int, settings: NetworkSettings) -> float:
 
 
 def training_step(network: Network, channels: int) -> Callable[[], None]:
-    """A step on one minibatch of noise: forwards, backwards, Adam."""
+    """Return a function that makes a step on noise: forward, backward, Adam."""
     raw = 20 * torch.randn(BATCH, LENGTH, 3000, channels)
     images = torch.randn(BATCH, LENGTH, 29, 129, channels)
     stages = torch.randint(0, 5, (BATCH * LENGTH,))
@@ -69,7 +69,7 @@ def main() -> None:
 
     print(f"{machine()}; {flop / 1e9:.0f} GFLOP in the convolutions")
     for system in SYSTEMS:
-        if system == "XSleepNet1":  # the same step as XSleepNet2's
+        if system == "XSleepNet1":  # same step as XSleepNet2
             continue
         step = training_step(build(system, C, settings, seed=0), C)
         took, ratio = over_floor(step, flop, arguments.repeats)

@@ -1,13 +1,12 @@
-"""Planning the whole paper: how long ``snakemake --dry-run`` takes, and the jobs it finds.
+"""Planning of the whole paper: time and number of jobs of ``snakemake --dry-run``.
 
     python benchmarks/workflow.py
 
-Five databases with the published numbers of recordings, windows and channel sets, all systems,
-20 folds each. Planning reads no recording, so these are empty files under the names of the DREAMS
-reader, and the plan is that of a copy of the workflow whose configuration names them. Nothing is
-prepared yet. Planned as well with the fewest recordings that 20 folds need, which leaves the
-trainings, the scores and what follows. Other work on the machine makes a plan slower: of some runs,
-the least counts. The goal is 15 s.
+Five databases with the published numbers of recordings, windows and channel sets, all systems, 20
+folds each. Planning reads no recording, so these are empty files with names for the DREAMS reader,
+planned by a copy of the workflow with nothing prepared. A second plan has the fewest recordings
+that 20 folds need, which leaves trainings, scoring and everything after. The least time of several
+runs counts, as other load slows planning. The goal is 15 s.
 """
 
 import argparse
@@ -37,7 +36,7 @@ PAPER = {
 
 
 def prepare(folder: Path, share: float) -> int:
-    """A copy of the workflow with the databases and their empty recordings; how many."""
+    """Copy the workflow with the databases and their empty recordings; return their number."""
     for name in ("Snakefile", "rules", "config", "profiles", "workflow_scripts", "captions"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
@@ -67,7 +66,7 @@ def prepare(folder: Path, share: float) -> int:
 
 
 def plan(folder: Path) -> tuple[float, int]:
-    """Seconds of a dry run of everything, and its jobs."""
+    """Return the seconds of a dry run of everything, and its number of jobs."""
     began = time.perf_counter()
     done = subprocess.run(
         [
