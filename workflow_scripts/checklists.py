@@ -4,7 +4,6 @@ from pathlib import Path
 from xsleep.config.workflow import Workflow
 from xsleep.core.console import job
 from xsleep.core.files import whole
-from xsleep.results import inventory
 from xsleep.results.provenance import checklists
 from xsleep.results.provenance.crate import read_runs
 
@@ -19,8 +18,8 @@ with job(snakemake.log[0]) as report:
         workflow,
         runs,
         gaps,
-        inventory.read_csv(paths.table1),
-        inventory.read_csv(paths.recordings),
+        read_table(paths.table1),
+        read_table(paths.recordings),
         dict(zip(workflow.databases, map(Path, paths.folds), strict=True)),
         dict(zip(workflow.databases, map(Path, paths.indexes), strict=True)),
     )

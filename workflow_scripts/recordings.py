@@ -12,7 +12,7 @@ with job(snakemake.log[0]) as report:
         snakemake.params.windows,
         [stored.info for stored in read_index(snakemake.input[0]).values()],
     )
-    inventory.write_csv(table, snakemake.output[0])
+    write_csv(snakemake.output[0], table)
     skipped = [reason for reason in table["skipped"] if reason]
     for reason in skipped:
         report(f"skipped: {reason}")

@@ -12,4 +12,4 @@ with job(snakemake.log[0]):
         for name, settings in snakemake.params.databases.items()
     }
     table = inventory.table1(described, snakemake.input.indexes, snakemake.input.recordings)
-    inventory.write_csv(table, snakemake.output[0])
+    write_csv(snakemake.output[0], table)

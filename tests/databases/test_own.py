@@ -12,6 +12,7 @@ import yaml
 
 from tests.conftest import ROOT, edf_signal, noise, prepare
 from xsleep.config.databases import KFold, Source
+from xsleep.core import files
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.stages import UNSCORED
 from xsleep.databases import open_database
@@ -161,7 +162,7 @@ def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
     table = inventory.recordings("own", described, ["whole-night"], nights)
     assert table["skipped"].tolist()[:3] == [""] * 3
     assert "s3_1.csv: no column onset" in table["skipped"][3]
-    inventory.write_csv(table, recordings)
+    files.write_csv(recordings, table)
     settings = KFold(folds=3, validation=1, training_subset=1)
     make_folds("own", settings, recordings, folds)
     with folds.open() as file:

@@ -16,7 +16,7 @@ from tests.rounding import SINGLE
 from xsleep.config.databases import KFold, Source
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256
+from xsleep.core.files import sha256, write_csv
 from xsleep.databases.sleep_edf import SleepEdf
 from xsleep.preparation import jobs
 from xsleep.preparation.jobs import make_index
@@ -59,7 +59,7 @@ def make_folds(folder, names, windows):
 
 def write_recordings(path, source, windows, index):
     nights = [stored.info for stored in read_index(index).values()]
-    inventory.write_csv(inventory.recordings("X", source, windows, nights), path)
+    write_csv(path, inventory.recordings("X", source, windows, nights))
 
 
 def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):

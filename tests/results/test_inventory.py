@@ -14,6 +14,7 @@ from rich.console import Console
 from tests.conftest import ROOT, prepare, write_excerpts, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
 from xsleep.config.databases import DatabaseSettings
+from xsleep.core.files import read_table, write_csv
 from xsleep.core.stages import STAGES
 from xsleep.databases import open_database
 from xsleep.preparation import folds as fold_tables
@@ -96,10 +97,10 @@ class Written:
         self.nights = [stored.info for stored in read_index(self.index).values()]
         self.recordings = folder / "recordings.csv"
         table = inventory.recordings(name, self.settings.source, self.settings.windows, self.nights)
-        inventory.write_csv(table, self.recordings)
+        write_csv(self.recordings, table)
 
     def rows(self):
-        return inventory.read_csv(self.recordings).set_index("recording")
+        return read_table(self.recordings).set_index("recording")
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +121,8 @@ def table1(written, *names):
         [one.recordings for one in chosen.values()],
     )
     path = chosen[names[0]].index.with_name("table1.csv")
-    inventory.write_csv(table, path)
-    return inventory.read_csv(path).set_index(["database", "window"])
+    write_csv(path, table)
+    return read_table(path).set_index(["database", "window"])
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ def test_folds_that_differ_in_size_have_the_fewest_and_the_most():
 
 
 def test_published_epochs_are_those_of_the_authors_lists(reference):
-    table = inventory.read_csv(reference / "sleep_edf_recordings.csv")
+    table = read_table(reference / "sleep_edf_recordings.csv")
     for database, rows in table.groupby("database"):
         for window in ("in-bed", "in-bed+30min"):
             column = f"published_{window.replace('-', '_').replace('+', '_')}_epochs"
@@ -315,7 +316,7 @@ def test_the_console_shows_sizes_and_names_what_is_skipped(written):
     names = ("MASS", "SleepEDF-20")
     console = Console(file=io.StringIO(), width=80)
     for name in names:
-        inventory.summary(inventory.read_csv(written(name).recordings), console)
+        inventory.summary(read_table(written(name).recordings), console)
     inventory.summary1(table1(written, *names).reset_index(), console)
     text = console.file.getvalue()
     assert "SleepEDF-20 SC4011E0: " in text and "unknown annotation 'Sleep stage 9'" in text

@@ -6,13 +6,17 @@ import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that becomes ``path`` if the block succeeds."""
+    """Yield a temporary path beside ``path`` that is renamed to it if the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
@@ -23,15 +27,31 @@ def whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that have the same keys, whole."""
-    with whole(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def write_csv(path: str | Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
+    """Write a table, or rows with the same keys, as CSV; missing values of a table are empty."""
+    with whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        if isinstance(table, Sequence):
+            writer = csv.DictWriter(file, table[0] if table else (), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(table)
+        else:
+            table.to_csv(file, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path | Traversable) -> list[dict[str, str]]:
+    """Return the rows of a CSV file as text, by column."""
+    with path.open("r", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Return a CSV file as a table of text; missing values are empty."""
+    import pandas as pd
+
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ PhysioNet tells lights off alone, in ``SC-subjects.xls`` and ``ST-subjects.xls``
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.core.errors import InputError
+from xsleep.core.files import read_csv
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
 from xsleep.core.stages import STAGES, UNSCORED
 
@@ -102,7 +102,5 @@ def _after(start: datetime, clock: str) -> float:
 @cache
 def table() -> dict[str, tuple[str, str]]:
     """Clock times of lights off and on; the latter is empty for the telemetry nights."""
-    with files("xsleep.databases").joinpath("sleep_edf_lights.csv").open() as file:
-        return {
-            row["recording"]: (row["lights_off"], row["lights_on"]) for row in csv.DictReader(file)
-        }
+    rows = read_csv(files("xsleep.databases") / "sleep_edf_lights.csv")
+    return {row["recording"]: (row["lights_off"], row["lights_on"]) for row in rows}

@@ -7,7 +7,6 @@ stage 2"), lasting a multiple of 30 s.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.core.errors import InputError, warn
+from xsleep.core.files import read_csv
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
 from xsleep.databases import lights
@@ -165,8 +165,8 @@ def read_hypnogram(
 @cache
 def published_hashes() -> dict[str, str]:
     """SHA-1 of the EDF files of both studies, as PhysioNet published it and MNE 1.13 ships it."""
-    with resources.files("xsleep.databases").joinpath("sleep_edf_files.csv").open() as file:
-        return {row["file"]: row["sha1"] for row in csv.DictReader(file)}
+    rows = read_csv(resources.files("xsleep.databases") / "sleep_edf_files.csv")
+    return {row["file"]: row["sha1"] for row in rows}
 
 
 def cassette_nights(subjects: int | None = None) -> list[str]:

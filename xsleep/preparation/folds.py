@@ -6,7 +6,6 @@ training subset, measures the training loss from which the loss weights are deri
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Literal
 
 from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
+from xsleep.core.files import read_csv
 
 
 @dataclass(frozen=True)
@@ -130,5 +130,5 @@ def few(subjects: Sequence[str], count: int, seed: int) -> set[str]:
 
 @cache
 def _published_rows(database: str) -> list[dict[str, str]]:
-    with files("xsleep.preparation").joinpath("published_folds.csv").open() as file:
-        return [row for row in csv.DictReader(file) if row["database"] == database]
+    rows = read_csv(files("xsleep.preparation") / "published_folds.csv")
+    return [row for row in rows if row["database"] == database]

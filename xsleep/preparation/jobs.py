@@ -5,7 +5,6 @@ What takes long to import is imported by the rule that needs it.
 
 from __future__ import annotations
 
-import csv
 import json
 import traceback
 from collections import defaultdict
@@ -19,7 +18,7 @@ import numpy as np
 from xsleep.config.databases import KFold, Source
 from xsleep.config.network import Filtering
 from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
-from xsleep.core.files import sha256, whole, write_csv
+from xsleep.core.files import read_csv, sha256, whole, write_csv
 from xsleep.core.recording import EPOCH_SECONDS, Recording
 from xsleep.core.stages import UNSCORED
 from xsleep.databases import Database, Entry, open_database, published, to_fetch
@@ -272,10 +271,9 @@ def make_folds(
 ) -> None:
     """Write who trains, validates and tests, of the recordings that are not skipped."""
     names = defaultdict(list)
-    with recordings.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if not row["skipped"]:
-                names[row["subject"]].append(row["recording"])
+    for row in read_csv(recordings):
+        if not row["skipped"]:
+            names[row["subject"]].append(row["recording"])
     if not names:
         raise InputError(
             f"{database}: none of its recordings can be used; mend what {recordings} says of each"

@@ -16,7 +16,7 @@ from xsleep.config.databases import KFold, Source
 from xsleep.config.names import Window
 from xsleep.core.console_table import view
 from xsleep.core.errors import InputError
-from xsleep.core.files import whole
+from xsleep.core.files import read_table
 from xsleep.core.recording import DAY_SECONDS
 from xsleep.core.stages import STAGES
 from xsleep.databases import Entry, open_database
@@ -131,7 +131,7 @@ def table1(
     """
     rows = []
     for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
-        reasons = read_csv(path).set_index("recording")["skipped"]
+        reasons = read_table(path).set_index("recording")["skipped"]
         nights = [stored.info for stored in read_index(index).values()]
         used = [night for night in nights if not reasons[night.recording]]
         subjects = {night.subject for night in used}
@@ -202,17 +202,6 @@ def _split(folds: KFold | Literal["published"]) -> str:
     if folds == "published":
         return folds
     return "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
-
-
-def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write either table; empty where there is nothing."""
-    with whole(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Either table as it is written, all text."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def summary(table: pd.DataFrame, console: Console) -> None:

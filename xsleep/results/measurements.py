@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from xsleep.core.errors import InputError
+from xsleep.core.files import read_table
 from xsleep.core.stages import STAGES
 from xsleep.results.metrics import confusion, decided
 from xsleep.results.published import paper_order
@@ -289,7 +290,7 @@ def _recordings(database: str, recordings: Mapping[str, Path]) -> pd.DataFrame:
         raise InputError(f"{database}: no recordings.csv; name the one of this database")
     path = recordings[database]
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = read_table(path)
         table = table.set_index("recording")[["epochs", "skipped"]]
         table["epochs"] = pd.to_numeric(table["epochs"]).astype("Int64")  # unread: unknown
         if not table.index.is_unique:

@@ -14,7 +14,6 @@ its tip and a third of it, and the others lie between them, to 0.1 point and 0.0
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +23,7 @@ import pandas as pd
 
 from xsleep import systems as registered
 from xsleep.config.names import SYSTEMS
+from xsleep.core.files import read_csv
 from xsleep.results.metrics import METRICS
 
 TABLE = resources.files("xsleep.results") / "published_table2.csv"
@@ -135,18 +135,15 @@ class Size:
 
 @cache
 def _sizes() -> dict[tuple[str, str], Size]:
-    with (resources.files("xsleep.results") / "published_table1.csv").open(
-        encoding="utf-8"
-    ) as file:
-        numbers = ("subjects", "recordings", "epochs", "validation", "training_subset")
-        return {
-            (row["database"], row["window"]): Size(
-                note=row["note"],
-                setup=row["setup"],
-                **{number: int(row[number]) if row[number] else None for number in numbers},
-            )
-            for row in csv.DictReader(file)
-        }
+    numbers = ("subjects", "recordings", "epochs", "validation", "training_subset")
+    return {
+        (row["database"], row["window"]): Size(
+            note=row["note"],
+            setup=row["setup"],
+            **{number: int(row[number]) if row[number] else None for number in numbers},
+        )
+        for row in read_csv(resources.files("xsleep.results") / "published_table1.csv")
+    }
 
 
 def size(database: str, window: str) -> Size:

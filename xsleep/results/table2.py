@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from xsleep import systems
+from xsleep.core import files
 from xsleep.core.console_table import view
 from xsleep.core.errors import InputError
-from xsleep.core.files import whole
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.measurements import Cell, Outcome, gather
@@ -267,14 +267,12 @@ def shown_together(
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table: percents with one decimal, kappa with three, empty where there is nothing."""
-    with whole(path) as temporary:
-        table.assign(
-            **{
-                column: [number(value, column) for value in table[column]]
-                for column in table.columns
-                if _metric(column) in _DECIMALS
-            }
-        ).to_csv(temporary, index=False, lineterminator="\n")
+    texts = {
+        column: [number(value, column) for value in table[column]]
+        for column in table.columns
+        if _metric(column) in _DECIMALS
+    }
+    files.write_csv(path, table.assign(**texts))
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:

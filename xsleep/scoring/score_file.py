@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 from xsleep.compute import device
 from xsleep.core.errors import InputError
-from xsleep.core.files import whole
+from xsleep.core.files import write_csv
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases.formats import edf, plausibility
@@ -117,12 +116,11 @@ def score_night(
     part = Part(night, HeldData(channels, raw, images))
     (prediction,) = score(network, [part], None)
     probabilities = prediction.probabilities[network.branches[-1]]
-    with whole(out) as temporary, temporary.open("w", newline="") as written:
-        writer = csv.writer(written, lineterminator="\n")
-        writer.writerow(HEADER)
-        for number, (onset, row) in enumerate(zip(onsets, probabilities, strict=True), start=1):
-            stage = STAGES[row.argmax()]
-            writer.writerow([number, f"{onset:g}", stage, *(f"{value:.4f}" for value in row)])
+    rows = [
+        (number, f"{onset:g}", STAGES[row.argmax()], *(f"{value:.4f}" for value in row))
+        for number, (onset, row) in enumerate(zip(onsets, probabilities, strict=True), start=1)
+    ]
+    write_csv(out, [dict(zip(HEADER, row, strict=True)) for row in rows])
     return f"{out}: {epochs} epochs of {recording} scored by {system}{remark}"
 
 

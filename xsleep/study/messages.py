@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from xsleep.core.files import read_table
 from xsleep.study.study import Study
 
 MOST_FAILURES = 20
@@ -45,8 +46,8 @@ class Messages:
 
         console = Console(stderr=True)
         shown = {
-            "Recordings": ("results/recordings.csv", inventory.read_csv, inventory.summary),
-            "Table 1": ("results/table1.csv", inventory.read_csv, inventory.summary1),
+            "Recordings": ("results/recordings.csv", read_table, inventory.summary),
+            "Table 1": ("results/table1.csv", read_table, inventory.summary1),
             "Table 2": ("results/table2.csv", table2.read_csv, table2.summary),
         }
         made = {name: table for name, table in shown.items() if self._is_made(table[0])}

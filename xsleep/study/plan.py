@@ -10,7 +10,6 @@ fewest are beside them.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
 from xsleep.core.console_table import view
 from xsleep.core.errors import InputError
+from xsleep.core.files import read_csv
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window
 from xsleep.results import published
@@ -182,8 +182,7 @@ def step_cost(system: str, channels: str, network: str) -> tuple[float, int, int
 
 
 def _facts() -> list[dict[str, str]]:
-    with (resources.files("xsleep.study") / "measured_times.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(resources.files("xsleep.study") / "measured_times.csv")
 
 
 def _fact(what: str, system: str = "") -> dict[str, str]:

@@ -5,7 +5,6 @@ What takes long to import is imported by the rule that needs it.
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 import resource
@@ -18,7 +17,7 @@ from xsleep.config.names import BLOCKS, STRATEGIES, Strategy
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256, whole, write_csv
+from xsleep.core.files import read_csv, sha256, whole, write_csv
 from xsleep.preparation.windows import unusable
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
@@ -159,8 +158,7 @@ def pretrain_run(
     recordings = {name: read_index(index) for name, index in indexes.items()}
 
     def parts(role: str) -> list[Part]:
-        with split.open() as file:
-            rows = [row for row in csv.DictReader(file) if row["role"] == role]
+        rows = [row for row in read_csv(split) if row["role"] == role]
         return [
             load_part(
                 recordings[row["database"]][row["recording"]],

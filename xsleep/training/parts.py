@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
+from xsleep.core.files import read_csv
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window
 from xsleep.store.recordings import RecordingData, Stored
@@ -32,8 +32,7 @@ def load_parts(
     subjects: int | None = None,
 ) -> list[Part]:
     """The recordings of one role of a fold; with ``subjects``, where only so many train."""
-    with folds.open() as file:
-        rows = [row for row in csv.DictReader(file) if row["fold"] == str(number)]
+    rows = [row for row in read_csv(folds) if row["fold"] == str(number)]
     chosen = [row for row in rows if row["role"] == role]
     if subjects is not None and role.startswith("training"):
         few = fold_tables.few(

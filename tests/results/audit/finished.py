@@ -10,6 +10,7 @@ from tests.conftest import edf_signal, noise, write_night
 from xsleep.config.databases import KFold, Source
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.config.training import TrainingSettings
+from xsleep.core.files import write_csv
 from xsleep.preparation.jobs import make_folds, prepare
 from xsleep.results import inventory, table2
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run
@@ -74,7 +75,7 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
     )
     nights = [stored.info for stored in read_index(index).values()]
     recordings.parent.mkdir(parents=True)
-    inventory.write_csv(inventory.recordings(database, source, ["whole-night"], nights), recordings)
+    write_csv(recordings, inventory.recordings(database, source, ["whole-night"], nights))
 
 
 def _pretrain() -> None:

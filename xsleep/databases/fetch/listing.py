@@ -6,13 +6,12 @@ answer decides from then on which recordings there are and which hash each file 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from xsleep.core.errors import InputError
-from xsleep.core.files import whole
+from xsleep.core.files import read_csv, write_csv
 
 NAME = ".published.csv"
 
@@ -35,10 +34,7 @@ def read(folder: Path) -> dict[str, Listed]:
     if not path.exists():
         return {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {
-                row["file"]: Listed(row["hash"], int(row["bytes"])) for row in csv.DictReader(file)
-            }
+        return {row["file"]: Listed(row["hash"], int(row["bytes"])) for row in read_csv(path)}
     except (OSError, KeyError, TypeError, ValueError):
         raise InputError(
             f"{path}: is not the list of files that was written; delete it, it is fetched again"
@@ -47,10 +43,5 @@ def read(folder: Path) -> dict[str, Listed]:
 
 def write(folder: Path, files: Mapping[str, Listed]) -> None:
     """Keep the list in the folder."""
-    with (
-        whole(folder / NAME) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        rows = csv.writer(file)
-        rows.writerow(("file", "hash", "bytes"))
-        rows.writerows((name, *listed) for name, listed in files.items())
+    rows = [{"file": name, "hash": of.digest, "bytes": of.size} for name, of in files.items()]
+    write_csv(folder / NAME, rows)

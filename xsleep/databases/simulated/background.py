@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +10,7 @@ import numpy as np
 from scipy.fft import irfft
 from scipy.signal import lfilter
 
+from xsleep.core.files import read_csv
 from xsleep.core.recording import RATE
 from xsleep.core.stages import STAGES
 from xsleep.databases.simulated.cohort import Traits, scores
@@ -51,8 +51,7 @@ CALIBRATION = files("xsleep.databases.simulated") / "calibration.csv"
 @cache
 def calibration() -> Calibration:
     """What ``calibration.csv`` says."""
-    with CALIBRATION.open() as file:
-        rows = {(r["stage"], r["channel"], r["band"]): r for r in csv.DictReader(file)}
+    rows = {(r["stage"], r["channel"], r["band"]): r for r in read_csv(CALIBRATION)}
 
     def column(name: str) -> np.ndarray:
         return np.array(

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import pandas as pd
 
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256
-from xsleep.results import inventory, table2
+from xsleep.core.files import read_table, sha256
+from xsleep.results import table2
 from xsleep.results.measurements import Cell
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import Stored, read_index
@@ -61,7 +61,7 @@ class Training:
         """``history.csv`` as it is written, all text."""
         path = self.folder / "history.csv"
         try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
+            return read_table(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not a history ({_line(error)})") from error
 
@@ -248,7 +248,7 @@ def _read_listed(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path, *columns: str) -> pd.DataFrame:
     try:
-        table = inventory.read_csv(path)
+        table = read_table(path)
         return table[[*columns]]
     except (OSError, ValueError, KeyError) as error:
         raise _not_a_table(path, error) from error

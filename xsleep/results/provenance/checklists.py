@@ -7,7 +7,6 @@ people can say stands there as open.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pandas as pd
 
 from xsleep.config.presets import Preset
 from xsleep.config.workflow import Workflow
+from xsleep.core.files import read_csv
 from xsleep.core.stages import STAGES
 from xsleep.databases.origins import origin
 from xsleep.preparation import preprocessing, spectrogram
@@ -265,8 +265,7 @@ def run_counts(facts: Facts) -> list[str]:
     scored = sum("fold" in run for run in facts.known)
     lines = [f"{len(facts.runs)} trainings, {scored} of them scored, once each; {seeds} seed(s)."]
     for name, database in facts.workflow.databases.items():
-        with facts.folds[name].open() as file:
-            folds = len({row["fold"] for row in csv.DictReader(file)})
+        folds = len({row["fold"] for row in read_csv(facts.folds[name])})
         lines.append(
             f"{name}: {len(database.windows)} window(s), {len(database.channels)} channel set(s), "
             f"{folds} fold(s)."
@@ -402,10 +401,9 @@ def _kept(preset: Preset) -> str:
 def shared_subjects(folds: Path) -> list[str]:
     """The subjects of a ``folds.csv`` with more than one role in a fold, and where."""
     roles = defaultdict(set)
-    with folds.open() as file:
-        for row in csv.DictReader(file):
-            if row["role"] != "training subset":  # who are of those that train
-                roles[row["fold"], row["subject"]].add(row["role"])
+    for row in read_csv(folds):
+        if row["role"] != "training subset":  # who are of those that train
+            roles[row["fold"], row["subject"]].add(row["role"])
     return [
         f"subject {subject} in fold {fold} ({', '.join(sorted(found))})"
         for (fold, subject), found in roles.items()
