@@ -1,12 +1,11 @@
-"""A training step of XSleepNet2 on a GPU: its floor on paper, and what it takes.
+"""A training step of XSleepNet2 on a GPU: theoretical floor and measured time.
 
     python benchmarks/gpu_step.py [--channels 1] [--batch 32] [--folds 2 4]
 
-Prints what a step cannot be faster than on an H200 (floating-point operations, bytes, and the chain
-of recurrent steps that wait for one another), then, where there is a GPU, milliseconds of a step:
-plain, with the recurrent kernels, as a CUDA graph, with both, with both in no fixed order, and with
-both and TF32; then how many steps several folds take together that share the GPU. The goal is 4 ms.
-gpu.md has what was measured.
+Prints the floor of a step on an H200 (floating-point operations, bytes, and the chain of dependent
+recurrent steps), then, with a GPU, milliseconds per step: plain, with the recurrent kernels, as a
+CUDA graph, with both, with both and nondeterministic algorithms, and with both and TF32; then those
+of several folds that share the GPU. The goal is 4 ms. gpu.md has the measurements.
 """
 
 import argparse
@@ -21,8 +20,8 @@ import torch
 from xsleep.compute import device
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
-from xsleep.networks.convolution import MANY
 from xsleep.networks.fast import acceleration, fourier
+from xsleep.networks.fast.convolution import MANY
 from xsleep.networks.layers import BINS
 from xsleep.networks.network import FRAMES, SAMPLES
 from xsleep.training.step import Graphed, Step
@@ -40,12 +39,12 @@ WARM_UP, STEPS = 10, 100
 
 
 def operations(s: NetworkSettings, channels: int) -> dict[str, float]:
-    """Floating-point operations of a step for an epoch: two for each product that is added.
+    """Return the floating-point operations of a step per epoch: two per multiply-add.
 
-    Backwards a layer has two products of the size of the forward one; the first convolution has
-    one, as nothing asks for the gradient of the signals. The other convolutions have three products
-    of spectra; these are computed twice of the input and once of the output's gradient, and once
-    there is a way back to either.
+    The backward pass of a layer has two products of the size of the forward one; the first
+    convolution has one, without the gradient of the signals. The other convolutions have three
+    products of spectra. Spectra are computed twice of the input and once of the output's gradient,
+    and transformed back once for either.
     """
     convolutions, samples = 0, SAMPLES
     for layer, (before, filters) in enumerate(pairwise((channels, *s.filters))):
@@ -54,8 +53,8 @@ def operations(s: NetworkSettings, channels: int) -> dict[str, float]:
         if taps * K * filters < MANY:
             convolutions += (3 if layer else 2) * 2 * samples * taps * K * filters
             continue
-        sizes = rows, taps, taps // 2, samples, fourier.PIECE["cuda"]
-        plan = fourier.plan(*sizes, torch.float32, torch.device("cpu"))
+        like = {"dtype": torch.float32, "device": torch.device("cpu")}
+        plan = fourier.plan(rows, taps, taps // 2, samples, piece=fourier.PIECE["cuda"], **like)
         f = len(plan.to_input) // 2
         for piece in plan.pieces:
             read, written = (part.stop - part.start for part in (piece.rows, piece.outputs))
@@ -74,7 +73,7 @@ def operations(s: NetworkSettings, channels: int) -> dict[str, float]:
 
 
 def traffic(s: NetworkSettings) -> float:
-    """Bytes of an epoch's feature maps that a step must move."""
+    """Return the bytes of an epoch's feature maps that a step must move."""
     values, samples = 0, SAMPLES
     for filters in s.filters:
         samples = (samples + 1) // 2
@@ -98,7 +97,7 @@ def print_floor(s: NetworkSettings, channels: int, batch: int) -> None:
 def ready_step(
     channels: int, batch: int, kernels: bool, graph: bool, tf32: bool, exact: bool = True
 ) -> Callable:
-    """A step on one minibatch of noise on the GPU; unless ``exact``, in no fixed order."""
+    """Return a step on noise on the GPU, nondeterministic unless ``exact``."""
     place = device.best()
     torch.use_deterministic_algorithms(exact, warn_only=True)
     torch.manual_seed(0)
@@ -122,7 +121,7 @@ def ready_step(
 
 
 def milliseconds(step: Callable) -> float:
-    """Of a step, the least of five runs."""
+    """Return the milliseconds of a step, the least of five runs."""
     found = []
     for _ in range(5):
         torch.cuda.synchronize()
@@ -135,14 +134,14 @@ def milliseconds(step: Callable) -> float:
 
 
 def fold(channels: int, batch: int, barrier, results) -> None:
-    """One of several processes that train at once."""
+    """Train in one of several concurrent processes."""
     step = ready_step(channels, batch, kernels=True, graph=True, tf32=False)
     barrier.wait()
     results.put(milliseconds(step))
 
 
 def together(folds: int, channels: int, batch: int) -> float:
-    """Milliseconds of a step of each of so many folds at once."""
+    """Return the milliseconds per step of each of several concurrent folds."""
     context = get_context("spawn")
     barrier, results = context.Barrier(folds), context.SimpleQueue()
     processes = [

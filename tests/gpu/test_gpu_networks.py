@@ -12,8 +12,8 @@ from tests.scoring.test_probabilities import network as with_statistics
 from xsleep.compute import device
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.network import NetworkSettings
-from xsleep.networks import build, recurrent
-from xsleep.networks.fast import acceleration
+from xsleep.networks import build
+from xsleep.networks.fast import acceleration, steps
 from xsleep.training.evaluation import inputs
 from xsleep.training.step import weighted_loss
 
@@ -109,7 +109,7 @@ def test_kernels_serve_minibatches_of_any_size(sequences):
     shapes = [(2, 4, N, 4 * u), (2, u, 4 * u), *[(2, 4 * u)] * 3, *[(2, u)] * 2]
     given = [torch.randn(shape, generator=generator).to(place) for shape in shapes]
     given[1] /= u**0.5
-    plain = recurrent._BatchNormLSTM.apply
+    plain = steps.lstm
     acceleration._chosen.cache_clear()
     (hidden, *_), (expected, *_) = acceleration.accelerated("lstm", plain, *given), plain(*given)
     assert (hidden - expected).norm() <= acceleration.TOLERANCE * expected.norm()
@@ -121,5 +121,5 @@ def test_the_check_of_the_kernels_draws_none_of_a_trainings_random_numbers():
     acceleration._chosen.cache_clear()
     torch.manual_seed(1)
     before = torch.cuda.get_rng_state()
-    acceleration.accelerated("gru", recurrent._GRU.apply, *given)
+    acceleration.accelerated("gru", steps.gru, *given)
     assert torch.equal(torch.cuda.get_rng_state(), before)

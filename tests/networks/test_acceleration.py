@@ -9,14 +9,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from xsleep.networks import recurrent
-from xsleep.networks.fast import acceleration
+from xsleep.networks.fast import acceleration, steps
 
 SHAPES = {
     "lstm": [(2, 4, 6, 12), (2, 3, 12), (2, 12), (2, 12), (2, 12), (2, 3), (2, 3)],
     "gru": [(2, 4, 6, 9), (2, 3, 6), (2, 3, 3)],
 }
-PLAIN = {"lstm": recurrent._BatchNormLSTM.apply, "gru": recurrent._GRU.apply}
+PLAIN = {"lstm": steps.lstm, "gru": steps.gru}
 
 
 class Counted:

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 
 from tests.rounding import assert_alike, chance
 from xsleep.config.network import NetworkSettings
-from xsleep.networks.convolution import Convolution, LeakyReLU, pairs
 from xsleep.networks.dropout import dropout
+from xsleep.networks.fast.convolution import Convolution, LeakyReLU, pairs
 from xsleep.networks.fcnn_rnn import FCNN
 
 
@@ -27,7 +27,9 @@ def in_pairs(convolution, x):
 )
 @pytest.mark.parametrize("channels", (1, 15, 16))  # the last by way of spectra
 def test_released_convolutions_pad_as_tensorflow_same(generator, samples, left, right, channels):
-    convolution = Convolution(samples, channels, 16, 31, 0.02, generator).double()
+    convolution = Convolution(
+        samples, channels, 16, 31, deviation=0.02, generator=generator
+    ).double()
     convolution.bias.data.normal_(generator=generator)
     x = torch.randn(3, samples, channels, generator=generator, dtype=torch.float64)
     x.requires_grad_()
@@ -42,7 +44,7 @@ def test_released_convolutions_pad_as_tensorflow_same(generator, samples, left, 
 @pytest.mark.parametrize("kernel", (1, 2, 7, 16))
 @pytest.mark.parametrize("samples", (3, 46))
 def test_convolutions_of_other_kernels(generator, kernel, samples):
-    convolution = Convolution(samples, 3, 2, kernel, 0.02, generator).double()
+    convolution = Convolution(samples, 3, 2, kernel, deviation=0.02, generator=generator).double()
     x = torch.randn(2, samples, 3, generator=generator, dtype=torch.float64)
     padding = max(2 * (convolution.outputs - 1) + kernel - samples, 0)
     left, right = padding // 2, padding - padding // 2

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 
 from tests.rounding import assert_alike, chance
 from xsleep.config.network import NetworkSettings
-from xsleep.networks.convolution import same
 from xsleep.networks.deepsleepnet import Convolution, EpochPart, Pool, SequencePart
+from xsleep.networks.layers import same
 
 SMALL = NetworkSettings(deepsleepnet_filters=(3, 4), deepsleepnet_units=5, deepsleepnet_dropout=0.0)
 

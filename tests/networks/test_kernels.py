@@ -17,7 +17,7 @@ pytest.importorskip("triton", reason="Triton is not installed: make test-kernels
 
 from tests.networks.compile_kernels import SHARED_MEMORY  # noqa: E402
 from xsleep.networks import recurrent  # noqa: E402
-from xsleep.networks.fast import acceleration, kernels  # noqa: E402
+from xsleep.networks.fast import acceleration, kernels, steps  # noqa: E402
 
 HOW = "interpreted" if DEVICE.type == "cpu" else "on a GPU"
 
@@ -72,13 +72,13 @@ def test_lstm_kernels_give_the_plain_functions_values_and_gradients(monkeypatch,
     if at_once == 16:
         monkeypatch.setattr(kernels, "_shared_memory", lambda device: least_shared_memory(16))
     torch.manual_seed(1)
-    check(recurrent._BatchNormLSTM.apply, kernels.lstm, lstm_inputs(*sizes))
+    check(steps.lstm, kernels.lstm, lstm_inputs(*sizes))
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: f"{HOW}, {sizes}")
 def test_gru_kernels_give_the_plain_functions_values_and_gradients(sizes):
     torch.manual_seed(1)
-    check(recurrent._GRU.apply, kernels.gru, gru_inputs(*sizes))
+    check(steps.gru, kernels.gru, gru_inputs(*sizes))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.rounding import assert_alike, of_sum
-from xsleep.networks.convolution import Convolution
+from xsleep.networks.fast.convolution import Convolution
 from xsleep.networks.layers import Attention, Filterbank, Output, triangles
 from xsleep.networks.recurrent import BatchNormLSTM, GRULayer
 
@@ -54,7 +54,7 @@ def test_released_initial_values(generator):
     assert 0.95 * (6 / 133) ** 0.5 < output.weight.abs().max() <= (6 / 133) ** 0.5
     assert 0 < output.bias.abs().max() <= 0.6**0.5
 
-    convolution = Convolution(100, 16, 64, 31, 0.02, generator)
+    convolution = Convolution(100, 16, 64, 31, deviation=0.02, generator=generator)
     assert 0.039 < convolution.weight.abs().max() <= 0.04
     assert_deviates(convolution.weight, 0.02 * 0.8796)  # of the truncated
     assert not convolution.bias.any()

@@ -99,14 +99,14 @@ class NetworkSettings(Filtering):
     attention: PositiveInt = 64
     attention_softmax: Literal["shifted", "unshifted"] = "unshifted"
     sequence_units: PositiveInt = 64
-    convolution_dropout: float = Field(0.5, ge=0, lt=1)
+    convolution_dropout: float = Field(default=0.5, ge=0, lt=1)
     dropout_after_last_convolution: bool = False
-    recurrent_dropout: float = Field(0.25, ge=0, lt=1)
+    recurrent_dropout: float = Field(default=0.25, ge=0, lt=1)
     deepsleepnet_filters: tuple[PositiveInt, PositiveInt] = (64, 128)
     deepsleepnet_units: PositiveInt = 512
     deepsleepnet_layers: PositiveInt = 2
-    deepsleepnet_dropout: float = Field(0.5, ge=0, lt=1)
-    deepsleepnet_momentum: float = Field(1e-3, gt=0, le=1)
+    deepsleepnet_dropout: float = Field(default=0.5, ge=0, lt=1)
+    deepsleepnet_momentum: float = Field(default=1e-3, gt=0, le=1)
     sequence_length: PositiveInt = 20
     raw_deviation: PositiveFloat | None = None
     normalisation: Literal["bins", "channels"] = "bins"

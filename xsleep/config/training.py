@@ -62,7 +62,7 @@ class TrainingSettings(Settings):
     patience: PositiveInt | None = None
     earliest_stop: NonNegativeInt = 0
     model_kept: Literal["best", "last"] = "best"
-    blending_window: int = Field(20, ge=2)
+    blending_window: int = Field(default=20, ge=2)
     tangent_points: Literal["W", "W+1"] = "W"
     xsleepnet2_losses: Literal["sums", "means"] = "sums"
     first_tangent: Literal["previous", "current"] = "previous"

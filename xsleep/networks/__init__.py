@@ -1,4 +1,4 @@
-"""Networks: settings in, PyTorch modules that turn signals and spectrograms into stages out."""
+"""Networks: settings in; PyTorch modules that map signals and spectrograms to stages out."""
 
 from xsleep.networks.network import Network, build
 

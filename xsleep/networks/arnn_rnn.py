@@ -1,4 +1,4 @@
-"""The time-frequency stream of XSleepNet: ARNN, and a bidirectional LSTM (Section 3)."""
+"""Time-frequency stream of XSleepNet: ARNN and a bidirectional LSTM (Section 3.1)."""
 
 from __future__ import annotations
 
@@ -11,48 +11,33 @@ from xsleep.networks.recurrent import BatchNormLSTM, Bidirectional
 
 
 class ARNN(nn.Module):
-    """Attention-based recurrent network, the epoch-level part of the time-frequency stream.
+    """Attention-based recurrent network, feature map F_2 of the paper.
 
-    ``(N, 29, 129, C)`` normalised log-magnitudes to ``(N, 2 * units)`` (Section 3).
+    ``(N, 29, 129, C)`` normalised log-magnitudes to ``(N, 2H)``.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        frames: int,
-        filters: int,
-        units: int,
-        attention: int,
-        softmax: str,
-        rate: float,
-        generator: Generator,
-    ):
+    def __init__(self, channels: int, frames: int, settings: NetworkSettings, generator: Generator):
         super().__init__()
-        self.filterbank = Filterbank(channels, filters, generator)
+        s = settings
+        self.filterbank = Filterbank(channels, s.filterbank, generator)
         self.rnn = Bidirectional(
-            lambda: BatchNormLSTM(channels * filters, units, frames, generator), rate
+            lambda: BatchNormLSTM(channels * s.filterbank, s.frame_units, frames, generator),
+            s.recurrent_dropout,
         )
-        self.attention = Attention(2 * units, attention, softmax, generator)
-        self.features = 2 * units
+        self.features = 2 * s.frame_units
+        self.attention = Attention(self.features, s.attention, s.attention_softmax, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.filterbank(x).transpose(0, 1).contiguous()  # (29, N, C * filters)
-        return self.attention(self.rnn(x))
+        s = self.filterbank(x).transpose(0, 1).contiguous()  # (T, N, C * D)
+        z = self.rnn(s)  # eq. 3, (T, N, 2H)
+        features: Tensor = self.attention(z)  # eqs. 4-6
+        return features
 
 
 def stream(channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
-    """Return ARNN and LSTM with initial weights."""
+    """Return F_2 and the LSTM of eq. 2 with initial weights."""
     s = settings
-    arnn = ARNN(
-        channels,
-        FRAMES,
-        s.filterbank,
-        s.frame_units,
-        s.attention,
-        s.attention_softmax,
-        s.recurrent_dropout,
-        generator,
-    )
+    arnn = ARNN(channels, FRAMES, s, generator)
     rnn = Bidirectional(
         lambda: BatchNormLSTM(arnn.features, s.sequence_units, s.sequence_length, generator),
         s.recurrent_dropout,

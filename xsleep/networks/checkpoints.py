@@ -1,4 +1,4 @@
-"""A trained network in one file: safetensors, with what is needed to build it again."""
+"""Checkpoints: a trained network in a safetensors file, with what is needed to build it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from xsleep.networks import Network, build
 
 def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
     """Write the weights, population statistics and normalisation of a network."""
-    # One entry: safetensors writes several in an order that varies, and files are compared.
+    # A single entry, as safetensors writes several in varying order, and files are compared.
     facts = {"system": system, "channels": channels, "network": network.settings.model_dump()}
     metadata = {"xsleep": json.dumps(facts, sort_keys=True)}
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     with whole(path) as temporary:
-        # Not its own `save_file`, whose files others on the machine cannot read.
+        # Files written by safetensors' `save_file` cannot be read by other users.
         temporary.write_bytes(as_bytes(tensors, metadata))
 
 
 def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
-    """The network in evaluation mode, its system and its channels.
+    """Return a network in evaluation mode, its system and its channels.
 
     Raises:
         InputError: the file is not a checkpoint of this project.
@@ -41,16 +41,15 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
             network.load_state_dict(tensors)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; name the model.safetensors of a run") from None
-    # What a file of another program, or a damaged one, gives: no safetensors, no metadata of ours,
-    # settings or tensors that are none of a network's.
+    # A file of another program, or damaged: not safetensors, other metadata, settings or tensors.
     except (OSError, SafetensorError, LookupError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{path}: not a checkpoint of xsleep ({reason(error)}); name the model.safetensors of "
-            "a run, and if it is that of a run, train the run again"
+            "a run; if it is one, train that run again"
         ) from error
     if broken := [name for name, values in tensors.items() if not torch.isfinite(values).all()]:
         raise InputError(
-            f"{path}: {len(broken)} of its tensors have values that are no number ({broken[0]}, "
+            f"{path}: {len(broken)} of its tensors have values that are not finite ({broken[0]}, "
             "...); train the run again"
         )
     return network.eval(), system, channels

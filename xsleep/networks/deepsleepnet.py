@@ -1,12 +1,15 @@
-"""DeepSleepNet+ of the transfer paper (Phan et al., IEEE TBME 2021), as its released code has it.
+"""DeepSleepNet+ of the transfer paper (Phan et al., IEEE TBME 2021), as released.
 
-Two stacks of convolutions, with small filters for when something happens and large ones for its
-frequencies, and a stacked bidirectional LSTM with peepholes between epochs. A fully connected layer
-leads around the LSTM and is added to its output. docs/transfer.md lists what the released code has
-that the paper's outline does not say.
+Two stacks of convolutions, one with small filters for temporal and one with large filters for
+frequency information, are followed by a stacked bidirectional LSTM with peepholes between epochs.
+A fully connected shortcut bypasses the LSTM and is added to its output. docs/transfer.md lists what
+is in the released code but not in the paper.
 """
 
 from __future__ import annotations
+
+from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -14,22 +17,22 @@ from torch import Generator, Tensor, nn
 
 from xsleep.compute import parallel
 from xsleep.config.network import NetworkSettings
-from xsleep.networks.convolution import same
 from xsleep.networks.dropout import dropout
 from xsleep.networks.initial import glorot
+from xsleep.networks.layers import same
 from xsleep.networks.network import SAMPLES, Stream
 from xsleep.networks.recurrent import Bidirectional, PeepholeLSTM
 
 EPSILON = 1e-3
-"""Of the batch normalisations, added to the variance: TensorFlow's default."""
+"""Added to the variance in batch normalisation: TensorFlow's default."""
 
 COLUMNS = 3
-"""The released first filters are this wide over inputs of width 1. The outer two columns meet the
-padding alone and are left out here; initial values depend on the width nevertheless."""
+"""Width of the released first filters, over inputs of width 1. The outer two columns meet padding
+only and are left out here, but the initial values depend on the width."""
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation, over the minibatch of all processes where several train together."""
+    """Batch normalisation over the minibatch of all processes that train together."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or parallel.size() == 1:
@@ -40,10 +43,11 @@ class BatchNorm(nn.BatchNorm1d):
         mean = parallel.summed(x.sum(over)) / count
         centred = x - mean.view(each)
         variance = parallel.summed(centred.square().sum(over)) / count
+        assert self.momentum and self.running_mean is not None and self.running_var is not None
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-            self.num_batches_tracked += 1
+            cast(Tensor, self.num_batches_tracked).add_(1)
         factors = self.weight * (variance + self.eps).rsqrt()
         return centred * factors.view(each) + self.bias.view(each)
 
@@ -51,7 +55,7 @@ class BatchNorm(nn.BatchNorm1d):
 class Convolution(nn.Module):
     """Convolution, batch normalisation, ReLU: ``(N, C, T)`` to ``(N, filters, ceil(T / stride))``.
 
-    Plain: the same with channels last is a tenth faster on a CPU, not more.
+    Channels-last memory would be a tenth faster on a CPU.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Convolution(nn.Module):
         channels: int,
         filters: int,
         kernel: int,
+        *,
         momentum: float,
         generator: Generator,
         stride: int = 1,
@@ -78,7 +83,7 @@ class Convolution(nn.Module):
 
 
 class Pool(nn.Module):
-    """Maximum of every ``size`` samples that are not below 0, ``(N, C, ceil(T / size))``."""
+    """Maximum of each ``size`` samples and 0: ``(N, C, T)`` to ``(N, C, ceil(T / size))``."""
 
     def __init__(self, size: int):
         super().__init__()
@@ -97,20 +102,23 @@ class Branch(nn.Sequential):
         samples: int,
         settings: NetworkSettings,
         generator: Generator,
+        *,
         kernel: int,
         stride: int,
         width: int,
         pools: tuple[int, int],
     ):
         first, others = settings.deepsleepnet_filters
-        common = settings.deepsleepnet_momentum, generator
+        convolution = partial(
+            Convolution, momentum=settings.deepsleepnet_momentum, generator=generator
+        )
         super().__init__(
-            Convolution(channels, first, kernel, *common, stride, COLUMNS),
+            convolution(channels, first, kernel, stride=stride, columns=COLUMNS),
             Pool(pools[0]),
             nn.Dropout(settings.deepsleepnet_dropout),
-            Convolution(first, others, width, *common),
-            Convolution(others, others, width, *common),
-            Convolution(others, others, width, *common),
+            convolution(first, others, width),
+            convolution(others, others, width),
+            convolution(others, others, width),
             Pool(pools[1]),
         )
         for step in (stride, *pools):
@@ -133,20 +141,20 @@ class Shortcut(nn.Module):
 
 
 class EpochPart(nn.Module):
-    """The epoch processing block: ``(N, samples, C)`` to ``(N, features)``.
+    """Epoch processing block: ``(N, samples, C)`` to ``(N, features)``.
 
     The features are those of the convolutions, 3072 of 3000 samples, time step by time step, and
-    the shortcut's, two for each unit of the LSTM. The released code finetunes the shortcut with the
-    convolutions, so it is here; and what is here overlapping sequences share.
+    those of the shortcut, two for each unit of the LSTM. The shortcut belongs here because the
+    released code finetunes it with the convolutions, and overlapping sequences share it.
     """
 
     def __init__(
         self, channels: int, samples: int, settings: NetworkSettings, generator: Generator
     ):
         super().__init__()
-        given = channels, samples, settings, generator
-        self.small = Branch(*given, kernel=50, stride=6, width=8, pools=(8, 4))
-        self.large = Branch(*given, kernel=400, stride=50, width=6, pools=(4, 2))
+        branch = partial(Branch, channels, samples, settings, generator)
+        self.small = branch(kernel=50, stride=6, width=8, pools=(8, 4))
+        self.large = branch(kernel=400, stride=50, width=6, pools=(4, 2))
         self.convolved = (self.small.length + self.large.length) * settings.deepsleepnet_filters[1]
         around = 2 * settings.deepsleepnet_units
         self.shortcut = Shortcut(self.convolved, around, settings, generator)
@@ -160,9 +168,9 @@ class EpochPart(nn.Module):
 
 
 class SequencePart(nn.Module):
-    """The sequence processing block: ``(T, N, features)`` of an `EpochPart` to ``(T, N, 2u)``.
+    """Sequence processing block: ``(T, N, features)`` of an `EpochPart` to ``(T, N, 2u)``.
 
-    Dropout on the LSTM's input and output, as in `Bidirectional`, and on the sum.
+    Dropout is applied to the LSTM's input and output, as in `Bidirectional`, and to the sum.
     """
 
     def __init__(self, convolved: int, settings: NetworkSettings, generator: Generator):
@@ -182,7 +190,7 @@ class SequencePart(nn.Module):
         return dropout(self.rnn(x) + around, self.rnn.dropout, self.training)
 
     def overlapping(self, x: Tensor, length: int) -> Tensor:
-        """As `Bidirectional.overlapping`: ``(n, features)`` to ``(length, S, 2u)``."""
+        """Return the states of all sequences of ``length``, as `Bidirectional.overlapping`."""
         x, around = x.tensor_split([self.convolved], dim=-1)
         return self.rnn.overlapping(x, length) + around.unfold(0, length, 1).permute(2, 0, 1)
 

@@ -1,4 +1,4 @@
-"""Dropout, with masks that are cheap to draw."""
+"""Dropout with masks of bytes, which are cheap to draw."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 
 def threshold(rate: float) -> int:
-    """Of 256 values of a byte, those below it drop: the rate is a multiple of 1/256.
+    """Return the value of a byte below which an element is dropped.
 
-    0.25 and 0.5 are exact.
+    Rates are rounded to multiples of 1/256; 0.25 and 0.5 are exact.
     """
     return round(256 * rate)
 
 
 def draw(shape: Sequence[int], device: torch.device) -> Tensor:
-    """Random bytes, each to decide over one element.
+    """Return random bytes, one for each element.
 
-    On CPUs several times faster than ``F.dropout``, which draws a number for each.
+    On CPUs this is several times faster than ``F.dropout``, which draws a number for each.
     """
     size = math.prod(shape)
     words = torch.empty(size // 8 + 1, dtype=torch.int64, device=device)
@@ -28,13 +28,13 @@ def draw(shape: Sequence[int], device: torch.device) -> Tensor:
 
 
 def factors(draws: Tensor, dropped: int, dtype: torch.dtype) -> Tensor:
-    """What inverted dropout multiplies with: 0 below ``dropped``, elsewhere one and the same."""
+    """Return the factors of inverted dropout: 0 for draws below ``dropped``, else constant."""
     out = torch.empty(draws.shape, dtype=dtype, device=draws.device)
     return torch.ge(draws, dropped, out=out).mul_(256 / (256 - dropped))
 
 
 def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
-    """Inverted dropout of a tensor of any shape."""
+    """Apply inverted dropout to a tensor of any shape."""
     dropped = threshold(rate)
     if not training or dropped == 0:
         return x

@@ -1,4 +1,4 @@
-"""The raw stream of XSleepNet: FCNN, and a bidirectional GRU between epochs (Section 3)."""
+"""Raw stream of XSleepNet: FCNN and a bidirectional GRU (Section 3.1)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from itertools import pairwise
 from torch import Generator, Tensor, nn
 
 from xsleep.config.network import NetworkSettings
-from xsleep.networks.convolution import ACTIVATIONS, PRINTED, Convolution, pairs
+from xsleep.networks.fast.convolution import ACTIVATIONS, Convolution, pairs
 from xsleep.networks.network import SAMPLES, Stream
 from xsleep.networks.recurrent import GRU, Bidirectional
 
+PRINTED = {375: 325}
+"""Lengths of feature maps that the paper prints otherwise than its strides give them."""
+
 
 class FCNN(nn.Module):
-    """Fully convolutional network, the epoch-level part of the raw stream (Section 3).
+    """Fully convolutional network, feature map F_1 of the paper: ``(N, 3000, C)`` to ``(N, 1536)``.
 
-    ``(N, 3000, C)`` samples to ``(N, features)``: the last feature maps, time step
-    by time step.
+    Nine convolutions of width 31 and stride 2, each with an activation, then the last feature maps
+    flattened time step by time step.
     """
 
     def __init__(
@@ -25,10 +28,17 @@ class FCNN(nn.Module):
         super().__init__()
         s = settings
         self.convolutions = nn.ModuleList()
-        self.lengths = []
+        self.lengths: list[int] = []
         for before, after in pairwise((channels, *s.filters)):
             self.convolutions.append(
-                Convolution(samples, before, after, s.kernel, s.filter_deviation, generator)
+                Convolution(
+                    samples,
+                    before,
+                    after,
+                    s.kernel,
+                    deviation=s.filter_deviation,
+                    generator=generator,
+                )
             )
             samples = (samples + 1) // 2
             if s.convolution_lengths == "printed":
@@ -53,7 +63,7 @@ class FCNN(nn.Module):
 
 
 def stream(channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
-    """Return FCNN and GRU with initial weights."""
+    """Return F_1 and the GRU of eq. 1 with initial weights."""
     fcnn = FCNN(channels, SAMPLES, settings, generator)
     rnn = Bidirectional(
         lambda: GRU(fcnn.features, settings.gru_units, settings.gru_layers, generator),

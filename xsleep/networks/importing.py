@@ -1,8 +1,8 @@
-"""Networks of the authors' TensorFlow code, as npz files of variables, made into checkpoints.
+"""Import of released TensorFlow networks: npz files of variables in, checkpoints out.
 
-System, channels and sizes are recognised from the variables' names and shapes. Several variables
-tell of each size; most of them decide, so that a misshapen one is refused by its name instead of
-misleading the others.
+System, channels and sizes are inferred from the names and shapes of the variables. Several
+variables depend on each size and the majority decides, so that a variable of a wrong shape is
+reported by its name.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
@@ -22,8 +24,9 @@ from xsleep.networks import build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
 
 Shapes = Mapping[str, tuple[int, ...]]
+Floats = NDArray[np.float32]
 
-SIZES = {
+SIZES: dict[str, tuple[tuple[str, int], ...]] = {
     "kernel": ((r"/enc_\d+/W$", 0),),
     "gru_units": ((r"/candidate/bias$", 0), (r"/candidate/kernel$", 1)),
     "frame_units": ((r"frame_rnn_layer/.*/W_hh$", 0), (r"frame_rnn_layer/.*Cell/c/", -1)),
@@ -31,25 +34,32 @@ SIZES = {
     "sequence_units": ((r"epoch_rnn_layer/.*/W_hh$", 0), (r"epoch_rnn_layer/.*Cell/c/", -1)),
     "sequence_length": ((r"epoch_rnn_layer/.*/pop_", 0),),
 }
-"""Names of the variables that tell a size, and along which axis."""
-
+"""Patterns of the names of the variables that have each size, and along which axis."""
 
 DAMAGE = (
-    *(OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
     MemoryError,  # a damaged header may claim any shape
 )
-"""What NumPy raises for damaged files."""
+"""Exceptions that NumPy raises for damaged files."""
 
 
 def import_weights(file: Path, out: Path) -> str:
-    """Write the network in an npz file as a checkpoint; returns one line that says what it is.
+    """Write the network in an npz file as a checkpoint.
 
-    The file has no statistics of its training set, so the checkpoint's normalisation is none
-    (mean 0, deviation 1): whoever uses it sets one.
+    The file has no statistics of its training set, so the checkpoint has no normalisation (mean 0,
+    standard deviation 1): its user has to set one.
+
+    Returns:
+        A line that describes the network.
 
     Raises:
-        InputError: a file that is no npz, a variable that is missing, surplus, of another shape
-            or not finite, or an ``out`` that is no ``.safetensors``. Nothing is written then.
+        InputError: the file is not an npz file; a variable is missing, surplus, of another shape or
+            not finite; or ``out`` does not end with ``.safetensors``. Nothing is written then.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: not the name of a checkpoint; let it end with .safetensors")
@@ -69,8 +79,8 @@ def import_weights(file: Path, out: Path) -> str:
     )
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """The variables in an npz file, as float32; pickled objects are refused, not run."""
+def read(path: Path) -> dict[str, Floats]:
+    """Read the variables in an npz file as float32; pickled objects are refused."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; name the npz file (in the workflow: zero_shot.weights)"
@@ -82,29 +92,30 @@ def read(path: Path) -> dict[str, np.ndarray]:
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except DAMAGE as error:
         why = " ".join(str(error).split())
-        raise InputError(f"{path}: not a readable npz file ({why}); write it anew") from error
+        raise InputError(f"{path}: not a readable npz file ({why}); write it again") from error
     return {name: _numbers(path, name, values) for name, values in arrays.items()}
 
 
-def _numbers(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+def _numbers(path: Path, name: str, values: NDArray[Any]) -> Floats:
+    """Return a variable as finite float32 values."""
     where = f"{path}: variable {name} of shape {values.shape}"
     if values.dtype.kind != "f":
         raise InputError(f"{where}: of type {values.dtype}; a variable has floating-point numbers")
     with np.errstate(over="ignore"):
-        values = values.astype(np.float32)
-    if wrong := values.size - np.count_nonzero(np.isfinite(values)):
-        raise InputError(f"{where}: {wrong} of {values.size} values are NaN or infinite")
-    return values
+        found = values.astype(np.float32)
+    if wrong := found.size - np.count_nonzero(np.isfinite(found)):
+        raise InputError(f"{where}: {wrong} of {found.size} values are NaN or infinite")
+    return found
 
 
 def recognise(shapes: Shapes) -> tuple[str, tuple[str, ...], NetworkSettings]:
-    """System, channels as the filterbanks' names have them, and sizes of a released network.
+    """Return system, channels as in the filterbanks' names, and settings of a released network.
 
-    The variables of XSleepNet1 and XSleepNet2 are the same; such a network is taken as an
-    XSleepNet2. Where nothing tells the names of the channels, they are the first of ``CHANNELS``.
+    The variables of XSleepNet1 and XSleepNet2 are the same; such a network is taken for an
+    XSleepNet2. Where the names of the channels are unknown, they are the first of ``CHANNELS``.
 
     Raises:
-        InputError: no name is one of a released network.
+        InputError: no variable has the name of one of a released network.
     """
     system = _system(shapes)
     default = NetworkSettings()
@@ -113,7 +124,7 @@ def recognise(shapes: Shapes) -> tuple[str, tuple[str, ...], NetworkSettings]:
         for size, evidence in SIZES.items()
     }
     # As many as released: without the ninth convolution the shapes would still fit together.
-    sizes["filters"] = tuple(_filters(shapes, *layer) for layer in enumerate(default.filters))
+    filters = tuple(_filters(shapes, *layer) for layer in enumerate(default.filters))
     cells = {cell[0] for name in shapes if (cell := re.search(r"/cell_\d+/", name))}
     sizes["gru_layers"] = len(cells) or default.gru_layers
 
@@ -126,10 +137,11 @@ def recognise(shapes: Shapes) -> tuple[str, tuple[str, ...], NetworkSettings]:
 
     named = tuple(c for c in CHANNELS if any(f"filterbank-layer-{c}/" in name for name in shapes))
     names = named if len(named) == channels else CHANNELS[:channels]
-    return system, names, NetworkSettings(**sizes)
+    return system, names, NetworkSettings.model_validate(sizes | {"filters": filters})
 
 
 def _system(shapes: Shapes) -> str:
+    """Return the system that has variables of these names."""
     both = sum(name.startswith(("deep_", "seq_", "joint_")) for name in shapes)
     if 2 * both > len(shapes):
         single = any(name.startswith("output_layer/joint_output/") for name in shapes)
@@ -145,7 +157,7 @@ def _system(shapes: Shapes) -> str:
 
 
 def _along(shapes: Shapes, *evidence: tuple[str, int]) -> Iterable[int]:
-    """Lengths, along the axis, of the variables whose name has the pattern."""
+    """Yield the lengths along an axis of the variables whose names match a pattern."""
     for pattern, axis in evidence:
         for name, shape in shapes.items():
             if re.search(pattern, name) and -len(shape) <= axis < len(shape):
@@ -153,22 +165,22 @@ def _along(shapes: Shapes, *evidence: tuple[str, int]) -> Iterable[int]:
 
 
 def _filters(shapes: Shapes, layer: int, default: int) -> int:
-    """Filters of a convolution, by its own variables and by the channels of the next one."""
+    """Return the filters of a convolution, by its own variables and the next one's channels."""
     own = (f"/enc_{layer}/W$", 3), (f"/enc_{layer}/b$", 0)
     return _vote(_along(shapes, *own, (f"/enc_{layer + 1}/W$", 2)), default)
 
 
 def _vote(sizes: Iterable[int], default: int) -> int:
-    """The most frequent size, and of those the released one."""
+    """Return the most frequent size; the released one in a tie."""
     votes = Counter(size for size in sizes if size > 0)
     return max(votes, key=lambda size: (votes[size], size == default), default=default)
 
 
 def _channels(file: Path, filterbanks: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the channels.
+    """Return the names of the channels.
 
-    A released network of one channel calls its filterbank ``eeg`` whatever the channel is; only
-    the name of its file, as in ``seqsleepnet_mass_1chan_eog.npz``, tells.
+    A released network of one channel calls its filterbank ``eeg`` whatever the channel is; the
+    channel is in the name of its file, as in ``seqsleepnet_mass_1chan_eog.npz``.
     """
     words = re.split("[^a-z]+", file.stem.lower())
     told = tuple(channel for channel in CHANNELS if channel in words)

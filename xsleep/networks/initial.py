@@ -1,4 +1,4 @@
-"""Initial values, from the distributions of TensorFlow's initialisers."""
+"""Initial weights, from the distributions of TensorFlow's initialisers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from torch import Generator, nn
 
 
 def glorot(*shape: int, generator: Generator, fans: int | None = None) -> nn.Parameter:
-    """Glorot-uniform values; a vector counts its length as both fans, as in TensorFlow.
+    """Return a Glorot-uniform parameter; the length of a vector is both its fans, as in TensorFlow.
 
-    ``fans`` is the sum of both where it is not that of the first and the last axis.
+    Args:
+        fans: sum of both fans; by default that of the first and the last axis.
     """
     limit = math.sqrt(6 / (fans or shape[0] + shape[-1]))
     return nn.Parameter(torch.empty(shape).uniform_(-limit, limit, generator=generator))
 
 
 def normal(*shape: int, deviation: float, generator: Generator) -> nn.Parameter:
-    """Normal values around 0."""
+    """Return a normally distributed parameter of mean 0 and this standard deviation."""
     return nn.Parameter(deviation * torch.randn(shape, generator=generator))

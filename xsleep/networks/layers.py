@@ -1,7 +1,8 @@
-"""The epoch-level part of the time-frequency stream, and the output layer."""
+"""Layers of the streams as the paper has them: filterbank, attention, outputs; and padding."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,11 +12,20 @@ from torch import Generator, Tensor, nn
 from xsleep.networks.initial import glorot, normal
 
 BINS = 129
-"""Frequency bins of a spectrogram frame, 0 to 50 Hz."""
+"""Frequency bins of a spectrogram frame, 0 to 50 Hz: F of Section 3.1."""
+
+
+def same(samples: int, size: int, stride: int) -> tuple[int, int]:
+    """Return the zeros before and after of TensorFlow's "SAME" padding.
+
+    There are ceil(samples / stride) outputs. Of an odd number of zeros the larger half is after.
+    """
+    total = max((-(-samples // stride) - 1) * stride + size - samples, 0)
+    return total // 2, total - total // 2
 
 
 def triangles(filters: int) -> Tensor:
-    """Bank of linear triangles between 0 and 50 Hz, ``(129, filters)``.
+    """Return a bank of linear triangles between 0 and 50 Hz, ``(129, filters)``.
 
     The corners are equidistant frequencies rounded down to bins of a 256-point
     spectrum at 100 Hz.
@@ -27,11 +37,13 @@ def triangles(filters: int) -> Tensor:
 
 
 class Filterbank(nn.Module):
-    """Learned filterbank, one for each channel, outputs side by side (Section 3).
+    """Learned filterbank of D filters for each channel (Section 3.1).
 
-    ``(N, 29, 129, C)`` to ``(N, 29, C * filters)``. A sigmoid keeps the weights
+    ``(N, T, F, C)`` to ``(N, T, C * D)``, the channels side by side. A sigmoid keeps the weights
     non-negative, the triangles keep each filter in its band.
     """
+
+    triangles: Tensor
 
     def __init__(self, channels: int, filters: int, generator: Generator):
         super().__init__()
@@ -44,16 +56,23 @@ class Filterbank(nn.Module):
 
 
 def unshifted_softmax(scores: Tensor) -> Tensor:
-    """Softmax over the first axis as eq. 5 reads; scores above 88 overflow."""
+    """Return the softmax over the first axis as eq. 5 prints it; scores above 88 overflow."""
     weights = scores.exp()
     return weights / weights.sum(0)
 
 
-ATTENTION_SOFTMAX = {"shifted": partial(torch.softmax, dim=0), "unshifted": unshifted_softmax}
+ATTENTION_SOFTMAX: dict[str, Callable[[Tensor], Tensor]] = {
+    "shifted": partial(torch.softmax, dim=0),
+    "unshifted": unshifted_softmax,
+}
+"""Softmax over time by its setting ``attention_softmax``."""
 
 
 class Attention(nn.Module):
-    """Weighted mean over time, weights learned (eq. 5): ``(T, N, F)`` to ``(N, F)``."""
+    """Weighted mean over time by learned weights (eqs. 4-6): ``(T, N, 2H)`` to ``(N, 2H)``.
+
+    ``kernel`` is W_a, ``bias`` b_a and ``context`` a_e, of attention size A.
+    """
 
     def __init__(self, features: int, size: int, softmax: str, generator: Generator):
         super().__init__()
@@ -63,12 +82,13 @@ class Attention(nn.Module):
         self.context = normal(size, deviation=0.1, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        scores = torch.tanh(x @ self.kernel + self.bias) @ self.context  # (T, N)
-        return (x * self.softmax(scores).unsqueeze(2)).sum(0)
+        a = torch.tanh(x @ self.kernel + self.bias)  # eq. 6, (T, N, A)
+        alpha = self.softmax(a @ self.context)  # eq. 5, (T, N)
+        return (x * alpha.unsqueeze(2)).sum(0)  # eq. 4
 
 
 class Output(nn.Module):
-    """Linear layer to the logits of the stages, ``(..., F)`` to ``(..., stages)``."""
+    """Linear layer whose outputs are the logits of eqs. 7-9: ``(..., 2H)`` to ``(..., stages)``."""
 
     def __init__(self, features: int, stages: int, generator: Generator):
         super().__init__()

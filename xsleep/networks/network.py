@@ -1,17 +1,19 @@
-"""The systems of the XSleepNet paper (Section 3) and of the transfer paper, made of two streams.
+"""Networks of the XSleepNet paper (Section 3.1) and of the transfer paper, made of two streams.
 
-The raw stream is FCNN + GRU, or DeepSleepNet+; the time-frequency stream ARNN + LSTM
-(SeqSleepNet+). Each has an epoch-level part, which sees one epoch at a time, and
-a sequence-level part, which sees the L epochs of a sequence in both directions.
-The joint branch reads the sequence-level outputs of both.
+The raw stream is FCNN + GRU, or DeepSleepNet+; the time-frequency stream is ARNN + LSTM
+(SeqSleepNet+). Each has an epoch-level part, F_1 or F_2, which sees one epoch at a time, and a
+sequence-level part (eqs. 1 and 2), which sees the L epochs of a sequence in both directions. The
+joint branch (eq. 9) reads the sequence-level outputs of both.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from xsleep import systems
@@ -21,6 +23,8 @@ from xsleep.core.stages import STAGES
 from xsleep.networks.layers import BINS, Output
 from xsleep.systems import System
 
+Floats = NDArray[np.float32]
+
 SAMPLES = 3000
 """Samples of a raw epoch: 30 s at 100 Hz."""
 
@@ -28,36 +32,61 @@ FRAMES = 29
 """Frames of an epoch's spectrogram."""
 
 Stream = tuple[nn.Module, nn.Module, int]
-"""The epoch-level part, the sequence-level part, and the units of its hidden states."""
+"""Epoch-level part (`EpochPart`), sequence-level part (`SequencePart`), size of its outputs."""
+
+
+class EpochPart(Protocol):
+    """Epoch-level part of a stream: epochs ``(N, ...)`` to ``(N, features)``."""
+
+    features: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the features of epochs."""
+
+
+class SequencePart(Protocol):
+    """Sequence-level part of a stream: features ``(L, B, F)`` to hidden states ``(L, B, 2H)``."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the hidden states of sequences."""
+
+    def overlapping(self, x: Tensor, length: int) -> Tensor:
+        """Return the states ``(length, S, 2H)`` of all sequences of a length in ``(n, F)``."""
 
 
 class StreamBuilder(Protocol):
     """Function ``stream`` of a module of this package, which builds a stream."""
 
     def __call__(self, channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
-        """Return a stream for so many channels, with initial weights drawn by the generator."""
+        """Return a stream for a number of channels, with initial weights from the generator."""
 
 
 class Network(nn.Module):
-    """One of the systems; see `build`.
+    """Network of one system; `build` makes one.
 
-    ``branches`` are those with an output, the last is the prediction; ``views`` the
-    inputs that it reads. ``None`` may stand for the other input.
+    Attributes:
+        branches: names of the outputs; the last one is the prediction.
+        views: names of the inputs that it reads; the other input may be ``None``.
+        settings: sizes and variants of its layers.
+        mean, deviation: ``(129, C)`` mean and standard deviation of the spectrograms in dB.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(
         self, system: System, channels: int, settings: NetworkSettings, generator: Generator
     ) -> None:
         super().__init__()
-        self.branches = system.branches
-        self.views = system.views
+        self.branches: tuple[str, ...] = system.branches
+        self.views: tuple[str, ...] = system.views
         self.settings = settings
         self.register_buffer("mean", torch.zeros(BINS, channels))
         self.register_buffer("deviation", torch.ones(BINS, channels))
 
-        self.epoch = nn.ModuleDict()  # view: an epoch to its features
-        self.sequence = nn.ModuleDict()  # view: the features of L epochs to their hidden states
-        sizes = {}  # view: units of a hidden state
+        self.epoch = nn.ModuleDict()  # view to EpochPart
+        self.sequence = nn.ModuleDict()  # view to SequencePart
+        sizes: dict[str, int] = {}  # branch to size of its hidden states
         for view, module in system.streams.items():
             stream: StreamBuilder = import_module(f"xsleep.networks.{module}").stream
             self.epoch[view], self.sequence[view], sizes[view] = stream(
@@ -68,42 +97,46 @@ class Network(nn.Module):
             {b: Output(sizes[b], len(STAGES), generator) for b in self.branches}
         )
 
-    def set_normalisation(self, mean: Tensor, deviation: Tensor) -> None:
-        """Mean and deviation of the training set's spectrograms in dB, both ``(129, C)``."""
+    def set_normalisation(self, mean: Tensor | Floats, deviation: Tensor | Floats) -> None:
+        """Set mean and standard deviation of the spectrograms in dB, both ``(129, C)``."""
         self.mean.copy_(torch.as_tensor(mean))
         self.deviation.copy_(torch.as_tensor(deviation))
 
     def blocks(self) -> dict[str, nn.Module]:
-        """The blocks that transfer learning finetunes or freezes; together all parameters.
+        """Return the blocks that transfer learning finetunes or freezes: all parameters.
 
-        ``epoch`` and ``sequence`` are the epoch and the sequence processing block, ``softmax`` the
-        outputs. Dropout and batch statistics of a block follow its own training mode.
+        ``epoch`` and ``sequence`` are the epoch and the sequence processing block, ``softmax`` is
+        the output layers. Dropout and batch statistics of a block follow its own training mode.
         """
         return {"epoch": self.epoch, "sequence": self.sequence, "softmax": self.outputs}
 
     def penalised_parameters(self) -> list[Tensor]:
-        """Parameters under the L2 penalty: all but the filterbanks."""
+        """Return the parameters under the L2 penalty: all but the filterbanks."""
         return [p for name, p in self.named_parameters() if "filterbank" not in name]
 
     def encode(self, raw: Tensor | None, time_frequency: Tensor | None) -> Tensor:
-        """Features of single epochs ``(N, F)``, the views' side by side.
+        """Return features of single epochs ``(N, F)``, those of the views side by side.
 
-        ``raw`` is ``(N, 3000, C)`` in microvolts, ``time_frequency`` ``(N, 29, 129, C)``
-        in dB. In training the batch statistics run over all N epochs; in evaluation an
-        epoch's features depend on nothing else, so overlapping sequences may share them.
+        In training the batch statistics are those of all N epochs; in evaluation the features of an
+        epoch depend on nothing else, so overlapping sequences may share them.
+
+        Args:
+            raw: ``(N, 3000, C)`` in microvolts.
+            time_frequency: ``(N, 29, 129, C)`` in dB.
         """
         features = []
         if "raw" in self.views:
             features.append(self.epoch["raw"](raw))
         if "time-frequency" in self.views:
-            normalised = (time_frequency - self.mean) / self.deviation
+            normalised = (cast(Tensor, time_frequency) - self.mean) / self.deviation
             features.append(self.epoch["time-frequency"](normalised))
         return torch.cat(features, dim=1)
 
     def decode(self, features: Tensor) -> dict[str, Tensor]:
-        """Logits ``(B, L, 5)`` of every branch from the features ``(B, L, F)`` of sequences.
+        """Return branch to logits ``(B, L, 5)`` from the features ``(B, L, F)`` of sequences.
 
-        A sequence may be shorter than ``sequence_length``, never longer.
+        Raises:
+            InputError: the sequences are longer than ``sequence_length``.
         """
         epochs, longest = features.shape[1], self.settings.sequence_length
         if epochs > longest:
@@ -117,24 +150,25 @@ class Network(nn.Module):
         )
 
     def decode_overlapping(self, features: Tensor, length: int) -> dict[str, Tensor]:
-        """Logits ``(S, length, 5)`` of every branch for all sequences in ``(n, F)``.
+        """Return branch to logits ``(S, length, 5)`` of all sequences in ``(n, F)``.
 
-        In evaluation only, where neighbours share what depends on single epochs; the
-        S = n - length + 1 sequences start at every epoch that has enough after it.
+        For evaluation, where overlapping sequences share the features of epochs. The
+        S = n - length + 1 sequences start at every epoch with enough epochs after it.
         """
         return self._outputs(
             {
-                view: self.sequence[view].overlapping(part.contiguous(), length)
+                view: cast(SequencePart, self.sequence[view]).overlapping(part.contiguous(), length)
                 for view, part in self._by_view(features).items()
             }
         )
 
     def _by_view(self, features: Tensor) -> dict[str, Tensor]:
-        sizes = [self.epoch[view].features for view in self.views]
+        """Return view to its part of the features ``(..., F)``."""
+        sizes = [cast(EpochPart, self.epoch[view]).features for view in self.views]
         return dict(zip(self.views, features.split(sizes, dim=-1), strict=True))
 
     def _outputs(self, hidden: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits ``(B, L, 5)`` of every branch from the views' hidden states ``(L, B, 2u)``."""
+        """Return branch to logits ``(B, L, 5)`` of eqs. 7-9 from view to states ``(L, B, 2H)``."""
         if "joint" in self.branches:
             hidden["joint"] = torch.cat([hidden[view] for view in self.views], dim=2)
         return {
@@ -142,12 +176,13 @@ class Network(nn.Module):
         }
 
     def forward(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
-        """Logits ``(B, L, 5)`` of every branch.
+        """Return branch to logits ``(B, L, 5)``.
 
-        ``raw`` is ``(B, L, 3000, C)`` in microvolts, ``time_frequency``
-        ``(B, L, 29, 129, C)`` in dB.
+        Args:
+            raw: ``(B, L, 3000, C)`` in microvolts.
+            time_frequency: ``(B, L, 29, 129, C)`` in dB.
         """
-        B, L = (raw if "raw" in self.views else time_frequency).shape[:2]
+        B, L = cast(Tensor, raw if "raw" in self.views else time_frequency).shape[:2]
         features = self.encode(
             None if raw is None else raw.flatten(0, 1),
             None if time_frequency is None else time_frequency.flatten(0, 1),
@@ -156,9 +191,10 @@ class Network(nn.Module):
 
 
 def build(system: str, channels: int, settings: NetworkSettings, seed: int) -> Network:
-    """A network with the initial weights of a seed.
+    """Return the network of a system with the initial weights of a seed.
 
-    Raises `InputError` for a system that is not registered.
+    Raises:
+        InputError: the system is not registered.
     """
     known = systems.registry()
     if system not in known:

@@ -1,4 +1,4 @@
-"""The variables of the released TensorFlow networks, by their names there.
+"""Variables of the released TensorFlow networks, by their names.
 
 A released SeqSleepNet is an ARNN+RNN; in an XSleepNet the same names carry
 ``seq_`` in front, those of the raw stream ``deep_``, those of the joint output
@@ -8,19 +8,25 @@ A released SeqSleepNet is an ARNN+RNN; in an XSleepNet the same names carry
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xsleep.core.errors import InputError
+from xsleep.networks.arnn_rnn import ARNN
+from xsleep.networks.fast.convolution import Convolution
+from xsleep.networks.fcnn_rnn import FCNN
+from xsleep.networks.layers import Output
 from xsleep.networks.network import Network
 from xsleep.networks.recurrent import BatchNormLSTM, Bidirectional
 
 CHANNELS = ("eeg", "eog", "emg")
-"""The channels' names in those of the filterbanks."""
+"""Channels, as in the names of the filterbanks."""
 
-OUTPUTS = {
+OUTPUTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("raw", "time-frequency", "joint"): (
         "deep_output_layer/deep_output",
         "seq_output_layer/seq_output",
@@ -30,7 +36,7 @@ OUTPUTS = {
     ("time-frequency",): ("output_layer/output",),
     ("raw",): ("output_layer/output",),
 }
-"""Names of the output layers of the branches."""
+"""Branches of a network to the names of their output layers."""
 
 
 def variables(
@@ -38,17 +44,19 @@ def variables(
     of: Callable[[Tensor], Tensor] = Tensor.detach,
     channels: Sequence[str] = CHANNELS,
 ) -> dict[str, Tensor]:
-    """Views of a network's variables, in TensorFlow's shapes and under its names.
+    """Return views of a network's variables by their TensorFlow names, in TensorFlow's shapes.
 
-    ``of`` chooses what is viewed of a parameter or buffer: itself, or its gradient. ``channels``
-    are the names of the filterbanks; those of the network are the first.
+    Args:
+        of: returns what is viewed of a parameter or buffer: itself, or its gradient.
+        channels: names of the filterbanks; those of the network are the first.
     """
     both = len(network.views) == 2
     named: dict[str, Tensor] = {}
 
     if "raw" in network.views:
         block = "deep_all_cnn_layer/all_conv_block" if both else "conv_eeg"
-        for i, convolution in enumerate(network.epoch["raw"].convolutions):
+        fcnn = cast(FCNN, network.epoch["raw"])
+        for i, convolution in enumerate(cast(list[Convolution], fcnn.convolutions)):
             # (filters, channels, kernel) to (kernel, 1, channels, filters)
             named[f"{block}/enc_{i}/W"] = of(convolution.weight).permute(2, 1, 0).unsqueeze(1)
             named[f"{block}/enc_{i}/b"] = of(convolution.bias)
@@ -62,7 +70,7 @@ def variables(
 
     if "time-frequency" in network.views:
         prefix = "seq_" if both else ""
-        arnn = network.epoch["time-frequency"]
+        arnn = cast(ARNN, network.epoch["time-frequency"])
         weights = of(arnn.filterbank.weight)
         for channel, weight in zip(channels[: len(weights)], weights, strict=True):
             named[f"{prefix}filterbank-layer-{channel}/Variable"] = weight
@@ -70,19 +78,21 @@ def variables(
         named[attention] = of(arnn.attention.kernel)
         named[f"{attention}_1"] = of(arnn.attention.bias)
         named[f"{attention}_2"] = of(arnn.attention.context)
-        sequence = network.sequence["time-frequency"]
+        sequence = cast(Bidirectional, network.sequence["time-frequency"])
         for layer, rnn in (("frame_rnn_layer", arnn.rnn), ("epoch_rnn_layer", sequence)):
             named |= _lstm_variables(f"{prefix}{layer}", rnn, of)
 
     for name, branch in zip(OUTPUTS[network.branches], network.branches, strict=True):
-        named[f"{name}/weights"] = of(network.outputs[branch].weight)
-        named[f"{name}/biases"] = of(network.outputs[branch].bias)
+        output = cast(Output, network.outputs[branch])
+        named[f"{name}/weights"] = of(output.weight)
+        named[f"{name}/biases"] = of(output.bias)
     return named
 
 
 def _lstm_variables(
     layer: str, rnn: Bidirectional, of: Callable[[Tensor], Tensor]
 ) -> dict[str, Tensor]:
+    """Return views of the variables of a bidirectional LSTM."""
     named = {}
     for way in ("fw", "bw"):
         cell = f"{layer}/{way}/BNLSTMCell"
@@ -101,14 +111,16 @@ def _lstm_variables(
 
 def load_variables(
     network: Network,
-    variables_by_name: Mapping[str, np.ndarray],
+    variables_by_name: Mapping[str, NDArray[np.float32]],
     channels: Sequence[str] = CHANNELS,
 ) -> None:
-    """Copy released variables, the population statistics among them, into a network.
+    """Copy released variables, including population statistics, into a network.
 
-    ``channels`` are the names of the filterbanks, as for `variables`.
-    Raises `InputError` naming the variable, and both shapes, where one is missing,
-    surplus or of another shape; the network is then unchanged.
+    Args:
+        channels: names of the filterbanks, as in `variables`.
+
+    Raises:
+        InputError: a variable is missing, surplus or of another shape; the network is unchanged.
     """
     targets = variables(network, channels=channels)
     for name in {**targets, **variables_by_name}:

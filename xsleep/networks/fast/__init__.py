@@ -1,1 +1,1 @@
-"""Faster computation of parts of the networks, equal to their plain versions."""
+"""Layers written for speed: spectra, backward passes and GPU kernels in place of plain code."""

@@ -1,4 +1,4 @@
-"""Choice between the fused kernels and the plain functions."""
+"""Choice between fused GPU kernels and the functions that they replace."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import torch
 from torch import Tensor
 
 Steps = Callable[..., Tensor | tuple[Tensor, ...]]
-"""All steps of a recurrent layer: inputs ``(D, T, ...)`` and weights to hidden states and more."""
+"""Function of a layer's inputs ``(D, T, ...)`` and weights that returns hidden states and more."""
 
 DEVICES = {"cuda"}
-"""Types of devices that the kernels run on."""
+"""Types of the devices that the kernels run on."""
 
 CHECKED_STEPS = 3
-"""Steps of a self-check: a first, a last and one between."""
+"""Time steps of a self-check: a first, a last and one between."""
 
 TOLERANCE = 1e-3
-"""Of the largest value; rounding stays below a tenth of it, a wrong step does not."""
+"""Largest accepted difference relative to the largest value; rounding is below a tenth of it."""
 
 NEGLIGIBLE = 1e-2
-"""A largest value below this is a sum that cancels, such as a gradient through a normalisation over
-two rows: its rounding is not measured by what is left of it."""
+"""Least value that differences are relative to. Smaller ones are sums that cancel, as gradients
+through a normalisation over two rows, whose rounding is that of their terms."""
 
 
 def accelerated(name: str, plain: Steps, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-    """What ``plain`` returns, by the kernels of this name where there are some that agree.
+    """Return ``plain(*inputs)``, computed by the kernels of this name where they agree with it.
 
-    They are compared when a layer first runs, at its sizes; where they fail or differ, a warning
-    says so and the plain function serves from then on.
+    Both are compared when a layer first runs, at its sizes. Where the kernels fail or differ, a
+    warning is given and the plain function is used from then on.
     """
     first = inputs[0]
     if first.device.type not in DEVICES or first.dtype != torch.float32:
@@ -41,11 +41,12 @@ def accelerated(name: str, plain: Steps, *inputs: Tensor) -> Tensor | tuple[Tens
 
 @cache
 def _chosen(name: str, plain: Steps, shapes: Sequence[torch.Size], device: torch.device) -> Steps:
+    """Return the kernels or the plain function, for inputs of these shapes."""
     try:
-        kernels = getattr(import_module("xsleep.networks.fast.kernels"), name)
+        kernels: Steps = getattr(import_module("xsleep.networks.fast.kernels"), name)
         found = _difference(plain, kernels, shapes, device)
         reason = None if found <= TOLERANCE else f"they differ by {found:.1g} of the largest value"
-    except Exception as error:  # of whatever kind, in the compiler or on the device
+    except Exception as error:  # of any type, in the compiler or on the device
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     if reason is None:
         return kernels
@@ -56,8 +57,8 @@ def _chosen(name: str, plain: Steps, shapes: Sequence[torch.Size], device: torch
 def _difference(
     plain: Steps, kernels: Steps, shapes: Sequence[torch.Size], device: torch.device
 ) -> float:
-    """The largest difference of values and gradients, each relative to its largest value."""
-    # A generator of its own: the training's random numbers do not depend on the check.
+    """Return the largest difference of values and gradients, relative to the largest of each."""
+    # A separate generator, so that the check does not change the random numbers of the training.
     generator = torch.Generator(device).manual_seed(1)
     D, T, *rest = shapes[0]
     inputs = [

@@ -1,10 +1,10 @@
-"""Correlation with long filters by way of their Fourier transforms, made of matrix products.
+"""Correlation with long filters in the frequency domain, by matrix products.
 
-A filter of 16 taps costs 16 products for an output. Taken piece by piece, the spectra of signal and
-filter are multiplied frequency by frequency, three real products for a complex one: 2.5 products
-for an output of a piece of 24. The period need not suit a fast transform, because to go there and
-back is a matrix product as well, the same for every epoch and channel. Rounding is that of the
-plain sum.
+In the time domain a filter of 16 taps costs 16 products for each output. Here the spectra of filter
+and pieces of the signal are multiplied frequency by frequency, with three real products for a
+complex one: 2.5 products for each output of a piece of 24. The transforms are matrix products as
+well, the same for every epoch and channel, so the period need not suit a fast transform. Rounding
+is that of the plain sum.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 PIECE = {"cpu": 24, "cuda": 94}
-"""Outputs that are computed at once, about: on a GPU fewer and larger steps."""
+"""Approximate number of outputs of a piece: on a GPU fewer and larger steps are faster."""
 
 CACHED = 20_480
-"""Numbers of one frequency that a processor's cache holds beside those of the others."""
+"""Number of values per frequency that fit into a processor's cache for all frequencies."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some neighbouring outputs: the rows of the input that they read, where these lie in it."""
+    """Neighbouring outputs, the rows of the input that they read, and the places of these rows."""
 
     outputs: slice
     rows: slice
@@ -35,10 +36,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Plan:
-    """The pieces, and the matrices between time and the f frequencies.
+    """Pieces of a correlation, and the matrices between time and f frequencies.
 
-    A spectrum has 2f rows: of the input the sines, then the cosines; of the output the real, then
-    the imaginary parts. ``to_input`` is ``(2f, rows)``, ``from_output`` ``(outputs, 2f)``.
+    A spectrum has 2f rows: the sines and cosines of an input, the real and imaginary parts of an
+    output. ``to_input`` is ``(2f, rows)``, ``from_output`` ``(outputs, 2f)``.
     ``to_filter``, ``(3f, taps)``, gives the factors of the sines, of the cosines, of their sums.
     """
 
@@ -49,9 +50,9 @@ class Plan:
     from_output: Tensor
 
     def each(self, x: Tensor, features: int) -> Iterator[tuple[Piece, slice, Tensor, Tensor]]:
-        """The pieces, for as many epochs at once as the cache holds.
+        """Yield pieces and ranges of as many epochs as the cache holds.
 
-        With them room for the factors and the products, the same in every turn.
+        With them come the same two buffers each time, for the factors and for the products.
         """
         N, K = x.shape[1:]
         J = len(self.to_filter)
@@ -70,11 +71,12 @@ def plan(
     taps: int,
     before: int,
     outputs: int,
+    *,
     piece: int,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Plan:
-    """How to correlate ``rows`` samples, after ``before`` zeros, with ``taps``."""
+    """Return the plan to correlate ``rows`` samples, after ``before`` zeros, with ``taps``."""
     size = -(-outputs // -(-outputs // piece))
     span = size + taps - 1
     pieces = []
@@ -87,14 +89,14 @@ def plan(
                 slice(low, high),
             )
         )
-    # What is periodic must not meet a tap a second time, nor one that is out of reach.
+    # A periodic signal must not meet a tap twice, nor one out of reach.
     period, reach = span, slice(0, taps)
     if len(pieces) == 1:
         period = min(span, rows + size - 1)
         reach = slice(max(low - size + 1, 0), high)
 
     def waves(numbers: int) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of every frequency, ``(f, numbers)``."""
+        """Return cosine and sine of every frequency, ``(f, numbers)``."""
         turns = torch.outer(torch.arange(period // 2 + 1), torch.arange(numbers)) % period
         angles = turns.double() * (2 * math.pi / period)
         return angles.cos(), angles.sin()
@@ -116,17 +118,22 @@ def plan(
 
 
 class _Correlation(torch.autograd.Function):
-    """With cosines a, c and sines b, d of input and filter: the products are -b (c + d),
-    a (d - c) and (a + b) c; the last is added to the others, which makes real and imaginary part.
-    Backwards it is the same with input and output exchanged.
+    """Correlation as in `correlate`.
+
+    With cosines a, c and sines b, d of input and filter the products are -b (c + d), a (d - c) and
+    (a + b) c; the last is added to the others, which gives real and imaginary parts. The backward
+    pass is the same with input and output exchanged.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int
+    ) -> Tensor:
         R, N, K = x.shape
         taps, _, F = weight.shape
-        sizes = R, taps, before, outputs, PIECE[x.device.type]
-        ctx.plan = p = plan(*sizes, x.dtype, x.device)
+        size = PIECE[x.device.type]
+        p = plan(R, taps, before, outputs, piece=size, dtype=x.dtype, device=x.device)
+        ctx.plan = p
         ctx.save_for_backward(x, weight)
         filters = (p.to_filter @ weight.flatten(1)).view(-1, K, F)
         y = x.new_empty(outputs, N, F)
@@ -142,10 +149,11 @@ class _Correlation(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias, *_ = ctx.needs_input_grad
-        p, grad = ctx.plan, grad.contiguous()
+        p: Plan = ctx.plan
+        grad = grad.contiguous()
         K, F = weight.shape[1:]
         filters = (p.to_filter @ weight.flatten(1)).view(-1, K, F).transpose(1, 2).contiguous()
         grad_x = torch.zeros_like(x) if for_x else None
@@ -165,7 +173,7 @@ class _Correlation(torch.autograd.Function):
                 torch.baddbmm(grad_filters, factors, M.flatten(0, 1), out=grad_filters)
             if for_bias:
                 grad_bias.addmm_(M.new_ones(1, M.shape[2]), M[0, 0], alpha=p.period)
-            if for_x:
+            if grad_x is not None:
                 torch.bmm(M.flatten(0, 1), filters, out=V.flatten(0, 1))
                 V[:2] += V[2]
                 part = grad_x[rows].flatten(1)
@@ -175,9 +183,19 @@ class _Correlation(torch.autograd.Function):
 
 
 def correlate(x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
-    """``y[t] = bias + sum over q of x[t + q - before] @ weight[q]``; outside x are zeros.
+    """Return ``y[t] = bias + sum over q of x[t + q - before] @ weight[q]``; x is padded with zeros.
 
-    ``x`` is ``(rows, N, K)``, time first; ``weight`` ``(taps, K, F)``, ``bias`` ``(F,)``. Returns
-    ``(outputs, N, F)``.
+    Args:
+        x: ``(rows, N, K)``, time first.
+        weight: ``(taps, K, F)``.
+        bias: ``(F,)``.
+        before: number of zeros before x.
+        outputs: number of outputs.
+
+    Returns:
+        y, ``(outputs, N, F)``.
     """
-    return _Correlation.apply(x.contiguous(), weight, bias, before, outputs)
+    y: Tensor = _Correlation.apply(  # type: ignore[no-untyped-call]
+        x.contiguous(), weight, bias, before, outputs
+    )
+    return y

@@ -1,16 +1,18 @@
-"""The steps of the recurrent layers as fused GPU kernels, in Triton.
+"""Training steps of the recurrent layers as fused GPU kernels, in Triton.
 
 A step in PyTorch is some twenty kernels that each run for a microsecond, and no step can begin
-before the one before it ends. Here a step of the LSTM is one kernel and a step of the GRU are two,
+before the previous one ends. Here a step of the LSTM is one kernel and a step of the GRU are two,
 in either direction of time. What does not wait for the step before stays with PyTorch, for all
 steps at once: the inputs' products and normalisation, and the weights' gradients.
 
 A program owns some units of one direction and all N rows, so that the batch statistics of its
-columns are its own. Values are those of the plain functions in `xsleep.networks.recurrent` up to
-rounding; float32 only.
+columns are its own. Values are those of `xsleep.networks.fast.steps` up to rounding; float32 only.
 
 Shapes: D directions, T time steps, N sequences, u units.
 """
+
+# The arguments of kernels have types of Triton's own, of which there are no stubs.
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
 
 from __future__ import annotations
 
@@ -24,11 +26,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 EPSILON = tl.constexpr(1e-5)
-"""Added to variances, as in `xsleep.networks.recurrent.StepNorm`."""
+"""Added to variances, as in `xsleep.networks.fast.steps`."""
 
 UNITS = 2
 """Units of a program of the LSTM. With their gates these are 8 columns, a sector of memory in each
-row, and for 640 rows as many values as a Hopper GPU's registers hold (4 units would spill)."""
+row, and for 640 rows as many values as the registers of a Hopper GPU hold (4 units would spill)."""
 
 COLUMNS, ROWS = 16, 32
 """Units and rows of a program of the GRU, which needs no statistics over the rows."""
@@ -37,7 +39,7 @@ DEPTH = tl.constexpr(16)
 """How much of a product's inner dimension is read at once."""
 
 PRECISION = tl.constexpr("ieee")
-"""Of the products: float32 proper, as in the released code. ``tf32x3`` would compute them on
+"""Precision of the products: float32, as in the released code. ``tf32x3`` would compute them on
 tensor cores, nearly as exactly."""
 
 COMPILER = {"num_stages": 2, "enable_fp_fusion": True}
@@ -53,7 +55,7 @@ def _product(
     left, row_stride, rows, N, right, inner_stride, column_stride, columns, valid, depth,
     R: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    """``left[rows, :depth] @ right[:depth, columns]``, (R, C); 0 in rows from N on."""
+    """Return ``left[rows, :depth] @ right[:depth, columns]``, (R, C); 0 in rows from N on."""
     product = tl.zeros((R, C), tl.float32)
     for start in range(0, depth, DEPTH):
         inner = start + tl.arange(0, DEPTH)
@@ -77,7 +79,7 @@ def _product_of_all_rows(
     room, room_stride, places,
     R: tl.constexpr, P: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    """`_product` of all R rows, of P at a time where shared memory holds no more of ``left``.
+    """Return `_product` of all R rows, computed for P at a time where shared memory is short.
 
     The parts meet in ``room[rows, places]``, memory of this program alone.
     """
@@ -104,7 +106,7 @@ def _product_of_all_rows(
 
 @triton.jit
 def _lstm_tiles(t, T, N, u, R: tl.constexpr, U: tl.constexpr):
-    """Where a program's values are, in the buffers of all steps.
+    """Return where a program's values are in the buffers of all steps.
 
     Returns direction, rows, units and gate columns, then which values and where, of both. The four
     gates of a unit are side by side.
@@ -122,7 +124,7 @@ def _lstm_tiles(t, T, N, u, R: tl.constexpr, U: tl.constexpr):
 
 @triton.jit
 def _moments(x, exists, N):
-    """Mean and variance over the rows, and the distance from the mean (0 where no row is)."""
+    """Return mean and variance over the rows, and the distance from the mean (0 outside rows)."""
     mean = tl.sum(x, 0) / N
     centred = tl.where(exists, x - mean[None, :], 0.0)
     return mean, tl.sum(centred * centred, 0) / N, centred
@@ -130,10 +132,10 @@ def _moments(x, exists, N):
 
 @triton.jit
 def _through(d, centred, variance, scale, N):
-    """The gradient before a normalisation, of ``d`` after it.
+    """Return the gradient before a normalisation, given ``d`` after it.
 
-    Also the rows' means of ``d`` and of ``d`` times the normalised value, which are the gradients
-    of offset and scale.
+    Also returned are the rows' means of ``d`` and of ``d`` times the normalised value, which are
+    the gradients of offset and scale.
     """
     inverse = tl.rsqrt(variance + EPSILON)
     mean = tl.sum(d, 0) / N
@@ -254,11 +256,10 @@ def _lstm_backward(
 
 
 class _LSTM(torch.autograd.Function):
-    """All steps, of the inputs' part of the gates ``(D, T, N, 4u)``, normalised, with offsets.
+    """All steps, given the normalised inputs' part of the gates ``(D, T, N, 4u)`` with offsets.
 
-    The four gates of a unit are side by side, also in W_hh and scale.
-
-    Returns hidden states, then means and variances ``(D, T, size)`` of state and cell.
+    The four gates of a unit are side by side, also in W_hh and scale. Returns hidden states, then
+    means and variances ``(D, T, size)`` of state and cell.
     """
 
     @staticmethod
@@ -270,16 +271,10 @@ class _LSTM(torch.autograd.Function):
         cells, c_centred, outputs, hidden = (inputs.new_empty(D, T, N, u) for _ in range(4))
         moments = [inputs.new_empty(D, T, size) for size in (4 * u, 4 * u, u, u)]
         grid, launch = _by_units(D, N, u, _shared_memory(inputs.device))
+        kept = h_centred, gates, cells, c_centred, outputs, hidden
         for t in range(T):
-            _lstm_forward[grid](
-                *(inputs, *weights, h_centred, gates, cells, c_centred, outputs, hidden, *moments),
-                *(t, T, N, u),
-                **launch,
-            )
-        ctx.save_for_backward(
-            *(*weights[:3], moments[1], moments[3]),
-            *(h_centred, gates, cells, c_centred, outputs, hidden),
-        )
+            _lstm_forward[grid](inputs, *weights, *kept, *moments, t, T, N, u, **launch)
+        ctx.save_for_backward(*weights[:3], moments[1], moments[3], *kept)
         ctx.mark_non_differentiable(*moments)
         return hidden, *moments
 
@@ -294,52 +289,42 @@ class _LSTM(torch.autograd.Function):
         c_product, o_mean = (grad.new_empty(D, T, u) for _ in range(2))
         grad = grad.contiguous()
         grid, launch = _by_units(D, N, u, _shared_memory(grad.device))
+        made = a_grad, h_grad, c_grad, h_product, c_product, o_mean
         for t in reversed(range(T)):
-            _lstm_backward[grid](
-                *(grad, *kept, a_grad, h_grad, c_grad, h_product, c_product, o_mean),
-                *(t, T, N, u),
-                **launch,
-            )
+            _lstm_backward[grid](grad, *kept, *made, t, T, N, u, **launch)
         W_grad = _product_of_steps(hidden[:, :-1], h_grad[:, 1:])
         scales = (N * means.sum(1) for means in (h_product, c_product, o_mean))
         return a_grad, W_grad, *scales
 
 
-def lstm(
-    projected: Tensor,
-    W_hh: Tensor,
-    x_scale: Tensor,
-    h_scale: Tensor,
-    h_offset: Tensor,
-    c_scale: Tensor,
-    c_offset: Tensor,
-) -> tuple[Tensor, ...]:
-    """As `xsleep.networks.recurrent._BatchNormLSTM`, of contiguous products ``(D, T, N, 4u)``."""
+def lstm(projected: Tensor, W_hh: Tensor, *vectors: Tensor) -> tuple[Tensor, ...]:
+    """Compute what `xsleep.networks.fast.steps.lstm` does; the products must be contiguous."""
+    x_scale, h_scale, h_offset, c_scale, c_offset = vectors
     variance, mean = torch.var_mean(projected, 2, correction=0, keepdim=True)
     factor = x_scale[:, None, None] * torch.rsqrt(variance + EPSILON.value)
     inputs = torch.addcmul(h_offset[:, None, None], projected - mean, factor)
     by_unit = map(_gates_by_unit, (inputs, W_hh, h_scale))
-    hidden, *moments = _LSTM.apply(*by_unit, c_scale, c_offset)
+    hidden, *moments = _LSTM.apply(*by_unit, c_scale, c_offset)  # type: ignore[no-untyped-call]
     h_moments = map(_units_by_gate, moments[:2])
-    return (
-        *(hidden, mean.detach().squeeze(2), variance.detach().squeeze(2)),
-        *(*h_moments, *moments[2:]),
-    )
+    x_moments = (moment.detach().squeeze(2) for moment in (mean, variance))
+    return hidden, *x_moments, *h_moments, *moments[2:]
 
 
 def _gates_by_unit(x: Tensor) -> Tensor:
-    """Columns ``(..., 4u)`` in an order that has the gates of a unit side by side."""
-    return x.unflatten(-1, (4, -1)).transpose(-1, -2).flatten(-2)
+    """Return columns ``(..., 4u)`` ordered with the gates of a unit side by side."""
+    ordered: Tensor = x.unflatten(-1, (4, -1)).transpose(-1, -2).flatten(-2)
+    return ordered
 
 
 def _units_by_gate(x: Tensor) -> Tensor:
-    """Back to the order that has the units of a gate side by side."""
-    return x.unflatten(-1, (-1, 4)).transpose(-1, -2).flatten(-2)
+    """Return columns ``(..., 4u)`` ordered with the units of a gate side by side."""
+    ordered: Tensor = x.unflatten(-1, (-1, 4)).transpose(-1, -2).flatten(-2)
+    return ordered
 
 
 @triton.jit
 def _gru_tiles(t, T, N, u, R: tl.constexpr, C: tl.constexpr):
-    """Direction, rows, units; which units and values exist; the first row of all steps' buffers."""
+    """Return direction, rows, units, masks of units and values, and the first row of the step."""
     d = tl.program_id(0)
     units = tl.program_id(1) * C + tl.arange(0, C)
     rows = tl.program_id(2) * R + tl.arange(0, R)
@@ -351,7 +336,7 @@ def _gru_tiles(t, T, N, u, R: tl.constexpr, C: tl.constexpr):
 def _gru_gates(
     projected, W_gates, hidden, gates, resets, t, T, N, u, R: tl.constexpr, C: tl.constexpr
 ):
-    """Both gates, and the state times the reset gate."""
+    """Compute both gates, and the state times the reset gate."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
     row = step + rows[:, None]
     before = hidden + (step - N) * u
@@ -375,7 +360,7 @@ def _gru_state(
     t, T, N, u,
     R: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    """Candidate and state."""
+    """Compute candidate and state."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
     row = step + rows[:, None]
     at = row * u + units[None, :]
@@ -396,7 +381,7 @@ def _gru_state_backward(
     t, T, N, u,
     R: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of the state and of the candidate, from the gates of the step after."""
+    """Compute the gradients of state and candidate from those of the next step's gates."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
     row = step + rows[:, None]
     at = row * u + units[None, :]
@@ -420,7 +405,7 @@ def _gru_gates_backward(
     t, T, N, u,
     R: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of the gates, and what of the state before them does not come through them."""
+    """Compute the gradients of the gates, and the previous state's that bypasses them."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
     row = step + rows[:, None]
     at = row * u + units[None, :]
@@ -442,7 +427,7 @@ def _gru_gates_backward(
 
 
 class _GRU(torch.autograd.Function):
-    """All steps, as `xsleep.networks.recurrent._GRU`."""
+    """All steps, as `xsleep.networks.fast.steps.gru`."""
 
     @staticmethod
     def forward(ctx, projected, W_gates, W_candidate):
@@ -455,9 +440,8 @@ class _GRU(torch.autograd.Function):
         for t in range(T):
             sizes = t, T, N, u
             _gru_gates[grid](projected, W_gates, hidden, gates, resets, *sizes, **launch)
-            _gru_state[grid](
-                *(projected, W_candidate, gates, resets, candidates, hidden, *sizes), **launch
-            )
+            made = gates, resets, candidates, hidden
+            _gru_state[grid](projected, W_candidate, *made, *sizes, **launch)
         ctx.save_for_backward(W_gates, W_candidate, gates, resets, candidates, hidden)
         return hidden
 
@@ -471,13 +455,10 @@ class _GRU(torch.autograd.Function):
         grad = grad.contiguous()
         grid, launch = _by_tiles(D, N, u)
         for t in reversed(range(T)):
+            made = candidates, h_grad, projected_grad
             sizes = t, T, N, u
-            _gru_state_backward[grid](
-                *(grad, W_gates, gates, candidates, h_grad, projected_grad, *sizes), **launch
-            )
-            _gru_gates_backward[grid](
-                *(W_candidate, gates, hidden, candidates, h_grad, projected_grad, *sizes), **launch
-            )
+            _gru_state_backward[grid](grad, W_gates, gates, *made, *sizes, **launch)
+            _gru_gates_backward[grid](W_candidate, gates, hidden, *made, *sizes, **launch)
         return (
             projected_grad,
             _product_of_steps(hidden[:, :-1], projected_grad[:, 1:, :, : 2 * u]),
@@ -490,20 +471,21 @@ gru = _GRU.apply
 
 @cache
 def _shared_memory(device: torch.device) -> int:
-    """Bytes that a program may have; Triton's interpreter, on a CPU, needs none."""
+    """Return the bytes of shared memory of a program; unlimited for Triton's interpreter."""
     if device.type != "cuda":
         return sys.maxsize
-    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin
+    properties = torch.cuda.get_device_properties(device)
+    return int(properties.shared_memory_per_block_optin)  # type: ignore[attr-defined]
 
 
 def _by_units(
     D: int, N: int, u: int, shared_memory: int
 ) -> tuple[tuple[int, int], dict[str, int | bool]]:
-    """Programs, and how one is compiled, where each has all rows.
+    """Return the grid and the compiler's arguments where each program has all rows.
 
-    A product keeps `DEPTH` columns of its rows and of its 4 `UNITS` columns in shared memory: of as
-    many rows at once (P) as that holds. Of more than 2048 rows the registers hold no longer all
-    values; with 32 warps less of them is spilled than with 16.
+    A product keeps `DEPTH` columns of its rows and of its 4 `UNITS` columns in shared memory, for
+    as many rows at once (P) as fit. The values of more than 2048 rows exceed the registers; with 32
+    warps fewer of them are spilled than with 16.
     """
     rows = at_once = max(triton.next_power_of_2(N), 16)
     while 4 * DEPTH.value * (at_once + 4 * UNITS) > shared_memory:
@@ -514,11 +496,12 @@ def _by_units(
 
 
 def _by_tiles(D: int, N: int, u: int) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """Return the grid and the compiler's arguments where programs have tiles of rows."""
     grid = D, triton.cdiv(u, COLUMNS), triton.cdiv(N, ROWS)
     return grid, {"R": ROWS, "C": COLUMNS, "num_warps": 4, **COMPILER}
 
 
 def _product_of_steps(states: Tensor, grads: Tensor) -> Tensor:
-    """The gradient of a weight, summed over steps and rows: ``(D, T, N, u)`` and ``(..., v)``."""
+    """Return a weight's gradient ``(D, u, v)`` from ``(D, T, N, u)`` and ``(D, T, N, v)``."""
     states, grads = (value.flatten(1, 2) for value in (states, grads))
     return torch.bmm(states.transpose(1, 2), grads)

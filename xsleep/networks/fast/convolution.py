@@ -1,14 +1,15 @@
-"""The epoch-level part of the raw stream: nine convolutions, written for speed.
+"""Strided convolutions of the FCNN and their activations, written for speed.
 
-What is computed is the released graph's; how, is chosen for the matrix products of today's
-processors. Time comes first, then the epochs of the minibatch, so that neighbouring samples of all
-epochs are one matrix. A layer's output is written once, as the next convolution wants it:
-activated, thinned out by dropout, in pairs of samples.
+The layers compute what the released graph computes, by matrix products that suit today's
+processors. Time is the first axis, then come the epochs of the minibatch, so that neighbouring
+samples of all epochs are one matrix. A layer's output is written once, in the layout that the next
+convolution reads: after activation and dropout, in pairs of samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,36 +17,26 @@ from torch import Generator, Tensor, nn
 
 from xsleep.networks import dropout
 from xsleep.networks.fast.fourier import correlate
+from xsleep.networks.layers import same
 
 leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 
 SLOPE = 0.3
-"""Of the leaky ReLU below 0."""
+"""Slope of the leaky ReLU below 0."""
 
 MANY = 8192
-"""Weights of a layer from which on its spectra are worth while."""
+"""Number of weights of a layer from which on it is computed in the frequency domain."""
 
 CACHED = 2**18
-"""Numbers that a processor's cache holds while they go through several functions."""
-
-PRINTED = {375: 325}
-"""Lengths of feature maps that the paper prints otherwise than its strides give them."""
-
-
-def same(samples: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after, of TensorFlow's "SAME" padding: ceil(samples / stride) outputs.
-
-    Of an odd number the larger half is after.
-    """
-    total = max((-(-samples // stride) - 1) * stride + size - samples, 0)
-    return total // 2, total - total // 2
+"""Number of values that stay in a processor's cache between successive operations."""
 
 
 class Convolution(nn.Module):
     """Convolution over time with stride 2 and TensorFlow's "SAME" padding.
 
-    Pairs of samples ``(ceil(samples / 2), N, 2 channels)`` to ``(ceil(samples / 2), N, filters)``:
-    stride 2 over samples is stride 1 over pairs. An odd number of samples has a zero after it.
+    Maps pairs of samples ``(ceil(samples / 2), N, 2 channels)`` to ``(ceil(samples / 2), N,
+    filters)``: stride 2 over samples is stride 1 over pairs. An odd number of samples is followed
+    by a zero.
     """
 
     def __init__(
@@ -54,6 +45,7 @@ class Convolution(nn.Module):
         channels: int,
         filters: int,
         kernel: int,
+        *,
         deviation: float,
         generator: Generator,
     ):
@@ -69,7 +61,7 @@ class Convolution(nn.Module):
         self.before = (before + 1) // 2
         taps = -(-(kernel + before % 2) // 2)
         self.zeros = before % 2, 2 * taps - kernel - before % 2
-        """Before and after the filter, so that its taps are pairs as well."""
+        """Zeros before and after the filter, so that its taps are pairs as well."""
 
     def forward(self, x: Tensor) -> Tensor:
         weight = F.pad(self.weight, self.zeros).unflatten(2, (-1, 2))
@@ -79,8 +71,7 @@ class Convolution(nn.Module):
         return self._plain(x, weight)
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
-        """The library's convolution, for every thread of a CPU a segment: each computes that of
-        one sample of a batch."""
+        """Convolve by PyTorch; on a CPU in as many segments as threads, one batch item each."""
         taps = len(weight)
         length = self.outputs if x.is_cuda else -(-self.outputs // torch.get_num_threads())
         count = -(-self.outputs // length)
@@ -96,14 +87,15 @@ class Convolution(nn.Module):
 
 
 def pairs(x: Tensor) -> Tensor:
-    """``(T, N, C)`` to ``(ceil(T / 2), N, 2 C)``, with a zero after an odd number of samples."""
+    """Return ``(T, N, C)`` as ``(ceil(T / 2), N, 2 C)``, with a zero after an odd T."""
     if len(x) % 2:
         x = F.pad(x, (0, 0, 0, 0, 0, 1))
-    return x.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
+    y: Tensor = x.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
+    return y
 
 
 def _pairwise(T: int, most: int) -> Iterator[tuple[slice, slice, int]]:
-    """Samples, their pairs, how many of a pair there are: some at a time, and a last odd one."""
+    """Yield blocks of samples, the pairs that they form, and 2, or 1 for a last odd sample."""
     for first in range(0, T // 2, most):
         last = min(first + most, T // 2)
         yield slice(2 * first, 2 * last), slice(first, last), 2
@@ -114,11 +106,11 @@ def _pairwise(T: int, most: int) -> Iterator[tuple[slice, slice, int]]:
 class _LeakyDropout(torch.autograd.Function):
     """Leaky ReLU and dropout, from samples to pairs in one pass over memory.
 
-    A byte of ``draws`` decides over an element: it is dropped below ``dropped``.
+    An element is dropped if its byte of ``draws`` is below ``dropped``.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, draws: Tensor | None, dropped: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, draws: Tensor | None, dropped: int) -> Tensor:
         T, N, C = x.shape
         y = x.new_empty((T + 1) // 2, N, 2, C)
         y[T // 2 :, :, 1] = 0  # beside a last odd sample
@@ -134,7 +126,7 @@ class _LeakyDropout(torch.autograd.Function):
         return y.flatten(2)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         y, draws = ctx.saved_tensors
         grad, out = grad.view(y.shape), grad.new_empty(ctx.shape)
         for times, places, number in ctx.parts:
@@ -153,13 +145,14 @@ class LeakyReLU(nn.Module):
         dropped = dropout.threshold(rate) if self.training else 0
         T, N, C = x.shape
         draws = dropout.draw((N, T, C), x.device).transpose(0, 1) if dropped else None
-        return _LeakyDropout.apply(x, draws, dropped)
+        y: Tensor = _LeakyDropout.apply(x, draws, dropped)  # type: ignore[no-untyped-call]
+        return y
 
 
 class PReLU(nn.Module):
-    """ReLU with a learned slope for each filter below 0, then dropout: to pairs as well.
+    """ReLU with learned slopes below 0, then dropout: ``(T, N, filters)`` to pairs.
 
-    The paper names the function alone; 0.25 at the start is that of He et al. (2015).
+    The paper names the function only; its initial value 0.25 is that of He et al. (2015).
     """
 
     def __init__(self, filters: int):
@@ -171,4 +164,8 @@ class PReLU(nn.Module):
         return pairs(dropout.dropout(x.transpose(0, 1), rate, self.training).transpose(0, 1))
 
 
-ACTIVATIONS = {"leaky_relu": lambda filters: LeakyReLU(), "prelu": PReLU}
+ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "leaky_relu": lambda filters: LeakyReLU(),
+    "prelu": PReLU,
+}
+"""Constructors of the activations, given the number of filters."""
