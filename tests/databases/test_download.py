@@ -152,12 +152,11 @@ def test_404_is_one_line_at_once_and_the_others_are_fetched_all_the_same(server,
 def test_429_and_503_are_asked_again_when_they_say(server, tmp_path, monkeypatch, code):
     pauses = []
 
-    def paused(*arguments):
-        pauses.append(asked_for(*arguments))
-        return 0
+    def waited(*arguments, sleep):
+        return wait(*arguments, sleep=pauses.append)
 
-    asked_for = download._pause
-    monkeypatch.setattr(download, "_pause", paused)
+    wait = download._wait
+    monkeypatch.setattr(download, "_wait", waited)
     server.headers["Retry-After"] = "7"
     server.faults[NIGHT] = [("status", code)]
     get(server, tmp_path, patience=replace(QUICK, longest_pause=8))

