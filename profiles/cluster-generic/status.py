@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print whether a job of PBS, or of SGE where SGE_ROOT is set, is running, a success or failed."""
+"""Print the state of a job of PBS, or SGE if SGE_ROOT is set: `running`, `success` or `failed`."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import sys
 
 
 def ask(*command: str) -> str:
-    """All that a command says about the job."""
+    """Return all that a command prints about the job."""
     done = subprocess.run([*command, sys.argv[1]], capture_output=True, text=True)
     return done.stdout + done.stderr
 
@@ -24,5 +24,5 @@ else:
 if status:
     print("success" if status[1] == "0" else "failed")
 else:
-    # SGE writes its accounts some seconds after the end; PBS may have none.
+    # SGE writes its accounting some seconds after the end; PBS may have none.
     print("failed" if ended and "SGE_ROOT" not in os.environ else "running")

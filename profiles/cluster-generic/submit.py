@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Submit a job script of Snakemake to PBS, or to SGE where SGE_ROOT is set; print the job's id."""
+"""Submit a job script of Snakemake to PBS, or to SGE if SGE_ROOT is set, and print the job's ID."""
 
 import json
 import os

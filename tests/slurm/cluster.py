@@ -1,7 +1,7 @@
-"""A Slurm of two nodes on this machine, with accounting and a stand-in GPU each, for the tests.
+"""Slurm with two nodes on this machine, accounting and stand-in GPUs, for the tests.
 
-It listens on ports of its own, keeps its files in one folder, and is gone when the block ends. Only
-two links are elsewhere: what a job starts looks for the configuration in ``/etc/slurm``.
+It listens on its own ports, keeps its files in one folder, and stops when the block ends. Only two
+links are elsewhere, as jobs look for the configuration in ``/etc/slurm``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGES = ("slurmctld", "slurmd", "slurmdbd", "slurm-client", "mariadb-server")
 CONFIGURATION = Path("/etc/slurm")
 NODES = ("node1", "node2")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-"""Where daemons are; not every user's own has them."""
+"""Search path with the folders of daemons, which that of a user may lack."""
 
 SLURM_CONF = """\
 ClusterName=test
@@ -87,11 +87,15 @@ StorageLoc=slurm
 
 
 class Unavailable(Exception):
-    """Why there can be no Slurm here."""
+    """Reason why Slurm cannot run here."""
 
 
 def install() -> None:
-    """Install Slurm where this machine can."""
+    """Install Slurm if this machine can.
+
+    Raises:
+        Unavailable: it cannot.
+    """
     if os.geteuid():
         raise Unavailable("starting Slurm needs root")
     if (CONFIGURATION / "slurm.conf").exists():
@@ -109,7 +113,7 @@ def install() -> None:
 
 
 class Cluster:
-    """The daemons, by name; `controller` and the names of `NODES` can be killed and started."""
+    """Daemons by name; `controller` and those of `NODES` can be killed and started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -136,7 +140,7 @@ class Cluster:
             )
 
     def kill(self, name: str) -> None:
-        """A daemon ends at once, and a node with all that it does."""
+        """Kill a daemon, and the jobs of a node with it."""
         daemon = self.daemons.pop(name)
         daemon.kill()
         daemon.wait()
@@ -152,7 +156,7 @@ class Cluster:
                         child.kill()
 
     def stop(self) -> None:
-        """End the daemons, in the opposite order, and whatever jobs are left."""
+        """Stop the daemons in reverse order and kill the remaining jobs."""
         for name in reversed(list(self.daemons)):
             daemon = self.daemons.pop(name)
             daemon.terminate()
@@ -166,7 +170,7 @@ class Cluster:
 
 
 def output(*command: str) -> str:
-    """What a Slurm command prints; empty where it fails."""
+    """Return what a Slurm command prints, which is nothing if it fails."""
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
@@ -177,10 +181,10 @@ def wait(condition: Callable[[], object]) -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Cluster]:
-    """Slurm, up and taking jobs.
+    """Run Slurm, ready for jobs.
 
     Raises:
-        Unavailable: there can be none here.
+        Unavailable: Slurm cannot run here.
     """
     install()
     for name in ("state", "spool-node1", "spool-node2", "database"):

@@ -1,6 +1,6 @@
-"""The workflow on a real Slurm, with stand-ins for GPUs, while jobs, nodes and daemons are lost.
+"""Workflow on a real Slurm with stand-in GPUs, while jobs, nodes and daemons fail.
 
-`make test-slurm` runs it, and prints the faults and the list of Slurm's jobs.
+`make test-slurm` runs it and prints the faults and the list of Slurm's jobs.
 """
 
 import copy
@@ -24,7 +24,7 @@ CONFIG["preset_settings"]["embedded"] |= {
     "training": {"steps": 120, "evaluate_every": 2, "blending_window": 2},
     "resources": {"threads": 1, "mem_mb": 1000, "runtime": 5, "gpu": 1},
 }
-# What differs from a site's cluster: two cores a node, and no need to spare the controller.
+# Unlike on a real cluster, nodes have two cores, and the controller need not be spared.
 PROFILE = [
     *("--workflow-profile", ROOT / "profiles/slurm", "--cores", "2"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
@@ -47,7 +47,7 @@ def slurm(tmp_path_factory):
 
 
 class Training:
-    """A training in some job of Slurm, seen from outside."""
+    """Training in a job of Slurm, seen from outside."""
 
     def __init__(self, folder, run, workflow):
         self.run, self.workflow = run, workflow
@@ -56,9 +56,10 @@ class Training:
         self.step = 0
 
     def hold(self):
-        """Suspend the process that trains now, once it has evaluated the network.
+        """Suspend the current training process once it has evaluated the network.
 
-        Returns the step that it went on from, and the one at which the process before was held.
+        Returns:
+            The step from which it resumed, and that at which the previous process was held.
         """
 
         def started():
@@ -70,13 +71,13 @@ class Training:
         self.process = self._find()
         self.process.suspend()
         before, self.step = self.step, self._steps("step", self.process)[-1]
-        return (self._steps("goes on from step", self.process) or [0])[0], before
+        return (self._steps("resumes from step", self.process) or [0])[0], before
 
     def node(self):
         return self.process.environ()["SLURMD_NODENAME"]
 
     def limit(self, minutes):
-        job = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}".format_map(self.process.environ())
+        job = self.process.environ()["SLURM_JOB_ID"]
         cluster.output("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
 
     def _steps(self, what, process):
@@ -95,7 +96,7 @@ class Training:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
-    """The same without Slurm and without faults."""
+    """Return the folder of the same run without Slurm and without faults."""
     folder = tmp_path_factory.mktemp("local")
     status, text = snakemake(folder, "results/table2.csv", config=CONFIG)
     assert status == 0, text
@@ -104,7 +105,7 @@ def local(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(slurm, tmp_path_factory):
-    """The folder of a run that met every fault, and from where and to where trainings went on."""
+    """Return the folder of a run with every fault, and the steps at which trainings resumed."""
     folder = tmp_path_factory.mktemp("cluster")
     began, resumed = time.monotonic(), []
 
@@ -133,7 +134,7 @@ def finished(slurm, tmp_path_factory):
         fault("jobs on node1 are preempted")
         for training in (first, second):
             resumed.append(training.hold())
-            fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
+            fault("{} resumed from step {} of {}".format(training.run, *resumed[-1]))
         cluster.wait(lambda: "down" in cluster.output("sinfo", "-hNo", "%t"))
         slurm.start("node2")
         fault("node2 is back")
@@ -149,7 +150,7 @@ def finished(slurm, tmp_path_factory):
         fault(f"{second.run} is held until its time limit of a minute")
         for training in (first, second):
             resumed.append(training.hold())
-            fault("{} went on from step {} of {}".format(training.run, *resumed[-1]))
+            fault("{} resumed from step {} of {}".format(training.run, *resumed[-1]))
             training.process.resume()
         assert workflow.wait() == 0, (folder / "printed.txt").read_text()
         fault("the table is there")
@@ -160,45 +161,43 @@ def finished(slurm, tmp_path_factory):
     return folder, resumed
 
 
-def test_table_and_networks_are_those_of_a_local_run_byte_by_byte(finished, local):
+def test_table_and_networks_equal_those_of_a_local_run_byte_by_byte(finished, local):
     for path in ["results/table2.csv", *(f"{run}/model.safetensors" for run in RUNS)]:
         assert (finished[0] / path).read_bytes() == (local / path).read_bytes()
 
 
-def test_a_training_goes_on_from_its_last_evaluation(finished):
+def test_training_resumes_from_its_last_evaluation(finished):
     """Preempted, killed, or ended at the time limit."""
     assert len(finished[1]) == 4
-    assert all(went_on == held > 0 for went_on, held in finished[1])
+    assert all(start == held > 0 for start, held in finished[1])
 
 
 def states(comment):
-    """States of all jobs, also of those put back, with this in their comment."""
+    """Return state, memory, time limit and ID of jobs with this comment, requeued ones included."""
     rows = cluster.output("sacct", "-XDnP", "-o", "comment%200,state,reqmem,timelimit,jobid")
     return [row.split("|")[1:] for row in rows.splitlines() if comment in row.split("|")[0]]
 
 
-def test_slurm_saw_every_fault(finished):
+def test_slurm_recorded_every_fault(finished):
     found = {state for state, *_ in states("rule_train")}
     assert found >= {"COMPLETED", "FAILED", "TIMEOUT", "PREEMPTED", "NODE_FAIL"}
 
 
-def test_memory_and_time_grow_where_a_job_is_submitted_again(finished):
+def test_memory_and_time_grow_with_each_submission(finished):
     asked = {(memory, minutes) for _, memory, minutes, _ in states("rule_train")}
     assert ("1000M", "00:05:00") in asked and ("2000M", "00:10:00") in asked
 
 
-def test_trainings_are_the_tasks_of_one_array_until_they_are_submitted_again(finished):
-    first = {job for _, memory, _, job in states("rule_train") if memory == "1000M"}
-    array, _, _ = min(first).partition("_")
-    assert first == {f"{array}_{task}" for task in range(1, 5)}
+def test_each_training_is_a_separate_job(finished):
+    assert len({job for _, memory, _, job in states("rule_train") if memory == "1000M"}) == 4
 
 
-def test_short_jobs_share_one(finished):
+def test_short_jobs_are_grouped(finished):
     grouped = ("rule_recordings_prepare_simulate", "rule_scoring_score")
     assert [len(states(group)) for group in grouped] == [1, 1]
 
 
-def test_ctrl_c_cancels_every_task_those_that_wait_too(slurm, local, tmp_path):
+def test_ctrl_c_cancels_running_and_pending_jobs(slurm, local, tmp_path):
     folder = shutil.copytree(local, tmp_path / "local")
     elsewhere = cluster.output(
         *("sbatch", "--parsable", "-w", "node2", "--exclusive", "-o", "/dev/null"),
@@ -216,14 +215,14 @@ def test_ctrl_c_cancels_every_task_those_that_wait_too(slurm, local, tmp_path):
     )
     try:
 
-        def tasks(state):
+        def jobs(state):
             assert state != "R" or workflow.poll() is None, "the workflow has ended"
-            return cluster.output("squeue", "-hr", "-t", state, "-o", "%i").count("_")
+            return cluster.output("squeue", "-h", "-t", state, "-o", "%k").count("rule_train")
 
-        cluster.wait(lambda: tasks("R") == tasks("PD") == 2)
+        cluster.wait(lambda: jobs("R") == jobs("PD") == 2)
         workflow.send_signal(signal.SIGINT)
         assert workflow.wait()
-        cluster.wait(lambda: tasks("R,PD,CG") == 0)
+        cluster.wait(lambda: jobs("R,PD,CG") == 0)
     finally:
         workflow.kill()
         cluster.output("scancel", elsewhere)
@@ -232,12 +231,15 @@ def test_ctrl_c_cancels_every_task_those_that_wait_too(slurm, local, tmp_path):
 @pytest.mark.parametrize(
     "wrong, reason",
     [
-        (["--default-resources", "slurm_partition=nosuch"], "Invalid partition name specified"),
-        (["--set-resources", "simulate:gpu_model=nosuch"], "configuration is not available"),
+        ("slurm_partition=nosuch", "Invalid partition name specified"),
+        ("gpu_model=nosuch", "configuration is not available"),
     ],
 )
-def test_what_slurm_refuses_is_said_with_the_log_and_how_to_go_on(slurm, tmp_path, wrong, reason):
-    target = "data/recordings/simulated/SC4001E0-PSG.edf"
-    status, text = snakemake(tmp_path, target, *PROFILE, "--retries=0", *wrong, config=CONFIG)
+def test_reason_for_a_refused_training_is_printed(slurm, local, tmp_path, wrong, reason):
+    folder = shutil.copytree(local, tmp_path / "local")
+    model = f"{RUNS[0]}/model.safetensors"
+    (folder / model).unlink()
+    resources = ["--set-resources", f"train:{wrong}"]
+    status, text = snakemake(folder, model, *PROFILE, "--retries=0", *resources, config=CONFIG)
     assert status and reason in text
-    assert re.search("^failed: simulate", text, re.MULTILINE)
+    assert re.search("^failed: train", text, re.MULTILINE)

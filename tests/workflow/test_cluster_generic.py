@@ -25,7 +25,7 @@ else echo "    job_state = R"; fi
 
 
 def stand_ins(folder, **scripts):
-    """An environment in which these commands are found first."""
+    """Write these commands and return an environment in which they are found first."""
     for name, text in scripts.items():
         (folder / name).write_text(text.format(folder=folder))
         (folder / name).chmod(0o755)
@@ -33,7 +33,7 @@ def stand_ins(folder, **scripts):
     return found | {"PATH": f"{folder}:{found['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
-def test_pbs_gets_what_a_group_of_short_jobs_needs_and_the_recording_is_there(tmp_path):
+def test_group_of_short_jobs_runs_with_its_resources_on_pbs(tmp_path):
     recording = "data/recordings/simulated/SC4001E0-PSG.edf"
     done = subprocess.run(
         command(tmp_path, recording, "--workflow-profile", PROFILE, "--latency-wait=2"),
@@ -48,7 +48,7 @@ def test_pbs_gets_what_a_group_of_short_jobs_needs_and_the_recording_is_there(tm
     assert "select=1:ncpus=1:mem=1000mb -l walltime=600" in submitted
 
 
-def test_sge_gets_memory_for_each_slot_and_a_gpu(tmp_path):
+def test_sge_job_requests_memory_for_each_slot_and_a_gpu(tmp_path):
     job = {"rule": "train", "threads": 4, "resources": {"mem_mb": 8000, "runtime": 60, "gpu": 1}}
     script = tmp_path / "job.sh"
     script.write_text(f"#!/bin/sh\n# properties = {json.dumps(job)}\n")
@@ -72,7 +72,7 @@ def test_sge_gets_memory_for_each_slot_and_a_gpu(tmp_path):
         ("qstat: cannot connect to server", "running"),
     ],
 )
-def test_pbs_says_how_a_job_is(tmp_path, said, status):
+def test_state_of_a_pbs_job(tmp_path, said, status):
     printed = subprocess.run(
         [sys.executable, PROFILE / "status.py", "17.server"],
         env=stand_ins(tmp_path, qstat=f"#!/bin/sh\necho '{said}'\n"),

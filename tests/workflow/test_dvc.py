@@ -1,4 +1,4 @@
-"""Results through DVC: a clone has them without computing, and licensed recordings stay at home."""
+"""Results through DVC: a clone has them without computing, and licensed recordings stay."""
 
 import json
 import re
@@ -12,7 +12,6 @@ import yaml
 from tests.conftest import ROOT
 from tests.databases import test_own, test_shhs
 from tests.workflow.test_workflow import TINY, environment
-from xsleep.config.workflow import load
 
 SYSTEM = "ARNN+RNN"
 RUN = f"results/simulated/in-bed/EEG/{SYSTEM}/seed-1/fold-1"
@@ -23,6 +22,8 @@ SIMULATED = TINY["database_settings"]["simulated"] | {
 CONFIG = TINY | {"systems": [SYSTEM], "database_settings": {"simulated": SIMULATED}}
 TABLES = ("results/recordings.csv", "results/table1.csv")
 STORES = ("data/epochs", "data/spectrograms", "data/index")
+CARRIED = "".join(f"- path: {store}/{{0}}\n" for store in STORES)
+"""Lines of ``stores.dvc`` by which the store of a database is carried."""
 
 
 with_dvc = pytest.mark.dvc
@@ -30,13 +31,20 @@ with_dvc = pytest.mark.dvc
 
 
 def run(folder, *arguments):
-    """What a command printed, in the folder of a project."""
+    """Run a command in the folder of a project and return what it printed."""
+    done = attempt(folder, *arguments)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def attempt(folder, *arguments):
+    """Run a command that may fail in the folder of a project."""
     who = {
         f"GIT_{role}_{what}": "a@b.example"
         for role in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    done = subprocess.run(
+    return subprocess.run(
         arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -44,8 +52,6 @@ def run(folder, *arguments):
         cwd=folder,
         env=environment() | who | {"PYTHONPATH": str(ROOT)},
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def git(folder, *arguments):
@@ -72,7 +78,7 @@ def files(*folders):
 
 
 def telling(content):
-    """Some pieces of a file that no other has by chance, as it may have zeros."""
+    """Return pieces of a file that no other file has by chance, as it would have zeros."""
     pieces = [content[i : i + 64] for i in range(0, len(content) - 63, 997)]
     pieces = [piece for piece in pieces if len(set(piece)) > 20]
     return pieces[:: max(1, len(pieces) // 5)]
@@ -80,7 +86,7 @@ def telling(content):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """A project whose results were made and pushed, and the folder that is the remote."""
+    """Return a project whose results were made by Snakemake and pushed, and the remote's folder."""
     pytest.importorskip("dvc", reason="DVC is not installed: pip install -e '.[dvc]'")
     project = tmp_path_factory.mktemp("dvc") / "project"
     for name in ("captions", "config", "profiles", "rules", "workflow_scripts"):
@@ -95,8 +101,11 @@ def shared(tmp_path_factory):
     dvc(project, "remote", "add", "--default", "shared", "../remote")
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--message", "start")
-    dvc(project, "repro")
-    git(project, "commit", "--quiet", "--all", "--message", "results")
+    snakemake(project, "all", "results/metrics.json")
+    (project / "stores.dvc").write_text("outs:\n" + CARRIED.format("simulated"))
+    dvc(project, "commit", "--force")
+    git(project, "add", "dvc.lock", "stores.dvc")
+    git(project, "commit", "--quiet", "--message", "results")
     dvc(project, "push")
     return project, project.parent / "remote"
 
@@ -130,6 +139,32 @@ def test_a_clone_has_the_results_and_nothing_to_do(shared, clone):
     assert set(re.findall(r"^(\w+) +\d+$", plan, re.MULTILINE)) == {
         *("train", "score", "table2", "total"),
     }
+
+
+@with_dvc
+def test_repro_after_snakemake_has_nothing_to_do(shared):
+    assert "Nothing to be done" in dvc(shared[0], "repro")
+    assert git(shared[0], "status", "--short") == ""
+
+
+@with_dvc
+def test_a_checkout_of_a_commit_without_lock_deletes_no_store(clone):
+    dvc(clone, "pull")
+    carried = files(clone / "results", *(clone / store for store in STORES))
+    kept = [
+        clone / "data" / name / "night.h5"
+        for name in ("epochs/SHHS", "unfiltered/epochs/simulated", "recordings/shhs")
+    ]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_text(str(path))
+    git(clone, "checkout", "--quiet", "HEAD~1")
+    assert not (clone / "dvc.lock").exists()
+    assert "Checkout failed" in attempt(clone, sys.executable, "-m", "dvc", "checkout").stdout
+    assert all(path.read_text() == str(path) for path in kept)
+    git(clone, "checkout", "--quiet", "-")
+    dvc(clone, "checkout")
+    assert carried.keys() <= files(clone / "results", *(clone / store for store in STORES)).keys()
 
 
 @with_dvc
@@ -196,22 +231,10 @@ def test_licensed_recordings_enter_the_remote_only_where_they_are_asked_for(shar
         assert pieces and not any(piece in other for piece in pieces for other in there), path
     assert not (kept.keys() & files(project / ".dvc/cache").keys())
 
-    with (project / ".dvcignore").open("a") as file:
-        file.write("!/data/**/SHHS/**/*.h5\n")
+    with (project / "stores.dvc").open("a") as file:
+        file.write(CARRIED.format("SHHS"))
     dvc(project, "commit", "--force")
     dvc(project, "push")
     there = files(remote).keys()
     assert stores["SHHS"].keys() <= there
     assert not (recordings | stores["own"]).keys() & there
-
-
-def test_databases_under_a_licence_are_not_among_those_that_may_be_passed_on():
-    """What has no address to apply at is open but for nights of one's own."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    passed = re.findall(r"^!/data/\*\*/(.+)/\*\*/\*\.h5$", (ROOT / ".dvcignore").read_text(), re.M)
-    sources = {
-        name: load(config | {"databases": [name]}, ROOT / "config").databases[name].source
-        for name in passed
-    }
-    assert passed and not [name for name in passed if sources[name].apply]
-    assert "own" not in {source.reader for source in sources.values()}
