@@ -3,7 +3,7 @@ from pathlib import Path
 
 from xsleep.config.workflow import Workflow
 from xsleep.core.console import job
-from xsleep.core.files import whole
+from xsleep.core.files import read_table, whole
 from xsleep.results.provenance import checklists
 from xsleep.results.provenance.crate import read_runs
 

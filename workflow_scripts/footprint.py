@@ -1,5 +1,6 @@
 from xsleep.config.network import NetworkSettings
 from xsleep.core.console import job
+from xsleep.core.files import write_csv
 from xsleep.results.footprint import footprint
 
 with job(snakemake.log[0]):

@@ -1,5 +1,6 @@
 from xsleep.config.databases import KFold
 from xsleep.core.console import job
+from xsleep.core.files import write_csv
 from xsleep.results import inventory
 
 with job(snakemake.log[0]):
