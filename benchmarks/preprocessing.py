@@ -39,11 +39,11 @@ def simulate(folder: Path) -> None:
 
 def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
     """Return seconds and megabytes of the job ``prepare``."""
-    from xsleep.config.databases import Source
     from xsleep.config.network import Filtering
+    from xsleep.databases import source_of
     from xsleep.preparation.jobs import prepare
 
-    source = Source(reader="simulated", folder=folder, labels=LABELS, cohort=COHORT)
+    source = source_of(reader="simulated", folder=folder, labels=LABELS, cohort=COHORT)
 
     def once() -> None:
         (folder / EPOCHS).unlink(missing_ok=True)  # stored epochs are not made again

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from xsleep.config.databases import Source
 from xsleep.core.console import job
+from xsleep.databases import source_of
 from xsleep.preparation.jobs import fetch_recordings
 
 with job(snakemake.log[0]) as report:
-    fetch_recordings(Source(**snakemake.params.source), Path(snakemake.output[0]), report)
+    fetch_recordings(source_of(**snakemake.params.source), Path(snakemake.output[0]), report)

@@ -1,9 +1,9 @@
 import sys
 from pathlib import Path
 
-from xsleep.config.databases import Source
 from xsleep.config.network import Filtering
 from xsleep.core.console import job
+from xsleep.databases import source_of
 from xsleep.preparation.jobs import prepare
 
 SHOWN = 20
@@ -11,7 +11,7 @@ SHOWN = 20
 
 with job(snakemake.log[0]) as report:
     nights = prepare(
-        Source(**snakemake.params.source),
+        source_of(**snakemake.params.source),
         snakemake.params.channels,
         Filtering(**snakemake.params.filtering),
         snakemake.params.recordings,

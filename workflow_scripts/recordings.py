@@ -1,14 +1,15 @@
 import sys
 
-from xsleep.config.databases import Source
 from xsleep.core.console import job
+from xsleep.core.files import write_csv
+from xsleep.databases import source_of
 from xsleep.results import inventory
 from xsleep.store.recordings import read_index
 
 with job(snakemake.log[0]) as report:
     table = inventory.recordings(
         snakemake.wildcards.database,
-        Source(**snakemake.params.source),
+        source_of(**snakemake.params.source),
         snakemake.params.windows,
         [stored.info for stored in read_index(snakemake.input[0]).values()],
     )

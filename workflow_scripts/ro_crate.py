@@ -2,8 +2,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from xsleep.config.databases import Source
 from xsleep.core.console import job
+from xsleep.databases import source_of
 from xsleep.results.provenance.crate import copy_code, read_runs, write_crate
 
 with job(snakemake.log[0]) as report:
@@ -16,7 +16,7 @@ with job(snakemake.log[0]) as report:
     code = Path(snakemake.output.code)
     copy_code(Path(snakemake.scriptdir).parent, snakemake.config, code)
     sources = {
-        name: (Source.model_validate(source), Path(index))
+        name: (source_of(**source), Path(index))
         for (name, source), index in zip(params.sources.items(), paths.indexes, strict=True)
     }
     write_crate(

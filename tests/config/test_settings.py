@@ -363,7 +363,7 @@ def own(**source):
                 "databases": ["MASS"],
                 "database_settings": {"MASS": {"source": {"fetch": {"url": "https://a"}}}},
             },
-            "fetch is for the readers sleep-edf-20, sleep-edf-78, sleep-edf-st, dreams, ",
+            "fetch is for the readers dreams, dreams-subjects-aasm, dreams-subjects-rk, physio2018, ",
         ),
         (
             {"databases": "DREAMS"},

@@ -8,12 +8,16 @@ import pytest
 from tests.conftest import edf_signal
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES, UNSCORED
-from xsleep.databases.dreams import COLLECTIONS, Dreams, read_hypnogram
-from xsleep.databases.formats.channels import Channels
+from xsleep.databases import open_database, source_of
+from xsleep.databases.dreams import DreamsExcerpts, read_hypnogram
 from xsleep.preparation.preprocessing import cut
 
 LABELS = {"EEG": ("C3-A1", "CZ-A1")}
-EXCERPTS = COLLECTIONS["dreams"]
+EXCERPTS = DreamsExcerpts
+
+
+def dreams(folder, reader="dreams"):
+    return open_database(source_of(reader=reader, folder=folder, labels=LABELS))
 
 
 def hypnogram(folder, codes):
@@ -23,7 +27,7 @@ def hypnogram(folder, codes):
 
 
 def test_all_seven_real_excerpts_give_616_epochs(dreams_folder):
-    database = Dreams(dreams_folder, Channels(LABELS), EXCERPTS)
+    database = dreams(dreams_folder)
     entries = database.entries()
     assert [entry.name for entry in entries] == [f"excerpt{n}" for n in (1, 2, 4, 5, 6, 7, 8)]
     assert sum(len(cut(database.read(entry, ("EEG",))).stages) for entry in entries) == 616
@@ -42,7 +46,7 @@ def test_20_s_epochs_are_taken_with_5_s_before_and_after(tmp_path):
 
 
 def test_epoch_whose_margin_leaves_the_recording_is_dropped(dreams_folder):
-    database = Dreams(dreams_folder, Channels(LABELS), EXCERPTS)
+    database = dreams(dreams_folder)
     epochs = cut(database.read(database.entries()[0], ("EEG",)))
     assert (epochs.places[0], epochs.places[-1]) == (1, 88)
     assert epochs.signals["EEG"].shape == (88, 3000)
@@ -61,14 +65,14 @@ def test_hypnogram_of_another_length_than_the_signal_is_refused(tmp_path, second
 
 def test_missing_hypnogram_is_named(dreams_folder, tmp_path):
     shutil.copy(dreams_folder / "excerpt1.edf", tmp_path)
-    database = Dreams(tmp_path, Channels(LABELS), EXCERPTS)
+    database = dreams(tmp_path)
     with pytest.raises(InputError, match=r"Hypnogram_excerpt1.txt: no such file"):
         database.read(database.entries()[0], ("EEG",))
 
 
 def test_empty_folder_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no DREAMS excerpt there"):
-        Dreams(tmp_path, Channels(LABELS), EXCERPTS).entries()
+        dreams(tmp_path).entries()
 
 
 def test_signal_is_resampled_to_the_epochs_of_100_hz(tmp_path):
@@ -78,7 +82,7 @@ def test_signal_is_resampled_to_the_epochs_of_100_hz(tmp_path):
     signal = edf_signal("CZ-A1", 120, rate=200, values=50 * np.sin(2 * np.pi * 10 * time))
     edfio.Edf([signal]).write(tmp_path / "excerpt1.edf")
     hypnogram(tmp_path, ["2"] * 24)
-    database = Dreams(tmp_path, Channels(LABELS), EXCERPTS)
+    database = dreams(tmp_path)
     epochs = cut(database.read(database.entries()[0], ("EEG",))).signals["EEG"]
     expected = 50 * np.sin(2 * np.pi * 10 * (35 + np.arange(3000) / 100))
     assert np.abs(epochs[1] - expected)[100:-100].max() < 0.5
@@ -101,7 +105,7 @@ def write_subject(folder, seconds=600):
 
 
 def subject(folder, reader):
-    database = Dreams(folder, Channels(LABELS), COLLECTIONS[reader])
+    database = dreams(folder, reader)
     return database.read(database.entries()[0], ("EEG",))
 
 
@@ -131,7 +135,7 @@ def test_scoring_of_a_night_may_end_with_its_last_whole_epoch(tmp_path):
 
 def test_folder_of_excerpts_alone_has_no_subjects(dreams_folder):
     with pytest.raises(InputError, match=r"no DREAMS subject there \(subject1.edf, ...\)"):
-        Dreams(dreams_folder, Channels(LABELS), COLLECTIONS["dreams-subjects-rk"]).entries()
+        dreams(dreams_folder, "dreams-subjects-rk").entries()
 
 
 @pytest.mark.parametrize("first", ["5", "05", "\ufeff5", "5.0", " -1,"])

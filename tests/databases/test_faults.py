@@ -15,8 +15,7 @@ import yaml
 
 from tests.conftest import ROOT, prepare, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
-from xsleep.config.databases import Source
-from xsleep.databases import open_database
+from xsleep.databases import open_database, source_of
 from xsleep.databases.sleep_edf import cassette_nights, published_hashes
 from xsleep.store.recordings import read_index
 
@@ -282,7 +281,7 @@ def test_a_broken_recording_is_one_line_that_names_it_and_the_others_go_on(
     recordings = open_folder / "recordings"
     recordings.mkdir()
     whole = write(recordings)
-    source = Source(**content["source"] | {"folder": recordings, "fetch": None})
+    source = source_of(**content["source"] | {"folder": recordings, "fetch": None})
     channels = max(content["channels"], key=len).split("-")
     names = [entry.name for entry in open_database(source).entries() if entry.files == whole]
     # As root, who may import what is not imported yet.

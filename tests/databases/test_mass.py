@@ -1,7 +1,6 @@
 """MASS: montages, 20-s and 30-s epochs, scoring in a file of its own; the authors' indices."""
 
 from collections import Counter
-from pathlib import Path
 
 import edfio
 import numpy as np
@@ -11,13 +10,17 @@ import yaml
 from tests.conftest import ROOT, edf_signal, noise
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.stages import STAGES, UNSCORED
-from xsleep.databases.formats.channels import Channels
-from xsleep.databases.mass import EPOCH_SECONDS, Mass, subjects
+from xsleep.databases import open_database, source_of
+from xsleep.databases.mass import EPOCH_SECONDS, subjects
 from xsleep.preparation.preprocessing import cut
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "databases" / "MASS.yaml").read_text())
 LABELS = SETTINGS["source"]["labels"]
 SECONDS = 240
+
+
+def mass(folder):
+    return open_database(source_of(reader="mass", folder=folder, labels=LABELS))
 
 
 def write_psg(folder, name="01-01-0001", labels=("EEG C4-CLE", "EEG A2-CLE"), seconds=SECONDS):
@@ -57,7 +60,7 @@ def write_scoring(folder, texts, epoch, name="01-01-0001", kind=" Base", start=0
 
 
 def read(folder, name="01-01-0001", channels=("EEG",)):
-    database = Mass(folder, Channels(LABELS))
+    database = mass(folder)
     entry = next(entry for entry in database.entries() if entry.name == name)
     return database.read(entry, channels)
 
@@ -184,7 +187,7 @@ def test_there_are_200_subjects_in_the_order_of_the_authors_indices():
 
 def test_missing_nights_are_listed_and_named(tmp_path):
     write_psg(tmp_path / "SS1")
-    assert len(Mass(tmp_path, Channels(LABELS)).entries()) == 200
+    assert len(mass(tmp_path).entries()) == 200
     with pytest.raises(InputError, match=r"SS5/01-05-0026 PSG.edf: no such file"):
         read(tmp_path, "01-05-0026")
     with pytest.raises(InputError, match=r"SS1/01-01-0001 Base.edf: no such file"):
@@ -218,8 +221,8 @@ def test_wrong_scoring_is_one_line_that_names_the_value(tmp_path, annotations, e
 
 
 def test_folder_without_a_night_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="no night of MASS there"):
-        Mass(Path(tmp_path), LABELS).entries()
+    with pytest.raises(InputError, match="no recording of MASS there"):
+        mass(tmp_path).entries()
 
 
 def test_two_scorings_are_compared_by_their_epochs(tmp_path):
@@ -248,5 +251,5 @@ def test_names_may_be_in_small_letters_and_two_of_one_name_are_refused(tmp_path)
     (tmp_path / "01-01-0001 PSG.edf").rename(tmp_path / "01-01-0001 psg.EDF")
     assert len(read(tmp_path).hypnogram.stages) == 8
     write_psg(tmp_path / "SS1")
-    (entry,) = (e for e in Mass(tmp_path, Channels(LABELS)).entries() if e.name == "01-01-0001")
+    (entry,) = (e for e in mass(tmp_path).entries() if e.name == "01-01-0001")
     assert "not the only signals of this subject" in entry.fault

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, edf_signal, noise, prepare
-from xsleep.config.databases import KFold, Source
+from xsleep.config.databases import KFold
 from xsleep.core import files
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.stages import UNSCORED
-from xsleep.databases import open_database
+from xsleep.databases import open_database, source_of
 from xsleep.preparation.jobs import make_folds
 from xsleep.results import inventory
 from xsleep.store.recordings import read_index
@@ -29,7 +29,7 @@ def source(folder, file="{name}.csv", name="own", **changes):
     """The configuration that is delivered, with the folder and the hypnogram's file."""
     content = yaml.safe_load((ROOT / "config" / "databases" / f"{name}.yaml").read_text())["source"]
     hypnogram = content["hypnogram"] | {"file": file}
-    return Source(**content | {"folder": folder, "hypnogram": hypnogram} | changes)
+    return source_of(**content | {"folder": folder, "hypnogram": hypnogram} | changes)
 
 
 def write_signals(folder, name, labels=("C4", "M1", "E1", "E2"), annotations=()):

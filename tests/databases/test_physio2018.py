@@ -12,9 +12,7 @@ from xsleep.config.network import Filtering
 from xsleep.config.workflow import load
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.stages import STAGES, UNSCORED
-from xsleep.databases import open_database
-from xsleep.databases.formats.channels import Channels
-from xsleep.databases.physio2018 import Physio2018
+from xsleep.databases import open_database, source_of
 from xsleep.preparation.preprocessing import cut
 
 LABELS = {"EEG": ("C3-M2",), "EOG": ("E1-M2",), "EMG": ("Chin1-Chin2",)}
@@ -24,6 +22,11 @@ NAMES = (
     *("Chin1-Chin2", "ABD", "CHEST", "AIRFLOW", "SaO2", "ECG"),
 )
 """The signals of a record, in the order of the Challenge."""
+
+
+def physio2018(folder, labels=LABELS):
+    return open_database(source_of(reader="physio2018", folder=folder, labels=labels))
+
 
 NIGHT = [(2, "W"), (4, "N1"), (5, "N2"), (5, "(resp_hypopnea"), (6, "resp_hypopnea)"), (8, "N3")]
 """(epochs from the start, note): scored from the third epoch on."""
@@ -70,7 +73,7 @@ def change_header(record, old, new):
 
 
 def read(folder, channels=("EEG",), labels=LABELS):
-    database = Physio2018(folder, Channels(labels))
+    database = physio2018(folder, labels)
     return database.read(database.entries()[0], channels)
 
 
@@ -122,7 +125,7 @@ def test_every_record_is_a_subject_of_its_own(tmp_path):
     for name in ("tr12-0003", "tr03-0005", "tr03-0029"):
         write_record(tmp_path, name)
     (tmp_path / "RECORDS").write_text("tr03-0005/\n")
-    entries = Physio2018(tmp_path, Channels(LABELS)).entries()
+    entries = physio2018(tmp_path).entries()
     assert [entry.name for entry in entries] == ["tr03-0005", "tr03-0029", "tr12-0003"]
     assert [entry.subject for entry in entries] == [entry.name for entry in entries]
 
@@ -143,7 +146,7 @@ def test_configuration_opens_the_reader(tmp_path):
 
 def test_empty_folder_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no record of the Challenge there"):
-        Physio2018(tmp_path, Channels(LABELS)).entries()
+        physio2018(tmp_path).entries()
 
 
 @pytest.mark.parametrize("kind", ["hea", "mat", "arousal"])

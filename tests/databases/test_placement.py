@@ -2,8 +2,7 @@
 
 import pytest
 
-from xsleep.config.databases import Source
-from xsleep.databases import open_database
+from xsleep.databases import open_database, source_of
 from xsleep.databases.base import Entry
 from xsleep.databases.fetch.placement import placement
 
@@ -99,6 +98,6 @@ def test_of_every_database_a_signal_without_scoring_and_the_reverse_is_noticed(
     tmp_path, reader, names, line
 ):
     put(tmp_path, *names)
-    hypnogram = {"file": "{name}.csv", "stages": {"W": "W"}} if reader == "own" else None
-    source = Source(reader=reader, folder=tmp_path, labels={}, hypnogram=hypnogram)
+    own = {"hypnogram": {"file": "{name}.csv", "stages": {"W": "W"}}} if reader == "own" else {}
+    source = source_of(reader=reader, folder=tmp_path, labels={}, **own)
     assert placement(tmp_path, open_database(source).entries()) == line

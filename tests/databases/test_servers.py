@@ -6,13 +6,12 @@ import pytest
 
 from tests import serving
 from tests.serving import TOKEN, Server
-from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
-from xsleep.databases import missing, open_database, to_fetch
+from xsleep.databases import open_database, source_of
 from xsleep.databases.fetch import listing
 from xsleep.databases.fetch.download import fetch
 from xsleep.databases.fetch.listing import Listed
-from xsleep.databases.fetch.servers import SIGNAL_BYTES, key_of, list_files
+from xsleep.databases.physio2018 import SIGNAL_BYTES
 
 RECORD = [f"tr03-0005/tr03-0005.{kind}" for kind in ("arousal", "hea", "mat")]
 NIGHT = ["annotations-events-nsrr/shhs1/shhs1-200001-nsrr.xml", "edfs/shhs1/shhs1-200001.edf"]
@@ -58,12 +57,12 @@ def shhs(server, tmp_path, monkeypatch):
 
 def source(server, folder, reader):
     fetch = {"url": f"{server.url}/"}
-    return Source(reader=reader, folder=folder / "recordings", labels={}, fetch=fetch)
+    return source_of(reader=reader, folder=folder / "recordings", labels={}, fetch=fetch)
 
 
 def refused(source, message):
     with pytest.raises(InputError) as error:
-        list_files(source, print)
+        open_database(source).list_files(print)
     assert message in str(error.value)
     assert "\n" not in str(error.value) and "42-secret" not in str(error.value)
     assert str(error.value).endswith("and set source.fetch to null)")
@@ -72,24 +71,24 @@ def refused(source, message):
 
 def test_physionet_publishes_the_sums_of_the_training_records(server, physio2018):
     lines = []
-    list_files(physio2018, lines.append)
+    open_database(physio2018).list_files(lines.append)
     assert lines == [f"asking {server.url} which files there are"]
     (entry,) = open_database(physio2018).entries()
     assert entry.name == "tr03-0005"
-    files = {file.name: file for file in to_fetch(physio2018)}
+    files = {file.name: file for file in open_database(physio2018).to_fetch()}
     assert sorted(files) == RECORD
     file = files[RECORD[2]]
     assert file.url == f"{server.url}/training/{RECORD[2]}"
     assert (len(file.digest), file.size) == (64, SIGNAL_BYTES)
     written(physio2018.folder, *RECORD[:2])
-    assert missing(physio2018, [entry]) == [RECORD[2]]
+    assert open_database(physio2018).missing([entry]) == [RECORD[2]]
 
 
 def test_a_server_is_asked_once(server, physio2018):
     for _ in range(2):
-        list_files(physio2018, print)
+        open_database(physio2018).list_files(print)
     assert server.asked == {SUMS: 1}
-    list_files(physio2018.model_copy(update={"fetch": None}), print)
+    open_database(physio2018.model_copy(update={"fetch": None})).list_files(print)
 
 
 @pytest.mark.parametrize(
@@ -107,37 +106,37 @@ def test_sums_that_lack_a_file_are_not_taken_for_the_list(server, physio2018, ch
 
 
 def test_zenodo_publishes_the_md5_of_the_archives(server, dreams):
-    list_files(dreams, print)
-    (file,) = to_fetch(dreams)
+    open_database(dreams).list_files(print)
+    (file,) = open_database(dreams).to_fetch()
     assert file.url == f"{server.url}/records/2650142/files/DatabaseSubjects.rar"
     assert file.name == ".fetching/DatabaseSubjects.rar"
     assert (len(file.digest), file.size) == (32, len(b"another"))
 
 
 def test_an_archive_is_fetched_where_no_recording_is_there(dreams):
-    list_files(dreams, print)
+    open_database(dreams).list_files(print)
     entries = open_database(dreams).entries()
     assert len(entries) == 20
     written(dreams.folder, "HypnogramR&K_subject1.txt")
-    assert missing(dreams, entries) == [".fetching/DatabaseSubjects.rar"]
+    assert open_database(dreams).missing(entries) == [".fetching/DatabaseSubjects.rar"]
     written(dreams.folder, "subject1.edf")
     entries = open_database(dreams).entries()
     assert [entry.name for entry in entries] == ["subject1"]
-    assert missing(dreams, entries) == []
+    assert open_database(dreams).missing(entries) == []
     written(dreams.folder, ".fetching/DatabaseSubjects.rar")  # as in a run that was killed
-    assert missing(dreams, entries) == [".fetching/DatabaseSubjects.rar"]
+    assert open_database(dreams).missing(entries) == [".fetching/DatabaseSubjects.rar"]
 
 
 def test_nsrr_lists_the_first_visit_with_sizes(server, shhs):
-    list_files(shhs, print)
+    open_database(shhs).list_files(print)
     (entry,) = open_database(shhs).entries()
     assert entry.name == "shhs1-200001"
-    files = {file.name: file for file in to_fetch(shhs)}
+    files = {file.name: file for file in open_database(shhs).to_fetch()}
     assert sorted(files) == NIGHT
     shown = f"{server.url}/datasets/shhs/files/polysomnography/{NIGHT[1]}"
     assert files[NIGHT[1]].url == shown
     assert (len(files[NIGHT[1]].digest), files[NIGHT[1]].size) == (32, len(NIGHT[1]))
-    assert key_of(shhs).use(shown).removeprefix(server.url) in server.files
+    assert open_database(shhs).key().use(shown).removeprefix(server.url) in server.files
 
 
 def test_a_night_without_published_scoring_is_named_and_not_fetched_again_and_again(server, shhs):
@@ -145,10 +144,10 @@ def test_a_night_without_published_scoring_is_named_and_not_fetched_again_and_ag
     (file, folder) = json.loads(server.files[address])
     other = file | {"full_path": file["full_path"].replace("200001", "200002")}
     server.files[address] = json.dumps([file, other, folder]).encode()
-    list_files(shhs, print)
+    open_database(shhs).list_files(print)
     written(shhs.folder, *NIGHT, NIGHT[1].replace("200001", "200002"))
     entries = open_database(shhs).entries()
-    assert len(entries) == 2 and missing(shhs, entries) == []
+    assert len(entries) == 2 and open_database(shhs).missing(entries) == []
 
 
 def test_without_a_token_one_line_says_where_to_get_it(server, shhs, monkeypatch):
@@ -167,12 +166,12 @@ def test_a_token_that_is_not_accepted_is_one_line_at_once(server, shhs, fault):
 
 def test_what_the_library_logs_of_an_address_does_not_show_the_token(server, shhs, caplog):
     caplog.set_level("DEBUG")
-    list_files(shhs, print)
-    files = to_fetch(shhs)
+    open_database(shhs).list_files(print)
+    files = open_database(shhs).to_fetch()
     for address in server.files:
         server.faults[address] = [("damaged_header",)]
-    fetch(shhs.folder, files, print, key=key_of(shhs))
-    assert missing(shhs, open_database(shhs).entries()) == []
+    fetch(shhs.folder, files, print, key=open_database(shhs).key())
+    assert open_database(shhs).missing(open_database(shhs).entries()) == []
     assert "42-secret" not in caplog.text
 
 

@@ -14,15 +14,19 @@ from xsleep.config.network import Filtering
 from xsleep.config.workflow import load
 from xsleep.core.errors import DamagedError, InputError, InputWarning
 from xsleep.core.stages import STAGES, UNSCORED
-from xsleep.databases import open_database
-from xsleep.databases.formats.channels import Channels
+from xsleep.databases import open_database, source_of
 from xsleep.databases.formats.nsrr_xml import read_hypnogram, recording_start
-from xsleep.databases.shhs import Shhs
 from xsleep.preparation.preprocessing import cut
 
 LABELS = {"EEG": ("EEG",), "EOG": ("EOG(R) - EOG(L)",), "EMG": ("EMG",)}
 CONFIG = Path(__file__).parents[2] / "config"
 SECONDS = 600
+
+
+def shhs(folder, lowest_rate=50):
+    settings = {"reader": "shhs", "labels": LABELS, "lowest_rate": lowest_rate}
+    return open_database(source_of(**settings, folder=folder))
+
 
 CONCEPTS = (
     *("Wake|0", "Stage 1 sleep|1", "Stage 2 sleep|2", "Stage 3 sleep|3", "Stage 4 sleep|4"),
@@ -90,7 +94,7 @@ def write_edf(folder, name="shhs1-200001", signals=None, seconds=SECONDS):
 
 
 def read(folder, channels=("EEG",), lowest_rate=50):
-    database = Shhs(folder, Channels(LABELS, lowest_rate=lowest_rate))
+    database = shhs(folder, lowest_rate)
     return database.read(database.entries()[0], channels)
 
 
@@ -215,7 +219,7 @@ def test_nsrr_xml_is_taken_before_profusion(tmp_path):
     write_xml(tmp_path, name="shhs1-200001", kind="profusion")
     write_xml(tmp_path, name="shhs1-200002", kind="profusion")
     write_xml(tmp_path, name="shhs1-200002", kind="nsrr")
-    entries = Shhs(tmp_path, Channels(LABELS, lowest_rate=50)).entries()
+    entries = shhs(tmp_path).entries()
     assert [entry.subject for entry in entries] == ["200001", "200002", "200003"]
     assert [entry.files[1].name for entry in entries] == [
         *("shhs1-200001-profusion.xml", "shhs1-200002-nsrr.xml", "shhs1-200003-nsrr.xml")
@@ -306,8 +310,8 @@ def test_invalid_date_of_the_first_release_does_not_matter(tmp_path):
 
 
 def test_empty_folder_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="no night of SHHS there"):
-        Shhs(tmp_path, Channels(LABELS, lowest_rate=50)).entries()
+    with pytest.raises(InputError, match="no recording of SHHS there"):
+        shhs(tmp_path).entries()
 
 
 def test_missing_scoring_is_named(tmp_path):

@@ -11,15 +11,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import edf_signal, write_night
-from xsleep.config.databases import Source
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.recording import Hypnogram
 from xsleep.core.stages import RK_STAGES, STAGES, UNSCORED, label
-from xsleep.databases import to_fetch
+from xsleep.databases import open_database, source_of
 from xsleep.databases.formats.channels import Channels
 from xsleep.databases.lights import derived_on, lights_of
 from xsleep.databases.sleep_edf import (
-    SleepEdf,
     cassette_nights,
     placebo_nights,
     published_hashes,
@@ -32,8 +30,14 @@ from xsleep.store.recordings import RecordingInfo, Stored, write_index
 LABELS = {"EEG": ("EEG Fpz-Cz",), "EOG": ("EOG horizontal",)}
 
 
+def sleep_edf(folder, recordings):
+    database = open_database(source_of(reader="sleep-edf-78", folder=folder, labels=LABELS))
+    database.recordings = recordings
+    return database
+
+
 def read(folder, channels=("EEG", "EOG")):
-    database = SleepEdf(folder, Channels(LABELS), ["SC4001E0"])
+    database = sleep_edf(folder, ["SC4001E0"])
     return database.read(database.entries()[0], channels)
 
 
@@ -272,7 +276,7 @@ def read_telemetry(folder, annotations):
     start = datetime.time(22, 58, 30)
     write_night(folder, "ST7011J0", 41, annotations, signals, start=start)
     (folder / "ST7011JC-Hypnogram.edf").rename(folder / "ST7011JP-Hypnogram.edf")
-    database = SleepEdf(folder, Channels(LABELS), placebo_nights())
+    database = sleep_edf(folder, placebo_nights())
     return database.read(database.entries()[0], ("EEG", "EOG"))
 
 
@@ -313,7 +317,7 @@ def test_the_sets_have_39_and_153_nights():
 def test_missing_psg_is_named(tmp_path):
     write_night(tmp_path)
     (tmp_path / "SC4001E0-PSG.edf").rename(tmp_path / "SC4002E0-PSG.edf")
-    database = SleepEdf(tmp_path, Channels(LABELS), ["SC4001E0", "SC4002E0"])
+    database = sleep_edf(tmp_path, ["SC4001E0", "SC4002E0"])
     with pytest.raises(InputError, match=r"SC4001E0-PSG.edf: no such file"):
         database.read(database.entries()[0], ("EEG",))
 
@@ -458,7 +462,7 @@ def test_hypnogram_of_a_longer_night_is_refused(tmp_path):
 
 def test_folder_without_any_of_the_nights_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no recording of this database there"):
-        SleepEdf(tmp_path, Channels(LABELS), cassette_nights(20)).entries()
+        sleep_edf(tmp_path, cassette_nights(20)).entries()
 
 
 def test_annotations_come_in_order_of_onset(tmp_path):
@@ -487,20 +491,20 @@ def test_the_published_hash_is_that_of_the_real_file(sleep_edf_fragment):
 @pytest.mark.parametrize(("reader", "nights"), [("sleep-edf-20", 39), ("sleep-edf-78", 153)])
 def test_what_is_missing_is_fetched_by_its_published_name(tmp_path, reader, nights):
     url = "https://mirror.example/sleep-cassette"
-    source = Source(reader=reader, folder=tmp_path, labels=LABELS, fetch={"url": url})
-    files = to_fetch(source)
+    source = source_of(reader=reader, folder=tmp_path, labels=LABELS, fetch={"url": url})
+    files = open_database(source).to_fetch()
     assert len(files) == 2 * nights
     assert files[2].url == f"{url}/SC4002E0-PSG.edf"
     assert files[2].digest == "c6b6d7a8605cc7e7602b6028ee77f6fbf5f7581d"
     (tmp_path / "SC4002E0-PSG.edf").touch()
     (tmp_path / "SC4002EV-Hypnogram.edf").touch()  # scored anew by another scorer
-    assert [file.name[:6] for file in to_fetch(source)][1:3] == ["SC4001", "SC4011"]
-    assert to_fetch(source.model_copy(update={"fetch": None})) == []
+    assert [file.name[:6] for file in open_database(source).to_fetch()][1:3] == ["SC4001", "SC4011"]
+    assert open_database(source.model_copy(update={"fetch": None})).to_fetch() == []
 
 
 def test_telemetry_nights_are_fetched_too(tmp_path):
     fetch = {"url": "https://mirror.example"}
-    source = Source(reader="sleep-edf-st", folder=tmp_path, labels=LABELS, fetch=fetch)
-    assert {file.name[:8] for file in to_fetch(source) if "PSG" in file.name} == set(
-        placebo_nights()
-    )
+    source = source_of(reader="sleep-edf-st", folder=tmp_path, labels=LABELS, fetch=fetch)
+    assert {
+        file.name[:8] for file in open_database(source).to_fetch() if "PSG" in file.name
+    } == set(placebo_nights())

@@ -13,10 +13,11 @@ import pytest
 
 from tests.conftest import edf_signal, prepare, write_night
 from tests.rounding import SINGLE
-from xsleep.config.databases import KFold, Source
+from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, write_csv
+from xsleep.databases import source_of
 from xsleep.databases.sleep_edf import SleepEdf
 from xsleep.preparation import jobs
 from xsleep.preparation.jobs import make_index
@@ -31,7 +32,7 @@ SCORED = [(0, 900, "Sleep stage 2"), (900, 300, "Sleep stage W")]
 
 
 def source(folder):
-    return Source(reader="sleep-edf-20", folder=folder, labels=LABELS)
+    return source_of(reader="sleep-edf-20", folder=folder, labels=LABELS)
 
 
 def stored_night(folder, channels=("EEG", "EOG"), **filtering):
@@ -245,7 +246,7 @@ def test_a_window_with_too_few_epochs_is_a_reason_to_skip(tmp_path):
 
 
 def test_a_window_by_lights_without_lights_is_a_reason_to_skip(tmp_path, dreams_folder):
-    dreams = Source(reader="dreams", folder=dreams_folder, labels={"EEG": ["C3-A1"]})
+    dreams = source_of(reader="dreams", folder=dreams_folder, labels={"EEG": ["C3-A1"]})
     index, skipped = prepare(tmp_path, dreams, ["EEG"], "excerpt1")
     assert not skipped
     write_recordings(tmp_path / "recordings.csv", dreams, ["in-bed"], index)
@@ -335,6 +336,6 @@ def test_what_to_do_about_a_damaged_file_depends_on_where_it_came_from(tmp_path)
     write_night(tmp_path, "SC4001E0")
     (tmp_path / "SC4001E0-PSG.edf").write_bytes(b"0" * 5000)
     for fetch, advice in ((None, "copy or export it"), ({"url": "https://x/"}, "delete it, and")):
-        given = Source(reader="sleep-edf-20", folder=tmp_path, labels=LABELS, fetch=fetch)
+        given = source_of(reader="sleep-edf-20", folder=tmp_path, labels=LABELS, fetch=fetch)
         _, skipped = prepare(tmp_path / "store", given, ("EEG",), "SC4001E0")
         assert advice in skipped["SC4001E0"]

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, prepare, write_excerpts
-from xsleep.config.databases import Source
 from xsleep.config.workflow import load
+from xsleep.databases import source_of
 from xsleep.results.provenance.checklists import (
     ML_REPRODUCIBILITY,
     REFORMS,
@@ -35,7 +35,7 @@ def write_folds(path, *roles):
 
 @pytest.fixture
 def facts(tmp_path):
-    source = Source(
+    source = source_of(
         reader="dreams", folder=write_excerpts(tmp_path / "dreams", 1, 2), labels={"EEG": ["C3-A1"]}
     )
     index, _ = prepare(tmp_path, source, ["EEG"], "excerpt1", "excerpt2")
@@ -143,7 +143,7 @@ def test_subject_who_trains_and_tests_is_found(facts, tmp_path):
 )
 def test_recordings_with_the_same_signals_are_found(tmp_path, second, found):
     folder = write_excerpts(tmp_path / "dreams", 1, 2)
-    source = Source(reader="dreams", folder=folder, labels={"EEG": ["C3-A1"]})
+    source = source_of(reader="dreams", folder=folder, labels={"EEG": ["C3-A1"]})
     (folder / "excerpt2.edf").write_bytes((folder / f"{second}.edf").read_bytes())
     hypnogram = folder / "Hypnogram_excerpt2.txt"
     hypnogram.write_text(hypnogram.read_text().replace("2", "3"))

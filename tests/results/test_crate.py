@@ -7,9 +7,9 @@ import yaml
 
 from tests.conftest import ROOT, prepare, write_excerpts
 from tests.crates import faults
-from xsleep.config.databases import Source
 from xsleep.config.workflow import load
 from xsleep.core.files import sha256
+from xsleep.databases import source_of
 from xsleep.results.provenance.crate import copy_code, read_runs, write_crate
 
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -38,7 +38,7 @@ class Finished:
         facts = {"commit": "c0ffee+", "python": "3.11.7", "device": "cpu", "outputs": outputs}
         facts["packages"] = {"torch": "2.13.0+cpu", "xsleep": "0.1.0"}
         (self.run / "run.json").write_text(json.dumps(ADDRESS | facts))
-        self.source = Source(
+        self.source = source_of(
             reader="dreams", folder=write_excerpts(folder / "dreams", 1), labels={"EEG": ["C3-A1"]}
         )
         self.index, _ = prepare(folder / "store", self.source, ["EEG"], "excerpt1")

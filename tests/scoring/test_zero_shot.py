@@ -1,31 +1,30 @@
 """A network from elsewhere scores a database: the whole cohort, normalised by itself."""
 
-import csv
-
 import numpy as np
 import pytest
 
 from tests.conftest import NETWORK, prepare, write_excerpts
-from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
-from xsleep.databases import open_database
+from xsleep.databases import open_database, source_of
 from xsleep.networks import build, checkpoints
 from xsleep.networks.importing import import_weights
+from xsleep.results.table2 import confusion_table
 from xsleep.scoring.jobs import zero_shot
 from xsleep.store.predictions import read_predictions
 
 
 def score(folder, recordings, model, window="whole-night"):
     """Lines of the table by true stage, and the predictions."""
-    source = Source(reader="dreams", folder=recordings, labels={"EEG": ["C3-A1", "CZ-A1"]})
+    source = source_of(reader="dreams", folder=recordings, labels={"EEG": ["C3-A1", "CZ-A1"]})
     names = [entry.name for entry in open_database(source).entries()]
     index, _ = prepare(folder, source, ["EEG"], *names)
-    outputs = folder / "predictions.h5", folder / "zero_shot.csv"
-    zero_shot("DREAMS", source, model, index, window, None, 1, *outputs, 1)
-    with outputs[1].open() as file:
-        rows = {row["true stage"]: row for row in csv.DictReader(file)}
-    return rows, read_predictions(outputs[0])
+    out = folder / "predictions.h5"
+    scored = {"longest_gap": None, "scoring_stride": 1, "out": out, "threads": 1}
+    facts = zero_shot("DREAMS", source, model, index, window=window, **scored)
+    predictions = read_predictions(out)
+    rows = {row["true stage"]: facts | row for row in confusion_table(predictions)}
+    return rows, predictions
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def test_the_mass_network_scores_the_616_epochs_of_dreams(tmp_path, reference, d
     model = tmp_path / "model.safetensors"
     import_weights(reference / "parity/seqsleepnet_mass_1chan_eeg.npz", model)
     rows, nights = score(tmp_path, dreams_folder, model)
-    assert (rows["all"]["recordings"], rows["all"]["epochs"]) == ("7", "616")
+    assert (rows["all"]["recordings"], rows["all"]["epochs"]) == (7, 616)
     assert [int(rows[stage]["epochs"]) for stage in STAGES] == [71, 48, 368, 123, 6]
     # No epoch is undecided by rounding, which moves logits by less than 1e-4 (test_released.py).
     chances = np.concatenate([night.probabilities["time-frequency"] for night in nights])
@@ -80,7 +79,7 @@ def test_a_recording_that_cannot_be_used_is_counted(tmp_path, model):
     folder = write_excerpts(tmp_path / "in", 1, 1)
     (folder / "Hypnogram_excerpt2.txt").unlink()
     rows, _ = score(tmp_path, folder, model)
-    assert (rows["all"]["recordings"], rows["all"]["skipped"]) == ("1", "1")
+    assert (rows["all"]["recordings"], rows["all"]["skipped"]) == (1, 1)
     (folder / "Hypnogram_excerpt1.txt").unlink()
     with pytest.raises(InputError, match=r"DREAMS: no recording can be used; .*excerpt1\.txt"):
         score(tmp_path, folder, model)

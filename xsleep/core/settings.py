@@ -1,4 +1,4 @@
-"""Settings models: checked when they are made, with one line for what is wrong."""
+"""Validated settings models, with one line for what is wrong."""
 
 from __future__ import annotations
 
@@ -7,40 +7,37 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xsleep.core.errors import InputError
 
 
 class Settings(BaseModel):
-    """Base of all settings: immutable, and a key that is not known is an error."""
+    """Base of all settings: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 WORD, GROUP = "(word)", "(settings)"
-"""What a value is where either may stand, which decides what its errors are about."""
+"""Tags of a union of a word and a group of settings, left out of the keys in errors."""
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with changes to them, group by group."""
+    """Return settings with changes applied, group by group."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = merged(old, value)
+        result[key] = value
     return result
 
 
 def with_nulls(content: Any) -> Any:
-    """Return settings with ``None`` where a value is the text ``null``.
+    """Return settings with the text ``null`` replaced by ``None``.
 
-    Snakemake leaves what is nested in ``--config`` as text. Numbers and truth values are converted
-    by their types; no setting is this word.
+    Snakemake leaves nested values of ``--config`` as text. Numbers and truth values are converted
+    by the types of the settings; no setting has this text as a value.
     """
     if isinstance(content, Mapping):
         return {key: with_nulls(value) for key, value in content.items()}
@@ -48,6 +45,16 @@ def with_nulls(content: Any) -> Any:
 
 
 def checked(model: type[Settings], content: Any, where: str) -> Any:
+    """Return validated settings.
+
+    Args:
+        model: type of the settings.
+        content: keys and values.
+        where: where they come from, for the message.
+
+    Raises:
+        InputError: the first of the errors in one line.
+    """
     try:
         return model.model_validate(with_nulls(content))
     except ValidationError as errors:
@@ -55,7 +62,7 @@ def checked(model: type[Settings], content: Any, where: str) -> Any:
 
 
 def first_of(errors: ValidationError, model: type[Settings]) -> str:
-    """The first of the errors of settings, in one line that begins with the key."""
+    """Return the first of the errors of settings, in one line that begins with the key."""
     error = errors.errors()[0]
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
     if error["type"] == "extra_forbidden":
@@ -69,15 +76,16 @@ def first_of(errors: ValidationError, model: type[Settings]) -> str:
 
 
 def _group(model: type[Settings], keys: Sequence[str | int]) -> type[Settings]:
-    """The settings in which a key stands."""
+    """Return the model of the group that a path of keys leads to."""
     for key in keys:
-        field = model.model_fields.get(str(key))
+        fields = [m.model_fields.get(str(key)) for m in (model, *model.__subclasses__())]
+        field = next(filter(None, fields), None)
         model = next(_models(field.annotation), model) if field else model
     return model
 
 
 def _models(annotation: Any) -> Iterator[type[Settings]]:
-    """The settings models of a type, however deep they stand in it."""
+    """Yield the settings models in a type annotation, however deeply nested."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         yield annotation
     for part in get_args(annotation):
@@ -87,6 +95,16 @@ def _models(annotation: Any) -> Iterator[type[Settings]]:
 def read_named(
     model: type[Settings], folder: Path, name: str, changes: Mapping[str, Mapping[str, Any]]
 ) -> Any:
+    """Return the settings of a YAML file.
+
+    Args:
+        model: type of the settings.
+        folder, name: folder of the file, and its name without ``.yaml``.
+        changes: changes to settings of this kind, by name.
+
+    Raises:
+        InputError: the file does not exist, is not YAML or has invalid settings.
+    """
     path = existing(folder, name, f"configuration: {folder.name}")
     try:
         content = yaml.safe_load(path.read_text()) or {}
@@ -99,6 +117,11 @@ def read_named(
 
 
 def existing(folder: Path, name: str, where: str) -> Path:
+    """Return the path of a YAML file in a folder.
+
+    Raises:
+        InputError: it does not exist; the message begins with ``where`` and lists those that do.
+    """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))

@@ -1,7 +1,7 @@
-"""DREAMS (University of Mons): sleep-spindle excerpts, and whole nights of 20 subjects.
+"""DREAMS (University of Mons): sleep-spindle excerpts, and whole-night recordings of 20 subjects.
 
 Excerpts are ``excerptN.edf``, 30 minutes of EEG of each of eight subjects, with
-``Hypnogram_excerptN.txt``: a title line, then one R&K code every 5 seconds. Nights are
+``Hypnogram_excerptN.txt``: a title line, then one R&K code every 5 seconds. The others are
 ``subjectN.edf`` with ``HypnogramAASM_subjectN.txt`` and ``HypnogramR&K_subjectN.txt``, of the same
 kind. Scoring by R&K was in 20-s epochs, by the AASM's rules in 30-s ones; an epoch has the first of
 its codes. 20-s epochs are taken with 5 s before and after, as Section 4.1 of the XSleepNet paper
@@ -13,18 +13,30 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shown
+from typing import Any, ClassVar
 
 import numpy as np
 
 from xsleep.core.errors import InputError
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
 from xsleep.core.stages import label
-from xsleep.databases.base import STAGING, Entry, as_written, doubled, files
+from xsleep.databases.base import (
+    READERS,
+    STAGING,
+    Entry,
+    Origin,
+    Published,
+    as_written,
+    doubled,
+    files,
+)
+from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
+from xsleep.databases.fetch.unpacking import unpack
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.channels import Channels, content
+from xsleep.databases.formats.channels import content
 
 CODES = {
     "5": "W",
@@ -44,82 +56,70 @@ MARK = "\xef\xbb\xbf"
 """The mark that some programs put before UTF-8, read as Latin-1."""
 
 
-@dataclass(frozen=True)
-class Collection:
+class Dreams(ServerListed):
     """One of the DREAMS databases, in one scoring.
 
     Attributes:
         signals: the name of a recording up to its number.
         hypnogram: the same of its hypnogram.
-        scoring: the rules that it was scored by.
         epoch: seconds that scoring was done in.
         slack: seconds by which hypnogram and signal may differ in length.
         archive: that it is published in.
         count: recordings in the archive.
     """
 
-    signals: str
-    hypnogram: str
-    scoring: str
-    epoch: int
-    slack: int
-    archive: str
-    count: int
+    origin = Origin(
+        "The DREAMS databases",
+        "https://zenodo.org/records/2650142",
+        "Open to everyone, for non-commercial use.",
+        cited={
+            "https://doi.org/10.5281/zenodo.2650142": "Devuyst, The DREAMS databases and "
+            "assessment algorithm, Zenodo (2005)",
+        },
+    )
+    path_on_server = "records/2650142/files/"
+    signals: ClassVar[str]
+    hypnogram: ClassVar[str]
+    epoch: ClassVar[int]
+    slack: ClassVar[int]
+    archive: ClassVar[str]
+    count: ClassVar[int]
 
-    @property
-    def packed(self) -> tuple[str, str]:
-        """Patterns of the names of its files in the archive, in either scoring."""
-        return f"{self.signals}*.edf", f"Hypnogram*_{self.signals}*.txt"
+    def ask(self, url: str) -> dict[str, Listed]:
+        def read(answer: Any) -> dict[str, Listed]:
+            archives = {d.archive for d in READERS.values() if issubclass(d, Dreams)}
+            found = {file["key"]: file for file in answer["files"]}
+            return {
+                name: listed(found[name]["checksum"].removeprefix("md5:"), found[name]["size"])
+                for name in archives
+            }
 
-    def missing_archive(self, folder: Path, entries: Sequence[Entry]) -> list[str]:
-        """Path of the archive below the folder, if it is to be fetched or unpacked.
+        return ask_json(f"{url}/api/records/2650142", read)
+
+    def missing(self, entries: Sequence[Entry]) -> list[str]:
+        """Return the path of the archive below the folder, if it is to be fetched or unpacked.
 
         That is where no recording is there, as all come at once; and where the archive is, as it
         is deleted once all of it is in its place.
         """
         path = f"{STAGING}/{self.archive}"
         some = any(entry.files[0].exists() for entry in entries)
-        return [] if some and not (folder / path).exists() else [path]
+        there = self.source.fetch is None or (some and not (self.folder / path).exists())
+        return [] if there else [path]
 
-
-COLLECTIONS = {
-    "dreams": Collection("excerpt", "Hypnogram_excerpt", "R&K", 20, 0, "DatabaseSpindles.rar", 8),
-    "dreams-subjects-aasm": Collection(
-        "subject", "HypnogramAASM_subject", "AASM", 30, 60, "DatabaseSubjects.rar", 20
-    ),
-    "dreams-subjects-rk": Collection(
-        "subject", "HypnogramR&K_subject", "R&K", 20, 60, "DatabaseSubjects.rar", 20
-    ),
-}
-"""By the reader that the configuration names."""
-
-
-@dataclass
-class Dreams:
-    """A collection in ``folder``.
-
-    Attributes:
-        channels: where EEG, EOG and EMG are in the files.
-        fetched: whether the archive will be fetched where the folder has no recording.
-    """
-
-    folder: Path
-    channels: Channels
-    collection: Collection
-    fetched: bool = False
-
-    @property
-    def scoring(self) -> str:
-        return self.collection.scoring
+    def unpack(self, fetched: Sequence[Published]) -> None:
+        patterns = f"{self.signals}*.edf", f"Hypnogram*_{self.signals}*.txt"  # of either scoring
+        for file in fetched:
+            unpack(self.folder / file.name, self.folder, patterns)
 
     def entries(self) -> list[Entry]:
-        signals, hypnogram = self.collection.signals, self.collection.hypnogram
+        signals, hypnogram = self.signals, self.hypnogram
         found: dict[int, list[Path]] = defaultdict(list)
         for path in files(self.folder, "*.edf"):
             if match := re.fullmatch(rf"{signals}(\d+)", path.stem, re.IGNORECASE):
                 found[int(match[1])].append(path)
-        if not found and self.fetched:
-            numbers = range(1, self.collection.count + 1)
+        if not found and self.source.fetch:
+            numbers = range(1, self.count + 1)
             found = {number: [self.folder / f"{signals}{number}.edf"] for number in numbers}
         if not found:
             raise InputError(
@@ -144,13 +144,36 @@ class Dreams:
             entry.name,
             entry.subject,
             signals,
-            read_hypnogram(hypnogram_path, file.seconds, self.collection),
+            read_hypnogram(hypnogram_path, file.seconds, type(self)),
             None,
             entry.files,
         )
 
 
-def read_hypnogram(path: Path, seconds: float, collection: Collection) -> Hypnogram:
+class DreamsExcerpts(Dreams):
+    """The sleep-spindle excerpts."""
+
+    reader, scoring, epoch, slack = "dreams", "R&K", 20, 0
+    signals, hypnogram = "excerpt", "Hypnogram_excerpt"
+    archive, count = "DatabaseSpindles.rar", 8
+
+
+class DreamsSubjectsAasm(Dreams):
+    """The whole-night recordings, scored by the AASM's rules."""
+
+    reader, scoring, epoch, slack = "dreams-subjects-aasm", "AASM", 30, 60
+    signals, hypnogram = "subject", "HypnogramAASM_subject"
+    archive, count = "DatabaseSubjects.rar", 20
+
+
+class DreamsSubjectsRk(DreamsSubjectsAasm):
+    """The same recordings, scored by the rules of Rechtschaffen & Kales."""
+
+    reader, scoring, epoch = "dreams-subjects-rk", "R&K", 20
+    hypnogram = "HypnogramR&K_subject"
+
+
+def read_hypnogram(path: Path, seconds: float, collection: type[Dreams]) -> Hypnogram:
     """The epochs of a recording that lasts ``seconds``."""
     text = content(path, "put the hypnogram beside its recording").decode("latin-1")
     title, *codes = (line.strip() for line in text.rstrip().splitlines() or [""])

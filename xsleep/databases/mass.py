@@ -1,6 +1,6 @@
-"""MASS, the Montreal Archive of Sleep Studies: 200 nights of as many subjects, SS1 to SS5.
+"""MASS, the Montreal Archive of Sleep Studies: 200 recordings, one a subject, SS1 to SS5.
 
-A night is ``01-0S-NNNN PSG.edf`` with its scoring apart, in ``01-0S-NNNN Base.edf`` or
+A recording is ``01-0S-NNNN PSG.edf`` with its scoring apart, in ``01-0S-NNNN Base.edf`` or
 ``... Annotations.edf`` (EDF+). SS1 and SS3 are scored by the AASM's rules in epochs of 30 s, the
 others by those of Rechtschaffen & Kales in 20 s.
 """
@@ -10,17 +10,25 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
-from xsleep.databases.base import Entry, doubled, files
+from xsleep.databases.base import (
+    Database,
+    Entry,
+    Origin,
+    Size,
+    Sizes,
+    doubled,
+    files,
+)
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.channels import Channels, as_clock
+from xsleep.databases.formats.channels import as_clock
 from xsleep.databases.formats.hypnograms import TOLERANCE, epochs_of
 
 LAST = {1: 53, 2: 19, 3: 64, 4: 40, 5: 26}
@@ -36,18 +44,25 @@ SUBFOLDERS = 2
 """Levels that are searched: the distributions have them as SS1, SS1/annotations or SS1/edfs."""
 
 
-@dataclass
-class Mass:
-    """The nights in ``folder`` and its subfolders; each that is not there is named as missing.
+class Mass(Database):
+    """Recordings in a folder and its subfolders; each that is not there is named as missing."""
 
-    Attributes:
-        channels: where EEG, EOG and EMG are in the files.
-    """
-
-    folder: Path
-    channels: Channels
-
+    reader, name = "mass", "MASS"
     scoring = "AASM, R&K"
+    origin = Origin(
+        "Montreal Archive of Sleep Studies, cohort 1",
+        "https://doi.org/10.5683/SP3/9MYUCS",
+        "On request, with the approval of an ethics committee; the files may not be passed on.",
+        cited={
+            "https://doi.org/10.1111/jsr.12169": "O'Reilly et al., Montreal Archive of Sleep "
+            "Studies: an open-access resource for instrument benchmarking and exploratory "
+            "research, J. Sleep Res. 23 (2014)",
+        },
+    )
+    # XSleepNet paper, Table 1.
+    sizes: ClassVar[Sizes] = {
+        "whole-night": Size(200, 200, setup="20-fold CV", validation=10, training_subset=10)
+    }
 
     def entries(self) -> list[Entry]:
         found: dict[tuple[str, bool], list[Path]] = defaultdict(list)
@@ -56,7 +71,7 @@ class Mass:
                 found[match[1], match[2].upper() == "PSG"].append(path)
         if not any(is_signal for _, is_signal in found):
             raise InputError(
-                f"{self.folder}: no night of MASS there (SS1/01-01-0001 PSG.edf, ...); set the "
+                f"{self.folder}: no recording of MASS there (SS1/01-01-0001 PSG.edf, ...); set the "
                 "folder in config/databases/MASS.yaml"
             )
 

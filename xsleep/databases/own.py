@@ -14,18 +14,19 @@ import filecmp
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
+from typing import Annotated, ClassVar, Literal
 
-from xsleep.config.databases import HypnogramSettings
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram, Recording
+from xsleep.core.settings import Settings
 from xsleep.core.stages import label
-from xsleep.databases.base import Entry, as_written, files
+from xsleep.databases.base import Database, Entry, Origin, Size, Sizes, Source, as_written, files
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.channels import Channels
 from xsleep.databases.formats.hypnograms import epochs_of
 from xsleep.databases.formats.scorings import Stretch, read_csv, read_lines
 
@@ -36,23 +37,68 @@ IN_RECORDING = "{name}.edf"
 """The setting ``hypnogram.file`` of hypnograms that are annotations of the recording itself."""
 
 
-@dataclass
-class Own:
-    """The recordings in ``folder``.
+class HypnogramSettings(Settings):
+    """Format of the hypnograms.
 
     Attributes:
-        channels: where EEG, EOG and EMG are in the files.
+        file: name of the hypnogram beside ``NAME.edf``, where ``{name}`` stands for NAME. It ends
+            in .edf (EDF+ annotations; ``{name}.edf``: those of the recording itself), .csv or .txt.
+        epoch: seconds that scoring was done in; 20 s are taken with 5 s before and after.
+        stages: what each label of the scoring is; ``null``: no stage (movement, not scored).
+        ignored: texts of annotations that are not about stages.
+    """
+
+    file: str
+    epoch: float = Field(default=30, ge=1, le=30)
+    stages: dict[
+        Annotated[str, BeforeValidator(str)], Literal["W", "N1", "N2", "N3", "REM"] | None
+    ] = Field(min_length=1)
+    ignored: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _file_is_named_after_the_recording(self) -> HypnogramSettings:
+        if "{name}" not in self.file or Path(self.file).suffix not in (".edf", ".csv", ".txt"):
+            raise ValueError(
+                f"file is {self.file!r}: it must have {{name}} and end in .edf, .csv or .txt"
+            )
+        return self
+
+
+class OwnSource(Source):
+    """Settings of one's own recordings.
+
+    Attributes:
         hypnogram: how the recordings are scored.
         subject: regular expression that finds the subject at the start of a recording's name;
             ``None``: every recording is a subject's only one.
     """
 
-    folder: Path
-    channels: Channels
     hypnogram: HypnogramSettings
-    subject: str | None
+    subject: str | None = None
 
-    scoring = ""
+    @field_validator("subject")
+    @classmethod
+    def _is_a_regular_expression(cls, subject: str | None) -> str | None:
+        try:
+            re.compile(subject or "")
+        except re.error as error:
+            raise ValueError(
+                f"subject = {subject!r}: not a regular expression ({error})"
+            ) from error
+        return subject
+
+
+class Own(Database):
+    """The recordings in a folder."""
+
+    reader = "own"
+    settings = OwnSource
+    origin = Origin("Recordings of one's own")
+    source: OwnSource
+
+    def __init__(self, source: OwnSource) -> None:
+        super().__init__(source)
+        self.hypnogram, self.subject = source.hypnogram, source.subject
 
     def entries(self) -> list[Entry]:
         found = sorted(files(self.folder, "*.edf") + files(self.folder, "*.bdf"))
@@ -113,6 +159,14 @@ class Own:
         signals = edf.read_channels(file, self.channels, channels)
         hypnogram = read_hypnogram(scoring, self.hypnogram, file)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+
+
+class SurreyCEEGrid(Own):
+    """Recordings with electrodes around the ear, in files as one's own."""
+
+    name = "Surrey-cEEGrid"
+    # Transfer paper.
+    sizes: ClassVar[Sizes] = {"whole-night": Size(12)}
 
 
 def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) -> Hypnogram:

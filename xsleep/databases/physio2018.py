@@ -1,4 +1,4 @@
-"""PhysioNet/CinC Challenge 2018 ("You Snooze You Win"): 994 scored nights of one subject each.
+"""PhysioNet/CinC Challenge 2018 ("You Snooze You Win"): 994 scored recordings, one a subject.
 
 A record is a folder with ``NAME.hea`` and ``NAME.mat`` (WFDB header and signals, 200 Hz) and
 ``NAME.arousal`` (WFDB annotations). A note ``W``, ``N1``, ``N2``, ``N3`` or ``R`` there says which
@@ -9,19 +9,20 @@ not scored. Events are notes that open and close, ``(arousal_rera`` and ``arousa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording, Signal
 from xsleep.core.stages import label
-from xsleep.databases.base import Entry, files
+from xsleep.databases.base import Entry, Origin, Size, Sizes, files
+from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.fetch.servers import ServerListed, ask
 from xsleep.databases.formats.channels import (
     UNITS,
     Channels,
@@ -65,24 +66,57 @@ MISSING = (
 
 KINDS = ("hea", "mat", "arousal")
 
+SIGNAL_BYTES = 135_000_000
+"""Of a record's signals, on average: PhysioNet lists no sizes."""
 
-@dataclass
-class Physio2018:
-    """The records in ``folder``.
 
-    Attributes:
-        channels: where EEG, EOG and EMG are in the files.
-        listed: the files of the records that there are; without them, those in the folder.
-    """
+class Physio2018(ServerListed):
+    """The records that the server lists or, if it is not asked, those in the folder."""
 
-    folder: Path
-    channels: Channels
-    listed: Collection[str] = ()
-
+    reader, name = "physio2018", "Physio2018"
     scoring = "AASM"
+    origin = Origin(
+        "PhysioNet/Computing in Cardiology Challenge 2018, training set, 1.0.0",
+        "https://physionet.org/content/challenge-2018/1.0.0/",
+        "Open to everyone.",
+        cited={
+            "https://doi.org/10.22489/CinC.2018.049": "Ghassemi et al., You Snooze, You Win: the "
+            "PhysioNet/Computing in Cardiology Challenge 2018, Computing in Cardiology 45 (2018)",
+            "https://doi.org/10.1161/01.CIR.101.23.e215": "Goldberger et al., PhysioBank, "
+            "PhysioToolkit, and PhysioNet, Circulation 101 (2000)",
+        },
+    )
+    # XSleepNet paper, Table 1.
+    sizes: ClassVar[Sizes] = {
+        "whole-night": Size(
+            994,
+            994,
+            note="the paper's text has 944 subjects, its Table 1 has 994",
+            setup="5-fold CV",
+            validation=50,
+            training_subset=50,
+        )
+    }
+    path_on_server = "training/"
+    recordings_listed = True
+
+    def ask(self, url: str) -> dict[str, Listed]:
+        sums = f"{url}/SHA256SUMS.txt"
+        kinds = "|".join(KINDS)
+        found = re.findall(
+            rf"^([0-9a-f]{{64}}) +\*?training/((tr\d\d-\d{{4}})/\3\.({kinds}))$", ask(sums), re.M
+        )
+        files = {
+            name: Listed(digest, SIGNAL_BYTES if kind == "mat" else 0)
+            for digest, name, _, kind in found
+        }
+        records = {record for _, _, record, _ in found}
+        if not files or len(files) != len(records) * len(KINDS):
+            raise InputError(f"{sums}: does not list {', '.join(KINDS)} of each training record")
+        return files
 
     def entries(self) -> list[Entry]:
-        records = sorted({(self.folder / name).parent for name in self.listed})
+        records = sorted({(self.folder / name).parent for name in self.published()})
         records = records or files(self.folder, FOLDERS)
         if not records:
             raise InputError(

@@ -1,64 +1,140 @@
-"""SHHS, the Sleep Heart Health Study, first visit: nights at home of 5,793 subjects.
+"""SHHS, the Sleep Heart Health Study, first visit: recordings at home of 5,793 subjects.
 
-A night is ``edfs/shhs1/shhs1-NNNNNN.edf`` with its scoring apart, in the National Sleep Research
-Resource's XML (``annotations-events-nsrr/shhs1/shhs1-NNNNNN-nsrr.xml``) or in that of Compumedics
-Profusion, from which it was made.
+A recording is ``edfs/shhs1/shhs1-NNNNNN.edf`` with its scoring apart, in the XML of the National
+Sleep Research Resource (``annotations-events-nsrr/shhs1/shhs1-NNNNNN-nsrr.xml``) or in that of
+Compumedics Profusion, from which it was made.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import numpy as np
+from pydantic import PositiveInt
 
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram, Recording
-from xsleep.databases.base import Entry, doubled, files
+from xsleep.databases.base import Entry, Origin, Size, Sizes, Source, doubled, files
+from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.channels import Channels, as_clock
+from xsleep.databases.formats.channels import as_clock
 from xsleep.databases.formats.nsrr_xml import read_hypnogram, recording_start
+
+if TYPE_CHECKING:
+    from xsleep.databases.fetch.download import Key
 
 VISIT = "shhs1"
 SCORINGS = ("nsrr", "profusion")
 """Kinds of XML, the one taken first first."""
 
 
-@dataclass
-class Shhs:
-    """The nights in ``folder``, which holds ``edfs`` and ``annotations-events-nsrr``.
+TOKEN = "NSRR_TOKEN"
+"""Environment variable with the user's token."""
+
+ON_SERVER = re.compile(
+    r"polysomnography/(edfs/shhs1/shhs1-\d{6}\.edf"
+    r"|annotations-events-nsrr/shhs1/shhs1-\d{6}-nsrr\.xml)"
+)
+
+
+class ShhsSource(Source):
+    """Settings of SHHS.
 
     Attributes:
-        channels: where EEG, EOG and EMG are in the files.
-        listed: the files of the nights that there are; without them, those in the folder.
+        lowest_rate: hertz at which a channel must be sampled; those below 100 Hz are upsampled
+            (the EOG has 50).
     """
 
-    folder: Path
-    channels: Channels
-    listed: Collection[str] = ()
+    lowest_rate: PositiveInt = 100
 
+
+class Shhs(ServerListed):
+    """The recordings that the server lists or, if it is not asked, those in the folder.
+
+    The folder holds ``edfs`` and ``annotations-events-nsrr``.
+    """
+
+    reader, name = "shhs", "SHHS"
+    settings = ShhsSource
     scoring = "R&K"
+    origin = Origin(
+        "Sleep Heart Health Study, first visit",
+        "https://sleepdata.org/datasets/shhs",
+        "On request at the National Sleep Research Resource; the files may not be passed on.",
+        cited={
+            "https://doi.org/10.1093/sleep/20.12.1077": "Quan et al., The Sleep Heart Health "
+            "Study: design, rationale, and methods, Sleep 20 (1997)",
+            "https://doi.org/10.1093/jamia/ocy064": "Zhang et al., The National Sleep Research "
+            "Resource: towards a sleep data commons, J. Am. Med. Inform. Assoc. 25 (2018)",
+        },
+    )
+    # XSleepNet paper, Table 1.
+    sizes: ClassVar[Sizes] = {
+        "whole-night": Size(
+            5791, 5791, setup="train/test: 0.7/0.3", validation=100, training_subset=100
+        )
+    }
+    path_on_server = "datasets/shhs/files/polysomnography/"
+    recordings_listed = True
+
+    def __init__(self, source: ShhsSource) -> None:
+        super().__init__(source)
+        self.channels = replace(self.channels, lowest_rate=source.lowest_rate)
+
+    def ask(self, url: str) -> dict[str, Listed]:
+        def read(answer: Any) -> dict[str, Listed]:
+            found = ((ON_SERVER.fullmatch(file["full_path"]), file) for file in answer)
+            return {
+                match[1]: listed(file["file_checksum_md5"], file["file_size"])
+                for match, file in found
+                if match
+            }
+
+        files: dict[str, Listed] = {}
+        key = self.key()
+        for folder in ("edfs/shhs1", "annotations-events-nsrr/shhs1"):
+            address = f"{url}/api/v1/datasets/shhs/files.json?path=polysomnography/{folder}"
+            there = ask_json(address, read, key)
+            if not there:
+                raise InputError(f"{address}: lists no file of the first visit")
+            files |= there
+        return files
+
+    def key(self) -> Key:
+        from xsleep.databases.fetch.download import Key
+
+        refused = (
+            f"the server does not accept the token in {TOKEN} for this; copy it anew from "
+            "https://sleepdata.org/token, and see there that your request was granted"
+        )
+        _with_token("")  # raises where there is none
+        return Key(_with_token, refused)
 
     def entries(self) -> list[Entry]:
-        nights = sorted(self.folder / name for name in self.listed if name.endswith(".edf"))
-        nights = nights or [
+        paths = sorted(self.folder / name for name in self.published() if name.endswith(".edf"))
+        paths = paths or [
             path
             for path in files(self.folder / "edfs" / VISIT, f"{VISIT}-*.edf")
             if re.fullmatch(rf"{VISIT}-\d{{6}}", path.stem, re.IGNORECASE)
         ]
-        if not nights:
+        if not paths:
             raise InputError(
-                f"{self.folder}: no night of SHHS there (edfs/shhs1/shhs1-200001.edf, ...); set "
-                "the folder in config/databases/SHHS.yaml"
+                f"{self.folder}: no recording of SHHS there (edfs/shhs1/shhs1-200001.edf, ...); "
+                "set the folder in config/databases/SHHS.yaml"
             )
         folders = {kind: self.folder / f"annotations-events-{kind}" / VISIT for kind in SCORINGS}
         there = {p.name.lower(): p for folder in folders.values() for p in files(folder, "*.xml")}
         signals: dict[str, list[Path]] = defaultdict(list)
-        for path in nights:
+        for path in paths:
             signals[path.stem.lower()].append(path)
 
         def entry(name: str, paths: Sequence[Path]) -> Entry:
@@ -80,6 +156,19 @@ class Shhs:
         for other in others:
             _tell_other_stages(other, file.seconds, scoring, hypnogram)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+
+
+def _with_token(url: str) -> str:
+    """Return the address with the token, for the server alone; nothing else knows the token."""
+    token = quote(os.environ.get(TOKEN, "").strip(), safe="")
+    if not token:
+        raise InputError(
+            f"{TOKEN} is not set; set this environment variable to your token from "
+            "https://sleepdata.org/token"
+        )
+    if "?" in url:
+        return f"{url}&auth_token={token}"
+    return url.replace("/datasets/shhs/files/", f"/datasets/shhs/files/a/{token}/m/xsleep/")
 
 
 def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:

@@ -1,20 +1,20 @@
 """Sleep-EDF (PhysioNet sleep-edfx): SleepEDF-20 and -78 (cassette), SleepEDF-ST (telemetry).
 
-A night is ``SC4ssNe0-PSG.edf`` and ``SC4ssNex-Hypnogram.edf`` (ss: subject, N: night, e: E, F or
-G, x: scorer), ``ST7ssNJ0-PSG.edf`` and so on in the telemetry study. Stages are annotations ("Sleep
-stage 2"), lasting a multiple of 30 s.
+A recording is ``SC4ssNe0-PSG.edf`` and ``SC4ssNex-Hypnogram.edf`` (ss: subject, N: night, e: E, F
+or G, x: scorer), ``ST7ssNJ0-PSG.edf`` and so on in the telemetry study. Stages are annotations
+("Sleep stage 2"), lasting a multiple of 30 s.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,9 +23,18 @@ from xsleep.core.files import read_csv
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
 from xsleep.databases import lights
-from xsleep.databases.base import Entry, doubled, files
+from xsleep.databases.base import (
+    Database,
+    Entry,
+    Origin,
+    Size,
+    Sizes,
+    doubled,
+    files,
+)
+from xsleep.databases.fetch.listing import Listed
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.channels import Channels, as_clock
+from xsleep.databases.formats.channels import as_clock
 
 STAGE_TEXTS = {f"Sleep stage {text}": stage for text, stage in RK_STAGES.items()}
 UNSCORED_TEXTS = {"Sleep stage ?", "Movement time"}
@@ -34,24 +43,34 @@ GRID = 0.01
 TELEMETRY = "ST7"
 
 
-@dataclass
-class SleepEdf:
-    """The nights in ``folder``.
-
-    Attributes:
-        folder: where the EDF files are.
-        channels: where EEG and EOG are in the files.
-        nights: the recordings of the database; one that is not in the folder is listed all
-            the same, so that it is named as missing.
-        fetched: whether what is missing will be fetched, even if that is all.
-    """
-
-    folder: Path
-    channels: Channels
-    nights: Sequence[str]
-    fetched: bool = False
+class SleepEdf(Database):
+    """Recordings of either study; one that is not in the folder is named as missing."""
 
     scoring = "R&K"
+    fetched = True
+    origin = Origin(
+        "Sleep-EDF Database Expanded 1.0.0",
+        "https://physionet.org/content/sleep-edfx/1.0.0/",
+        "Open to everyone.",
+        "Open Data Commons Attribution License 1.0 (ODC-By)",
+        {
+            "https://doi.org/10.1109/10.867928": "Kemp et al., Analysis of a sleep-dependent "
+            "neuronal feedback loop: the slow-wave microcontinuity of the EEG, IEEE Trans. "
+            "Biomed. Eng. 47 (2000)",
+            "https://doi.org/10.1161/01.CIR.101.23.e215": "Goldberger et al., PhysioBank, "
+            "PhysioToolkit, and PhysioNet, Circulation 101 (2000)",
+        },
+    )
+
+    @cached_property
+    def recordings(self) -> Sequence[str]:
+        """Names of the recordings."""
+        raise NotImplementedError
+
+    def published(self) -> Mapping[str, Listed]:
+        if self.source.fetch is None:
+            return {}
+        return {name: Listed(digest) for name, digest in published_hashes().items()}
 
     def entries(self) -> list[Entry]:
         # Some copies have names in small letters.
@@ -63,10 +82,10 @@ class SleepEdf:
                 signals[name[:8]].append(path)
             elif name.endswith("-HYPNOGRAM.EDF"):
                 hypnograms[name[:6]].append(path)
-        if not self.fetched and not signals.keys() & set(self.nights):
+        if self.source.fetch is None and not signals.keys() & set(self.recordings):
             raise InputError(
-                f"{self.folder}: no recording of this database there ({self.nights[0]}-PSG.edf, "
-                "...); put the files there, set the database's folder in the configuration, or "
+                f"{self.folder}: no recording of this database there ({self.recordings[0]}-PSG.edf"
+                ", ...); put the files there, set the database's folder in the configuration, or "
                 "give source.fetch.url there"
             )
         published = {name[:6]: name for name in published_hashes() if "Hypnogram" in name}
@@ -77,7 +96,7 @@ class SleepEdf:
             fault = doubled(psgs, "PSG of this night")
             return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
-        return [entry(name) for name in self.nights]
+        return [entry(name) for name in self.recordings]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         psg, hypnogram_path, *others = entry.files
@@ -103,6 +122,72 @@ class SleepEdf:
             *(entry.name, entry.subject, signals, hypnogram, off_on, entry.files),
             start=(start - midnight).total_seconds(),
         )
+
+
+class SleepEdf20(SleepEdf):
+    """Cassette study, the first 20 subjects."""
+
+    reader, name = "sleep-edf-20", "SleepEDF-20"
+    hours = 22  # a day and a night, all of which is stored
+    subjects: ClassVar[int | None] = 20
+    # XSleepNet paper, Table 1; recordings and epochs: the authors' file lists.
+    sizes: ClassVar[Sizes] = {
+        "in-bed": Size(20, 39, 38155, setup="20-fold CV", validation=4, training_subset=4),
+        "in-bed+30min": Size(
+            20,
+            39,
+            46241,
+            note="4 nights are cut at the record start, as in in-bed+30min-as-published",
+            setup="20-fold CV",
+            validation=4,
+            training_subset=4,
+        ),
+    }
+
+    @cached_property
+    def recordings(self) -> Sequence[str]:
+        return cassette_nights(self.subjects)
+
+
+class SleepEdf78(SleepEdf20):
+    """Cassette study, all subjects."""
+
+    reader, name = "sleep-edf-78", "SleepEDF-78"
+    subjects = None
+    # As for SleepEDF-20.
+    sizes: ClassVar[Sizes] = {
+        "in-bed": Size(
+            79,
+            153,
+            155055,
+            note="79 subjects are a misprint of 78",
+            setup="10-fold CV",
+            validation=7,
+            training_subset=7,
+        ),
+        "in-bed+30min": Size(
+            79,
+            153,
+            192233,
+            note="79 subjects are a misprint of 78; some 20 nights are cut at the record start, as "
+            "in in-bed+30min-as-published",
+            setup="10-fold CV",
+            validation=7,
+            training_subset=7,
+        ),
+    }
+
+
+class SleepEdfSt(SleepEdf):
+    """Telemetry study, the nights with placebo."""
+
+    reader, name = "sleep-edf-st", "SleepEDF-ST"
+    # Transfer paper; PhysioNet's ST-subjects.xls for which nights.
+    sizes: ClassVar[Sizes] = {"in-bed": Size(22, 22)}
+
+    @cached_property
+    def recordings(self) -> Sequence[str]:
+        return placebo_nights()
 
 
 def read_hypnogram(

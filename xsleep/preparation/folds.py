@@ -10,12 +10,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv
+from xsleep.databases import named
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,13 @@ class Fold:
 def count(database: str, settings: KFold | Literal["published"]) -> int:
     """How many folds a database has."""
     if settings == "published":
-        return len({row["fold"] for row in _published_rows(database)})
+        return len(_published(database))
     return settings.folds
 
 
 def published_subjects(database: str) -> list[str]:
     """All subjects of the authors' folds."""
-    tests = (row["subjects"] for row in _published_rows(database) if row["role"] == "test")
-    return sorted({subject for subjects in tests for subject in subjects.split()})
+    return sorted({subject for roles in _published(database).values() for subject in roles["test"]})
 
 
 def published(database: str, subjects: Sequence[str]) -> list[Fold]:
@@ -52,12 +50,9 @@ def published(database: str, subjects: Sequence[str]) -> list[Fold]:
         InputError: a fold is left without training or validation subjects.
     """
     usable = set(subjects)
-    roles: dict[int, dict[str, tuple[str, ...]]] = {}
-    for row in _published_rows(database):
-        present = tuple(s for s in row["subjects"].split() if s in usable)
-        roles.setdefault(int(row["fold"]), {})[row["role"]] = present
     folds = []
-    for number, role in roles.items():
+    for number, roles in _published(database).items():
+        role = {name: tuple(s for s in roles[name] if s in usable) for name in roles}
         held_out = {*role["test"], *role["validation"]}
         training = tuple(s for s in sorted(usable) if s not in held_out)
         subset = role.get("training subset")
@@ -129,6 +124,6 @@ def few(subjects: Sequence[str], count: int, seed: int) -> set[str]:
 
 
 @cache
-def _published_rows(database: str) -> list[dict[str, str]]:
-    rows = read_csv(files("xsleep.preparation") / "published_folds.csv")
-    return [row for row in rows if row["database"] == database]
+def _published(database: str) -> dict[int, dict[str, tuple[str, ...]]]:
+    known = named(database)
+    return known.published_folds() if known else {}

@@ -15,13 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from xsleep.config.databases import KFold, Source
+from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering
 from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
 from xsleep.core.files import read_csv, sha256, whole, write_csv
 from xsleep.core.recording import EPOCH_SECONDS, Recording
 from xsleep.core.stages import UNSCORED
-from xsleep.databases import Database, Entry, open_database, published, to_fetch
+from xsleep.databases import Database, Entry, Source, open_database
 from xsleep.databases.formats import plausibility
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
@@ -45,24 +45,22 @@ COVERED = 0.75
 
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
     """Fetch the files that are missing in the source's folder, and list them."""
-    from xsleep.databases import dreams
     from xsleep.databases.fetch.download import fetch
-    from xsleep.databases.fetch.servers import key_of, list_files
-    from xsleep.databases.fetch.unpacking import unpack
 
-    list_files(source, report)
-    files = to_fetch(source)
+    database = open_database(source)
     try:
-        fetch(source.folder, files, report, key=key_of(source))
+        database.list_files(report)
+    except InputError as error:
+        raise InputError(f"{error}{source.where_to_apply}") from None
+    files = database.to_fetch()
+    try:
+        fetch(source.folder, files, report, key=database.key())
     except InputError as error:
         raise InputError(
             f"{error} (or set source.fetch.url to a mirror, or put the files into "
             f"{source.folder}{source.where_to_apply})"
         ) from None
-    if source.reader in dreams.COLLECTIONS:
-        for file in files:
-            packed = dreams.COLLECTIONS[source.reader].packed
-            unpack(source.folder / file.name, source.folder, packed)
+    database.unpack(files)
     with whole(out) as temporary:
         temporary.write_text("".join(f"{file.digest}  {file.name}\n" for file in files))
 
@@ -228,7 +226,7 @@ def _read(
 def _reason(source: Source, entry: Entry, error: InputError) -> str:
     """The line of an error, with what to do about a damaged file."""
     if isinstance(error, DamagedError):
-        there = published(source)
+        there = open_database(source).published()
         for path in entry.files:
             if error.fault.startswith(f"{path}: ") and below(source.folder, path) in there:
                 return f"{error.fault}; delete it, and it is fetched again"

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from xsleep.config.databases import KFold, Source
+from xsleep.config.databases import KFold
 from xsleep.config.names import Window
-from xsleep.core.console_table import view
+from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
 from xsleep.core.recording import DAY_SECONDS
 from xsleep.core.stages import STAGES
-from xsleep.databases import Entry, open_database
+from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window, unusable
@@ -207,7 +207,7 @@ def _split(folds: KFold | Literal["published"]) -> str:
 def summary(table: pd.DataFrame, console: Console) -> None:
     """Print how many recordings each database has, and name those that are skipped."""
     numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
-    shown = view("Recordings", ("database",), numbers)
+    shown = console_table("Recordings", ("database",), numbers)
     for database, rows in table.groupby("database", sort=False):
         hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
         skipped = int((rows["skipped"] != "").sum())
@@ -227,7 +227,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 def summary1(table: pd.DataFrame, console: Console) -> None:
     """Print Table 1 in at least 80 columns, without the stages; what is published beneath."""
     sizes = ("subjects", "recordings", "skipped", "epochs")
-    shown = view("Table 1", ("database", "window"), sizes)
+    shown = console_table("Table 1", ("database", "window"), sizes)
     for _, row in table.iterrows():
         shown.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
         published = [_thousands(row.get(f"published {name}", "")) for name in sizes]

@@ -1,7 +1,5 @@
-"""What is published: Tables 1 and 2 of the XSleepNet paper, and results of the transfer paper.
+"""Published results: Tables 1 and 2 of the XSleepNet paper, and results of the transfer paper.
 
-``published_table1.csv`` has the sizes of the databases, and where each figure is from; epochs are
-those of the authors' file lists, as the paper does not give them.
 ``published_table2.csv`` restates it in the layout of our own ``table2.csv``. An empty cell is one
 that the paper does not report or that cannot be read in it; ``note`` says which. ``digitised`` has
 the columns that are not in the text at hand and were read from the axes of the authors' overview
@@ -23,7 +21,7 @@ import pandas as pd
 
 from xsleep import systems as registered
 from xsleep.config.names import SYSTEMS
-from xsleep.core.files import read_csv
+from xsleep.databases import Size, named
 from xsleep.results.metrics import METRICS
 
 TABLE = resources.files("xsleep.results") / "published_table2.csv"
@@ -113,46 +111,13 @@ def rows() -> tuple[Row, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is published of a database; ``None`` where nothing is.
-
-    Attributes:
-        note: on figures that cannot be met as they stand.
-        setup: how the subjects are divided up, as in ``20-fold CV``.
-        validation, training_subset: subjects of each fold who validate, and who measure the
-            training loss that loss weights are derived from.
-    """
-
-    subjects: int | None = None
-    recordings: int | None = None
-    epochs: int | None = None
-    note: str = ""
-    setup: str = ""
-    validation: int | None = None
-    training_subset: int | None = None
-
-
-@cache
-def _sizes() -> dict[tuple[str, str], Size]:
-    numbers = ("subjects", "recordings", "epochs", "validation", "training_subset")
-    return {
-        (row["database"], row["window"]): Size(
-            note=row["note"],
-            setup=row["setup"],
-            **{number: int(row[number]) if row[number] else None for number in numbers},
-        )
-        for row in read_csv(resources.files("xsleep.results") / "published_table1.csv")
-    }
-
-
 def size(database: str, window: str) -> Size:
     """The published size of a database in a window; of another window, without its epochs."""
-    found = _sizes().get((database, WINDOWS.get(window, window)))
-    if found:
+    known = named(database)
+    sizes = known.sizes if known else {}
+    if found := sizes.get(WINDOWS.get(window, window)):
         return found
-    others = (other for (name, _), other in _sizes().items() if name == database)
-    return replace(next(others, Size()), epochs=None, note="")
+    return replace(next(iter(sizes.values()), Size()), epochs=None, note="")
 
 
 @cache

@@ -10,10 +10,8 @@ from pathlib import Path
 
 from xsleep.config.databases import DatabaseSettings
 from xsleep.core.errors import InputError
-from xsleep.databases import Entry, missing, open_database
-from xsleep.databases.fetch import listing
+from xsleep.databases import Entry, open_database
 from xsleep.databases.fetch.placement import placement
-from xsleep.databases.fetch.servers import RECORDINGS_LISTED
 from xsleep.preparation import jobs
 from xsleep.study import paths
 
@@ -37,36 +35,31 @@ class DatabaseFiles:
 
     def __init__(self, name: str, settings: DatabaseSettings) -> None:
         self.name, self.settings = name, settings
+        self.database = open_database(settings.source)
         self.fault = ""
-        self.to_fetch = not self._is_listed()
+        self.to_fetch = not self.database.is_listed
         self._entries: dict[str, Entry] | None = None
         self._batches: dict[str, list[str]] = {}
         self._contents: dict[tuple[str, str], str] = {}
         if not self.to_fetch:
             try:
-                self.to_fetch = bool(missing(settings.source, [*self.entries.values()]))
+                self.to_fetch = bool(self.database.missing([*self.entries.values()]))
             except InputError as error:
                 self.fault = f"{error}{settings.source.where_to_apply}"
-
-    def _is_listed(self) -> bool:
-        source = self.settings.source
-        asked = source.fetch is not None and source.reader in RECORDINGS_LISTED
-        return not asked or listing.exists(source.folder)
 
     @property
     def entries(self) -> dict[str, Entry]:
         """The recordings by name; none as long as they are not listed, or not available."""
         if self._entries is None:
-            if self.fault or not self._is_listed():
+            if self.fault or not self.database.is_listed:
                 return {}
-            found = open_database(self.settings.source).entries()
-            self._entries = {entry.name: entry for entry in found}
+            self._entries = {entry.name: entry for entry in self.database.entries()}
         return self._entries
 
     @property
     def is_simulated(self) -> bool:
         """Whether the workflow makes the recordings itself."""
-        return self.settings.source.reader == "simulated"
+        return self.database.simulated
 
     @cached_property
     def attempt(self) -> int:

@@ -29,9 +29,10 @@ from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
-from xsleep.core.console_table import view
+from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
+from xsleep.databases import open_database
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window
 from xsleep.results import published
@@ -43,9 +44,6 @@ HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
 
 NIGHT_EPOCHS = 8 * 120
 """Of a recording of which nothing else is known."""
-
-CASSETTE_EPOCHS = 22 * 120
-"""Of a recording of Sleep-EDF's cassette study: a day and a night, all of which is stored."""
 
 COUNTED = 2
 """Sequences of the minibatch whose operations are counted; they are in proportion to it."""
@@ -108,7 +106,7 @@ def size(name: str, database: DatabaseSettings, window: str, listed: Listed, ind
             sum(len(night.stages) for night in nights),
             "prepared",
         )
-    known = published.size(name, window)
+    known, described = published.size(name, window), open_database(database.source)
     recordings = listed.recordings or known.recordings or known.subjects
     if not recordings:
         raise InputError(
@@ -119,12 +117,11 @@ def size(name: str, database: DatabaseSettings, window: str, listed: Listed, ind
     source = "listed" if listed.recordings else "published"
     if known.epochs and known.recordings:
         each, basis = known.epochs / known.recordings, "published epochs"
-    elif database.source.cohort:
-        each, basis = 120 * database.source.cohort.hours, "simulated hours"
+    elif described.simulated and described.hours:
+        each, basis = 120 * described.hours, "simulated hours"
     else:
         each, basis = NIGHT_EPOCHS, "8 h assumed"
-    cassette = database.source.reader in ("sleep-edf-20", "sleep-edf-78")
-    stored = CASSETTE_EPOCHS if cassette else each
+    stored = 120 * described.hours if described.hours else each
     return Size(
         *(subjects, recordings, round(recordings * each), round(recordings * stored)),
         f"{source} recordings, {basis}",
@@ -416,7 +413,7 @@ def total(lines: Sequence[Mapping[str, Any]], **names: str) -> dict[str, Any]:
 def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print the plan by stage and database, and its total; where its times are from beneath."""
     numbers = ("runs", "jobs", "PFLOP", "cpu hours", "gpu hours", "disk GB")
-    shown = view("Plan", ("stage", "database"), numbers)
+    shown = console_table("Plan", ("stage", "database"), numbers)
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for line in lines:
         groups.setdefault((line["stage"], line["database"]), []).append(line)

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from tests.conftest import edf_signal, noise, write_night
-from xsleep.config.databases import KFold, Source
+from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.files import write_csv
+from xsleep.databases import source_of
 from xsleep.preparation.jobs import make_folds, prepare
 from xsleep.results import inventory, table2
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run
@@ -47,6 +48,7 @@ SOURCE_INDEX, SOURCE_RECORDINGS, SPLIT, PRETRAINED = (
 TABLE2 = Path("results/table2.csv")
 AGAIN = "results/audit/retrained"
 COMMIT = 40 * "a"
+QUIET = {"threads": 1, "report": lambda line: None}
 
 
 def make() -> None:
@@ -64,7 +66,7 @@ def make() -> None:
 
 
 def _prepare(database: str, folder: Path, names: list[str], index: Path, recordings: Path) -> None:
-    source = Source(reader="sleep-edf-20", folder=folder, labels={"EEG": ("EEG Fpz-Cz",)})
+    source = source_of(reader="sleep-edf-20", folder=folder, labels={"EEG": ("EEG Fpz-Cz",)})
     for name in names:
         number = int(name[3:5])
         start = datetime.time(22, number)
@@ -81,10 +83,9 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
 def _pretrain() -> None:
     (pretraining,) = evidence().pretrainings
     address = {key: pretraining.settings[key] for key in ("source", "channels", "system", "seed")}
-    pretrain_run(
-        *(address, NETWORK, TRAINING, SPLIT, {"Y": "whole-night"}, {"Y": SOURCE_INDEX}),
-        *(PRETRAINED, 1, lambda line: None),
-    )
+    windows, indexes = {"Y": "whole-night"}, {"Y": SOURCE_INDEX}
+    given = {"split": SPLIT, "windows": windows, "indexes": indexes, "folder": PRETRAINED} | QUIET
+    pretrain_run(address, NETWORK, TRAINING, **given)
 
 
 def _eeg(seed: int):
@@ -94,15 +95,21 @@ def _eeg(seed: int):
 def _train_and_score(run: Run) -> None:
     settings = {**run.settings}
     address = {k: v for k, v in settings.items() if k not in ("network", "training", "strategy")}
-    given = FOLDS, INDEX, run.folder, 1, lambda line: None
+    given = {"folds": FOLDS, "index": INDEX, "folder": run.folder} | QUIET
     if run.pretrained:
-        finetune_run(address, "all", None, TRAINING, run.pretrained, *given)
+        finetune_run(address, "all", None, TRAINING, pretrained=run.pretrained, **given)
     else:
-        train_run(address, NETWORK, TRAINING, *given)
+        train_run(address, NETWORK, TRAINING, **given)
     score_run(
         run.folder / "model.safetensors",
-        *(FOLDS, run.cell.fold, INDEX, run.cell.window),
-        *(TRAINING.longest_gap, TRAINING.scoring_stride, run.cell.predictions, 1),
+        FOLDS,
+        run.cell.fold,
+        INDEX,
+        window=run.cell.window,
+        longest_gap=TRAINING.longest_gap,
+        scoring_stride=TRAINING.scoring_stride,
+        out=run.cell.predictions,
+        threads=1,
     )
 
 

@@ -9,3 +9,5 @@ They were found by simulating, measuring the band powers of the written files, c
 by the difference to those of the 153 real Sleep-EDF nights, and repeating
 (``benchmarks/simulated_realism.py --calibrate``).
 """
+
+from xsleep.databases.simulated.database import SimulatedCohort as SimulatedCohort

@@ -20,7 +20,7 @@ from xsleep.config.presets import Preset
 from xsleep.config.workflow import Workflow
 from xsleep.core.files import read_csv
 from xsleep.core.stages import STAGES
-from xsleep.databases.origins import origin
+from xsleep.databases import open_database
 from xsleep.preparation import preprocessing, spectrogram
 from xsleep.results import inference
 from xsleep.results.metrics import METRICS
@@ -57,7 +57,7 @@ class Facts:
     def simulated(self) -> list[str]:
         """The databases that are no recordings of people."""
         databases = self.workflow.databases.items()
-        return [name for name, settings in databases if settings.source.reader == "simulated"]
+        return [name for name, settings in databases if open_database(settings.source).simulated]
 
     def said(self, key: str) -> str:
         """The different values that the runs have for a key."""
@@ -175,7 +175,7 @@ def windows(facts: Facts) -> list[str]:
 def addresses(facts: Facts) -> list[str]:
     lines = []
     for name, database in facts.workflow.databases.items():
-        known = origin(database.source.reader)
+        known = open_database(database.source).origin
         where = f" ({known.address})" if known.address else ""
         access = known.access or "Access is not known."
         licence = known.licence or "**open**"

@@ -19,9 +19,8 @@ import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from xsleep.config.databases import Source
 from xsleep.core.files import sha256, whole
-from xsleep.databases.origins import origin
+from xsleep.databases import Source, open_database
 from xsleep.store.recordings import read_index
 from xsleep.training.origin import commit
 
@@ -229,7 +228,7 @@ def _workflow(crate: ROCrate, folder: Path, runs: Sequence[Run], snakemake: str)
 
 def _recordings(crate: ROCrate, name: str, source: Source, index: Path) -> ContextEntity:
     """A database and the files that were read of it."""
-    facts = origin(source.reader)
+    facts = open_database(source).origin
     known = {
         "@type": "Collection",
         "name": f"{name}: {facts.title}",
