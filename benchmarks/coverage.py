@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from scipy import stats
 
-from xsleep.core.console_table import view
+from xsleep.core.console_table import console_table
 from xsleep.results import inference
 from xsleep.results.metrics import of_confusion
 
@@ -98,7 +98,7 @@ def main() -> None:
     studies = parser.parse_args().studies
     error = 100 * np.sqrt(0.95 * 0.05 / studies)
     methods = ("percentile", "BCa", "bootstrap-t")
-    shown = view(
+    shown = console_table(
         f"per cent of {studies:,} intervals that hold the truth (each +-{error:.1f}), and their "
         "mean width",
         ("subjects", "seeds", "of", "metric"),

@@ -1,1 +1,1 @@
-"""Errors, stages, recordings and files: what every other package stands on."""
+"""Errors, sleep stages, recordings, settings and files: the base of every other package."""

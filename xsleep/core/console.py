@@ -1,4 +1,4 @@
-"""What a job shows: its log, and one line where something the user gave cannot be used."""
+"""Log of a job, and its errors: one line on stderr for what the user can correct."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from xsleep.core.errors import InputError
 
 @contextmanager
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
-    """A function that adds a line to the log.
+    """Open the log of a job and yield a function that appends a line to it.
 
-    An ``InputError`` or a full disk ends the job with one line; of another error the log has the
-    traceback. Of processes that torchrun started the first alone has the log.
+    An ``InputError`` or a full disk ends the job with one line; the traceback of any other error is
+    written to the log. Of the processes that torchrun starts, only the first writes the log.
+
+    Args:
+        log: file to write, overwritten.
+
+    Raises:
+        SystemExit: with status 1, after an ``InputError`` or on a full disk.
     """
     first = os.environ.get("RANK", "0") == "0"
     with Path(log if first else os.devnull).open("w", buffering=1) as file:

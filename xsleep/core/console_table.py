@@ -1,4 +1,4 @@
-"""How tables look on the console."""
+"""Style of the tables on the console."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from rich import box
 from rich.table import Table
 
 
-def view(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    """A table to add rows to and to print: columns of names, then columns of numbers."""
-    look = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
-    table = Table(title=title, title_justify="left", **look)
+def console_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Return an empty table with left-aligned names and right-aligned numbers.
+
+    Args:
+        title: heading of the table.
+        names, numbers: headings of the columns, names first.
+    """
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for heading in names:
         table.add_column(heading, no_wrap=True)
     for heading in numbers:

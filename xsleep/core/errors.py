@@ -1,4 +1,4 @@
-"""Errors and warnings about inputs: people see one line of each, and no traceback."""
+"""Errors and warnings about inputs, shown to the user as one line without a traceback."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_REASON = 200
-"""Characters of what a library objects to; some quote the file."""
+"""Most characters quoted of the error of a library; some quote the whole file."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Input that cannot be used.
 
     The message is one line that names the file, the value and what to do.
     """
 
 
 class DamagedError(InputError):
-    """The content of a file is not what its format or header says.
+    """File whose content contradicts its format or header.
 
-    What to do depends on where the file came from, which a reader does not know: the message is
-    given without advice, and ends in ``advice``.
+    What to do depends on the origin of the file, which a reader does not know: the message is given
+    without advice, and ``advice`` is appended.
+
+    Args:
+        fault: the file and what is wrong with it.
     """
 
     advice = "copy or export it again"
@@ -37,14 +40,14 @@ class DamagedError(InputError):
 
 
 class InputWarning(UserWarning):
-    """Something in an input that is doubtful, or was passed over; the input is used all the same.
+    """Doubtful or ignored part of an input that is used nevertheless.
 
     The message is one line that names the file, the value and what was done with it.
     """
 
 
 def reason(error: Exception) -> str:
-    """Return what a library objects to, in one line of bounded length."""
+    """Return the message of an error of a library, in one line of bounded length."""
     return textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
 
 
@@ -55,9 +58,9 @@ def warn(path: Path, text: str) -> None:
 
 @contextmanager
 def warnings_of_inputs() -> Iterator[list[str]]:
-    """Collect the input warnings that are issued in the block, each once, in order.
+    """Collect the input warnings issued in the block, in order and without duplicates.
 
-    Other warnings go on to whoever shows them.
+    Other warnings are issued again after the block.
     """
     found: list[str] = []
     others = []

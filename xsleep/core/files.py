@@ -1,4 +1,4 @@
-"""Files written whole or not at all, CSV tables and checksums."""
+"""Atomic writing of files, CSV tables and checksums."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_csv(path: str | Path, table: pd.DataFrame | Sequence[Mapping[str, Any]
 
 def read_csv(path: Path | Traversable) -> list[dict[str, str]]:
     """Return the rows of a CSV file as text, by column."""
-    with path.open("r", newline="", encoding="utf-8") as file:
+    with path.open("r", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

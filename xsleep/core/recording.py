@@ -1,4 +1,4 @@
-"""A recording: one night of one subject, as it was recorded and scored."""
+"""A recording: the signals of one night of one subject, and their scoring."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 Channel = Literal["EEG", "EOG", "EMG"]
 ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
@@ -17,53 +18,58 @@ EPOCH_SECONDS = 30
 RATE = 100
 """Sampling rate of stored signals, in hertz."""
 
+Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
+
 
 @dataclass(frozen=True)
 class Signal:
-    """One channel: ``values`` (n,) in microvolts, sampled at ``rate`` hertz.
+    """One channel of a recording.
 
-    ``label`` is what was taken for it in the file: a signal's label, or a derivation. ``unit`` is
-    the unit of the numbers there.
+    Attributes:
+        values: (n,) samples in microvolts.
+        rate: sampling rate in hertz.
+        label: label of the signal in the file, or derivation of several.
+        unit: unit of the numbers in the file.
     """
 
-    values: np.ndarray = field(repr=False)
+    values: Floats = field(repr=False)
     rate: float
     label: str = ""
     unit: str = "uV"
 
     @property
     def seconds(self) -> float:
+        """Duration in seconds."""
         return len(self.values) / self.rate
 
 
 @dataclass(frozen=True)
 class Hypnogram:
-    """The scored epochs of a night, in order.
+    """The scored epochs of a recording, in order; the place of an epoch is its index.
 
     Attributes:
-        onsets: (n,) seconds from the start of the recording at which the 30 seconds that
-            stand for the epoch begin. Where scoring is in 20-s epochs they begin 5 s before
-            the epoch.
-        stages: (n,) labels; ``UNSCORED`` where the epoch has no stage.
-    The place of an epoch in the night is its index here.
+        onsets: (n,) start of the 30 s that represent each epoch, in seconds from the start of the
+            recording; 5 s before the epoch if it was scored in 20-s epochs (Section 4.1 of the
+            XSleepNet paper).
+        stages: (n,) labels; ``UNSCORED`` for an epoch without a stage.
     """
 
-    onsets: np.ndarray
-    stages: np.ndarray
+    onsets: Floats
+    stages: Integers
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Signals and hypnogram of one night.
+    """Signals and hypnogram of one recording.
 
     Attributes:
         name, subject: identifiers, unique within the database.
         signals: channel (``EEG``, ``EOG``, ``EMG``) to signal.
-        lights: seconds from the start of the recording at which lights went off and on;
-            ``None`` where the database does not tell.
-        files: what it was read from.
-        start: clock time at which the recording starts, in seconds of the day; ``None`` where
-            the database does not tell.
+        hypnogram: the scored epochs.
+        lights: times of lights off and on in seconds from the start of the recording, if known.
+        files: files that it was read from.
+        start: clock time of the start in seconds of the day, if known.
     """
 
     name: str

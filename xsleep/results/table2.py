@@ -13,7 +13,7 @@ from rich.text import Text
 
 from xsleep import systems
 from xsleep.core import files
-from xsleep.core.console_table import view
+from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
@@ -323,7 +323,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
     marks, table = bold(table), shown_together(table, (MEASURED, PUBLISHED, QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         title = f"{database}, {window} (percent; kappa a fraction)"
-        shown = view(title, ("system", "channels", "source"), tuple(HEADINGS.values()))
+        shown = console_table(title, ("system", "channels", "source"), tuple(HEADINGS.values()))
         sentences: dict[str, list[str]] = defaultdict(list)
         for system, rows in block.groupby("system", sort=False):
             for channels, source, row in _lines(rows):

@@ -1,1 +1,1 @@
-"""The HDF5 store: signals, spectrograms and predictions written and read."""
+"""The HDF5 store: recordings and predictions in, the same or slices of them out."""

@@ -1,8 +1,8 @@
-"""What files hold, known without reading them again as long as nothing has touched them.
+"""Hashes of files, cached as long as their size and time stamps are the same.
 
-A file is the same as before where its size and content are, whatever its time stamps say. To look
-at every file of a database at the start of every run, its SHA-256 is kept together with its size
-and time stamps, and computed again only where one of these differs.
+Whether a file has changed is decided by its content, whatever its time stamps say. So that every
+file of a database can be checked at the start of every run, its SHA-256 is kept together with its
+size and time stamps, and computed again only if one of these differs.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from xsleep.core.files import sha256, whole
 
 
 def below(folder: Path, path: Path) -> str:
-    """Return the path of a file below a folder, the same on every machine."""
+    """Return the path of a file relative to a folder, the same on every machine."""
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
 class Seen:
-    """The files of some recordings as they were when they were last looked at.
+    """Cache of the hashes of recordings' files.
 
-    It is kept in a file, which may be deleted: then all is read once more.
+    Args:
+        path: file of the cache; if it is missing or damaged, everything is hashed again.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
             known = json.loads(path.read_text())
-            self._files, self._token = dict(known["files"]), str(known["token"])
+            self._files: dict[str, list[Any]] = dict(known["files"])
+            self._token = str(known["token"])
         except (OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
             self._files, self._token = {}, ""
         self._written = self._content()
@@ -41,7 +44,7 @@ class Seen:
         return json.dumps({"files": self._files, "token": self._token})
 
     def hashes(self, folder: Path, files: Sequence[Path]) -> dict[str, str]:
-        """SHA-256 of files by their paths below a folder, of those that can be read."""
+        """Return path relative to the folder to SHA-256, of the files that can be read."""
         found = {}
         for path in files:
             try:
@@ -52,30 +55,30 @@ class Seen:
 
     def _sha256(self, path: Path) -> str:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe has no content to wait for
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
             raise OSError(f"{path}: no file")
-        # The time of the last change of any kind cannot be set by a program, so that a file put in
-        # place of another of its size and age is noticed.
+        # The time of the last status change cannot be set by a program, so that replacing a file
+        # by another of the same size and modification time is noticed.
         stamps = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         *known, digest = self._files.get(str(path), [None])
         if known != stamps:
             digest = sha256(path)
             self._files[str(path)] = [*stamps, digest]
-        return digest
+        return str(digest)
 
     def content(
         self,
         stored: Mapping[str, Mapping[str, str]] | None,
         present: Mapping[str, Mapping[str, str]],
     ) -> str:
-        """Return a text that changes where what is stored was made from other contents.
+        """Return a token that changes when stored recordings were made from other contents.
 
-        It depends on nothing but contents and on what was returned before: as long as all is as it
-        was stored it stays what it was, at first the empty text.
+        It depends only on contents and on the previous token: as long as all files are as they were
+        when they were stored it stays the same, at first the empty text.
 
         Args:
-            stored: hashes by file of each recording that is stored; ``None`` without a store.
-            present: the same of the files as they are.
+            stored: recording to its files' hashes, as stored; ``None`` without a store.
+            present: the same of the present files.
         """
         if stored is not None and any(
             present[name] != hashes for name, hashes in stored.items() if name in present
@@ -85,7 +88,7 @@ class Seen:
         return self._token
 
     def save(self) -> None:
-        """Keep what is known for the next time."""
+        """Write the cache if it has changed."""
         if self._content() != self._written:
             with whole(self._path) as temporary:
                 temporary.write_text(self._content())

@@ -1,7 +1,7 @@
-"""The HDF5 files of the pipeline. No other module knows their layout.
+"""Recordings in the store: two HDF5 files each, and an index of all; only this module knows how.
 
-Every file is written to a temporary name beside its own and renamed when it
-is whole, so a file that exists is complete.
+Every file is written under a temporary name beside its own and renamed once it is complete, so a
+file that exists is complete.
 """
 
 from __future__ import annotations
@@ -12,52 +12,53 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from xsleep.config.network import Filtering
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
-from xsleep.core.recording import EPOCH_SECONDS, RATE
+from xsleep.core.recording import EPOCH_SECONDS, RATE, Floats, Integers
 from xsleep.core.stages import STAGES
 from xsleep.store.hdf5 import open_file, write_dataset
 
 RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
-"""Of the stored values of one epoch and channel: samples; frames and frequency bins."""
+"""Shapes of one epoch and channel: samples; frames and frequency bins."""
 
 FORMAT_VERSION = 3
-"""Of what is stored of a recording: to be raised where its layout or its values change."""
+"""Format version of a stored recording; raise it when the layout or the values change."""
 
 
 @dataclass(frozen=True)
 class RecordingInfo:
-    """What is known of a recording in the store, without its signals.
+    """Metadata and scoring of a stored recording, without its signals.
 
     Attributes:
         recording, subject: identifiers.
-        places: (n,) place of each scored epoch in the night.
-        onsets: (n,) seconds from the start of the recording.
+        places: (n,) place of each scored epoch in the hypnogram.
+        onsets: (n,) start of each epoch in seconds from the start of the recording.
         stages: (n,) labels.
-        lights: seconds from the start of lights off and on, or ``None``.
-        skipped: why the recording cannot be used; empty where it can.
-        remarks: what is doubtful about it, each in one line.
-        hashes: SHA-256 of the files that it was read from, by their paths below the database's
-            folder, in the order of the reader; those that cannot be read are left out.
-        start: clock time of the start, in seconds of the day, or ``None``.
-        seconds: length of the recording; ``None`` where it could not be read.
-        labels: channel to what was taken for it in the file, a label or a derivation.
+        lights: times of lights off and on in seconds from the start of the recording, if known.
+        skipped: reason why the recording cannot be used; empty if it can.
+        remarks: warnings about it, each in one line.
+        hashes: path to SHA-256 of the files that it was read from, relative to the database's
+            folder and in the order of the reader; files that cannot be read are left out.
+        start: clock time of the start in seconds of the day, if known.
+        seconds: duration of the recording; ``None`` if it could not be read.
+        labels: channel to the label or derivation that was read for it.
         rates: channel to its sampling rate in the file, in hertz.
-        raw_filter: what the signals were filtered with, as `Filtering.filter_name`.
-        recipe: all settings that it was made with, to compare.
+        raw_filter: filters of the signals, as `Filtering.filter_name`.
+        recipe: all settings that it was made with, as JSON to compare.
     """
 
     recording: str
     subject: str
-    places: np.ndarray
-    onsets: np.ndarray
-    stages: np.ndarray
+    places: Integers
+    onsets: Floats
+    stages: Integers
     lights: tuple[float, float] | None = None
     skipped: str = ""
     remarks: tuple[str, ...] = ()
@@ -71,42 +72,50 @@ class RecordingInfo:
 
     @property
     def step(self) -> float:
-        """Seconds from the beginning of an epoch to that of the next: those of 20 s overlap."""
+        """Seconds from the onset of an epoch to the next: 20 s if it was scored in 20-s epochs."""
         return float((self.onsets[-1] - self.onsets[0]) / (self.places[-1] - self.places[0]))
 
 
-def write_epochs(path: str | Path, night: RecordingInfo, signals: Mapping[str, np.ndarray]) -> None:
-    """Write a recording: channel to (n, 3000) microvolts at 100 Hz; none if it is skipped."""
+def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Floats]) -> None:
+    """Write the epochs of a recording.
+
+    Args:
+        path: HDF5 file.
+        info: metadata and scoring.
+        signals: channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
+    """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
-            recording=night.recording,
-            subject=night.subject,
+            recording=info.recording,
+            subject=info.subject,
             stages=list(STAGES),
             rate=RATE,
-            skipped=night.skipped,
-            remarks=json.dumps(night.remarks),
-            raw_filter=night.raw_filter,
-            recipe=night.recipe,
-            source=json.dumps(dict(night.hashes)),
-            labels=json.dumps(dict(night.labels)),
-            rates=json.dumps(dict(night.rates)),
+            skipped=info.skipped,
+            remarks=json.dumps(info.remarks),
+            raw_filter=info.raw_filter,
+            recipe=info.recipe,
+            source=json.dumps(dict(info.hashes)),
+            labels=json.dumps(dict(info.labels)),
+            rates=json.dumps(dict(info.rates)),
         )
-        if night.lights:
-            file.attrs["lights"] = night.lights
-        if night.start is not None:
-            file.attrs["start"] = night.start
-        if night.seconds is not None:
-            file.attrs["seconds"] = night.seconds
-        write_dataset(file, "places", night.places.astype("i4"), "epochs", "epoch")
-        write_dataset(file, "onsets", night.onsets.astype("f8"), "s", "epoch")
-        write_dataset(file, "stages", night.stages.astype("i1"), "index into stages", "epoch")
+        if info.lights:
+            file.attrs["lights"] = info.lights
+        if info.start is not None:
+            file.attrs["start"] = info.start
+        if info.seconds is not None:
+            file.attrs["seconds"] = info.seconds
+        write_dataset(file, "places", info.places.astype("i4"), unit="epochs", axes="epoch")
+        write_dataset(file, "onsets", info.onsets.astype("f8"), unit="s", axes="epoch")
+        stages = info.stages.astype("i1")
+        write_dataset(file, "stages", stages, unit="index into stages", axes="epoch")
         group = file.create_group("signals")
         for channel, values in signals.items():
-            write_dataset(group, channel, values.astype("f4", copy=False), "uV", "epoch, sample")
+            values = values.astype("f4", copy=False)
+            write_dataset(group, channel, values, unit="uV", axes="epoch, sample")
 
 
 def read_info(path: str | Path) -> RecordingInfo:
-    """The recording in a file that ``write_epochs`` wrote, without its signals."""
+    """Return the metadata and scoring that ``write_epochs`` wrote."""
     with open_file(path) as file:
         lights = file.attrs.get("lights")
         return RecordingInfo(
@@ -128,51 +137,55 @@ def read_info(path: str | Path) -> RecordingInfo:
         )
 
 
-def read_signals(path: str | Path) -> dict[str, np.ndarray]:
-    """Channel to (n, 3000) microvolts of a recording."""
+def read_signals(path: str | Path) -> dict[str, NDArray[np.float32]]:
+    """Return channel to (n, 3000) microvolts of a recording."""
     with open_file(path) as file:
         return {channel: values[:] for channel, values in file["signals"].items()}
 
 
 def write_spectrograms(
     path: str | Path,
-    spectrograms: Mapping[str, np.ndarray],
-    sums: Mapping[str, np.ndarray],
+    spectrograms: Mapping[str, Floats],
+    sums: Mapping[str, Floats],
     source: str,
 ) -> None:
-    """Write the images of a recording.
+    """Write the time-frequency images of a recording.
 
     Args:
+        path: HDF5 file.
         spectrograms: channel to (n, 29, 129) decibels.
-        sums: channel to what `xsleep.preparation.spectrogram.running_sums` makes of them.
-        source: the hash of the epochs' file.
+        sums: channel to (n + 1, 2, 129), their `xsleep.preparation.spectrogram.running_sums`.
+        source: SHA-256 of the epochs' file.
     """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["source"] = source
         group = file.create_group("spectrograms")
         for channel, values in spectrograms.items():
-            write_dataset(group, channel, values, "dB re 1 uV", "epoch, frame, frequency bin")
+            axes = "epoch, frame, frequency bin"
+            write_dataset(group, channel, values, unit="dB re 1 uV", axes=axes)
         group = file.create_group("sums")
         for channel, values in sums.items():
             unit = "dB and dB^2, summed over the frames of all epochs before"
-            write_dataset(group, channel, values, unit, "epoch, value and square, frequency bin")
+            axes = "epoch, value and square, frequency bin"
+            write_dataset(group, channel, values, unit=unit, axes=axes)
 
 
 def read_spectrograms_source(path: str | Path) -> str:
-    """The hash of the epochs' file, as it was given to ``write_spectrograms``."""
+    """Return the SHA-256 of the epochs' file that ``write_spectrograms`` was given."""
     with open_file(path) as file:
-        return file.attrs["source"]
+        return str(file.attrs["source"])
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A recording in the store: what is known of it, and where its values lie.
+    """A recording in the store: its metadata, and where its values are on disk.
 
     Attributes:
-        epochs, spectrograms: its two files.
-        offsets: byte of its file at which a dataset begins, by name, such as ``signals/EEG``.
-        hashes: SHA-256 of the two files as they were written, by their paths.
-        index: the file that this was read from; empty where it was not.
+        info: metadata and scoring.
+        epochs, spectrograms: paths of its two files.
+        offsets: dataset, such as ``signals/EEG``, to the byte of its file at which it begins.
+        hashes: path to SHA-256 of the two files, as they were written.
+        index: path of the index that this was read from; empty if it was not.
     """
 
     info: RecordingInfo
@@ -183,7 +196,7 @@ class Stored:
     index: str = ""
 
     def damaged(self, path: str, what: str) -> InputError:
-        """What is wrong with one of the files, and how to get it back without training anew."""
+        """Return the error of a damaged file, with how to restore it without training again."""
         return InputError(
             f"{path}: {what}; delete the folder {Path(self.index).parent}, run snakemake for "
             f"{self.index}, then again"
@@ -191,25 +204,26 @@ class Stored:
 
 
 def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
-    """The recording in two files that ``write_epochs`` and ``write_spectrograms`` wrote."""
+    """Return the recording that ``write_epochs`` and ``write_spectrograms`` wrote."""
     offsets = {}
     for path in (epochs, spectrograms):
         with open_file(path) as file:
-            # In one order, so that the index of the same recordings is the same file.
+            # Sorted, so that the index of the same recordings is the same file.
             for group in sorted({"signals", "spectrograms", "sums"}.intersection(file)):
                 for channel, dataset in file[group].items():
                     offsets[f"{group}/{channel}"] = dataset.id.get_offset()
-    paths = str(epochs), str(spectrograms)
-    written = read_spectrograms_source(spectrograms), sha256(spectrograms)
-    return Stored(read_info(epochs), *paths, offsets, dict(zip(paths, written, strict=True)))
+    hashes = {
+        str(epochs): read_spectrograms_source(spectrograms),
+        str(spectrograms): sha256(spectrograms),
+    }
+    return Stored(read_info(epochs), str(epochs), str(spectrograms), offsets, hashes)
 
 
 _PER_EPOCH = ("places", "onsets", "stages")
 
 
 def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
-    """Write what is known of all recordings of a database, so that none of their files is read."""
-    nights = [one.info for one in recordings]
+    """Write the index of a database: all of its recordings except for their signals."""
     lines = [
         {
             "night": {k: v for k, v in vars(one.info).items() if k not in _PER_EPOCH},
@@ -223,14 +237,14 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
-        file["ends"] = np.cumsum([len(night.stages) for night in nights], dtype="i8")
+        file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
         for name, kind in zip(_PER_EPOCH, ("i4", "f8", "i1"), strict=True):
-            values = [np.empty(0, kind), *(getattr(night, name) for night in nights)]
+            values = [np.empty(0, kind), *(getattr(one.info, name) for one in recordings)]
             file[name] = np.concatenate(values, dtype=kind, casting="unsafe")
 
 
 def read_index(path: str | Path) -> dict[str, Stored]:
-    """What ``write_index`` wrote, by recording."""
+    """Return recording to what ``write_index`` wrote of it."""
     with open_file(path) as file:
         lines = [json.loads(line) for line in file["recordings"][:]]
         cuts = file["ends"][:-1]
@@ -239,36 +253,40 @@ def read_index(path: str | Path) -> dict[str, Stored]:
     for line, arrays in zip(lines, per_epoch, strict=False):
         known = line.pop("night")
         lights, remarks = known.pop("lights"), known.pop("remarks")
-        night = RecordingInfo(
+        info = RecordingInfo(
             **known,
             remarks=tuple(remarks),
             **dict(zip(_PER_EPOCH, arrays, strict=True)),
             lights=None if lights is None else tuple(lights),
         )
-        recordings[night.recording] = Stored(night, **line, index=str(path))
+        recordings[info.recording] = Stored(info, **line, index=str(path))
     return recordings
 
 
 def channels_last(
     shape: tuple[int, ...], channels: int, dtype: DTypeLike = np.float32
-) -> np.ndarray:
-    """An array (*shape, channels) where the values of a channel lie together, as in the files."""
+) -> NDArray[Any]:
+    """Return an uninitialised array (*shape, channels) with contiguous values of each channel."""
     return np.moveaxis(np.empty((channels, *shape), dtype), 0, -1)
 
 
 class RecordingData:
-    """Signals and spectrograms of one recording, read from disk as they are asked for.
+    """Signals and spectrograms of one recording, read from disk on demand.
 
-    The values of a channel lie one after another in its file (contiguous HDF5), so they are read
-    from where they lie into where they are wanted: without HDF5's lock, many threads at once, and
-    without a file kept open, of which a large database has more than a process may have.
+    The values of a channel are contiguous in its file, so they are read directly into their
+    destination: without HDF5's global lock, by many threads at once, and without keeping files
+    open, of which a large database has more than a process may open.
 
     Args:
-        channels: which channels, in the order of the networks' last axis.
-        chosen: (n,) which of the stored epochs belong to the window: a range.
+        stored: the recording.
+        channels: channels in the order of the networks' last axis.
+        chosen: (n,) consecutive indices of the stored epochs that belong to the window.
+
+    Raises:
+        InputError: a channel is not stored.
     """
 
-    def __init__(self, stored: Stored, channels: tuple[str, ...], chosen: np.ndarray) -> None:
+    def __init__(self, stored: Stored, channels: tuple[str, ...], chosen: Integers) -> None:
         for channel in channels:
             if f"signals/{channel}" not in stored.offsets:
                 raise stored.damaged(stored.epochs, f"no channel {channel}")
@@ -281,40 +299,41 @@ class RecordingData:
     def __len__(self) -> int:
         return self._count
 
-    def raw(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        """(stop - start, 3000, channels) microvolts, in ``out`` where it is given."""
-        return self._epochs("signals", RAW_SHAPE, start, stop, out)
+    def raw(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Read (stop - start, 3000, channels) microvolts, into ``out`` if it is given."""
+        return self._epochs("signals", RAW_SHAPE, start, stop, out=out)
 
-    def time_frequency(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        """(stop - start, 29, 129, channels) decibels, in ``out`` where it is given."""
-        return self._epochs("spectrograms", IMAGE_SHAPE, start, stop, out)
+    def time_frequency(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Read (stop - start, 29, 129, channels) decibels, into ``out`` if it is given."""
+        return self._epochs("spectrograms", IMAGE_SHAPE, start, stop, out=out)
 
-    def sums(self) -> np.ndarray:
-        """(2, 129, channels) sums of the decibels and of their squares over all frames."""
+    def sums(self) -> NDArray[np.float64]:
+        """Return (2, 129, channels) sums of the decibels and their squares over all frames."""
         shape = (2, *IMAGE_SHAPE[1:])
         ends = channels_last((2, *shape), len(self.channels), float)
         for end, epoch in zip(ends, (self._first, self._first + self._count), strict=True):
             self._read("sums", shape, epoch, end[None])
-        return ends[1] - ends[0]
+        total: NDArray[np.float64] = ends[1] - ends[0]
+        return total
 
-    def levels(self) -> np.ndarray:
-        """(n, 129, channels) decibels of each epoch, the mean over its frames."""
+    def levels(self) -> NDArray[np.float64]:
+        """Return (n, 129, channels) decibels of each epoch, the means over its frames."""
         shape = (2, *IMAGE_SHAPE[1:])
         sums = channels_last((self._count + 1, *shape), len(self.channels), float)
         self._read("sums", shape, self._first, sums)
         return np.diff(sums[:, 0], axis=0) / IMAGE_SHAPE[0]
 
     def _epochs(
-        self, group: str, shape: tuple[int, ...], start: int, stop: int, out: np.ndarray | None
-    ) -> np.ndarray:
+        self, group: str, shape: tuple[int, ...], start: int, stop: int, *, out: Floats | None
+    ) -> Floats:
         if out is None:
             count = min(stop, self._count) - start
             out = channels_last((count, *shape), len(self.channels))
         self._read(group, shape, self._first + start, out)
         return out
 
-    def _read(self, group: str, shape: tuple[int, ...], first: int, out: np.ndarray) -> None:
-        """Fill ``out`` (n, *shape, channels) with what is stored from epoch ``first`` on."""
+    def _read(self, group: str, shape: tuple[int, ...], first: int, out: Floats) -> None:
+        """Read the stored epochs from ``first`` on into ``out`` (n, *shape, channels)."""
         path = self._stored.epochs if group == "signals" else self._stored.spectrograms
         place = first * math.prod(shape) * out.itemsize
         try:
@@ -322,7 +341,7 @@ class RecordingData:
                 for number, channel in enumerate(self.channels):
                     offset = self._stored.offsets[f"{group}/{channel}"] + place
                     values = out[..., number]
-                    if os.preadv(file.fileno(), [values], offset) != values.nbytes:
+                    if os.preadv(file.fileno(), [values.data], offset) != values.nbytes:
                         raise self._stored.damaged(path, "shorter than it was")
         except OSError as error:
             raise self._stored.damaged(path, f"not readable ({error})") from error
