@@ -76,12 +76,25 @@ def train(system: str, fold: int, threads: int, out: Path) -> None:
     folds, index = Path(f"results/{name}/folds.csv"), Path(f"data/index/{name}/all.h5")
     training = preset.training_of(system)
     train_run(
-        *(address | {"seed": 1, "fold": fold}, preset.network, training, folds, index, out),
-        *(threads, lambda line: None),
+        address | {"seed": 1, "fold": fold},
+        preset.network,
+        training,
+        folds=folds,
+        index=index,
+        folder=out,
+        threads=threads,
+        report=lambda line: None,
     )
     score_run(
-        *(out / "model.safetensors", folds, fold, index, window, training.longest_gap),
-        *(training.scoring_stride, out / "predictions.h5", threads),
+        out / "model.safetensors",
+        folds,
+        fold,
+        index,
+        window=window,
+        longest_gap=training.longest_gap,
+        scoring_stride=training.scoring_stride,
+        out=out / "predictions.h5",
+        threads=threads,
     )
 
 

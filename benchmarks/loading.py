@@ -169,8 +169,14 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
     address = dict(window="whole-night", channels="EEG", system="XSleepNet2", seed=1, fold=1)
     try:
         train_run(
-            *(address, NetworkSettings(), TrainingSettings(steps=1)),
-            *(folder / "folds.csv", folder / "shhs.h5", folder, 1, report),
+            address,
+            NetworkSettings(),
+            TrainingSettings(steps=1),
+            folds=folder / "folds.csv",
+            index=folder / "shhs.h5",
+            folder=folder,
+            threads=1,
+            report=report,
         )
     except Started as line:
         return time.time() - began, str(line), peak_mb()

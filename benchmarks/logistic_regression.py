@@ -32,7 +32,13 @@ def main() -> None:
 
     def features(fold: int, role: str) -> tuple[np.ndarray, np.ndarray]:
         parts = load_parts(
-            *(folds, fold, role, recordings, arguments.window, channels), NetworkSettings()
+            folds,
+            fold,
+            role,
+            recordings,
+            window=arguments.window,
+            channels=channels,
+            network=NetworkSettings(),
         )
         powers = []
         for part in parts:

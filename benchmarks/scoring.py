@@ -20,7 +20,7 @@ from timing import machine, seconds
 
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build, checkpoints
-from xsleep.scoring.score_file import score_night
+from xsleep.scoring.score_file import score_file
 
 GOAL_SECONDS = 3
 LABEL = "EEG Fpz-Cz"
@@ -46,7 +46,7 @@ def main() -> None:
         edfio.Edf([signal]).write(night)
 
         def score() -> None:
-            score_night(model, night, [LABEL], out)
+            score_file(model, night, out, labels=[LABEL])
 
         score()
         took = [seconds(score) for _ in range(arguments.repeats)]

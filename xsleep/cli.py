@@ -119,9 +119,11 @@ def _import_weights(given: argparse.Namespace) -> str:
 
 
 def _score(given: argparse.Namespace) -> str:
-    from xsleep.scoring.score_file import score_night
+    from xsleep.scoring.score_file import score_file
 
-    return score_night(given.model, given.recording, given.labels, given.units, given.out)
+    return score_file(
+        given.model, given.recording, given.out, labels=given.labels, units=given.units
+    )
 
 
 def _plan(given: argparse.Namespace) -> str:

@@ -14,7 +14,8 @@ from tests.rounding import CHAIN, DOUBLE, assert_alike, in_double, of_sum, of_we
 from xsleep.config.training import TrainingSettings
 from xsleep.networks import build
 from xsleep.training.blending import policy
-from xsleep.training.loop import Data, train
+from xsleep.training.loop import train
+from xsleep.training.parts import Data
 
 WHOLE = NETWORK.model_copy(
     update={"convolution_dropout": 0.0, "recurrent_dropout": 0.0, "deepsleepnet_dropout": 0.0}
@@ -49,7 +50,8 @@ def trained(name, folder, store, stop=False):
     if network is WHOLE:
         in_double(start)
     try:
-        return train(system, ("EEG",), start, settings, data, 1, folder, report)
+        run = {"system": system, "channels": ("EEG",), "seed": 1, "report": report}
+        return train(start, settings, data, folder, **run)
     except KeyboardInterrupt:
         return None
 

@@ -44,7 +44,7 @@ def test_folds_that_share_a_gpu_come_to_table_2_after_they_were_killed_once(tmp_
         assert said not in text
     for folder in stopped:
         log = tmp_path / "logs/training" / f"{folder.relative_to(tmp_path)}.log"
-        assert re.search(r"goes on from step \d+", log.read_text())
+        assert re.search(r"resumes from step \d+", log.read_text())
     folders = [tmp_path / RUN.format(s.replace(" ", "-"), fold) for s in SYSTEMS for fold in (1, 2)]
     for folder in folders:
         for record in ("run.json", "scoring.json"):

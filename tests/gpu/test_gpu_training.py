@@ -16,7 +16,7 @@ from xsleep.compute import device
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.scoring.probabilities import score
 from xsleep.training import minibatches
-from xsleep.training.loop import Data
+from xsleep.training.parts import Data
 from xsleep.training.sequences import TrainingSequences
 
 pytestmark = ON_GPU
@@ -102,7 +102,7 @@ def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(tmp_path, data, s
         run(system, data, tmp_path / "stopped", report=stopping)
     lines = []
     run(system, data, tmp_path / "stopped", report=lines.append)
-    assert f"{system}: goes on from step {stop}" in lines
+    assert f"{system}: resumes from step {stop}" in lines
     assert results(tmp_path / "whole") == results(tmp_path / "stopped")
 
 
@@ -116,7 +116,7 @@ def test_a_training_that_a_cpu_began_goes_on_on_a_gpu(tmp_path, data, monkeypatc
         run("XSleepNet2", data, tmp_path / "run", report=stopping)
     lines = []
     facts = run("XSleepNet2", data, tmp_path / "run", report=lines.append)
-    assert "XSleepNet2: goes on from step 4" in lines
+    assert "XSleepNet2: resumes from step 4" in lines
     assert facts["device"] == torch.cuda.get_device_name()
     assert facts["steps"] == QUICK.steps
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from tests.conftest import edf_signal, noise, prepare, write_night
 from tests.scoring.test_probabilities import network as make_network
 from xsleep.cli import main
-from xsleep.config.databases import Source
 from xsleep.core.stages import STAGES
+from xsleep.databases import source_of
 from xsleep.networks import checkpoints
 from xsleep.scoring.probabilities import score
 from xsleep.store.recordings import read_index
@@ -51,7 +51,7 @@ def test_a_night_gets_the_stages_that_the_pipeline_gives_it(tmp_path, night, raw
     network = write_model(tmp_path / "model.safetensors", channels, raw_deviation)
     assert run(tmp_path / "model.safetensors", night, tmp_path / "hypnogram.csv", *LABELS) == 0
 
-    source = Source(reader="sleep-edf-20", folder=night.parent, labels=SOURCE)
+    source = source_of(reader="sleep-edf-20", folder=night.parent, labels=SOURCE)
     index, _ = prepare(tmp_path, source, channels, "SC4001E0")
     (stored,) = read_index(index).values()
     part = load_part(stored, "whole-night", channels, network.settings)
@@ -70,7 +70,7 @@ def test_released_weights_are_normalised_over_the_night(tmp_path, night, capsys)
     checkpoints.save(tmp_path / "model.safetensors", network, "ARNN+RNN", ("EEG",))
     out = tmp_path / "hypnogram.csv"
     assert run(tmp_path / "model.safetensors", night, out, LABELS[0]) == 0
-    assert "normalised over this night" in capsys.readouterr().out
+    assert "normalised over this file" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_no_file_of_a_persons_is_overwritten(tmp_path, night, capsys, name):
     before = out.read_bytes()
     assert run(tmp_path / "model.safetensors", night, out, LABELS[0]) == 1
     error = capsys.readouterr().err
-    assert f"{out}: is there" in error and error.count("\n") == 1
+    assert f"{out}: exists" in error and error.count("\n") == 1
     assert out.read_bytes() == before
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from tests.conftest import NETWORK, ROOT, make_part
 from xsleep import __version__
-from xsleep.config.names import BLOCKS
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
@@ -24,13 +23,22 @@ from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
 from xsleep.training.jobs import _run, finetune_run, make_source_split
+from xsleep.training.parts import Data
 
 
 @pytest.mark.parametrize(
     ("pretrained", "channels", "line"),
     [
-        ("FCNN+RNN", ("EEG",), "the network of an FCNN\\+RNN, which SeqSleepNet\\+ cannot go on"),
-        ("XSleepNet2", ("EEG",), "the network of an XSleepNet2, which SeqSleepNet\\+ cannot go on"),
+        (
+            "FCNN+RNN",
+            ("EEG",),
+            "an FCNN\\+RNN, which cannot be finetuned as SeqSleepNet\\+",
+        ),
+        (
+            "XSleepNet2",
+            ("EEG",),
+            "an XSleepNet2, which cannot be finetuned as SeqSleepNet\\+",
+        ),
         ("ARNN+RNN", ("EEG", "EOG"), "a network of the channels EEG, EOG, for the target's EEG"),
     ],
 )
@@ -43,8 +51,16 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
     nowhere = tmp_path / "nowhere"
     with pytest.raises(InputError, match=line) as error:
         finetune_run(
-            *(address, "all", None, TrainingSettings(steps=1), path, nowhere, nowhere, tmp_path),
-            *(1, print),
+            address,
+            "all",
+            None,
+            TrainingSettings(steps=1),
+            pretrained=path,
+            folds=nowhere,
+            index=nowhere,
+            folder=tmp_path,
+            threads=1,
+            report=print,
         )
     assert str(error.value).startswith(f"{path}: ")
 
@@ -66,11 +82,11 @@ def test_a_night_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path
 
 def train(store_folder, folder):
     parts = [make_part(store_folder, f"n{n}", epochs=8, seed=n) for n in range(3)]
-    data = loop.Data(parts[:1], parts[1:2], parts[2:])
+    data = Data(parts[:1], parts[1:2], parts[2:])
     settings = TrainingSettings(steps=1, batch_size=2, evaluate_every=1)
     address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
     network = build("ARNN+RNN", 1, NETWORK, 1)
-    _run(address, network, BLOCKS, settings, data, {}, folder, 1, print)
+    _run(address, network, settings, data, inputs={}, folder=folder, threads=1, report=print)
 
 
 def missing(package):
@@ -79,9 +95,13 @@ def missing(package):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Whoever trains or scores has come too far."""
+    """Training or scoring fails the test."""
+
+    def reached(*given, **more):
+        pytest.fail("the check came too late")
+
     for module, name in ((loop, "train"), (probabilities, "score")):
-        monkeypatch.setattr(module, name, lambda *given: pytest.fail("the check came too late"))
+        monkeypatch.setattr(module, name, reached)
 
 
 def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
@@ -111,7 +131,8 @@ def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, w
     else:
         out.parent.touch()
     with pytest.raises(InputError, match="not installed" if what == "package" else "written to"):
-        score_run(model, folds, 1, index, "in-bed", None, 1, out, 1)
+        settings = {"window": "in-bed", "longest_gap": None, "scoring_stride": 1}
+        score_run(model, folds, 1, index, **settings, out=out, threads=1)
     assert not out.exists()
 
 

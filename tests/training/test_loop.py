@@ -16,7 +16,9 @@ from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
 from xsleep.training import loop
 from xsleep.training.evaluation import Losses, evaluate
-from xsleep.training.loop import CHECKPOINT, Data, train
+from xsleep.training.loop import train
+from xsleep.training.parts import Data
+from xsleep.training.resume import CHECKPOINT
 
 QUICK = TrainingSettings(
     steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, blending_window=2
@@ -41,7 +43,8 @@ def run(
 ):
     folder.mkdir(exist_ok=True)
     start = start or build(system, 1, network, seed=1)
-    return train(system, ("EEG",), start, settings, data, 1, folder, report, blocks)
+    run_of = {"system": system, "channels": ("EEG",), "seed": 1, "report": report, "blocks": blocks}
+    return train(start, settings, data, folder, **run_of)
 
 
 def interrupted(system, data, folder, settings=QUICK, *, step):
@@ -115,7 +118,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, 
     assert (tmp_path / "stopped" / CHECKPOINT).exists()
     lines = []
     run("XSleepNet2", data, tmp_path / "stopped", settings, lines.append)
-    assert "XSleepNet2: goes on from step 6" in lines
+    assert "XSleepNet2: resumes from step 6" in lines
     assert history(tmp_path / "whole", "seconds") == history(tmp_path / "stopped", "seconds")
     models = [tmp_path / name / "model.safetensors" for name in ("whole", "stopped")]
     assert models[0].read_bytes() == models[1].read_bytes()
@@ -126,7 +129,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
     lines = []
     other = QUICK.model_copy(update={"learning_rate": 1e-3})
     run("ARNN+RNN", data, tmp_path / "run", other, lines.append)
-    assert not [line for line in lines if "goes on" in line]
+    assert not [line for line in lines if "resumes" in line]
 
 
 def test_a_run_goes_on_with_the_optimiser_of_its_own_device(tmp_path, data, monkeypatch):
@@ -282,4 +285,4 @@ def test_a_run_goes_on_only_from_the_weights_that_it_started_from(tmp_path, data
     lines = []
     other = build("ARNN+RNN", 1, NETWORK, seed=2)
     run("ARNN+RNN", data, tmp_path / "run", report=lines.append, start=other)
-    assert not [line for line in lines if "goes on" in line]
+    assert not [line for line in lines if "resumes" in line]

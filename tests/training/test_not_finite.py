@@ -15,7 +15,8 @@ from xsleep.scoring.probabilities import score
 from xsleep.training import loop
 from xsleep.training.blending import Blend, Policy
 from xsleep.training.evaluation import evaluate
-from xsleep.training.loop import CHECKPOINT, Data
+from xsleep.training.parts import Data
+from xsleep.training.resume import CHECKPOINT
 
 
 @pytest.fixture

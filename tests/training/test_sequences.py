@@ -10,15 +10,17 @@ import pytest
 from tests.conftest import make_part
 from tests.rounding import SINGLE
 from xsleep.core.errors import InputError
+from xsleep.scoring.score_file import HeldData
+from xsleep.store.recordings import RecordingInfo
 from xsleep.training.sequences import (
     AHEAD,
+    Part,
     TrainingSequences,
     ahead,
     amplitude_scale,
     bridging,
     named,
     normalisation,
-    normalisation_of_images,
     read,
     starts,
     stretches,
@@ -73,7 +75,7 @@ def test_released_sequences_come_in_the_same_order_in_every_pass(tmp_path):
 def test_sequences_shuffled_in_every_pass_are_the_same_whichever_was_asked_for_before(tmp_path):
     parts = [make_part(tmp_path, epochs=20)]
     once, whole, later = (
-        TrainingSequences(parts, 5, 3, None, 1, shuffle)
+        TrainingSequences(parts, 5, 3, None, seed=1, shuffle=shuffle)
         for shuffle in ("once", "every-pass", "every-pass")
     )
     passes = [[labels(whole, 4 * turn + i) for i in range(4)] for turn in range(3)]
@@ -135,12 +137,19 @@ def test_a_bin_that_never_changes_is_not_divided_by_zero(tmp_path):
     assert (deviation == 1).all()
 
 
+def held(images):
+    """A part of a recording in memory."""
+    places = np.arange(len(images))
+    info = RecordingInfo("night", "", places, 30.0 * places, np.zeros(len(images), "i1"))
+    return Part(info, HeldData(("EEG", "EOG"), images[:, 0], images))
+
+
 @pytest.mark.parametrize("over", ["bins", "channels"])
 def test_images_in_memory_are_normalised_as_stored_ones(tmp_path, over):
     """Sums in double precision of 11,600 values: what differs is single precision at the end."""
     part = make_part(tmp_path, epochs=400, channels=("EEG", "EOG"))
     images = read(part, "time-frequency", 0, 400)
-    found = normalisation_of_images(images, over, "night")
+    found = normalisation([held(images)], over)
     for ours, stored in zip(found, normalisation([part], over), strict=True):
         assert ours.dtype == np.float32
         assert ours == pytest.approx(stored, rel=2**-22)
@@ -150,7 +159,7 @@ def test_images_in_memory_are_normalised_as_stored_ones(tmp_path, over):
 def test_a_dead_channel_in_memory_is_not_divided_by_zero(over):
     images = np.random.default_rng(0).normal(0, 10, (400, 29, 129, 2)).astype("f4")
     images[..., 1] = -120
-    mean, deviation = normalisation_of_images(images, over, "night")
+    mean, deviation = normalisation([held(images)], over)
     assert np.allclose(mean[:, 1], -120)
     assert (deviation[:, 1] == 1).all()
     assert np.allclose(deviation[:, 0], 10, rtol=0.05)  # 5 deviations of that of 11,600 values
@@ -172,7 +181,7 @@ def test_values_in_memory_that_are_not_finite_are_refused(value):
     images, raw = np.zeros((3, 29, 129, 2), "f4"), np.zeros((3, 3000, 2), "f4")
     images[1, 3, 5, 1] = raw[1, 3, 1] = value
     with pytest.raises(InputError, match=r"^night: its spectrograms"):
-        normalisation_of_images(images, "bins", "night")
+        normalisation([held(images)], "bins")
     with pytest.raises(InputError, match=r"^night: its signals"):
         amplitude_scale(raw, 20, "night")
 
@@ -221,7 +230,7 @@ def test_the_shuffle_is_uniform_over_all_sequences(tmp_path):
     parts = [make_part(tmp_path, f"night{n}", epochs=10, seed=n) for n in range(3)]
     drawn = Counter()
     for seed in range(2000):
-        order = TrainingSequences(parts, 5, 6, None, seed)._order(0)
+        order = TrainingSequences(parts, 5, 6, None, seed=seed)._order(0)
         drawn.update(map(tuple, order[:6].tolist()))
     assert len(drawn) == 18
     expected = 2000 * 6 / 18

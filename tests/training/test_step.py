@@ -11,7 +11,8 @@ import torch
 from tests.conftest import NETWORK
 from tests.rounding import CHAIN, DOUBLE
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
-from xsleep.networks import build, convolution
+from xsleep.networks import build
+from xsleep.networks.fast import convolution
 from xsleep.training.evaluation import inputs
 from xsleep.training.step import Graphed, Step, weighted_loss
 

@@ -705,7 +705,7 @@ def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, t
     status, text = snakemake(*arguments, config=changed)
     assert status == 0, text
     log = (tmp_path / f"logs/training/{RUN.format('XSleepNet2', 1)}.log").read_text()
-    assert "XSleepNet2: goes on from step 2\n" in log
+    assert "XSleepNet2: resumes from step 2\n" in log
     assert json.loads((run / "run.json").read_text())["steps"] == 60
 
 

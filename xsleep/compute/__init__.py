@@ -1,1 +1,1 @@
-"""Where and by how many processes networks compute."""
+"""Computation: hardware in; the device and the processes that networks run on out."""

@@ -1,8 +1,8 @@
-"""One training by several processes, one for each GPU; a process alone does without all of this.
+"""Data-parallel training by several processes, one for each GPU; does nothing in a single one.
 
-Every process has the whole network and takes its share of every minibatch and of the recordings
-that are evaluated. What is a sum or a mean over the minibatch is taken over that of all of them:
-batch statistics, gradients, losses. So they take the same steps and keep the same weights.
+Every process has the whole network and computes its share of every minibatch and of the recordings
+that are evaluated. Sums and means over the minibatch (batch statistics, gradients, losses) are
+taken over all processes, so that all take the same steps and keep the same weights.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from xsleep.core.errors import InputError
 
 
 def size() -> int:
-    """How many processes train together."""
+    """Return the number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is; 0 writes the files."""
+    """Return the number of this process; 0 writes the files."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 @contextmanager
 def processes(count: int) -> Iterator[None]:
-    """Run a script's block in so many processes, each with a GPU where there are any.
+    """Run a script's block in ``count`` processes, each with a GPU if there are any.
 
-    With more than one, torchrun runs the script anew in all of them, and this process ends as they
-    do. They meet by NCCL on GPUs, else by gloo.
+    With more than one, torchrun starts the script again in all of them, and this process ends with
+    their exit status. They communicate by NCCL on GPUs, otherwise by gloo.
 
     Raises:
-        InputError: there are GPUs, but not as many.
+        InputError: there are GPUs, but too few.
     """
     on_gpu = torch.cuda.is_available()
     if not dist.is_torchelastic_launched():
@@ -60,10 +60,11 @@ def processes(count: int) -> Iterator[None]:
 
 
 def _torchrun(count: int) -> NoReturn:
+    """Run this script in ``count`` processes and exit."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main
 
-    # What went wrong the processes themselves have said.
+    # The processes have reported their errors themselves.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
         main(["--standalone", f"--nproc-per-node={count}", sys.argv[0]])
@@ -73,21 +74,22 @@ def _torchrun(count: int) -> NoReturn:
 
 
 def sum_(values: Tensor) -> Tensor:
-    """Add up in place over all processes; nothing for autograd."""
+    """Sum over all processes, in place and outside of autograd."""
     if size() > 1:
         dist.all_reduce(values)
     return values
 
 
 def summed(values: Tensor) -> Tensor:
-    """The sum over all processes, through which gradients flow back to each of them."""
+    """Return the sum over all processes, through which gradients flow back to each of them."""
     from torch.distributed.nn.functional import all_reduce
 
-    return all_reduce(values)
+    total: Tensor = all_reduce(values)
+    return total
 
 
 def sum_gradients(parameters: Iterable[Tensor]) -> None:
-    """Add up the gradients of all processes, in one go."""
+    """Sum the gradients of all processes by one communication."""
     if size() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -98,7 +100,7 @@ def sum_gradients(parameters: Iterable[Tensor]) -> None:
 
 
 def totals(values: Sequence[float]) -> list[float]:
-    """Numbers added up over all processes."""
+    """Return the sums of numbers over all processes."""
     if size() == 1:
         return list(values)
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -106,7 +108,7 @@ def totals(values: Sequence[float]) -> list[float]:
 
 
 def gathered(value: Any) -> list[Any]:
-    """What each process has, in their order."""
+    """Return the values of all processes, in their order."""
     found = [value] * size()
     if size() > 1:
         dist.all_gather_object(found, value)

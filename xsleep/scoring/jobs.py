@@ -1,23 +1,20 @@
-"""Jobs that score recordings: a network and an index in, predictions out."""
+"""Scoring jobs: a network and the index of recordings in, predictions out.
+
+PyTorch takes seconds to import, so it is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from xsleep.config.databases import Source
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256, whole, write_csv
-from xsleep.databases import open_database
+from xsleep.core.files import sha256, whole
+from xsleep.databases import Source, open_database
 from xsleep.preparation.windows import unusable
-from xsleep.store.predictions import read_predictions, write_predictions
+from xsleep.store.predictions import write_predictions
 from xsleep.store.recordings import read_index
-
-if TYPE_CHECKING:
-    pass
-
-
 from xsleep.training.origin import check_writable, origin
 from xsleep.training.parts import load_part, load_parts
 
@@ -27,6 +24,7 @@ def score_run(
     folds: Path,
     number: int,
     index: Path,
+    *,
     window: str,
     longest_gap: int | None,
     scoring_stride: int,
@@ -35,7 +33,15 @@ def score_run(
 ) -> None:
     """Score the test recordings of a fold with its trained network.
 
-    Beside ``out`` a ``probabilities.json`` says how the scores came to be.
+    Args:
+        model: checkpoint of the network.
+        folds: CSV file of the folds.
+        number: of the fold.
+        index: of the stored recordings.
+        window: part of the recordings that is scored.
+        longest_gap, scoring_stride: as in `xsleep.config.training.TrainingSettings`.
+        out: file of the predictions. A ``scoring.json`` beside it records their origin.
+        threads: of the processor.
     """
     import torch
 
@@ -47,7 +53,15 @@ def score_run(
     network, _, channels = checkpoints.load(model)
     network.to(device.best())
     recordings = read_index(index)
-    parts = load_parts(folds, number, "test", recordings, window, channels, network.settings)
+    parts = load_parts(
+        folds,
+        number,
+        "test",
+        recordings,
+        window=window,
+        channels=channels,
+        network=network.settings,
+    )
     check_writable(out.parent)
     record = {
         "scoring": {"longest_gap": longest_gap, "scoring_stride": scoring_stride},
@@ -66,23 +80,35 @@ def zero_shot(
     source: Source,
     model: Path,
     index: Path,
+    *,
     window: str,
     longest_gap: int | None,
     scoring_stride: int,
-    predictions_out: Path,
-    table_out: Path,
+    out: Path,
     threads: int,
-) -> None:
+) -> dict[str, Any]:
     """Score all usable recordings of a database with a network that was trained elsewhere.
 
-    What the network was trained on is not at hand, so the spectrograms are normalised with the
-    statistics of the recordings themselves.
+    The training recordings are not available, so the spectrograms are normalised with the
+    statistics of the scored recordings.
+
+    Args:
+        database: name of the database.
+        source: where its recordings come from.
+        model: checkpoint of the network.
+        index, window, longest_gap, scoring_stride, threads: as of `score_run`.
+        out: file of the predictions.
+
+    Returns:
+        Database, window, channels and system, and the numbers of recordings used and skipped.
+
+    Raises:
+        InputError: no recording can be used.
     """
     import torch
 
     from xsleep.compute import device
     from xsleep.networks import checkpoints
-    from xsleep.results import table2
     from xsleep.scoring import probabilities
     from xsleep.training.sequences import normalisation
 
@@ -102,10 +128,12 @@ def zero_shot(
     parts = [load_part(recordings[name], window, channels, settings) for name in used]
     network.set_normalisation(*normalisation(parts, settings.normalisation))
     network.to(device.best())
-    predictions = probabilities.score(network, parts, longest_gap, scoring_stride)
-    write_predictions(predictions_out, predictions)
-
-    address = {"database": database, "window": window, "channels": "-".join(channels)}
-    counts = {"recordings": len(used), "skipped": len(files) - len(used)}
-    table = table2.confusion_table(read_predictions(predictions_out))
-    write_csv(table_out, [address | {"system": system} | counts | row for row in table])
+    write_predictions(out, probabilities.score(network, parts, longest_gap, scoring_stride))
+    return {
+        "database": database,
+        "window": window,
+        "channels": "-".join(channels),
+        "system": system,
+        "recordings": len(used),
+        "skipped": len(files) - len(used),
+    }

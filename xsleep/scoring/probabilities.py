@@ -1,9 +1,9 @@
-"""Test nights to stage probabilities.
+"""Stage probabilities: a network and recordings in, predictions out.
 
 Every epoch lies in up to L sequences and gets a prediction from each, or from those that begin
-every ``stride`` epochs and from the last of a stretch. Their log-probabilities are added and
-divided by their number: the stage is that of the released code, which adds them, and the
-probability stays comparable between epochs at the edge and in the middle of a night.
+every ``stride`` epochs and from the last of a stretch. Their log-probabilities are averaged: the
+stage is that of the released code, which adds them, and the probabilities are comparable between
+epochs at the edge and in the middle of a recording.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
 from xsleep.networks import Network
@@ -23,11 +24,16 @@ from xsleep.training.sequences import Part
 def score(
     network: Network, parts: Sequence[Part], longest_gap: int | None, stride: int = 1
 ) -> list[Prediction]:
-    """The predictions of every branch for every epoch. The network must be in evaluation mode.
+    """Return the predictions of every branch for every epoch.
+
+    Args:
+        network: in evaluation mode.
+        parts: the recordings.
+        longest_gap: number of dropped epochs that a sequence may bridge; ``None``: any.
+        stride: number of epochs between the beginnings of sequences.
 
     Raises:
-        InputError: with sequences ``stride`` epochs apart, epochs would lie in none; or a
-            probability is not finite, where the line names the recording.
+        InputError: the stride leaves epochs without a sequence, or a probability is not finite.
     """
     if stride > (length := network.settings.sequence_length):
         raise InputError(
@@ -48,7 +54,8 @@ def score(
 
 def _probabilities(
     network: Network, part: Part, longest_gap: int | None, stride: int
-) -> dict[str, np.ndarray]:
+) -> dict[str, NDArray[np.float32]]:
+    """Return branch to probabilities (n, 5) of a recording."""
     sums = {branch: torch.zeros(len(part), 5, dtype=torch.float64) for branch in network.branches}
     counts = torch.zeros(len(part), 1, dtype=torch.float64)
     for first, logits in sequence_logits(network, part, longest_gap, stride):
@@ -64,6 +71,6 @@ def _probabilities(
             raise InputError(
                 f"{part.info.recording}: the {branch} probabilities of {wrong} of its "
                 f"{len(values)} epochs are not finite; look for broken signals in it, or train the "
-                "network anew"
+                "network again"
             )
     return {branch: values.numpy() for branch, values in found.items()}

@@ -1,13 +1,13 @@
-"""A night of one's own: from an EDF file to a hypnogram, by a trained network."""
+"""Scoring of a single file: an EDF file and a trained network in, a hypnogram out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from xsleep.compute import device
 from xsleep.core.errors import InputError
@@ -21,58 +21,67 @@ from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.scoring.probabilities import score
 from xsleep.store.recordings import RecordingInfo
-from xsleep.training.sequences import Part, amplitude_scale, normalisation_of_images
+from xsleep.training.sequences import Floats, Part, amplitude_scale, normalisation
 
 HEADER = ("epoch", "onset", "stage", *STAGES)
+"""Columns of a hypnogram."""
 
 
 @dataclass(frozen=True)
 class HeldData:
-    """What `xsleep.store.hdf5.RecordingData` reads from disk, in memory.
+    """Epochs of a recording in memory (`xsleep.training.sequences.Epochs`).
 
     Attributes:
         channels: in the order of the last axis.
         signals: (n, 3000, C) microvolts.
         images: (n, 29, 129, C) decibels.
+        hashes: none, as there are no files.
     """
 
     channels: tuple[str, ...]
-    signals: np.ndarray
-    images: np.ndarray
+    signals: Floats
+    images: Floats
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
-    def raw(self, start: int, stop: int, out: None = None) -> np.ndarray:
+    def raw(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Return (stop - start, 3000, C) microvolts."""
         return self.signals[start:stop]
 
-    def time_frequency(self, start: int, stop: int, out: None = None) -> np.ndarray:
+    def time_frequency(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Return (stop - start, 29, 129, C) decibels."""
         return self.images[start:stop]
 
+    def sums(self) -> NDArray[np.float64]:
+        """Return the sums (2, 129, C) of the decibels and of their squares over all frames."""
+        squares = np.einsum("nftc,nftc->tc", self.images, self.images, dtype=np.float64)
+        return np.stack([self.images.sum((0, 1), dtype=np.float64), squares])
 
-def score_night(
-    model: Path, recording: Path, labels: Sequence[str], units: Sequence[str], out: Path
+
+def score_file(
+    model: Path, recording: Path, out: Path, *, labels: Sequence[str], units: Sequence[str] = ()
 ) -> str:
     """Score every whole 30-s epoch of an EDF or BDF file and write a hypnogram.
 
-    What is doubtful about the signals is warned of (`xsleep.core.errors.InputWarning`).
+    Doubtful signals are warned of (`xsleep.core.errors.InputWarning`).
 
     Args:
-        model: a checkpoint.
+        model: checkpoint of the network.
+        recording: the EDF or BDF file.
         labels: of the signals in the file, in the order of the network's channels.
-        units: of the numbers of these signals, in place of what the file says: none, one for all
-            of them, or one for each.
-        out: CSV with a line per epoch: number, onset in seconds, stage, and the probability of
-            each stage.
+        units: of these signals, in place of what the file says: none, one for all of them, or one
+            for each.
 
     Returns:
-        One line on what was scored.
+        A line that says what was scored.
 
     Raises:
-        InputError: the checkpoint or the recording cannot be used, or ``out`` is something else
-            than an earlier hypnogram of this function's, in one line.
+        InputError: the checkpoint or the recording cannot be used, or ``out`` is a file other than
+            an earlier hypnogram.
     """
     _check_free(out)
     if not recording.is_file():
         what = "a folder" if recording.is_dir() else "no such file"
-        raise InputError(f"{recording}: {what}; name the EDF file of the night")
+        raise InputError(f"{recording}: {what}; name the EDF file of the recording")
     network, system, channels = checkpoints.load(model)
     if len(labels) != len(channels):
         raise InputError(
@@ -84,9 +93,9 @@ def score_night(
             f"--unit is given {len(units)} times; give it once for all channels, or once for each "
             f"of {', '.join(channels)}, in this order"
         )
-    every = units * len(channels) if len(units) == 1 else units
+    every = [*units] * len(channels) if len(units) == 1 else units
     stated: Mapping[str, str] = dict(zip(channels, every, strict=False))
-    named = {channel: [label] for channel, label in zip(channels, labels, strict=True)}
+    named = {channel: (label,) for channel, label in zip(channels, labels, strict=True)}
     signals = edf.read_channels(edf.open_edf(recording), Channels(named, stated), channels)
     if min(signal.seconds for signal in signals.values()) < EPOCH_SECONDS:
         raise InputError(f"{recording}: shorter than an epoch of {EPOCH_SECONDS} s; nothing scored")
@@ -104,16 +113,15 @@ def score_night(
     images = np.stack([spectrogram(one) for one in values], axis=-1)
     places = np.arange(epochs)
     onsets = places * float(EPOCH_SECONDS)
-    night = RecordingInfo(str(recording), "", places, onsets, np.full(epochs, UNSCORED, "i1"))
+    info = RecordingInfo(str(recording), "", places, onsets, np.full(epochs, UNSCORED, "i1"))
+    part = Part(info, HeldData(channels, raw, images))
 
     remark = ""
     if "time-frequency" in network.views and not network.mean.any():
-        # Released weights come without the statistics of the set that they were trained on.
-        statistics = normalisation_of_images(images, network.settings.normalisation, str(recording))
-        network.set_normalisation(*map(torch.from_numpy, statistics))
-        remark = "; spectrograms normalised over this night, as the checkpoint has no statistics"
+        # Released weights come without the statistics of their training set.
+        network.set_normalisation(*normalisation([part], network.settings.normalisation))
+        remark = "; spectrograms normalised over this file, as the checkpoint has no statistics"
     network.to(device.best())
-    part = Part(night, HeldData(channels, raw, images))
     (prediction,) = score(network, [part], None)
     probabilities = prediction.probabilities[network.branches[-1]]
     rows = [
@@ -125,7 +133,7 @@ def score_night(
 
 
 def _check_free(out: Path) -> None:
-    """Not a recording, a network or a person's scoring, given in the wrong place."""
+    """Raise `InputError` where ``out`` is a file other than a hypnogram of `score_file`."""
     header = ",".join(HEADER).encode()
     try:
         with out.open("rb") as file:
@@ -135,4 +143,4 @@ def _check_free(out: Path) -> None:
     except OSError:
         ours = False
     if not ours:
-        raise InputError(f"{out}: is there, and not by xsleep score; give another name")
+        raise InputError(f"{out}: exists and was not written by xsleep score; give another name")

@@ -1,26 +1,27 @@
-"""How the losses of the branches are weighted during training (Section 3 of the paper).
+"""Adaptive gradient blending (Section 3.2): losses of the branches in, their loss weights out.
 
-A branch's generalisation measure G and overfitting measure O come from its losses
-on a subset of the training set and on the validation set; its weight is
-proportional to G / O^2. XSleepNet1 reads them off the losses themselves,
-XSleepNet2 off the tangents of the smoothed losses.
+The generalisation measure G and the overfitting measure O of a branch are computed from its losses
+on a subset of the training set and on the validation set; its weight is proportional to G / O^2
+(eq. 11). XSleepNet1 computes them from the losses (eqs. 13 and 14), XSleepNet2 from the tangents of
+the smoothed losses (eqs. 15 and 16).
 
-The ``guarded`` formula is the released code's: it adds 1e-6 to O^2, and XSleepNet2 lifts the
-weights of branches that have one to at least 1e-5. The ``plain`` one is the paper's G / O^2 as it
-stands; where O is 0 and G is not, the weight is infinite, and the branches with such a one share
-all of it. Under both, a branch with negative G, whose loss a negative weight would raise, has
-weight 0 as in the released code (the paper does not say), and where no branch has a weight all
-are equal.
+The ``guarded`` formula is that of the released code: it adds 1e-6 to O^2, and XSleepNet2 raises
+non-zero weights to at least 1e-5. The ``plain`` formula is G / O^2 as printed; where O is 0 and G
+is not, the weight is infinite, and the branches with infinite weights share all of the weight. In
+both, a branch with negative G has weight 0 as in the released code (the paper does not say), and
+if all weights are 0, they are set equal.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep import systems
 from xsleep.config.training import TrainingSettings
@@ -28,7 +29,7 @@ from xsleep.config.training import TrainingSettings
 
 @dataclass(frozen=True)
 class Blend:
-    """Weights of the branches, and G and O that led to them (None where they do not)."""
+    """Weights of the branches, and the G and O they are computed from, if any."""
 
     weights: dict[str, float]
     generalisation: dict[str, float] | None = None
@@ -36,7 +37,7 @@ class Blend:
 
 
 class Policy:
-    """Equal weights over the branches: the systems that do not blend."""
+    """Equal weights of all branches, for systems that do not blend."""
 
     def update(
         self,
@@ -45,43 +46,47 @@ class Policy:
         training_size: int,
         validation_size: int,
     ) -> Blend:
-        """Weights after an evaluation; the first evaluation is before any training.
+        """Return the weights after an evaluation; the first evaluation is before any training.
 
-        ``training_loss_sums`` and ``validation_loss_sums`` are each branch's losses
-        summed over the ``training_size`` sequences of the training subset and the
-        ``validation_size`` sequences of the validation set.
+        Args:
+            training_loss_sums: branch to its losses summed over the training subset.
+            validation_loss_sums: branch to its losses summed over the validation set.
+            training_size, validation_size: number of sequences of both sets.
         """
         return _equal(training_loss_sums)
 
-    def state(self) -> dict:
-        """What `restore` needs to go on from here, fit for JSON."""
+    def state(self) -> dict[str, Any]:
+        """Return the state for `restore`, serialisable as JSON."""
         return {}
 
-    def restore(self, state: dict) -> None:
-        """Go on from a `state`."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
 
 
-def _equal(branches) -> Blend:
+def _equal(branches: Collection[str]) -> Blend:
+    """Return equal weights."""
     return Blend({branch: 1 / len(branches) for branch in branches})
 
 
 def _guarded(g: float, o: float) -> float:
+    """Return the weight of a branch, not normalised, as released."""
     return max(g / (o**2 + 1e-6), 0.0)
 
 
 def _plain(g: float, o: float) -> float:
+    """Return the weight of a branch, not normalised, as printed."""
     if g <= 0:
         return 0.0
     return g / square if (square := o**2) else math.inf
 
 
 class _Adaptive(Policy, ABC):
-    """Weights from the history of losses; a subclass says what G and O are."""
+    """Weights from the history of losses; subclasses compute G and O."""
 
     warm_up: int
-    """Evaluations after the first that keep the weights equal."""
+    """Number of evaluations after the first that keep the weights equal."""
     floor: float
-    """Least weight of a branch that has one, after normalising; of the guarded formula."""
+    """Least normalised weight of a branch whose weight is not 0, in the guarded formula."""
 
     def __init__(self, settings: TrainingSettings):
         self.plain = settings.weight_formula == "plain"
@@ -89,7 +94,7 @@ class _Adaptive(Policy, ABC):
 
     @abstractmethod
     def measures(self, branch: str, sizes: tuple[int, int]) -> tuple[float, float]:
-        """G and O of a branch."""
+        """Return G and O of a branch, given the sizes of training subset and validation set."""
 
     def update(
         self,
@@ -123,37 +128,37 @@ class _Adaptive(Policy, ABC):
             {branch: o for branch, (_, o) in measured.items()},
         )
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         return {"losses": {branch: [*map(list, pairs)] for branch, pairs in self.losses.items()}}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         self.losses = {b: [(t, v) for t, v in pairs] for b, pairs in state["losses"].items()}
 
 
 class XSleepNet1(_Adaptive):
-    """G and O from the mean losses now and before training."""
+    """G and O from the mean losses now and before training (eqs. 13 and 14)."""
 
     warm_up = 0
     floor = 0.0
 
     def measures(self, branch: str, sizes: tuple[int, int]) -> tuple[float, float]:
         first, last = (np.divide(self.losses[branch][i], sizes) for i in (0, -1))
-        training, validation = first - last  # how far the losses have fallen
+        training, validation = first - last  # decrease of the losses
         return float(validation), float(training - validation)
 
 
 class XSleepNet2(_Adaptive):
-    """G and O from the tangents of the losses against the best tangents so far.
+    """G and O from the tangents of the losses relative to the best tangents (eqs. 15 and 16).
 
-    A tangent is the slope of the line fitted to the last points of the smoothed loss, a point of
-    which is the mean of the last W losses (``blending_window``, 20). They are W, and weights begin
-    with evaluation W + 1, counted from 0 before any training, as in the released code; or W + 1,
-    from n - W to n, and weights begin with evaluation n = W, as in Algorithm 1. The
-    reference is the pair of tangents at which the validation loss, which stands for the true one,
-    fell fastest. The first reference is that of the window one evaluation earlier, as in the
-    released code, or the first tangents themselves, the smallest so far as in the paper: then G
-    and O start at 0 and the weights equal.
-    Losses are sums over the sets, as in the released code, or means, as in the paper.
+    A tangent is the slope of a line fitted to the last points of the smoothed loss; each point is
+    the mean of the last W losses (``blending_window``, 20). In the released code there are W points
+    and the first adapted weights are those of evaluation W + 1, counted from 0 before any training;
+    in Algorithm 1 there are W + 1 points, from n - W to n, and the first are those of n = W. The
+    reference is the pair of tangents at which the validation loss, which estimates the true one,
+    decreased fastest. The first reference is that of the previous window, as in the released code,
+    or the first tangents themselves, the smallest so far as in the paper: then G and O start at 0
+    and the weights are equal. Losses are sums over the sets, as in the released code, or means, as
+    in the paper.
     """
 
     floor = 1e-5
@@ -178,19 +183,20 @@ class XSleepNet2(_Adaptive):
             self.reference[branch] = now
         return float(validation), float(validation - training)
 
-    def _tangents(self, losses: np.ndarray) -> list[float]:
-        """Slopes of the training and the validation loss at the end of ``losses`` (n, 2)."""
+    def _tangents(self, losses: NDArray[np.float64]) -> list[float]:
+        """Return the slopes of training and validation loss at the end of ``losses`` (n, 2)."""
         n = len(losses)
         smoothed = [
             losses[max(0, end - self.window) : end].mean(0)
             for end in range(max(0, n - self.points) + 1, n + 1)
         ]
-        return np.polyfit(np.arange(len(smoothed)), smoothed, 1)[0].tolist()
+        training, validation = np.polyfit(np.arange(len(smoothed)), smoothed, 1)[0].tolist()
+        return [training, validation]
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         return super().state() | {"reference": {b: [*r] for b, r in self.reference.items()}}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         self.reference = {branch: [*pair] for branch, pair in state["reference"].items()}
 
@@ -200,7 +206,7 @@ POLICIES: dict[str, Callable[[TrainingSettings], Policy]] = {
     "losses": XSleepNet1,
     "tangents": XSleepNet2,
 }
-"""Policies by the name that the registry of systems gives each."""
+"""Policies by their names in the registry of systems."""
 
 
 def policy(system: str, settings: TrainingSettings) -> Policy:

@@ -1,32 +1,33 @@
-"""A network's outputs for all sequences of a recording.
+"""Evaluation: a network and recordings in, logits and losses of all sequences out.
 
-In evaluation mode the features of an epoch do not depend on the sequence that holds it, so each
-epoch is encoded once and shared by the up to L sequences; the result is the same.
+In evaluation mode the features of an epoch do not depend on its sequence, so each epoch is encoded
+once for the up to L sequences that contain it; the result is the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from xsleep.compute import parallel
 from xsleep.networks import Network
-from xsleep.training.sequences import Part, blocks, read, stretches
+from xsleep.training.sequences import Floats, Part, blocks, read, stretches
 
 EPOCHS, SEQUENCES = 256, 256
-"""How many epochs are encoded and sequences decoded at once, to bound memory."""
+"""Number of epochs encoded and of sequences decoded at once, which bounds the memory."""
 
 
 @torch.inference_mode()
 def sequence_logits(
     network: Network, part: Part, longest_gap: int | None, stride: int = 1
-) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
-    """First epochs (B,) of sequences, and branch to their logits (B, L, 5).
+) -> Iterator[tuple[NDArray[np.int64], dict[str, torch.Tensor]]]:
+    """Yield first epochs (B,) of sequences, and branch to their logits (B, L, 5).
 
     All sequences of the part come once, in blocks, or every ``stride``-th and the last of a
     stretch; a stretch shorter than L is one shorter sequence. The network must be in evaluation
@@ -50,14 +51,14 @@ def sequence_logits(
 
 
 def encoded(network: Network, part: Part, start: int, stop: int) -> torch.Tensor:
-    """(stop - start, F) features of a range of epochs."""
+    """Return the features (stop - start, F) of a range of epochs."""
     return network.encode(**inputs(network, {v: read(part, v, start, stop) for v in network.views}))
 
 
 def inputs(
-    network: Network, views: dict[str, np.ndarray] | dict[str, torch.Tensor]
+    network: Network, views: Mapping[str, Floats | torch.Tensor]
 ) -> dict[str, torch.Tensor | None]:
-    """Arguments of the network from view to values, on the network's device."""
+    """Return the network's arguments from view to values, on its device."""
     device = next(network.parameters()).device
     return {
         argument: torch.as_tensor(views[view]).to(device, non_blocking=True)
@@ -69,12 +70,12 @@ def inputs(
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of a network over a set of sequences, of which each is a mean over its epochs.
+    """Losses of a network over a set of sequences; that of a sequence is the mean of its epochs.
 
     Attributes:
         sums, accuracies: branch to its summed cross-entropy, and to its accuracy.
-        count: how many sequences.
-        not_finite: recordings of which a loss is not finite.
+        count: number of sequences.
+        not_finite: recordings with a loss that is not finite.
     """
 
     sums: dict[str, float]
@@ -84,9 +85,9 @@ class Losses:
 
 
 def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -> Losses:
-    """Losses and accuracies over all sequences of these parts, in evaluation mode.
+    """Return losses and accuracies over all sequences of these parts, in evaluation mode.
 
-    Where several processes train together, each takes some of the parts.
+    If several processes train together, each evaluates some of the parts.
     """
     training = network.training
     network.eval()
@@ -113,10 +114,10 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
             predicted += labels.numel()
     network.train(training)
     found = parallel.totals([count, predicted, *sums.values(), *correct.values()])
-    count, predicted, branches = int(found[0]), found[1], len(sums)
+    branches = len(sums)
     sums = dict(zip(sums, found[2 : 2 + branches], strict=True))
-    correct = dict(zip(correct, found[2 + branches :], strict=True))
+    right = dict(zip(correct, found[2 + branches :], strict=True))
     if not all(map(math.isfinite, sums.values())):  # in every process
         not_finite = {name: None for names in parallel.gathered(not_finite) for name in names}
-    accuracies = {branch: right / predicted for branch, right in correct.items()}
-    return Losses(sums, accuracies, count, tuple(not_finite))
+    accuracies = {branch: value / found[1] for branch, value in right.items()}
+    return Losses(sums, accuracies, int(found[0]), tuple(not_finite))

@@ -1,6 +1,6 @@
-"""What the rules from training to scoring do: files in, files out.
+"""Training jobs: settings and stored recordings in; model, history and ``run.json`` out.
 
-What takes long to import is imported by the rule that needs it.
+PyTorch takes seconds to import, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -22,31 +22,35 @@ from xsleep.preparation.windows import unusable
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
 from xsleep.training.origin import check_writable, origin
-from xsleep.training.parts import load_part, load_parts
+from xsleep.training.parts import Data, load_part, load_parts
 from xsleep.training.sequences import Part, bridging
 
 if TYPE_CHECKING:
     from xsleep.networks import Network
-    from xsleep.training.loop import Data
 
 
 def make_source_split(
     databases: Mapping[str, tuple[Path, str]], validation: int, seed: int, out: Path
 ) -> None:
-    """Write who of the pooled databases trains and who validates; none tests.
+    """Write which subjects of the pooled databases train and which validate; none test.
 
     Args:
-        databases: of each the index of its store and the window that is trained on.
-        validation: how many subjects validate. As many of the others, who all train, measure the
-            training loss.
+        databases: name to the index of its store and the window that is trained on.
+        validation: number of subjects that validate. As many of the others, all of which train,
+            are the training subset.
+        seed: of the random choice.
+        out: CSV file with a line per recording and role.
+
+    Raises:
+        InputError: there are too few subjects.
     """
-    nights = [
+    usable = [
         (name, stored.info)
         for name, (index, window) in databases.items()
         for stored in read_index(index).values()
         if not unusable(stored.info, [window], Path(stored.epochs))
     ]
-    subjects = sorted({(name, night.subject) for name, night in nights})
+    subjects = sorted({(name, info.subject) for name, info in usable})
     if len(subjects) < 2 * validation:
         raise InputError(
             f"{', '.join(databases)}: {len(subjects)} usable subjects, too few for {validation} to "
@@ -60,10 +64,10 @@ def make_source_split(
         "training subset": order[validation : 2 * validation],
     }
     lines = [
-        {"role": role, "database": name, "subject": night.subject, "recording": night.recording}
+        {"role": role, "database": name, "subject": info.subject, "recording": info.recording}
         for role, who in roles.items()
-        for name, night in nights
-        if (name, night.subject) in who
+        for name, info in usable
+        if (name, info.subject) in who
     ]
     write_csv(out, lines)
 
@@ -72,19 +76,33 @@ def train_run(
     address: Mapping[str, Any],
     network: NetworkSettings,
     settings: TrainingSettings,
+    *,
     folds: Path,
     index: Path,
     folder: Path,
     threads: int,
     report: Callable[[str], None],
 ) -> None:
-    """Train the run at ``address`` (database, window, channels, system, seed, fold)."""
+    """Train a network on a fold.
+
+    Args:
+        address: database, window, channels, system, seed and fold.
+        network, settings: hyper-parameters.
+        folds: CSV file of the folds.
+        index: of the stored recordings.
+        folder: receives ``model.safetensors``, ``history.csv`` and ``run.json``.
+        threads: of the processor, of all processes together.
+        report: receives lines about the progress.
+    """
     from xsleep.networks import build
 
     channels = tuple(address["channels"].split("-"))
     data = _fold_data(address, folds, index, network)
     start = build(address["system"], len(channels), network, address["seed"])
-    _run(address, start, BLOCKS, settings, data, {folds.name: folds}, folder, threads, report)
+    inputs = {folds.name: folds}
+    _run(
+        address, start, settings, data, inputs=inputs, folder=folder, threads=threads, report=report
+    )
 
 
 def finetune_run(
@@ -92,6 +110,7 @@ def finetune_run(
     strategy: Strategy,
     subjects: int | None,
     settings: TrainingSettings,
+    *,
     pretrained: Path,
     folds: Path,
     index: Path,
@@ -99,13 +118,21 @@ def finetune_run(
     threads: int,
     report: Callable[[str], None],
 ) -> None:
-    """Finetune a pretrained network by a strategy, on so many training subjects or on all.
+    """Finetune a pretrained network on a fold.
 
-    Sequence length, filter and all else that the network computes is as it was pretrained; the
-    spectrograms are normalised with the statistics of the target's training recordings.
+    The network's settings are those of the pretraining; the spectrograms are normalised with the
+    statistics of the target's training recordings.
+
+    Args:
+        address: source, source_channels, and those of `train_run`.
+        strategy: decides which blocks are trained.
+        subjects: number of training subjects; ``None``: all.
+        settings: hyper-parameters of the finetuning.
+        pretrained: checkpoint of the network.
+        folds, index, folder, threads, report: as of `train_run`.
 
     Raises:
-        InputError: the network is another system's, or of another number of channels.
+        InputError: the network is of another system, or has another number of channels.
     """
     from xsleep.networks import build, checkpoints
 
@@ -113,8 +140,8 @@ def finetune_run(
     network, pretrained_system, pretrained_channels = checkpoints.load(pretrained)
     if not same_network(pretrained_system, system):
         raise InputError(
-            f"{pretrained}: the network of an {pretrained_system}, which {system} cannot go on "
-            "from; take weights of the same system"
+            f"{pretrained}: the network of an {pretrained_system}, which cannot be finetuned as "
+            f"{system}; take weights of the same system"
         )
     if len(pretrained_channels) != len(channels):
         raise InputError(
@@ -123,17 +150,16 @@ def finetune_run(
         )
     if strategy == "scratch":
         network = build(system, len(channels), network.settings, address["seed"])
-    data = _fold_data(address, folds, index, network.settings, subjects)
     _run(
         {**address, "strategy": strategy},
         network,
-        STRATEGIES[strategy],
         settings,
-        data,
-        {folds.name: folds, "pretrained": pretrained},
-        folder,
-        threads,
-        report,
+        _fold_data(address, folds, index, network.settings, subjects=subjects),
+        blocks=STRATEGIES[strategy],
+        inputs={folds.name: folds, "pretrained": pretrained},
+        folder=folder,
+        threads=threads,
+        report=report,
     )
 
 
@@ -141,6 +167,7 @@ def pretrain_run(
     address: Mapping[str, Any],
     network: NetworkSettings,
     settings: TrainingSettings,
+    *,
     split: Path,
     windows: Mapping[str, str],
     indexes: Mapping[str, Path],
@@ -148,9 +175,14 @@ def pretrain_run(
     threads: int,
     report: Callable[[str], None],
 ) -> None:
-    """Pretrain the run at ``address`` (source, channels, system, seed) on whole databases.
+    """Pretrain a network on whole databases.
 
-    ``windows`` and ``indexes`` are those of each database; ``split`` is `make_source_split`'s.
+    Args:
+        address: source, channels, system and seed.
+        network, settings: hyper-parameters.
+        split: what `make_source_split` wrote.
+        windows, indexes: database to its window and to the index of its store.
+        folder, threads, report: as of `train_run`.
     """
     from xsleep.networks import build
 
@@ -171,7 +203,10 @@ def pretrain_run(
 
     data = _data(parts)
     start = build(address["system"], len(channels), network, address["seed"])
-    _run(address, start, BLOCKS, settings, data, {split.name: split}, folder, threads, report)
+    inputs = {split.name: split}
+    _run(
+        address, start, settings, data, inputs=inputs, folder=folder, threads=threads, report=report
+    )
 
 
 def _fold_data(
@@ -179,40 +214,49 @@ def _fold_data(
     folds: Path,
     index: Path,
     network: NetworkSettings,
+    *,
     subjects: int | None = None,
 ) -> Data:
+    """Return the recordings of a fold."""
     recordings = read_index(index)
     channels = tuple(address["channels"].split("-"))
     return _data(
         lambda role: load_parts(
-            *(folds, address["fold"], role, recordings, address["window"], channels, network),
-            subjects,
+            folds,
+            address["fold"],
+            role,
+            recordings,
+            window=address["window"],
+            channels=channels,
+            network=network,
+            subjects=subjects,
         )
     )
 
 
 def _data(parts: Callable[[str], list[Part]]) -> Data:
-    from xsleep.training.loop import Data
-
+    """Return the recordings of the roles that a training needs."""
     return Data(parts("training"), parts("training subset"), parts("validation"))
 
 
 def _run(
     address: Mapping[str, Any],
     network: Network,
-    blocks: Sequence[str],
     settings: TrainingSettings,
     data: Data,
+    *,
+    blocks: Sequence[str] = BLOCKS,
     inputs: Mapping[str, Path],
     folder: Path,
     threads: int,
     report: Callable[[str], None],
 ) -> None:
-    """Train these blocks of a network, and write how the run came to be."""
+    """Train blocks of a network, and write ``run.json`` with the settings and the origin of it."""
     import torch
 
     from xsleep.compute import parallel
-    from xsleep.training.loop import CHECKPOINT, train
+    from xsleep.training.loop import train
+    from xsleep.training.resume import CHECKPOINT
 
     torch.set_num_threads(max(threads // parallel.size(), 1))
     began = time.monotonic()
@@ -222,7 +266,7 @@ def _run(
         "training subset": data.training_subset,
         "validation": data.validation,
     }
-    # What can fail is done before hours of training, not after them.
+    # Steps that may fail come before hours of training.
     check_writable(folder)
     known = {
         "training_subjects": len({part.info.subject for part in data.training}),
@@ -233,8 +277,15 @@ def _run(
         **origin(parts, inputs),
     }
     facts = train(
-        *(address["system"], channels, network, settings, data, address["seed"], folder, report),
-        blocks,
+        network,
+        settings,
+        data,
+        folder,
+        system=address["system"],
+        channels=channels,
+        seed=address["seed"],
+        report=report,
+        blocks=blocks,
     )
     if parallel.rank():
         return

@@ -1,341 +1,325 @@
-"""One run: train one network on one fold, keep the best, resume where it was stopped."""
+"""Training of one network on one fold: the best network is kept, a stopped run is resumed."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from xsleep.compute import device, parallel
 from xsleep.config.names import BLOCKS
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import whole, write_csv
+from xsleep.core.files import write_csv
 from xsleep.networks import Network, checkpoints
 from xsleep.training import minibatches
 from xsleep.training.blending import Blend, policy
 from xsleep.training.evaluation import Losses, evaluate
-from xsleep.training.sequences import Part, TrainingSequences, named, normalisation
+from xsleep.training.parts import Data
+from xsleep.training.resume import CHECKPOINT, Checkpoint, Progress, fingerprint
+from xsleep.training.sequences import TrainingSequences, named, normalisation
 from xsleep.training.step import Graphed, Step
-
-CHECKPOINT = "checkpoint.pt"
-"""In the run's folder while it trains: all that is needed to go on after an evaluation. Whoever
-trains deletes it once all files of the run are written."""
-
-CHECKPOINT_VERSION = 2
-"""Of its content: to be raised where that changes."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """The recordings of one fold, by role."""
-
-    training: Sequence[Part]
-    training_subset: Sequence[Part]
-    validation: Sequence[Part]
-
-
-@dataclass
-class Progress:
-    """What changes while a run trains, besides the network and the optimiser."""
-
-    step: int = 0
-    best_accuracy: float = -1.0
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    evaluations_without_gain: int = 0
-    weights: dict[str, float] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def train(
-    system: str,
-    channels: tuple[str, ...],
     network: Network,
     settings: TrainingSettings,
     data: Data,
-    seed: int,
     folder: Path,
+    *,
+    system: str,
+    channels: tuple[str, ...],
+    seed: int,
     report: Callable[[str], None] = print,
     blocks: Sequence[str] = BLOCKS,
 ) -> dict[str, Any]:
     """Train a network, and write ``model.safetensors`` and ``history.csv`` into ``folder``.
 
-    Of a network that is trained already, ``blocks`` may be some or none: the parameters of the
-    others stay as they are, and without any it is kept as it is, but for the normalisation of
-    spectrograms, which is always that of these training recordings.
+    The network that is kept is the last one, or the one with the best validation accuracy of its
+    last branch (the joint one, where there is one), the latest in a tie. A run that was stopped
+    resumes from its last evaluation, and its results are those of an uninterrupted run.
 
-    The network that is kept is the last, or the one with the best validation accuracy of its last
-    branch (the joint one, where there is one); of equals the latest. A run that was stopped goes on
-    from its last evaluation, and ends as if it had not been stopped.
+    Several processes may train a network together (`parallel`), each on its share of a minibatch;
+    apart from dropout and rounding, the steps are those of one process.
 
-    Several processes may train it together (`parallel`), each on its share of a minibatch;
-    but for dropout, and rounding, the steps are those of one.
+    Args:
+        network: with the weights that the training starts from.
+        system: name of the system, which has the policy of the loss weights.
+        channels: names of the network's channels.
+        seed: of the order of the sequences and of dropout.
+        report: receives lines about the progress.
+        blocks: blocks of the network that are trained; the parameters of the others are frozen.
+            Without any, the network only gets the normalisation of spectrograms, which is always
+            that of the training recordings.
 
     Returns:
-        What ``run.json`` tells of the training: steps, best step, seconds, device.
+        Entries of ``run.json`` about the training: steps, best step, seconds, device.
+
+    Raises:
+        InputError: minibatches cannot be shared by the processes, there is nothing to train on, or
+            a loss is not finite.
     """
-    torch.manual_seed(seed + parallel.rank())  # what they drop differs
-    place = device.best()
-    on_gpu = place.type == "cuda"
-    fingerprint = _fingerprint(system, channels, network, settings, seed, data, blocks)
-    network.to(place)
-    if "time-frequency" in network.views:
-        statistics = normalisation(data.training, network.settings.normalisation)
-        network.set_normalisation(*map(torch.from_numpy, statistics))
-    frozen = [block for name, block in network.blocks().items() if name not in blocks]
-    for block in frozen:
-        block.requires_grad_(False)
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(
-        _parameter_groups(network, trained, settings.l2),
-        settings.learning_rate,
-        eps=settings.adam_epsilon,
-        fused=True,
-        capturable=on_gpu,
+    trainer = Trainer(
+        network,
+        settings,
+        data,
+        folder,
+        system=system,
+        channels=channels,
+        seed=seed,
+        report=report,
+        blocks=blocks,
     )
-    step = Step(network, optimizer, settings.loss_reduction)
-    take_step = Graphed(step, place) if on_gpu and parallel.size() == 1 else step
-    blending = policy(system, settings)
-    gap = settings.longest_gap
-    sequences = TrainingSequences(
-        *(data.training, network.settings.sequence_length, settings.batch_size, gap, seed),
-        settings.shuffle,
-        (parallel.rank(), parallel.size()),
-    )
-    if sequences.batch_size % parallel.size():
-        raise InputError(
-            f"{folder}: minibatches of {sequences.batch_size} sequences cannot be shared by "
-            f"{parallel.size()} processes; choose batch_size or gpu in the preset accordingly"
+    trainer.resume()
+    trainer.run()
+    trainer.write()
+    return trainer.facts()
+
+
+class Trainer:
+    """Training of one network, as described in `train`.
+
+    Attributes:
+        total: number of steps of the whole training.
+        progress: the state that changes with every step and evaluation.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: TrainingSettings,
+        data: Data,
+        folder: Path,
+        *,
+        system: str,
+        channels: tuple[str, ...],
+        seed: int,
+        report: Callable[[str], None],
+        blocks: Sequence[str],
+    ) -> None:
+        self.network, self.settings, self.data, self.folder = network, settings, data, folder
+        self.system, self.channels, self.report = system, channels, report
+        torch.manual_seed(seed + parallel.rank())  # processes differ in dropout
+        self.device = device.best()
+        run = fingerprint(
+            network, settings, data, system=system, channels=channels, seed=seed, blocks=blocks
         )
-    total = settings.steps or settings.training_epochs * len(sequences)
-    if not trained:
-        total = 0
-    evaluate_every = min(settings.evaluate_every, total)
-    parameters, training = (sum(p.numel() for p in ps) for ps in (network.parameters(), trained))
-    report(
-        f"{system}: {parameters:,} parameters, {training:,} of them to train, "
-        f"{sequences.count:,} training sequences, {total:,} steps on {place}"
-    )
+        network.to(self.device)
+        if "time-frequency" in network.views:
+            network.set_normalisation(*normalisation(data.training, network.settings.normalisation))
+        self.frozen = [block for name, block in network.blocks().items() if name not in blocks]
+        for block in self.frozen:
+            block.requires_grad_(False)
+        optimizer = self._optimizer()
+        self.step = Step(network, optimizer, settings.loss_reduction)
+        captured = self.device.type == "cuda" and parallel.size() == 1
+        self.take_step = Graphed(self.step, self.device) if captured else self.step
+        self.blending = policy(system, settings)
+        self.sequences = self._sequences(seed)
+        self.total = settings.steps or (settings.training_epochs or 0) * len(self.sequences)
+        if not self._trained():
+            self.total = 0
+        self.progress = Progress()
+        self.checkpoint = Checkpoint(
+            folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress
+        )
 
-    state = Progress()
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        if saved["fingerprint"] == fingerprint:
-            _restore(saved, network, optimizer, blending, state)
-            report(f"{system}: goes on from step {state.step:,}")
-    began = time.monotonic() - state.seconds
+    def _trained(self) -> list[nn.Parameter]:
+        """Return the parameters that are trained."""
+        return [p for p in self.network.parameters() if p.requires_grad]
 
-    def weigh() -> None:
-        """Blend the losses of the next steps by the weights of the last evaluation."""
-        weights = state.weights.values()
-        if not all(map(math.isfinite, weights)) or not any(weights):
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """Return Adam; it adds ``weight_decay`` times the variable to the gradient, as the L2
+        penalty does.
+        """
+        chosen = {id(parameter) for parameter in self.network.penalised_parameters()}
+        penalised = [p for p in self._trained() if id(p) in chosen]
+        others = [p for p in self._trained() if id(p) not in chosen]
+        return torch.optim.Adam(
+            [
+                {"params": penalised, "weight_decay": self.settings.l2},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            self.settings.learning_rate,
+            eps=self.settings.adam_epsilon,
+            fused=True,
+            capturable=self.device.type == "cuda",
+        )
+
+    def _sequences(self, seed: int) -> TrainingSequences:
+        """Return the training sequences, of which this process takes its share."""
+        sequences = TrainingSequences(
+            self.data.training,
+            self.network.settings.sequence_length,
+            self.settings.batch_size,
+            self.settings.longest_gap,
+            seed=seed,
+            shuffle=self.settings.shuffle,
+            share=(parallel.rank(), parallel.size()),
+        )
+        if sequences.batch_size % parallel.size():
             raise InputError(
-                f"{folder}: no training at step {state.step} with the loss weights "
-                f"{_told(state.weights)}; delete {checkpoint} if it is there, and lower "
+                f"{self.folder}: minibatches of {sequences.batch_size} sequences cannot be shared "
+                f"by {parallel.size()} processes; choose batch_size or gpu in the preset "
+                "accordingly"
+            )
+        return sequences
+
+    def _parameters(self) -> tuple[int, int]:
+        """Return how many parameters there are and how many of them are trained."""
+        return (
+            sum(p.numel() for p in self.network.parameters()),
+            sum(p.numel() for p in self._trained()),
+        )
+
+    def resume(self) -> None:
+        """Restore the state of the last evaluation where a run with this fingerprint stopped."""
+        parameters, trained = self._parameters()
+        self.report(
+            f"{self.system}: {parameters:,} parameters, {trained:,} of them to train, "
+            f"{self.sequences.count:,} training sequences, {self.total:,} steps on {self.device}"
+        )
+        if self.checkpoint.restore():
+            self.report(f"{self.system}: resumes from step {self.progress.step:,}")
+        self.began = time.monotonic() - self.progress.seconds
+
+    def run(self) -> None:
+        """Take all steps that are left, with evaluations in between."""
+        progress, settings = self.progress, self.settings
+        if progress.history:
+            self._weigh()
+        else:
+            self._evaluate()
+        evaluate_every = min(settings.evaluate_every, self.total)
+        steps = range(progress.step, self.total)
+        batches = minibatches.batches(self.sequences, self.network.views, steps, self.device)
+        while progress.step < self.total:
+            if self._stops_early():
+                patience = settings.patience
+                self.report(f"{self.system}: stops early, no gain in {patience} evaluations")
+                break
+            self.network.train()
+            if settings.frozen == "everything":
+                for block in self.frozen:
+                    block.eval()
+            loss = self.take_step(*next(batches))
+            progress.step += 1
+            if progress.step % evaluate_every == 0:
+                if not torch.isfinite(loss):
+                    raise InputError(
+                        f"{self.folder}: the training loss of {self.system} is {loss.item()} at "
+                        f"step {progress.step}; lower learning_rate in the preset, or look for "
+                        "broken signals"
+                    )
+                self._evaluate()
+
+    def _stops_early(self) -> bool:
+        """Return whether there was no gain for ``patience`` evaluations."""
+        return (
+            self.settings.patience is not None
+            and self.progress.step >= self.settings.earliest_stop
+            and self.progress.evaluations_without_gain >= self.settings.patience
+        )
+
+    def _weigh(self) -> None:
+        """Weight the losses of the next steps as after the last evaluation."""
+        weights = self.progress.weights
+        if not all(map(math.isfinite, weights.values())) or not any(weights.values()):
+            raise InputError(
+                f"{self.folder}: no training at step {self.progress.step} with the loss weights "
+                f"{_listed(weights)}; delete {self.checkpoint.path} if it is there, and lower "
                 "learning_rate in the preset"
             )
-        step.weigh(state.weights)
+        self.step.weigh(weights)
 
-    def assess() -> None:
-        """Evaluate, update the loss weights, keep the network if it is the best so far."""
-        subset = evaluate(network, data.training_subset, gap)
-        validation = evaluate(network, data.validation, gap)
+    def _evaluate(self) -> None:
+        """Evaluate, update the loss weights, keep the best network, save a checkpoint."""
+        progress = self.progress
+        subset, validation = self._losses()
+        blend = self.blending.update(subset.sums, validation.sums, subset.count, validation.count)
+        progress.weights = blend.weights
+        self._weigh()
+        branch = self.network.branches[-1]
+        accuracy = validation.accuracies[branch]
+        progress.evaluations_without_gain += progress.step > 0
+        if (progress.step or not self.total) and accuracy >= progress.best_accuracy:
+            progress.evaluations_without_gain = 0
+            progress.best_accuracy = accuracy
+            state = self.network.state_dict()
+            progress.best_weights = {name: value.cpu().clone() for name, value in state.items()}
+        progress.seconds = time.monotonic() - self.began
+        progress.history.append(self._line(subset, validation, blend))
+        self.checkpoint.save()
+        left = (self.total - progress.step) * progress.seconds / max(progress.step, 1)
+        self.report(
+            f"{self.system}: step {progress.step:,} of {self.total:,}, validation accuracy "
+            f"{accuracy:.1%}, loss {validation.sums[branch] / validation.count:.3f}, "
+            f"{progress.seconds:.0f} s" + (f", {left:.0f} s left" if progress.step and left else "")
+        )
+
+    def _losses(self) -> tuple[Losses, Losses]:
+        """Return the losses on the training subset and on the validation set."""
+        gap = self.settings.longest_gap
+        subset = evaluate(self.network, self.data.training_subset, gap)
+        validation = evaluate(self.network, self.data.validation, gap)
         for name, losses in (("training subset", subset), ("validation set", validation)):
             if losses.not_finite:
                 raise InputError(
-                    f"{folder}: the losses of {system} on the {name} at step {state.step} are "
-                    f"{_told(losses.sums)}, because of {named(losses.not_finite)}; look for broken "
-                    "signals there, or lower learning_rate in the preset"
+                    f"{self.folder}: the losses of {self.system} on the {name} at step "
+                    f"{self.progress.step} are {_listed(losses.sums)}, because of "
+                    f"{named(losses.not_finite)}; look for broken signals there, or lower "
+                    "learning_rate in the preset"
                 )
-        blend = blending.update(subset.sums, validation.sums, subset.count, validation.count)
-        state.weights = blend.weights
-        weigh()
-        accuracy = validation.accuracies[network.branches[-1]]
-        state.evaluations_without_gain += state.step > 0
-        if (state.step or not total) and accuracy >= state.best_accuracy:
-            state.evaluations_without_gain = 0
-            state.best_accuracy = accuracy
-            state.best_weights = {n: v.cpu().clone() for n, v in network.state_dict().items()}
-        state.seconds = time.monotonic() - began
-        state.history.append(_line(state, subset, validation, blend, settings.learning_rate))
-        _save(checkpoint, fingerprint, network, optimizer, blending, state)
-        left = (total - state.step) * state.seconds / state.step if state.step else 0
-        report(
-            f"{system}: step {state.step:,} of {total:,}, validation accuracy {accuracy:.1%}, "
-            f"loss {validation.sums[network.branches[-1]] / validation.count:.3f}, "
-            f"{state.seconds:.0f} s" + (f", {left:.0f} s left" if left else "")
+        return subset, validation
+
+    def _line(self, subset: Losses, validation: Losses, blend: Blend) -> dict[str, Any]:
+        """Return a line of ``history.csv``."""
+        line: dict[str, Any] = {"step": self.progress.step}
+        for branch in validation.sums:
+            for name, losses in (("training", subset), ("validation", validation)):
+                line[f"{branch} {name} loss"] = losses.sums[branch] / losses.count
+                line[f"{branch} {name} accuracy"] = losses.accuracies[branch]
+            line[f"{branch} weight"] = blend.weights[branch]
+            line[f"{branch} G"] = blend.generalisation[branch] if blend.generalisation else None
+            line[f"{branch} O"] = blend.overfitting[branch] if blend.overfitting else None
+        line["learning rate"] = self.settings.learning_rate
+        return line | {"seconds": round(self.progress.seconds, 1)}
+
+    def write(self) -> None:
+        """Write the network that is kept and the history."""
+        if self.settings.model_kept == "best":
+            self.network.load_state_dict(self.progress.best_weights)
+        if parallel.rank() == 0:
+            model = self.folder / "model.safetensors"
+            checkpoints.save(model, self.network, self.system, self.channels)
+            write_csv(self.folder / "history.csv", self.progress.history)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the entries of ``run.json`` about the training."""
+        accuracy = f"{self.network.branches[-1]} validation accuracy"
+        best = max(
+            (line for line in self.progress.history if line["step"] or not self.total),
+            key=lambda line: (line[accuracy], line["step"]),
         )
-
-    if state.history:
-        weigh()
-    else:
-        assess()
-    batches = minibatches.batches(sequences, network.views, range(state.step, total), place)
-    while state.step < total:
-        if _no_gain(state, settings):
-            report(f"{system}: stops early, no gain in {settings.patience} evaluations")
-            break
-        network.train()
-        if settings.frozen == "everything":
-            for block in frozen:
-                block.eval()
-        loss = take_step(*next(batches))
-        state.step += 1
-        if state.step % evaluate_every == 0:
-            if not torch.isfinite(loss):
-                raise InputError(
-                    f"{folder}: the training loss of {system} is {loss.item()} at step "
-                    f"{state.step}; lower learning_rate in the preset, or look for broken signals"
-                )
-            assess()
-
-    if settings.model_kept == "best":
-        network.load_state_dict(state.best_weights)
-    if parallel.rank() == 0:
-        checkpoints.save(folder / "model.safetensors", network, system, channels)
-        write_csv(folder / "history.csv", state.history)
-    best = max(
-        (line for line in state.history if line["step"] or not total),
-        key=lambda line: (line[f"{network.branches[-1]} validation accuracy"], line["step"]),
-    )
-    return {
-        "steps": state.step,
-        "best_step": best["step"],
-        "seconds": round(state.seconds, 1),
-        "device": device.name(),
-        "threads": torch.get_num_threads(),
-        "processes": parallel.size(),
-        "training_sequences": sequences.count,
-        "parameters": parameters,
-        "parameters_trained": training,
-    }
+        parameters, trained = self._parameters()
+        return {
+            "steps": self.progress.step,
+            "best_step": best["step"],
+            "seconds": round(self.progress.seconds, 1),
+            "device": device.name(),
+            "threads": torch.get_num_threads(),
+            "processes": parallel.size(),
+            "training_sequences": self.sequences.count,
+            "parameters": parameters,
+            "parameters_trained": trained,
+        }
 
 
-def _told(values: dict[str, float]) -> str:
+def _listed(values: dict[str, float]) -> str:
+    """Return names and values as they stand in a message."""
     return ", ".join(f"{branch} {value:g}" for branch, value in values.items())
-
-
-def _no_gain(state: Progress, settings: TrainingSettings) -> bool:
-    """Whether training stops early."""
-    return (
-        settings.patience is not None
-        and state.step >= settings.earliest_stop
-        and state.evaluations_without_gain >= settings.patience
-    )
-
-
-def _parameter_groups(
-    network: Network, trained: Sequence[torch.Tensor], l2: float
-) -> list[dict[str, Any]]:
-    """Adam adds ``weight_decay`` times the variable to its gradient, as the penalty would."""
-    chosen = {id(parameter) for parameter in network.penalised_parameters()}
-    penalised = [p for p in trained if id(p) in chosen]
-    others = [p for p in trained if id(p) not in chosen]
-    return [{"params": penalised, "weight_decay": l2}, {"params": others, "weight_decay": 0.0}]
-
-
-def _line(
-    state: Progress, subset: Losses, validation: Losses, blend: Blend, learning_rate: float
-) -> dict[str, Any]:
-    line: dict[str, Any] = {"step": state.step}
-    for branch in validation.sums:
-        for name, losses in (("training", subset), ("validation", validation)):
-            line[f"{branch} {name} loss"] = losses.sums[branch] / losses.count
-            line[f"{branch} {name} accuracy"] = losses.accuracies[branch]
-        line[f"{branch} weight"] = blend.weights[branch]
-        line[f"{branch} G"] = blend.generalisation[branch] if blend.generalisation else None
-        line[f"{branch} O"] = blend.overfitting[branch] if blend.overfitting else None
-    return line | {"learning rate": learning_rate, "seconds": round(state.seconds, 1)}
-
-
-def _fingerprint(
-    system: str,
-    channels: tuple[str, ...],
-    network: Network,
-    settings: TrainingSettings,
-    seed: int,
-    data: Data,
-    blocks: Sequence[str],
-) -> str:
-    """What a checkpoint must agree with to be gone on from; the network is as it starts."""
-    start = hashlib.sha256()
-    for tensor in network.state_dict().values():
-        start.update(tensor.numpy())
-    facts = [
-        CHECKPOINT_VERSION,
-        system,
-        channels,
-        network.settings.model_dump(),
-        start.hexdigest(),
-        blocks,
-        settings.model_dump(),
-        seed,
-        [
-            [(part.info.recording, len(part), dict(part.info.hashes)) for part in parts]
-            for parts in (data.training, data.training_subset, data.validation)
-        ],
-    ]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _save(
-    path: Path,
-    fingerprint: str,
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    blending: Any,
-    state: Progress,
-) -> None:
-    random = parallel.gathered(_random())
-    if parallel.rank():
-        return
-    content = {
-        "fingerprint": fingerprint,
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "blending": json.dumps(blending.state()),
-        "progress": vars(state),
-        "random": random,
-    }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    with whole(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
-
-
-def _restore(
-    saved: dict[str, Any],
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    blending: Any,
-    state: Progress,
-) -> None:
-    network.load_state_dict(saved["network"])
-    capturable = optimizer.defaults["capturable"]  # of this device, not of the one that saved
-    optimizer.load_state_dict(saved["optimizer"])
-    for group in optimizer.param_groups:
-        group["capturable"] = capturable
-    blending.restore(json.loads(saved["blending"]))
-    vars(state).update(saved["progress"])
-    # With more processes than before, the others draw on from their seeds.
-    if parallel.rank() < len(saved["random"]):
-        on_cpu, on_gpu = saved["random"][parallel.rank()]
-        torch.set_rng_state(on_cpu)
-        if on_gpu is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(on_gpu)
-
-
-def _random() -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The state of this process's random numbers, on the CPU and on its GPU."""
-    on_gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-    return torch.get_rng_state(), on_gpu

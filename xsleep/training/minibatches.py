@@ -1,8 +1,8 @@
-"""Training minibatches where the network computes.
+"""Minibatches: training sequences in, inputs and labels on the network's device out.
 
-On a GPU that the training recordings fit into they are read once, and a minibatch is gathered
-there. Else minibatches are read ahead in the background; for a GPU into pinned memory, from which
-they are copied while Python goes on.
+If the training recordings fit into the GPU's memory, they are read once and minibatches are
+gathered there. Otherwise minibatches are prefetched in the background; for a GPU into pinned
+memory, from which they are copied asynchronously.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Batch = tuple[dict[str, Tensor], Tensor]
 """View to input (B, L, ...), and labels (B, L)."""
 
 SHARE = 0.5
-"""Of a GPU's free memory that the recordings may take: the networks and other runs need some."""
+"""Share of a GPU's free memory that the recordings may take; networks and other runs need some."""
 
 
 def batches(
     sequences: TrainingSequences, views: Sequence[str], steps: Iterable[int], device: torch.device
 ) -> Iterator[Batch]:
-    """The minibatches of these steps: on the device, or in the memory it is best fed from."""
+    """Yield the minibatches of these steps, on the device or in CPU memory."""
     on_gpu = device.type == "cuda"
     if on_gpu and _size(sequences, views) <= SHARE * free_memory(device):
         return map(Resident(sequences, views, device).batch, steps)
@@ -43,13 +43,13 @@ def batches(
 
 
 def _size(sequences: TrainingSequences, views: Sequence[str]) -> int:
-    """Bytes of all epochs of the training recordings, of which each is in many sequences."""
+    """Return the size in bytes of all epochs of the training recordings."""
     values = sum(math.prod(SHAPES[view]) for view in views) * len(sequences.parts[0].data.channels)
     return 4 * values * sum(map(len, sequences.parts))
 
 
 class Resident:
-    """The training recordings on a device, one after another."""
+    """Training recordings in a device's memory, one after another."""
 
     def __init__(
         self, sequences: TrainingSequences, views: Sequence[str], device: torch.device
@@ -70,7 +70,8 @@ class Resident:
                 values[start : start + len(part)] = torch.from_numpy(epochs)
 
     def batch(self, step: int) -> Batch:
+        """Return the minibatch of a step, counted from 0."""
         starts = [self.first[part] + start for part, start in self.sequences.chosen(step)]
-        starts = torch.tensor(starts).to(self.device, non_blocking=True)
-        epochs = starts[:, None] + torch.arange(self.sequences.length, device=self.device)
+        first = torch.tensor(starts).to(self.device, non_blocking=True)
+        epochs = first[:, None] + torch.arange(self.sequences.length, device=self.device)
         return {view: values[epochs] for view, values in self.values.items()}, self.stages[epochs]

@@ -1,4 +1,4 @@
-"""Origin of a run: code, machine, packages and the files that it read."""
+"""Origin of a run: recordings and files in; code, machine, packages and hashes out."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xsleep import __version__
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256
 from xsleep.training.sequences import Part
 
-if TYPE_CHECKING:
-    pass
-
-
 PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snakemake")
+"""Packages whose versions are recorded."""
 
 
 def check_writable(folder: Path) -> None:
-    """Raise `InputError` for a folder that files cannot be written into."""
+    """Create a folder if it does not exist, and check that files can be written into it.
+
+    Raises:
+        InputError: they cannot.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -36,7 +37,12 @@ def check_writable(folder: Path) -> None:
 
 
 def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:
-    """Code, machine and data that something was made with: recordings by role, and all hashes."""
+    """Return code, machine and data that something was made with.
+
+    Args:
+        parts: role to its recordings.
+        inputs: name to other files that were read.
+    """
     used = [part for role in parts.values() for part in role]
     return {
         "processor": _processor(),
@@ -53,6 +59,7 @@ def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> d
 
 
 def _version(package: str) -> str:
+    """Return the version of an installed package, or raise `InputError`."""
     if package == "xsleep":  # which may run from a clone that is not installed
         return __version__
     try:
@@ -64,9 +71,9 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    """The processor's model, where the system tells it, and the instructions that PyTorch takes.
+    """Return the processor's model, where known, and the instruction set that PyTorch uses.
 
-    Virtual machines give processors of different instructions one name.
+    Virtual machines give processors with different instruction sets the same name.
     """
     from torch.backends.cpu import get_cpu_capability
 
@@ -79,7 +86,7 @@ def _processor() -> str:
 
 
 def commit() -> str:
-    """The commit of the code that runs, with ``+`` where files differ from it; or ``unknown``."""
+    """Return the commit of the running code, with ``+`` if files differ from it, or ``unknown``."""
     folder = Path(__file__).parent
     try:
         described = subprocess.run(

@@ -1,11 +1,10 @@
-"""Recordings of a fold, as a network reads them out of the store."""
+"""Recordings of a fold in, parts that a network reads from the store out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +16,14 @@ from xsleep.preparation.windows import in_window
 from xsleep.store.recordings import RecordingData, Stored
 from xsleep.training.sequences import Part, amplitude_scale
 
-if TYPE_CHECKING:
-    pass
+
+@dataclass(frozen=True)
+class Data:
+    """Recordings of one fold, by role."""
+
+    training: Sequence[Part]
+    training_subset: Sequence[Part]
+    validation: Sequence[Part]
 
 
 def load_parts(
@@ -26,19 +31,28 @@ def load_parts(
     number: int,
     role: str,
     recordings: Mapping[str, Stored],
+    *,
     window: str,
     channels: tuple[str, ...],
     network: NetworkSettings,
     subjects: int | None = None,
 ) -> list[Part]:
-    """The recordings of one role of a fold; with ``subjects``, where only so many train."""
+    """Return the recordings of one role of a fold.
+
+    Args:
+        folds: CSV file of the folds.
+        number: of the fold.
+        role: ``training``, ``training subset``, ``validation`` or ``test``.
+        recordings: the store's index.
+        window, channels, network: as of `load_part`.
+        subjects: how many of the training subjects train; ``None``: all.
+    """
     rows = [row for row in read_csv(folds) if row["fold"] == str(number)]
     chosen = [row for row in rows if row["role"] == role]
     if subjects is not None and role.startswith("training"):
-        few = fold_tables.few(
-            *([r["subject"] for r in rows if r["role"] == "training"], subjects, number)
-        )
-        # Those of the subset that train; where none does, all who train.
+        training = [row["subject"] for row in rows if row["role"] == "training"]
+        few = fold_tables.few(training, subjects, number)
+        # The subset's recordings of subjects that train; where there are none, all that train.
         chosen = [row for row in chosen if row["subject"] in few] or [
             row for row in rows if row["role"] == "training" and row["subject"] in few
         ]
@@ -49,13 +63,13 @@ def load_parts(
 def load_part(
     stored: Stored, window: str, channels: tuple[str, ...], network: NetworkSettings
 ) -> Part:
-    """The epochs of one recording that lie in a window, as a network of these settings reads them.
+    """Return the epochs of one recording in a window, as a network of these settings reads them.
 
-    With ``raw_deviation`` (microvolts) each raw channel is scaled to it over these epochs, so that
-    amplitudes compare between subjects.
+    With ``raw_deviation`` (microvolts) each raw channel is scaled to this standard deviation over
+    these epochs, so that amplitudes are comparable between subjects.
 
     Raises:
-        InputError: the stored signals are filtered otherwise than the network's.
+        InputError: the stored signals have another filter than the network's.
     """
     night = stored.info
     if night.raw_filter != network.filter_name:

@@ -1,95 +1,118 @@
-"""Sequences of L epochs out of the store, and the normalisation of spectrograms.
+"""Sequences: recordings in, sequences of L epochs and the normalisation of spectrograms out.
 
-A sequence lies within one recording. Dropped epochs (movement, not scored) leave gaps in a night:
-a sequence bridges gaps of at most ``longest_gap`` epochs, and a longer gap ends it. ``None``
-bridges every gap, which is what the authors do when they concatenate the scored epochs. Between
-such gaps the sequences are all windows of L epochs, stride 1; a stretch shorter than L trains
-nothing and is scored as one shorter sequence, so that every epoch gets a score.
+A sequence lies within one recording. Dropped epochs (movement, not scored) leave gaps in a
+recording: a sequence bridges gaps of at most ``longest_gap`` epochs, and longer ones end it.
+``None`` bridges every gap, as the authors do by concatenating the scored epochs. Between such gaps
+lie stretches, whose sequences are all windows of L epochs with stride 1; a stretch shorter than L
+is not trained on and is scored as one shorter sequence, so that every epoch gets a score.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
-from xsleep.store.recordings import (
-    IMAGE_SHAPE,
-    RAW_SHAPE,
-    RecordingData,
-    RecordingInfo,
-    channels_last,
-)
+from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE, RecordingInfo, channels_last
 
-Batch = tuple[dict[str, np.ndarray], np.ndarray]
-"""View to input, and labels."""
+Floats = NDArray[np.float32]
+Ints = NDArray[np.integer[Any]]
+Loaded = TypeVar("Loaded")
+
+Batch = tuple[dict[str, Floats], NDArray[np.int64]]
+"""View to input (B, L, ...), and labels (B, L)."""
 
 Over = Literal["bins", "channels"]
-"""What shares a mean and a deviation: a frequency bin, or all bins of a channel."""
+"""What shares a mean and a standard deviation: a frequency bin, or all bins of a channel."""
 
-SHAPES = {"raw": RAW_SHAPE, "time-frequency": IMAGE_SHAPE}
+SHAPES: dict[str, tuple[int, ...]] = {"raw": RAW_SHAPE, "time-frequency": IMAGE_SHAPE}
 
 READERS, AHEAD = 4, 4
-"""Threads that read minibatches, and how many of these may wait."""
+"""Number of threads that read minibatches, and of minibatches that may wait."""
 
 DEAD = 1e-5
-"""Deviation, as a share of the mean, below which a channel or a frequency bin does not change."""
+"""Standard deviation, relative to the mean, below which a channel or a bin counts as constant."""
+
+
+class Epochs(Protocol):
+    """Signals and spectrograms of a recording's epochs, on disk or in memory."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels in the order of the last axis."""
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """SHA-256 of the files that they are read from, by path."""
+
+    def raw(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Return (stop - start, 3000, C) microvolts, in ``out`` where it is given."""
+
+    def time_frequency(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Return (stop - start, 29, 129, C) decibels, in ``out`` where it is given."""
+
+    def sums(self) -> NDArray[np.float64]:
+        """Return the sums (2, 129, C) of the decibels and of their squares over all frames."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The epochs of one recording that belong to a window of the night.
+    """Epochs of one recording that belong to a window of it.
 
     Attributes:
-        info: names, lights; ``places`` and ``stages`` (n,) of the part's epochs only.
-        data: signals and spectrograms of the same epochs, `RecordingData` or alike.
+        info: facts of the recording; ``places`` and ``stages`` (n,) of the part's epochs only.
+        data: signals and spectrograms of the same epochs.
         raw_scale: (C,) factor on each raw channel, or ``None``.
     """
 
     info: RecordingInfo
-    data: RecordingData
-    raw_scale: np.ndarray | None = None
+    data: Epochs
+    raw_scale: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.info.stages)
 
 
-def amplitude_scale(raw: np.ndarray, deviation: float, recording: str) -> np.ndarray:
-    """(C,) factors that give each channel of (n, 3000, C) microvolts this deviation.
+def amplitude_scale(raw: Floats, deviation: float, recording: str) -> NDArray[np.float64]:
+    """Return factors (C,) that give each channel of (n, 3000, C) microvolts a standard deviation.
 
     Raises:
-        InputError: a value is not finite; the line names the recording.
+        InputError: a value is not finite; the message names the recording.
     """
-    # Millions of values: in single precision their sum would depend on how they lie in memory.
+    # In single precision a sum of millions of values would depend on their order in memory.
     mean, measured = (f((0, 1), dtype=np.float64) for f in (raw.mean, raw.std))
     if not np.isfinite(measured).all():
         raise _not_finite(recording, "signals")
     # A dead channel has no amplitude to scale.
-    return deviation / np.where(measured > DEAD * np.abs(mean), measured, deviation)
+    scale: NDArray[np.float64] = deviation / np.where(
+        measured > DEAD * np.abs(mean), measured, deviation
+    )
+    return scale
 
 
 def named(recordings: Iterable[str]) -> str:
-    """The first few of these names, and how many there are besides."""
+    """Return the first three of these names and the number of the others, for a message."""
     first, others = (names := list(recordings))[:3], len(names) - 3
     return ", ".join(first) + (f" and {others} more" if others > 0 else "")
 
 
-def stretches(places: np.ndarray, longest_gap: int | None) -> list[tuple[int, int]]:
-    """(start, stop) of the runs of epochs between gaps too long to bridge."""
+def stretches(places: Ints, longest_gap: int | None) -> list[tuple[int, int]]:
+    """Return (start, stop) of the stretches between gaps too long to bridge."""
     if longest_gap is None:
         return [(0, len(places))]
     cuts = np.flatnonzero(np.diff(places) > longest_gap + 1) + 1
     return list(zip([0, *cuts.tolist()], [*cuts.tolist(), len(places)], strict=True))
 
 
-def starts(places: np.ndarray, length: int, longest_gap: int | None) -> np.ndarray:
-    """Index of the first epoch of every sequence of ``length`` epochs."""
+def starts(places: Ints, length: int, longest_gap: int | None) -> NDArray[np.int64]:
+    """Return the index of the first epoch of every sequence of ``length`` epochs."""
     return np.concatenate(
         [
             np.arange(start, max(stop - length + 1, start))
@@ -98,8 +121,8 @@ def starts(places: np.ndarray, length: int, longest_gap: int | None) -> np.ndarr
     )
 
 
-def bridging(places: np.ndarray, length: int, longest_gap: int | None) -> int:
-    """How many sequences bridge a gap."""
+def bridging(places: Ints, length: int, longest_gap: int | None) -> int:
+    """Return the number of sequences that bridge a gap."""
     first = starts(places, length, longest_gap)
     return int(np.count_nonzero(places[first + length - 1] - places[first] > length - 1))
 
@@ -107,11 +130,18 @@ def bridging(places: np.ndarray, length: int, longest_gap: int | None) -> int:
 class TrainingSequences:
     """All sequences of the training recordings, in minibatches.
 
-    They are shuffled once and come in the same order in every pass, as in the released code, or
-    are shuffled for ``every-pass``. The last incomplete minibatch of a pass and one more are left
-    out, as in the released code, but never so many that none is left.
+    The last incomplete minibatch of a pass and one more are left out, as in the released code, but
+    there is always at least one.
 
-    ``share`` is one part of how many of every minibatch, for a process that trains with others.
+    Args:
+        parts: the training recordings.
+        length: number of epochs of a sequence.
+        batch_size: number of sequences of a minibatch.
+        longest_gap: number of dropped epochs that a sequence may bridge; ``None``: any.
+        seed: of the order.
+        shuffle: ``once``, as in the released code: all passes have one order; or ``every-pass``.
+        share: number of a process and of all processes, each of which reads its share of every
+            minibatch.
 
     Raises:
         InputError: there is no sequence.
@@ -123,6 +153,7 @@ class TrainingSequences:
         length: int,
         batch_size: int,
         longest_gap: int | None,
+        *,
         seed: int,
         shuffle: Literal["once", "every-pass"] = "once",
         share: tuple[int, int] = (0, 1),
@@ -152,29 +183,30 @@ class TrainingSequences:
         self._share = share
         self._every_pass = shuffle == "every-pass"
 
-        # Two passes: batches are read ahead over the end of one. An order depends on no other, so
-        # that a stopped run can go on.
+        # Two passes, as prefetching crosses the end of one. An order does not depend on others, so
+        # that a stopped run can be resumed.
         @lru_cache(maxsize=2)
-        def order(turn: int) -> np.ndarray:
+        def order(turn: int) -> NDArray[np.int32]:
             return np.random.default_rng([seed, turn]).permutation(index)
 
         self._order = order
 
     def __len__(self) -> int:
-        """Minibatches in a pass."""
+        """Return the number of minibatches in a pass."""
         return max(self.count // self.batch_size - 1, 1)
 
     def chosen(self, step: int) -> list[list[int]]:
-        """Number of the part, and first epoch in it, of the sequences of a step, from 0."""
+        """Return number of the part and first epoch of each sequence of a step, counted from 0."""
         turn, number = divmod(step, len(self))
         order = self._order(turn if self._every_pass else 0)
         part, parts = self._share
         taken = self.batch_size // parts
         first = number * self.batch_size + part * taken
-        return order[first : first + taken].tolist()
+        found: list[list[int]] = order[first : first + taken].tolist()
+        return found
 
-    def batch(self, step: int, views: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The minibatch of a step, from 0: view to (B, L, ...) input, and labels (B, L)."""
+    def batch(self, step: int, views: Sequence[str]) -> Batch:
+        """Return the minibatch of a step, counted from 0."""
         spans = [(self.parts[p], s, s + self.length) for p, s in self.chosen(step)]
         channels = len(self.parts[0].data.channels)
         inputs = {
@@ -188,13 +220,13 @@ class TrainingSequences:
         return inputs, labels.astype(np.int64)
 
 
-def ahead(load: Callable[[int], Batch], steps: Iterable[int]) -> Iterator[Batch]:
-    """What ``load`` returns for each step, in their order, loaded in the background.
+def ahead(load: Callable[[int], Loaded], steps: Iterable[int]) -> Iterator[Loaded]:
+    """Yield ``load(step)`` for each step in order, prefetched in the background.
 
     At most `AHEAD` results wait to be taken, which bounds the memory.
     """
     pool = ThreadPoolExecutor(READERS)
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[Loaded]] = deque()
     try:
         for step in steps:
             waiting.append(pool.submit(load, step))
@@ -206,10 +238,10 @@ def ahead(load: Callable[[int], Batch], steps: Iterable[int]) -> Iterator[Batch]
         pool.shutdown(cancel_futures=True)
 
 
-def read(part: Part, view: str, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-    """Epochs of a part as a network's input, in ``out`` where it is given.
+def read(part: Part, view: str, start: int, stop: int, out: Floats | None = None) -> Floats:
+    """Return epochs of a part as a network's input, in ``out`` where it is given.
 
-    They are (n, 3000, C) raw or (n, 29, 129, C).
+    The shape is (n, 3000, C) for ``raw`` and (n, 29, 129, C) for ``time-frequency``.
     """
     if view == "time-frequency":
         return part.data.time_frequency(start, stop, out)
@@ -220,21 +252,21 @@ def read(part: Part, view: str, start: int, stop: int, out: np.ndarray | None = 
 
 
 def blocks(length: int, size: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of consecutive blocks of at most ``size``."""
+    """Yield (start, stop) of consecutive blocks of at most ``size``."""
     for start in range(0, length, size):
         yield start, min(start + size, length)
 
 
-def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of spectrograms over the training recordings (Section 4.2).
+def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Floats, Floats]:
+    """Return mean and standard deviation of spectrograms over recordings (Section 4.2).
 
     They are (129, C) each, in dB. With ``bins`` each frequency bin of a channel has its own, over
     all frames of all epochs; with ``channels`` all bins of a channel have those of the channel.
 
     Raises:
-        InputError: a value of a recording is not finite; the line names the recording.
+        InputError: a value of a recording is not finite; the message names the recording.
     """
-    sums = 0
+    sums: NDArray[np.float64] = np.zeros(())
     for part in parts:
         its = part.data.sums()
         if not np.isfinite(its).all():
@@ -243,31 +275,21 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[np.ndarra
     return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
 
 
-def normalisation_of_images(
-    images: np.ndarray, over: Over, recording: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """`normalisation` over the spectrograms (n, 29, 129, C) of one recording, in memory."""
-    squares = np.einsum("nftc,nftc->tc", images, images, dtype=np.float64)
-    sums = np.stack([images.sum((0, 1), dtype=np.float64), squares])
-    if not np.isfinite(sums).all():
-        raise _not_finite(recording, "spectrograms")
-    return _statistics(sums / (images.shape[0] * images.shape[1]), over)
-
-
-def _statistics(means: np.ndarray, over: Over) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation (129, C) from the means (2, 129, C) of the values and of their squares."""
+def _statistics(means: NDArray[np.float64], over: Over) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation (129, C) from the means (2, 129, C) of values, squares."""
     mean, square = means
-    if over == "channels":  # every bin has equally many frames
+    if over == "channels":  # all bins have the same number of frames
         mean[:], square[:] = mean.mean(0), square.mean(0)
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
-    # A bin that never changes (a dead channel) has rounding errors for a deviation: it stays near
-    # zero instead of becoming NaN or noise.
+    # The standard deviation of a constant bin (a dead channel) is a rounding error: with 1 the bin
+    # stays near zero instead of becoming NaN or noise.
     deviation[deviation <= DEAD * np.abs(mean)] = 1
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
 def _not_finite(recording: str, what: str) -> InputError:
+    """Return the error for values that are not finite."""
     return InputError(
         f"{recording}: its {what} hold values that are not finite; look for broken signals in its "
-        "file and prepare it again, or take it away"
+        "file and prepare it again, or remove it"
     )

@@ -1,10 +1,10 @@
-"""One step of training: forward, blended loss, backward, Adam. On a GPU it is one CUDA graph."""
+"""Training step: forward pass, blended loss, backward pass, Adam; one CUDA graph on a GPU."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -24,27 +24,33 @@ def weighted_loss(
     weights: dict[str, float] | dict[str, Tensor],
     reduction: Literal["sum", "mean"],
 ) -> Tensor:
-    """The blended loss of a minibatch: logits (B, L, 5) per branch, labels (B, L).
+    """Return the blended loss of a minibatch (eq. 12).
 
-    Of each branch the sum (released) or the mean over the minibatch of the mean over the
-    sequence; the weights blend the gradients (Section 3.4). Of several processes, each has its part
-    of the loss, and these add up to it.
+    The loss of a branch is the sum (as released) or the mean over the minibatch of the mean over
+    each sequence. Each of several processes returns its part of the sum.
+
+    Args:
+        logits: branch to (B, L, 5).
+        labels: (B, L).
+        weights: branch to its weight.
+        reduction: over the minibatch.
     """
     batch, length = labels.shape
     divisor = length * (batch * parallel.size() if reduction == "mean" else 1)
-    return sum(
+    losses = (
         weights[branch]
         * functional.cross_entropy(values.flatten(0, 1), labels.flatten(), reduction="sum")
         / divisor
         for branch, values in logits.items()
     )
+    return cast(Tensor, sum(losses))
 
 
 class Step:
-    """A step on a minibatch, wherever it lies; returns its loss.
+    """Step on a minibatch, on the CPU or on the network's device; a call returns its loss.
 
-    The loss weights are tensors on the network's device, filled anew by `weigh`, so that a CUDA
-    graph of the step goes on to be true.
+    The loss weights are tensors on the network's device that `weigh` fills, so that a CUDA graph of
+    the step remains valid.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Step:
         self.weights = {branch: torch.zeros((), device=self.device) for branch in network.branches}
 
     def weigh(self, weights: dict[str, float]) -> None:
+        """Set the loss weights of the branches."""
         for branch, weight in weights.items():
             self.weights[branch].fill_(weight)
 
@@ -73,15 +80,15 @@ class Step:
 
 
 class Graphed:
-    """A step that is captured as a CUDA graph, which runs without waiting for Python.
+    """Step that is captured as a CUDA graph, which runs without waiting for Python.
 
-    The first calls run as they are, on a stream of their own, as PyTorch asks for before a capture:
-    in them kernels are compiled and chosen, and the optimiser makes its state. If the capture
-    fails, a warning says so and all further calls run as they are. All minibatches have one shape.
+    The first calls run uncaptured on a separate stream, as PyTorch requires before a capture: in
+    them kernels are compiled and chosen, and the optimiser creates its state. If the capture fails,
+    a warning is given and all further calls run uncaptured. All minibatches have one shape.
 
-    A call draws the same random numbers whichever way it runs, so that a run may be stopped and go
-    on with other calls first: a capture draws none, and a replay moves PyTorch's generator on by
-    what the step does (CUDAGraph.cpp, CUDAGeneratorImpl.cpp).
+    A call draws the same random numbers in either way, so a run can be stopped and resumed: a
+    capture draws none, and a replay advances PyTorch's generator as the step does (CUDAGraph.cpp,
+    CUDAGeneratorImpl.cpp).
     """
 
     WARM_UP = 3
@@ -107,7 +114,7 @@ class Graphed:
         return self.loss
 
     def _beside(self, views: Views, labels: Tensor) -> Tensor:
-        """The step on a stream of its own."""
+        """Take the step on a separate stream."""
         current = torch.cuda.current_stream()
         self.warm_up.wait_stream(current)
         with torch.cuda.stream(self.warm_up):
@@ -116,13 +123,13 @@ class Graphed:
         return loss
 
     def _capture(self, views: Views, labels: Tensor) -> None:
-        """Record the step, which does not run, on tensors that every minibatch is copied to."""
+        """Record the step, without running it, on tensors that minibatches are copied to."""
         self.views = {v: torch.empty_like(x, device=self.device) for v, x in views.items()}
         self.labels = torch.empty_like(labels, device=self.device)
         graph = torch.cuda.CUDAGraph()
         try:
-            # The gradients are dropped and made anew within, where they belong to the graph.
-            # In another mode threads that read ahead could not pin memory meanwhile.
+            # The gradients are freed and allocated again within, where they belong to the graph.
+            # In another mode, prefetching threads could not pin memory meanwhile.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.loss = self.step(self.views, self.labels)
         except RuntimeError as error:

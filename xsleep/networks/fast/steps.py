@@ -143,7 +143,8 @@ class _LSTM(torch.autograd.Function):
 
         # Each of several processes has its part of the total; their gradients are summed later.
         def total(means: Tensor, inverse: Tensor | float = 1.0) -> Tensor:
-            return (means * inverse).sum((1, 2)) * N
+            sums: Tensor = N * (means * inverse).sum((1, 2))
+            return sums
 
         return (
             x_grad,

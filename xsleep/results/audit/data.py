@@ -292,9 +292,8 @@ def sequences(evidence: Evidence) -> Found:
         length, gap = network.sequence_length, settings.longest_gap
         reads, channels = run.read("training"), tuple(run.record["channels"].split("-"))
         parts = _parts(evidence, reads, channels, network)
-        drawn = TrainingSequences(
-            parts, length, settings.batch_size, gap, run.record["seed"], settings.shuffle
-        )
+        order = {"seed": run.record["seed"], "shuffle": settings.shuffle}
+        drawn = TrainingSequences(parts, length, settings.batch_size, gap, **order)
         chosen = np.concatenate([drawn.chosen(step) for step in range(len(drawn))])
         counted.append(len(chosen))
         for number, (one, part) in enumerate(zip(reads, parts, strict=True)):
