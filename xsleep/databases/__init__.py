@@ -15,10 +15,16 @@ from pydantic import BeforeValidator, SerializeAsAny
 from xsleep.databases.base import NAMED, READERS, Database, Entry, Published, Size, Source
 
 __all__ = ["AnySource", "Database", "Entry", "Published", "Size", "Source"]
-__all__ += ["named", "open_database", "source_of"]
+__all__ += ["discover", "named", "open_database", "source_of"]
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+
+def discover() -> None:
+    """Import every module of this package, so that the databases in them are registered."""
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+
+
+discover()
 
 
 def open_database(source: Source) -> Database:

@@ -14,7 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
@@ -102,13 +103,13 @@ class Source(Settings):
         for key in given if isinstance(given, Mapping) else ():
             if key in cls.model_fields:
                 continue
+            fault = f"{key} is not a known key; choose from {', '.join(cls.model_fields)}"
             owners = [n for n, d in READERS.items() if key in d.settings.model_fields]
             if owners:
-                raise ValueError(
-                    f"{key} belongs to the reader {' or '.join(owners)}, and only to it"
-                )
-            known = ", ".join(cls.model_fields)
-            raise ValueError(f"{key} is not a known key; choose from {known}")
+                fault = f"{key} belongs to the reader {' or '.join(owners)}, and only to it"
+            error = PydanticCustomError("key", "{fault}", {"fault": fault})
+            line = InitErrorDetails(type=error, loc=(key,), input=given[key])
+            raise ValidationError.from_exception_data(cls.__name__, [line])
         return given
 
     @model_validator(mode="after")

@@ -82,9 +82,7 @@ class OwnSource(Source):
         try:
             re.compile(subject or "")
         except re.error as error:
-            raise ValueError(
-                f"subject = {subject!r}: not a regular expression ({error})"
-            ) from error
+            raise ValueError(f"not a regular expression ({error})") from error
         return subject
 
 

@@ -1,0 +1,73 @@
+"""A database is added as ``docs/extending.md`` says: one module and one YAML file."""
+
+import re
+import sys
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, prepare
+from tests.databases.test_own import write_signals
+from xsleep import databases
+from xsleep.config.databases import DatabaseSettings
+from xsleep.databases import base
+from xsleep.preparation import folds
+from xsleep.results import published
+
+LABELS = ["0", "1", "2", "3", "4", "5"] * 5
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """Settings of the database in the document, with three recordings in its folder."""
+    text = (ROOT / "docs" / "extending.md").read_text()
+    module, configuration = re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.DOTALL)[:2]
+    (tmp_path / "lab.py").write_text(module)
+    monkeypatch.setattr(databases, "__path__", [*databases.__path__, str(tmp_path)])
+    databases.discover()
+    content = yaml.safe_load(configuration)
+    content["source"]["folder"] = tmp_path / "recordings"
+    for name in "abc":
+        write_signals(tmp_path / "recordings", name, ("C4-M1",))
+        (tmp_path / "recordings" / f"{name}.txt").write_text("\n".join(LABELS))
+    yield DatabaseSettings(**content)
+    del base.READERS["lab"], base.NAMED["Lab"], sys.modules["xsleep.databases.lab"]
+
+
+def test_a_database_is_one_module_and_one_yaml_file(lab, tmp_path):
+    database = databases.open_database(lab.source)
+    first, second, third = database.entries()
+    recording = database.read(second, ("EEG",))
+    assert recording.subject == "b"
+    assert recording.hypnogram.stages[:6].tolist() == [0, 1, 2, 3, 3, 4]
+    _, skipped = prepare(tmp_path, lab.source, ("EEG",), first.name, third.name)
+    assert not skipped
+    assert published.size("Lab", "whole-night").recordings == 3
+    assert folds.count("Lab", lab.folds) == 3
+    made = folds.published("Lab", folds.published_subjects("Lab"))
+    assert [(fold.test, fold.training) for fold in made] == [
+        (("a",), ("c",)),
+        (("b",), ("a",)),
+        (("c",), ("b",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labls": 1}, "labls is not a known key; choose from reader, folder, labels, units, "),
+        ({"cohort": {}}, "cohort belongs to the reader simulated, and only to it"),
+        ({"reader": "labb"}, "reader 'labb' is not known; choose from dreams, "),
+        ({"fetch": {"url": "https://a"}}, "fetch is for the readers dreams, "),
+    ],
+)
+def test_a_wrong_setting_of_a_source_is_told(lab, change, message):
+    with pytest.raises(ValueError, match=message):
+        databases.source_of(**lab.source.model_dump() | change)
+
+
+def test_every_database_says_where_it_is_from_and_what_it_is_called():
+    for reader, database in base.READERS.items():
+        assert database.reader == reader and database.origin.title
+    for path in (ROOT / "config" / "databases").glob("*.yaml"):
+        assert yaml.safe_load(path.read_text())["source"]["reader"] in base.READERS
