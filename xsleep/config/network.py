@@ -83,6 +83,7 @@ class NetworkSettings(Filtering):
         sequence_length: L, epochs in a sequence.
         raw_deviation: each recording's raw channels are scaled to this deviation, in microvolts;
             ``None``: they are left as they are, as released.
+        own: hyper-parameters of a network of one's own, as its file reads them.
         normalisation: spectrograms get mean 0 and deviation 1 over the training recordings: each
             of the frequency ``bins`` of a channel by itself, or whole ``channels``.
     """
@@ -110,3 +111,4 @@ class NetworkSettings(Filtering):
     sequence_length: PositiveInt = 20
     raw_deviation: PositiveFloat | None = None
     normalisation: Literal["bins", "channels"] = "bins"
+    own: dict[str, bool | int | float | str] = Field(default_factory=dict)

@@ -14,10 +14,8 @@ from xsleep.study.study import Study
 MOST_FAILURES = 20
 """Failed jobs that are listed; Snakemake's log has all."""
 
-FAILED = re.compile(
-    r"^Error in (?:group|rule) (\S+)[,:]\s*$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL
-)
-"""What Snakemake's log says of a failed job: its rule, and indented lines on it."""
+FAILED = re.compile(r"^(?:Error in| {7}) rule (\S+):\n((?: +(?!rule )\S.*\n?)*)", re.MULTILINE)
+"""A failed job in Snakemake's log, alone or in a group: its rule, and indented lines on it."""
 
 
 class Messages:

@@ -1,0 +1,129 @@
+"""What a configuration asks for: runs, folders and targets."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from xsleep.core.errors import InputError
+from xsleep.study.messages import failures
+from xsleep.study.planning import configuration
+from xsleep.study.study import Study, folder
+
+CONFIG = ROOT / "config"
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Function from changes of the configuration to the study, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(*files, **changes):
+        config = configuration([CONFIG / name for name in ("config.yaml", *files)], [])
+        return Study(config | changes, CONFIG)
+
+    return made
+
+
+def test_runs_are_all_windows_channels_systems_seeds_and_folds(study):
+    runs = study(systems=["ARNN+RNN", "FCNN+RNN"], seeds=[1, 2]).scratch_runs
+    assert len(runs) == 2 * 2 * 2
+    assert folder(runs[0]) == "results/simulated/in-bed+30min/EEG-EOG/ARNN+RNN/seed-1/fold-1"
+    assert len(set(map(folder, runs))) == len(runs)
+
+
+def test_systems_stand_in_the_order_of_table_2_by_their_names_in_a_path(study):
+    chosen = study(systems=["XSleepNet (equal weights)", "Naive Fusion", "XSleepNet2"])
+    assert chosen.selected == ["XSleepNet2", "Naive-Fusion", "XSleepNet-equal-weights"]
+
+
+def test_the_cheapest_system_is_trained_again_for_the_audit(study):
+    (run,) = study(systems=["XSleepNet2", "ARNN+RNN", "FCNN+RNN"]).trained_again
+    assert (run["system"], run["fold"]) == ("ARNN+RNN", 1)
+
+
+def test_making_a_study_reads_no_server_and_changes_no_file(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(socket.socket, "connect", lambda *address: pytest.fail("a server is asked"))
+    found = study("paper.yaml")
+    # PhysioNet is to be asked which recordings there are: by a job.
+    assert found.files["Physio2018"].to_fetch and not found.files["Physio2018"].entries
+    assert set(found.left_out) == {"MASS", "SHHS"}
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_database_that_is_not_there_is_left_out_with_the_reason(study):
+    chosen = study(databases=["simulated", "MASS"])
+    assert chosen.databases == ["simulated"]
+    assert "apply for access at" in chosen.left_out["MASS"]
+    assert chosen.not_run()["MASS"].startswith("no data here: ")
+    assert list(chosen.available.databases) == ["simulated"]
+
+
+def test_planned_runs_are_those_of_all_databases_and_the_pretraining_once(study):
+    planned = study(
+        databases=["MASS"],
+        systems=["ARNN+RNN", "FT-XSleepNet"],
+        source="SHHS",
+        target="MASS",
+        transfer={
+            "networks": ["XSleepNet"],
+            "channels": ["EEG"],
+            "strategies": ["all"],
+            "validation": 10,
+            "subjects": [],
+            "weights": {},
+        },
+    ).planned()
+    assert planned["train", "MASS", "whole-night", "EEG", "ARNN+RNN"] == 20
+    assert planned["finetune", "MASS", "whole-night", "EEG", "XSleepNet1"] == 20
+    assert planned["pretrain", "SHHS", "", "EEG", "XSleepNet2"] == 1
+
+
+def test_a_key_that_is_not_known_is_one_line(study):
+    with pytest.raises(InputError, match=r"^configuration: sytems is not a known key"):
+        study(sytems=["ARNN+RNN"])
+
+
+ALONE = """\
+[Sat Nov 28 06:00:00 2026]
+Error in rule train:
+    message: None
+    jobid: 4
+    output: {folder}/model.safetensors, {folder}/history.csv
+    log: {folder}/train.log (check log file(s) for error details)
+    conda-env: x
+
+"""
+GROUPED = """\
+[Sat Nov 28 06:00:00 2026]
+    message: refused
+    log: slurm.log (check log file(s) for error details)
+    jobs:
+        rule simulate:
+            jobid: 3
+            output: {folder}/a.edf
+            log: {folder}/a.log (check log file(s) for error details)
+        rule prepare:
+            jobid: 5
+            output: {folder}/b.h5
+            log: {folder}/b.log (check log file(s) for error details)
+"""
+
+
+def test_failed_jobs_are_named_with_the_log_that_says_why(tmp_path):
+    (tmp_path / "train.log").write_text("error: no room\n")
+    (tmp_path / "b.log").touch()
+    text = (ALONE + GROUPED).format(folder=tmp_path)
+    assert failures(text) == [
+        "failed: prepare, see above; its log is empty",
+        "failed: simulate, see above; its log is empty",
+        f"failed: train, see {tmp_path}/train.log",
+    ]
+
+
+def test_a_job_that_succeeded_at_another_attempt_did_not_fail(tmp_path):
+    for name in ("model.safetensors", "history.csv"):
+        Path(tmp_path / name).touch()
+    assert failures(ALONE.format(folder=tmp_path)) == []

@@ -1,0 +1,37 @@
+"""docs/extending.md does what it says: files as it shows them, and their rows in Table 2."""
+
+import csv
+import re
+import shutil
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.workflow.test_workflow import TINY, snakemake
+
+BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project with the files of the document."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("xsleep", "rules", "config", "profiles", "workflow_scripts", "captions"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder)
+    for name, content in BLOCK.findall((ROOT / "docs/extending.md").read_text()):
+        assert not (folder / name).exists()
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_a_system_is_one_file_and_one_yaml_with_its_row_in_table_2(project, tmp_path):
+    config = TINY | {"systems": ["ARNN+RNN", "Band Means"]}
+    status, text = snakemake(tmp_path, "results/table2.csv", config=config, project=project)
+    assert status == 0, text
+    with (tmp_path / "results/table2.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["database"] == "simulated"]
+    measured = [row for row in rows if row["source"] == "measured"]
+    assert [row["system"] for row in measured] == ["ARNN+RNN", "Band Means"]
+    assert all(0 <= float(row["EEG accuracy"]) <= 100 for row in measured)
