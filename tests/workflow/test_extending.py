@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.workflow.test_workflow import TINY, snakemake
 
-BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"`([\w/.+-]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)^```$", re.M | re.S)
 
 
 @pytest.fixture(scope="module")
