@@ -13,6 +13,9 @@ from tests.conftest import ROOT
 from tests.databases import test_own, test_shhs
 from tests.workflow.test_workflow import TINY, environment
 
+pytestmark = pytest.mark.dvc
+"""The tests take minutes: `make test-dvc`."""
+
 SYSTEM = "ARNN+RNN"
 RUN = f"results/simulated/in-bed/EEG/{SYSTEM}/seed-1/fold-1"
 SIMULATED = TINY["database_settings"]["simulated"] | {
@@ -24,10 +27,6 @@ TABLES = ("results/recordings.csv", "results/table1.csv")
 STORES = ("data/epochs", "data/spectrograms", "data/index")
 CARRIED = "".join(f"- path: {store}/{{0}}\n" for store in STORES)
 """Lines of ``stores.dvc`` by which the store of a database is carried."""
-
-
-with_dvc = pytest.mark.dvc
-"""Tests that take minutes: `make test-dvc`."""
 
 
 def run(folder, *arguments):
@@ -72,7 +71,7 @@ def configure(project, **changes):
 
 
 def files(*folders):
-    """The files below these folders, by their contents."""
+    """Return the files below these folders, by their contents."""
     found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     return {path.read_bytes(): path for path in found}
 
@@ -112,7 +111,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def clone(shared):
-    """A fresh clone beside the project, with the same remote."""
+    """Return a fresh clone beside the project, with the same remote."""
     project = shared[0]
     folder = project.parent / "clone"
     git(project, "clone", "--quiet", str(project), str(folder))
@@ -120,7 +119,6 @@ def clone(shared):
     shutil.rmtree(folder)
 
 
-@with_dvc
 def test_a_clone_has_the_results_and_nothing_to_do(shared, clone):
     project, _ = shared
     dvc(clone, "pull")
@@ -141,13 +139,11 @@ def test_a_clone_has_the_results_and_nothing_to_do(shared, clone):
     }
 
 
-@with_dvc
 def test_repro_after_snakemake_has_nothing_to_do(shared):
     assert "Nothing to be done" in dvc(shared[0], "repro")
     assert git(shared[0], "status", "--short") == ""
 
 
-@with_dvc
 def test_a_checkout_of_a_commit_without_lock_deletes_no_store(clone):
     dvc(clone, "pull")
     carried = files(clone / "results", *(clone / store for store in STORES))
@@ -167,14 +163,12 @@ def test_a_checkout_of_a_commit_without_lock_deletes_no_store(clone):
     assert carried.keys() <= files(clone / "results", *(clone / store for store in STORES)).keys()
 
 
-@with_dvc
 def test_the_tables_can_be_pulled_alone(clone):
     dvc(clone, "pull", "results", ".snakemake/metadata")
     assert not (clone / "data").exists()
     assert "Nothing to be done" in snakemake(clone, "--dry-run", "results/table2.csv")
 
 
-@with_dvc
 def test_metrics_params_and_figures_are_compared_between_commits_and_offline(clone):
     dvc(clone, "pull")
     assert json.loads(dvc(clone, "metrics", "diff", "HEAD", "--json")) == {}
@@ -203,7 +197,6 @@ def test_metrics_params_and_figures_are_compared_between_commits_and_offline(clo
     assert all((clone / "dvc_plots" / name).is_file() for name in images)
 
 
-@with_dvc
 def test_licensed_recordings_enter_the_remote_only_where_they_are_asked_for(shared):
     project, remote = shared
     licensed, private = project / "data/recordings/shhs", project / "data/recordings/own"
