@@ -11,7 +11,7 @@ from scipy.fft import irfft
 from scipy.signal import lfilter
 
 from xsleep.core.files import read_csv
-from xsleep.core.recording import RATE
+from xsleep.core.recording import RATE, Floats
 from xsleep.core.stages import STAGES
 from xsleep.databases.simulated.cohort import Traits, scores
 from xsleep.databases.simulated.hypnogram import STAGE_OF_STATE, STATES, TICKS, Night
@@ -39,10 +39,10 @@ class Calibration:
         movement: (3,) factor on the height of movement artefacts.
     """
 
-    level: np.ndarray
-    within: np.ndarray
-    between: np.ndarray
-    movement: np.ndarray
+    level: Floats
+    within: Floats
+    between: Floats
+    movement: Floats
 
 
 CALIBRATION = files("xsleep.databases.simulated") / "calibration.csv"
@@ -53,7 +53,7 @@ def calibration() -> Calibration:
     """What ``calibration.csv`` says."""
     rows = {(r["stage"], r["channel"], r["band"]): r for r in read_csv(CALIBRATION)}
 
-    def column(name: str) -> np.ndarray:
+    def column(name: str) -> Floats:
         return np.array(
             [[[float(rows[s, c, b][name]) for b in BANDS] for c in CHANNELS] for s in STAGES]
         )
@@ -62,7 +62,7 @@ def calibration() -> Calibration:
     return Calibration(column("level"), column("within"), column("between"), movement)
 
 
-def background(night: Night, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+def background(night: Night, traits: Traits, rng: np.random.Generator) -> Floats:
     """(3, samples) noise whose spectrum follows the state, the subject and the moment."""
     made = calibration()
     stage = STAGE_OF_STATE[night.states]
@@ -90,15 +90,16 @@ def background(night: Night, traits: Traits, rng: np.random.Generator) -> np.nda
     return signals
 
 
-def wander(draws: np.ndarray) -> np.ndarray:
+def wander(draws: Floats) -> Floats:
     """(epochs, ...) out of twice as many standard normal draws; half of it lasts for minutes."""
     lasting, fleeting = np.split(draws, 2)
     lasting = lfilter([np.sqrt(1 - 0.9**2)], [1, -0.9], lasting, axis=0)
-    return np.sqrt(0.6) * lasting + np.sqrt(0.4) * fleeting
+    made: Floats = np.sqrt(0.6) * lasting + np.sqrt(0.4) * fleeting
+    return made
 
 
 @cache
-def _spectral_shapes() -> tuple[np.ndarray, np.ndarray]:
+def _spectral_shapes() -> tuple[Floats, Floats]:
     """(5, bins) weights that make a log spectrum out of log densities, and (bins,) of sweat.
 
     The logarithm of the density is linear in that of the frequency between the bands'
@@ -111,7 +112,7 @@ def _spectral_shapes() -> tuple[np.ndarray, np.ndarray]:
     return shape.astype("f4"), np.clip(1.2 - hz, 0, 1).astype("f4")
 
 
-def _sweat(ticks: int, rng: np.random.Generator) -> np.ndarray:
+def _sweat(ticks: int, rng: np.random.Generator) -> Floats:
     """(ticks,) how much slow drift sweat adds: an hour or so, in one night of six."""
     sweat = np.zeros(ticks, "f4")
     if rng.random() < 1 / 6:
@@ -120,7 +121,7 @@ def _sweat(ticks: int, rng: np.random.Generator) -> np.ndarray:
     return sweat
 
 
-def _overlapped(frames: np.ndarray) -> np.ndarray:
+def _overlapped(frames: Floats) -> Floats:
     """Frames (count, FRAME), faded in and out and half overlapping, in a row."""
     frames *= np.sin(np.pi * (np.arange(FRAME, dtype="f4") + 0.5) / FRAME)
     return (frames[1:, :TICK] + frames[:-1, TICK:]).ravel()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from xsleep.core.errors import InputError
+from xsleep.core.recording import Floats
 
 MAX_SUBJECTS = 100
 MAX_NIGHTS = 9
@@ -111,19 +113,19 @@ class Traits:
     """
 
     age: int
-    sex: str
+    sex: Literal["F", "M"]
     fragility: float
     depth: float
     rem: float
     s4: float
-    amplitude: np.ndarray
+    amplitude: Floats
     alpha: float
     alpha_hz: float
     spindle_hz: float
     waves: dict[str, tuple[float, float]]
     leakage: float
     tone: float
-    offsets: np.ndarray
+    offsets: Floats
 
 
 WAVE_KINDS = (
@@ -143,7 +145,7 @@ _TOGETHER = np.linalg.cholesky(
 )
 
 
-def scores(rng: np.random.Generator, count: int) -> np.ndarray:
+def scores(rng: np.random.Generator, count: int) -> Floats:
     """(count, 3, 5) standard normal, correlated over channels and bands."""
     return (rng.standard_normal((count, 15)) @ _TOGETHER.T).reshape(count, 3, 5)
 
@@ -156,7 +158,7 @@ def traits(cohort: Cohort, subject: int) -> Traits:
     depth = float(np.exp(-0.45 * old + 0.5 * rng.standard_normal()))
     return Traits(
         age=age,
-        sex=str(rng.choice(["F", "M"])),
+        sex="F" if rng.choice(["F", "M"]) == "F" else "M",
         fragility=float(np.exp(0.3 * old + 0.5 * rng.standard_normal())),
         depth=depth,
         rem=float(np.exp(0.2 * rng.standard_normal())),

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from xsleep.core.files import whole
-from xsleep.core.recording import EPOCH_SECONDS
+from xsleep.core.recording import EPOCH_SECONDS, Floats
 from xsleep.databases.simulated import signals
 from xsleep.databases.simulated.cohort import (
     Cohort,
@@ -55,29 +55,35 @@ def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
     person = traits(cohort, subject)
     rng = generator(cohort, subject, night_number, "night")
     night = simulate(cohort.hours, person, rng)
-    header = {
-        "patient": edfio.Patient(
-            sex=person.sex, name=f"{'Female' if person.sex == 'F' else 'Male'}_{person.age}yr"
-        ),
-        "recording": edfio.Recording(startdate=_date(subject, night_number)),
-        "starttime": _clock(night, rng),
-    }
+    patient = edfio.Patient(
+        sex=person.sex, name=f"{'Female' if person.sex == 'F' else 'Male'}_{person.age}yr"
+    )
+    recording = edfio.Recording(startdate=_date(subject, night_number))
+    start = _clock(night, rng)
     psg = edfio.Edf(
         [
             _signal(label, *_recorded(label, data, cohort))
             for label, data in signals.synthesise(night, person, rng).items()
         ],
+        patient=patient,
+        recording=recording,
+        starttime=start,
         data_record_duration=RECORD_SECONDS,
-        **header,
     )
-    hypnogram = edfio.Edf([], annotations=_annotations(night), **header)
+    hypnogram = edfio.Edf(
+        [],
+        patient=patient,
+        recording=recording,
+        starttime=start,
+        annotations=_annotations(night),
+    )
     with whole(Path(folder) / f"{recording_id}-PSG.edf") as temporary:
         psg.write(temporary)
     with whole(Path(folder) / hypnogram_name(recording_id)) as temporary:
         hypnogram.write(temporary)
 
 
-def _recorded(label: str, data: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, str]:
+def _recorded(label: str, data: Floats, cohort: Cohort) -> tuple[Floats, str]:
     """A channel as the cohort's recorder has it, and how that filters it."""
     filters = _HEADERS[label][-1]
     if not label.startswith(("EEG", "EOG")):
@@ -88,7 +94,7 @@ def _recorded(label: str, data: np.ndarray, cohort: Cohort) -> tuple[np.ndarray,
     return cohort.gain * data, filters
 
 
-def _signal(label: str, data: np.ndarray, filters: str) -> edfio.EdfSignal:
+def _signal(label: str, data: Floats, filters: str) -> edfio.EdfSignal:
     """One channel, clipped to the range of the recorder's converter."""
     rate, transducer, dimension, physical, digital, _ = _HEADERS[label]
     per_step = (physical[1] - physical[0]) / (digital[1] - digital[0])

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from xsleep.core.recording import Floats, Integers
 from xsleep.databases.simulated.cohort import Traits
 
 W, N1, N2, N3, REM = range(5)
@@ -84,8 +86,8 @@ class Night:
         lights_off, lights_on: epochs at which the lights went off and on.
     """
 
-    scored: np.ndarray
-    states: np.ndarray
+    scored: NDArray[np.str_]
+    states: Integers
     lights_off: int
     lights_on: int
 
@@ -105,7 +107,7 @@ def simulate(hours: float, traits: Traits, rng: np.random.Generator) -> Night:
     return Night(scored, _states(stages, lights_off, lights_on, rng), lights_off, lights_on)
 
 
-def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> Integers:
     """(length,) stages from lights off to lights on."""
 
     def lognormal(minutes: float, spread: float) -> int:
@@ -113,7 +115,7 @@ def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> np.ndarray:
 
     night = [W] * (1 + lognormal(9 * traits.fragility**0.5, 0.9))
 
-    def phase(matrix: np.ndarray, epochs: int) -> None:
+    def phase(matrix: Floats, epochs: int) -> None:
         fragility = traits.fragility * np.exp(0.7 * rng.standard_normal() - 0.2)
         night.extend(_chain(_fragmented(matrix, fragility), night[-1], epochs, rng))
 
@@ -145,7 +147,7 @@ def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> np.ndarray:
     return np.array(night[: length - morning] + [W] * morning)
 
 
-def _chain(matrix: np.ndarray, stage: int, length: int, rng: np.random.Generator) -> list[int]:
+def _chain(matrix: Floats, stage: int, length: int, rng: np.random.Generator) -> list[int]:
     """``length`` stages that follow ``stage``."""
     steps = matrix.cumsum(axis=1) / matrix.sum(axis=1, keepdims=True)
     stages = []
@@ -155,7 +157,7 @@ def _chain(matrix: np.ndarray, stage: int, length: int, rng: np.random.Generator
     return stages
 
 
-def _fragmented(matrix: np.ndarray, fragility: float) -> np.ndarray:
+def _fragmented(matrix: Floats, fragility: float) -> Floats:
     """The matrix with more (or fewer) steps from sleep to W and N1."""
     matrix = matrix.copy()
     matrix[N2:, :N2] *= fragility
@@ -163,7 +165,7 @@ def _fragmented(matrix: np.ndarray, fragility: float) -> np.ndarray:
     return matrix
 
 
-def _score(stages: np.ndarray, traits: Traits, rng: np.random.Generator) -> np.ndarray:
+def _score(stages: Integers, traits: Traits, rng: np.random.Generator) -> NDArray[np.str_]:
     """R&K letters: N3 becomes 3 and 4, and a few arousals from sleep are movement time."""
     letters = np.array(list("W123R"))[stages]
     deeper, shallower = 0.5 * traits.s4, 0.5 * (1 - traits.s4)
@@ -178,8 +180,8 @@ def _score(stages: np.ndarray, traits: Traits, rng: np.random.Generator) -> np.n
 
 
 def _states(
-    stages: np.ndarray, lights_off: int, lights_on: int, rng: np.random.Generator
-) -> np.ndarray:
+    stages: Integers, lights_off: int, lights_on: int, rng: np.random.Generator
+) -> Integers:
     """What the brain did, tick by tick, when a scorer who errs saw these stages.
 
     Stages change within epochs, about where the scorer has them change. Some epochs hold
@@ -214,7 +216,7 @@ def _states(
 
 def _on_and_off(
     length: int, mean_on: float, mean_off: float, rng: np.random.Generator
-) -> np.ndarray:
+) -> NDArray[np.bool_]:
     """(length,) bool that stays on and off for exponentially distributed times."""
     pairs = int(2 * length / (mean_on + mean_off)) + 50
     lengths = 1 + rng.exponential([mean_on, mean_off], (pairs, 2)).astype(int)

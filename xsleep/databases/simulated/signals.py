@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from xsleep.core.recording import RATE
+from xsleep.core.recording import RATE, Floats
 from xsleep.databases.simulated import waves
 from xsleep.databases.simulated.background import (
     CHANNELS,
@@ -72,7 +72,7 @@ def kinds(traits: Traits) -> dict[str, Kind]:
     }
 
 
-def synthesise(night: Night, traits: Traits, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def synthesise(night: Night, traits: Traits, rng: np.random.Generator) -> dict[str, Floats]:
     """The seven signals of a night, by channel.
 
     Returns:
@@ -88,8 +88,8 @@ def synthesise(night: Night, traits: Traits, rng: np.random.Generator) -> dict[s
 
 
 def _add_transients(
-    signals: np.ndarray, night: Night, traits: Traits, rng: np.random.Generator
-) -> np.ndarray:
+    signals: Floats, night: Night, traits: Traits, rng: np.random.Generator
+) -> Floats:
     """Add every kind of transient to (3, samples) in place.
 
     Returns:
@@ -123,11 +123,12 @@ def _add_transients(
     return moved
 
 
-def _mains(samples: int, rng: np.random.Generator) -> np.ndarray:
+def _mains(samples: int, rng: np.random.Generator) -> Floats:
     """What the recorder leaves of 50 Hz, which lies at the Nyquist frequency and so beats."""
     hz = 50 + rng.normal(0, 0.02)
     phase = 2 * np.pi * hz / RATE * np.arange(samples) + rng.uniform(0, 2 * np.pi)
-    return (rng.uniform(0, 0.5) * np.sin(phase)).astype("f4")
+    mains: Floats = (rng.uniform(0, 0.5) * np.sin(phase)).astype("f4")
+    return mains
 
 
 # Chin muscle tone and its spread, as shares of the tone awake, per state.
@@ -135,8 +136,8 @@ TONE = np.array([1.1, 0.85, 0.6, 0.5, 0.45, 0.25])
 
 
 def _slow_signals(
-    night: Night, traits: Traits, moved: np.ndarray, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+    night: Night, traits: Traits, moved: Floats, rng: np.random.Generator
+) -> dict[str, Floats]:
     """The four signals at 1 Hz."""
     seconds = np.arange(len(moved))
     states = np.repeat(night.states, 2)
