@@ -38,7 +38,6 @@ NOT_TRIED = {
     "read": "asks for a token",
     "export": "is of the shell",
     "cd": "is of the shell",
-    "mkdir": "is of the system",
 }
 """Programs that are not called here, and why."""
 
@@ -115,7 +114,7 @@ def test_what_is_known_to_be_named_is_found():
         "snakemake --cores 8",
         "snakemake provenance audit --report report.html",  # over the end of a line
         "snakemake --workflow-profile profiles/gpu results/table2.csv",  # after a colon
-        "snakemake --cores 8 plan --configfile config/paper.yaml",
+        "xsleep plan --configfile config/paper.yaml",
         "snakemake --cores 8 results/table2.csv --config 'databases=[DREAMS]' "
         "'database_settings={DREAMS: {source: {folder: /data/dreams}}}'",  # over a backslash
     }
@@ -209,7 +208,7 @@ def test_snakemake_plans_what_it_is_asked_for(project):
 
 
 def test_xsleep_understands_its_arguments(monkeypatch, capsys):
-    for name in ("_score", "_import_weights"):
+    for name in ("_score", "_import_weights", "_plan"):
         monkeypatch.setattr(cli, name, lambda given: "understood")
     commands = [(c, c.words[1:]) for c in of("xsleep")]
     commands += [(c, c.words[3:]) for c in of("python", "-m", "xsleep")]
