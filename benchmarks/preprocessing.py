@@ -48,9 +48,15 @@ def pipeline(folder: Path, repeats: int) -> tuple[float, float]:
     def once() -> None:
         (folder / EPOCHS).unlink(missing_ok=True)  # stored epochs are not made again
         prepare(
-            *(source, tuple(LABELS), Filtering(), [NIGHT], folder / "epochs"),
-            *(folder / "spectrograms", folder / "index.h5", folder / "seen.json"),
-            lambda line: None,
+            source,
+            tuple(LABELS),
+            Filtering(),
+            [NIGHT],
+            epochs=folder / "epochs",
+            spectrograms=folder / "spectrograms",
+            index=folder / "index.h5",
+            seen=folder / "seen.json",
+            report=lambda line: None,
         )
 
     return least(once, repeats), peak_mb()

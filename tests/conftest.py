@@ -126,8 +126,15 @@ def prepare(folder, source, channels, *names, filtering=RELEASED, report=lambda 
     """The index of these recordings of a source, stored in the folder, and why any is skipped."""
     index = folder / "index.h5"
     nights = jobs.prepare(
-        *(source, channels, filtering, names),
-        *(folder / "epochs", folder / "spectrograms", index, folder / "seen.json", report),
+        source,
+        channels,
+        filtering,
+        names,
+        epochs=folder / "epochs",
+        spectrograms=folder / "spectrograms",
+        index=index,
+        seen=folder / "seen.json",
+        report=report,
     )
     return index, {night.recording: night.skipped for night in nights if night.skipped}
 

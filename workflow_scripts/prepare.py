@@ -15,11 +15,11 @@ with job(snakemake.log[0]) as report:
         snakemake.params.channels,
         Filtering(**snakemake.params.filtering),
         snakemake.params.recordings,
-        Path(snakemake.params.epochs),
-        Path(snakemake.params.spectrograms),
-        Path(snakemake.output[0]),
-        Path(snakemake.params.seen),
-        report,
+        epochs=Path(snakemake.params.epochs),
+        spectrograms=Path(snakemake.params.spectrograms),
+        index=Path(snakemake.output[0]),
+        seen=Path(snakemake.params.seen),
+        report=report,
     )
     told = [f"skipped {night.recording}: {night.skipped}" for night in nights if night.skipped]
     told += [f"warning: {remark}" for night in nights for remark in night.remarks]

@@ -1,6 +1,6 @@
-"""What the rules up to the folds do: files in, files out.
+"""Jobs of the rules up to the folds: files in, files out.
 
-What takes long to import is imported by the rule that needs it.
+Slow imports are local to the job that needs them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering
 from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
 from xsleep.core.files import read_csv, sha256, whole, write_csv
-from xsleep.core.recording import EPOCH_SECONDS, Recording
+from xsleep.core.recording import EPOCH_SECONDS, Floats, Recording
 from xsleep.core.stages import UNSCORED
 from xsleep.databases import Database, Entry, Source, open_database
 from xsleep.databases.formats import plausibility
@@ -40,11 +40,20 @@ from xsleep.store.recordings import (
 )
 
 COVERED = 0.75
-"""Share of a recording that its hypnogram has stages for, below which a warning says so."""
+"""Share of a recording with stages below which a warning is issued."""
 
 
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
-    """Fetch the files that are missing in the source's folder, and list them."""
+    """Download the files that are missing in the source's folder, and list them with their hashes.
+
+    Args:
+        source: settings of the database.
+        out: list to write, in the format of ``sha256sum``.
+        report: called with one line for each file.
+
+    Raises:
+        InputError: a file could not be downloaded.
+    """
     from xsleep.databases.fetch.download import fetch
 
     database = open_database(source)
@@ -70,23 +79,30 @@ def prepare(
     channels: Sequence[str],
     filtering: Filtering,
     names: Sequence[str],
+    *,
     epochs: Path,
     spectrograms: Path,
     index: Path,
     seen: Path,
     report: Callable[[str], None],
 ) -> list[RecordingInfo]:
-    """Store these recordings in two folders, and write the index of them.
+    """Store the epochs and spectrograms of recordings, and write their index.
 
-    One that cannot be used is stored without epochs, with the reason, so that the others go on.
-    One that is stored as it would be now is left alone, so that what was done is not lost where
-    another of them changed or the job was ended.
+    A recording that cannot be used is stored without epochs, with the reason. One that is already
+    stored by the same recipe is left as it is, so that an interrupted job resumes.
 
     Args:
-        seen: where `Seen` keeps the hashes of their files.
+        source: settings of the database.
+        channels: channels to store.
+        filtering: filters of the raw signals.
+        names: recordings to store.
+        epochs, spectrograms: folders of the two files of each recording.
+        index: index file to write.
+        seen: cache of `Seen` for the hashes of the database's files.
+        report: called with one line for each recording and each warning.
 
     Returns:
-        The recordings, each with the reason where it cannot be used, and with what is doubtful.
+        Metadata of the recordings, with the reason if they cannot be used, and with warnings.
     """
     database = open_database(source)
     entries = {entry.name: entry for entry in database.entries()}
@@ -103,21 +119,27 @@ def prepare(
         paths = epochs / f"{name}.h5", spectrograms / f"{name}.h5"
         place = f"{number} of {len(names)}: {name}"
         entry = entries[name]
-        night = RecordingInfo(
-            *(name, entry.subject, *[np.empty(0)] * 3),
+        info = RecordingInfo(
+            recording=name,
+            subject=entry.subject,
+            places=np.empty(0, int),
+            onsets=np.empty(0),
+            stages=np.empty(0, int),
             hashes=known.hashes(source.folder, entry.files),
             raw_filter=filtering.filter_name,
             recipe=recipe,
         )
-        stored = _as_stored(night, entry, *paths)
+        stored = _as_stored(info, entry, *paths)
         if stored:
             report(f"{place}: stored already")
         else:
             report(place)
-            # No name for the values, which would keep them while the next recording is read.
-            stored = _store(
-                *_read(database, source, entry, channels, filtering, night, report), *paths
+            # The signals get no name here, to be freed before the next recording is read.
+            read = _read(
+                database, source, entry, channels, filtering=filtering, info=info, report=report
             )
+            stored = _store(*read, *paths)
+            del read
         if stored.info.skipped:
             report(f"skipped: {stored.info.skipped}")
         for remark in stored.info.remarks:
@@ -129,12 +151,12 @@ def prepare(
 
 
 def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> str:
-    """Return a text that changes where recordings are stored that were made from other contents.
+    """Return a token that changes when stored recordings were made from other contents.
 
     Args:
-        folder: of the database.
-        entries: the recordings of an index.
-        index, seen: as they were given to `prepare`.
+        folder: folder of the database.
+        entries: recordings of an index.
+        index, seen: as in `prepare`.
     """
     known = Seen(seen)
     try:
@@ -150,9 +172,9 @@ def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> 
 
 
 def _as_stored(
-    night: RecordingInfo, entry: Entry, epochs: Path, spectrograms: Path
+    info: RecordingInfo, entry: Entry, epochs: Path, spectrograms: Path
 ) -> Stored | None:
-    """A recording that is stored, whole, and made by the same recipe of the same files."""
+    """Return the recording if it is stored, undamaged, by the same recipe from the same files."""
     try:
         stored = read_stored(epochs, spectrograms)
         source = read_spectrograms_source(spectrograms)
@@ -160,9 +182,9 @@ def _as_stored(
         return None
     same = (
         not stored.info.skipped
-        and stored.info.recipe == night.recipe
-        and stored.info.hashes == night.hashes
-        and len(night.hashes) == len(entry.files)
+        and stored.info.recipe == info.recipe
+        and stored.info.hashes == info.hashes
+        and len(info.hashes) == len(entry.files)
         and not entry.fault
         and source == sha256(epochs)
     )
@@ -174,17 +196,18 @@ def _read(
     source: Source,
     entry: Entry,
     channels: Sequence[str],
+    *,
     filtering: Filtering,
-    night: RecordingInfo,
+    info: RecordingInfo,
     report: Callable[[str], None],
-) -> tuple[RecordingInfo, Mapping[str, np.ndarray]]:
-    """Read a recording and its epochs by channel; none, and why, where it cannot be used.
+) -> tuple[RecordingInfo, Mapping[str, Floats]]:
+    """Read a recording and its epochs by channel; no epochs, and the reason, if it is unusable.
 
-    A fault of this program, or of a library, costs the recording that shows it and no other.
+    An unexpected error of this program, or of a library, makes only that recording unusable.
     """
     from xsleep.preparation.preprocessing import cut
 
-    signals: Mapping[str, np.ndarray] = {}
+    signals: Mapping[str, Floats] = {}
     with warnings_of_inputs() as remarks:
         try:
             if entry.fault:
@@ -198,8 +221,8 @@ def _read(
                 )
             plausibility.check(entry.files[0], recording.signals, source.units)
             _tell_coverage(recording, seconds)
-            night = replace(
-                night,
+            info = replace(
+                info,
                 lights=recording.lights,
                 start=recording.start,
                 seconds=seconds,
@@ -208,23 +231,23 @@ def _read(
             )
             epochs = cut(recording, filtering)
             check_enough(entry.files[0], len(epochs.stages))
-            night = replace(night, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
+            info = replace(info, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
             signals = epochs.signals
         except InputError as error:
-            night = replace(night, skipped=_reason(source, entry, error))
+            info = replace(info, skipped=_reason(source, entry, error))
         except Exception as error:
             report(traceback.format_exc())
-            night = replace(
-                night,
+            info = replace(
+                info,
                 skipped=f"{entry.files[0]}: not read, by a fault of this program "
                 f"({type(error).__name__}: {reason(error)}); report it with the log of its "
                 "preparation",
             )
-    return replace(night, remarks=tuple(remarks)), signals
+    return replace(info, remarks=tuple(remarks)), signals
 
 
 def _reason(source: Source, entry: Entry, error: InputError) -> str:
-    """The line of an error, with what to do about a damaged file."""
+    """Return the message of an error; a damaged file that can be fetched again is to be deleted."""
     if isinstance(error, DamagedError):
         there = open_database(source).published()
         for path in entry.files:
@@ -234,7 +257,7 @@ def _reason(source: Source, entry: Entry, error: InputError) -> str:
 
 
 def _tell_coverage(recording: Recording, seconds: float) -> None:
-    """Warn where the hypnogram has stages for a part of the recording alone."""
+    """Warn if the hypnogram has stages for only a part of the recording."""
     onsets, stages = recording.hypnogram.onsets, recording.hypnogram.stages
     step = float(np.median(np.diff(onsets))) if len(onsets) > 1 else float(EPOCH_SECONDS)
     scored = float(np.count_nonzero(stages != UNSCORED) * step)
@@ -246,12 +269,12 @@ def _tell_coverage(recording: Recording, seconds: float) -> None:
 
 
 def _store(
-    night: RecordingInfo, signals: Mapping[str, np.ndarray], epochs: Path, spectrograms: Path
+    info: RecordingInfo, signals: Mapping[str, Floats], epochs: Path, spectrograms: Path
 ) -> Stored:
-    """Store the epochs of a recording and their time-frequency images."""
+    """Store the epochs of a recording and their spectrograms."""
     from xsleep.preparation.spectrogram import running_sums, spectrogram
 
-    write_epochs(epochs, night, signals)
+    write_epochs(epochs, info, signals)
     images = {channel: spectrogram(values) for channel, values in signals.items()}
     sums = {channel: running_sums(values) for channel, values in images.items()}
     write_spectrograms(spectrograms, images, sums, sha256(epochs))
@@ -259,7 +282,7 @@ def _store(
 
 
 def make_index(batches: Sequence[Path], out: Path) -> None:
-    """Store what is known of all recordings of a database, given the indexes of its batches."""
+    """Write the index of a database, given the indexes of its batches."""
     recordings = [stored for path in batches for stored in read_index(path).values()]
     write_index(out, recordings)
 
@@ -267,7 +290,17 @@ def make_index(batches: Sequence[Path], out: Path) -> None:
 def make_folds(
     database: str, settings: KFold | Literal["published"], recordings: Path, out: Path
 ) -> None:
-    """Write who trains, validates and tests, of the recordings that are not skipped."""
+    """Write the folds: the role of each recording that is not skipped, by subject.
+
+    Args:
+        database: its name.
+        settings: parameters of the k folds, or ``published`` for the published ones.
+        recordings: ``recordings.csv`` of the database.
+        out: ``folds.csv`` to write.
+
+    Raises:
+        InputError: no recording can be used, or the subjects do not fit the folds.
+    """
     names = defaultdict(list)
     for row in read_csv(recordings):
         if not row["skipped"]:

@@ -1,16 +1,16 @@
-"""From a recording to 30-s epochs at 100 Hz.
+"""Preprocessing of a recording: resampled to 100 Hz, filtered and cut into 30-s epochs.
 
-Signals are resampled with an anti-alias filter and, as in the released code, filtered by `FILTERS`
-(101-tap FIR, window method, Hamming, forwards and backwards): EEG and EOG are band-passed, the EMG
-is high-passed. The released code for Sleep-EDF, recorded at 100 Hz, and that for SHHS (published
-with SleepTransformer) filter at 100 Hz; that for MASS filters at the rate of the recording, and
-resamples afterwards. 101 taps reach less far in time there: 0.3 Hz is 2.3 dB down at 256 Hz, and
-6.1 at 100 Hz. The paper mentions no filter.
+Signals are resampled with an anti-aliasing filter and, as in the released code, filtered by
+`FILTERS` (101-tap FIR, window method, Hamming, forwards and backwards): EEG and EOG are bandpassed,
+the EMG is high-passed. The released code for Sleep-EDF, recorded at 100 Hz, and that for SHHS
+(published with SleepTransformer) filter at 100 Hz; that for MASS filters at the rate of the
+recording, and resamples afterwards. 101 taps reach less far in time there: 0.3 Hz is 2.3 dB down at
+256 Hz, and 6.1 at 100 Hz. The paper mentions no filter.
 
-The anti-alias filter is the default of `scipy.signal.resample_poly`, a sinc under a Kaiser window
-of 20 periods of the slower of the two rates. Where 100 Hz is the rate times a fraction of small
-terms, that function applies it; at any other rate it is interpolated, so that an event stays where
-it was however long the recording is.
+The anti-aliasing filter is the default of `scipy.signal.resample_poly`, a sinc with a Kaiser window
+over 20 periods of the slower of the two rates. If the ratio of the rates is a fraction of small
+terms, that function applies it; for any other rate it is interpolated, so that events do not drift
+however long the recording is.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy import fft
 from scipy import signal as dsp
 
 from xsleep.config.names import RawFilter
 from xsleep.config.network import Filtering
 from xsleep.core.errors import DamagedError, InputError
-from xsleep.core.recording import EPOCH_SECONDS, RATE, Recording, Signal
+from xsleep.core.recording import EPOCH_SECONDS, RATE, Channel, Floats, Integers, Recording, Signal
 from xsleep.core.stages import UNSCORED
 
 SAMPLES = EPOCH_SECONDS * RATE
@@ -42,30 +44,30 @@ FILTERS: dict[RawFilter, tuple[tuple[Edges, bool], ...]] = {
     "high-pass-and-notches": (((49.0, 51.0), True), ((59.0, 61.0), True), ((10.0,), False)),
     "none": (),
 }
-"""Filters, one after the other: the hertz at which each turns from stopping to passing or back, and
-whether it passes what is below the first. Nothing lies at half the rate or above to filter."""
+"""Filters applied in turn: cutoff frequencies in hertz, and whether the band below the first one is
+passed. Cutoffs at or above the Nyquist frequency are left out."""
 
 BLOCK = 8
-"""Spans of an epoch's length filtered at once: few, to stay in memory that is in use already."""
+"""Spans of an epoch's length filtered at a time: few, so that the buffers stay in the cache."""
 
 RESAMPLED = 2**18
-"""Values that are resampled at once, likewise."""
+"""Values resampled at a time, likewise."""
 
 LARGEST_TERM = 10_000
-"""Denominator up to which a ratio of rates is left to `scipy.signal.resample_poly`."""
+"""Largest denominator of a ratio of rates that `scipy.signal.resample_poly` is used for."""
 
 DRIFT = 0.01
-"""Samples by which a fraction may be off at the end of a recording."""
+"""Largest drift in samples at the end of a recording by which a ratio may be rounded."""
 
 PERIODS, KAISER = 10, 5.0
-"""Of the filter of `scipy.signal.resample_poly`: periods to each side, and the window's shape."""
+"""Filter of `scipy.signal.resample_poly`: periods to each side, and the beta of its window."""
 
 FINENESS = 512
-"""Points of that filter in a period. A straight line between two neighbouring values of a tone at
-50 Hz so far apart is off by (2 pi 0.5 / 512)^2 / 8, 5e-6 of its height."""
+"""Points of that filter in a period. Linear interpolation between two of them is off by at most
+(2 pi 0.5 / 512)^2 / 8, 5e-6 of the amplitude of a tone at 50 Hz."""
 
 IMPOSSIBLE = 1e12
-"""Microvolts that no electrode gives. Far less than what overflows in a spectrum."""
+"""Impossible amplitude in microvolts, far below what overflows in a spectrum."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +75,27 @@ class Epochs:
     """The scored epochs of one recording.
 
     Attributes:
-        places: (n,) place of each epoch in the night; a jump marks epochs that were dropped.
-        onsets: (n,) seconds from the start of the recording.
+        places: (n,) place of each epoch in the hypnogram; a jump marks dropped epochs.
+        onsets: (n,) start in seconds from the start of the recording.
         stages: (n,) labels.
         signals: channel to (n, 3000) samples in microvolts.
     """
 
-    places: np.ndarray
-    onsets: np.ndarray
-    stages: np.ndarray
-    signals: Mapping[str, np.ndarray] = field(repr=False)
+    places: Integers
+    onsets: Floats
+    stages: Integers
+    signals: Mapping[str, NDArray[np.float32]] = field(repr=False)
 
 
 def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
-    """Resample and filter the signals and cut the scored epochs that lie wholly within them.
+    """Resample and filter the signals, and cut out the scored epochs that they cover completely.
 
-    Without ``filtering`` they are filtered as most of the released code does.
+    Args:
+        recording: signals and hypnogram.
+        filtering: filters; by default those of most of the released code.
 
     Raises:
-        InputError: no epoch is scored, or a signal is not finite.
+        InputError: no epoch is scored, or a signal has impossible values.
     """
     filtering = filtering or Filtering()
     hypnogram = recording.hypnogram
@@ -110,13 +114,23 @@ def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     return Epochs(places, hypnogram.onsets[places], hypnogram.stages[places], signals)
 
 
-def filtered_channel(path: Path, channel: str, signal: Signal, filtering: Filtering) -> np.ndarray:
-    """`filtered`, of a channel of a file.
+def filtered_channel(
+    path: Path, channel: str, signal: Signal, filtering: Filtering
+) -> NDArray[np.float32]:
+    """Return (n,) microvolts at 100 Hz of a channel, filtered and checked.
+
+    Args:
+        path: file of the signal, for messages.
+        channel: ``EEG``, ``EOG`` or ``EMG``.
+        signal: as recorded.
+        filtering: filters by channel.
 
     Raises:
-        DamagedError: a value is not finite, or no voltage of an electrode.
+        DamagedError: a value is not finite, or impossible for an electrode.
     """
-    values = filtered(signal, filtering.raw_filter[channel], filtering.filter_rate == "recorded")
+    values = filtered(
+        signal, filtering.raw_filter[cast(Channel, channel)], filtering.filter_rate == "recorded"
+    )
     broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
     if len(broken):
         raise DamagedError(
@@ -128,12 +142,15 @@ def filtered_channel(path: Path, channel: str, signal: Signal, filtering: Filter
 
 def filtered(
     signal: Signal, raw_filter: RawFilter = "band-pass", as_recorded: bool = False
-) -> np.ndarray:
-    """(n,) float32 microvolts at 100 Hz, filtered without a shift in phase.
+) -> NDArray[np.float32]:
+    """Return (n,) microvolts at 100 Hz, filtered with zero phase.
 
-    With ``as_recorded`` they are filtered at the rate of the recording, and resampled afterwards.
+    Args:
+        signal: as recorded.
+        raw_filter: key of `FILTERS`.
+        as_recorded: filter at the rate of the recording, and resample afterwards.
     """
-    values = np.asarray(signal.values)
+    values: Floats = np.asarray(signal.values)
     if as_recorded:
         values = _filtered(values, raw_filter, signal.rate)
     ratio = _ratio(signal)
@@ -147,15 +164,15 @@ def filtered(
 
 
 def _ratio(signal: Signal) -> Fraction:
-    """Samples at 100 Hz for each of the signal's, in small terms where these shift nothing."""
+    """Return 100 Hz over the signal's rate, in small terms if no sample shifts noticeably."""
     exact = RATE / Fraction(float(signal.rate))
     near = exact.limit_denominator(LARGEST_TERM)
     drift = abs(near - exact) * len(signal.values)
     return near if near and drift < DRIFT else exact
 
 
-def _resampled(values: np.ndarray, ratio: Fraction) -> np.ndarray:
-    """(n,) values resampled by a fraction of small terms, block by block."""
+def _resampled(values: Floats, ratio: Fraction) -> NDArray[np.float64]:
+    """Return (n,) values resampled by a fraction of small terms, block by block."""
     up, down = ratio.numerator, ratio.denominator
     out = np.empty(ceil(len(values) * ratio))
     margin = ceil(PERIODS / min(up, down))  # in spans of `down` samples, of which come `up`
@@ -168,11 +185,11 @@ def _resampled(values: np.ndarray, ratio: Fraction) -> np.ndarray:
     return out
 
 
-def _interpolated(values: np.ndarray, ratio: Fraction) -> np.ndarray:
-    """(n,) values resampled by any ratio, with the filter between its points interpolated.
+def _interpolated(values: Floats, ratio: Fraction) -> NDArray[np.float64]:
+    """Return (n,) values resampled by any ratio, with a linearly interpolated filter.
 
-    A value lies at a position among the given samples, which it takes from ``reach`` samples to
-    each side: a weighted sum, with the weights of the two points of the filter about it.
+    A value at a position between the given samples is a weighted sum of ``reach`` samples to each
+    side, with weights interpolated between the two nearest points of the filter.
     """
     step = float(1 / ratio)
     period = max(step, 1.0)  # of the slower rate, in given samples
@@ -182,7 +199,7 @@ def _interpolated(values: np.ndarray, ratio: Fraction) -> np.ndarray:
     reach = ceil(half / points)
     taps = np.pad(taps, ((reach + 1) * points - half, reach * points - half))
     width = 2 * reach + 1
-    # Row p: for a position p points after the sample in the middle.
+    # Row p: weights for a position p points after the sample in the middle.
     weights = taps[points - np.arange(points + 1)[:, None] + points * np.arange(width)]
 
     out = np.empty(ceil(len(values) * ratio))
@@ -199,8 +216,8 @@ def _interpolated(values: np.ndarray, ratio: Fraction) -> np.ndarray:
     return out
 
 
-def _padded(values: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """(stop - start,) float64, with zeros before and after the values."""
+def _padded(values: Floats, start: int, stop: int) -> NDArray[np.float64]:
+    """Return (stop - start,) values, padded with zeros on either side."""
     out = np.zeros(stop - start)
     inside = values[max(start, 0) : max(stop, 0)]
     begin = max(-start, 0)
@@ -208,28 +225,28 @@ def _padded(values: np.ndarray, start: int, stop: int) -> np.ndarray:
     return out
 
 
-def taps_of(raw_filter: RawFilter, rate: float) -> list[np.ndarray]:
-    """The (101,) taps of each of a filter's steps at a rate in hertz."""
-    there = [
+def taps_of(raw_filter: RawFilter, rate: float) -> list[NDArray[np.float64]]:
+    """Return the (101,) taps of each step of a filter at a sampling rate in hertz."""
+    steps = [
         ([edge for edge in edges if edge < rate / 2], low) for edges, low in FILTERS[raw_filter]
     ]
-    return [dsp.firwin(TAPS, edges, pass_zero=low, fs=rate) for edges, low in there if edges]
+    return [dsp.firwin(TAPS, edges, pass_zero=low, fs=rate) for edges, low in steps if edges]
 
 
-def _filtered(values: np.ndarray, raw_filter: RawFilter, rate: float) -> np.ndarray:
+def _filtered(values: Floats, raw_filter: RawFilter, rate: float) -> Floats:
     for taps in taps_of(raw_filter, rate):
         values = _both_ways(values, taps)
     return values
 
 
-def _both_ways(values: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    """(n,) float32 filtered forwards and backwards, in double precision by overlap-save."""
+def _both_ways(values: Floats, taps: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return (n,) values filtered forwards and backwards, in double precision by overlap-save."""
     # Forwards and backwards with the same taps is one convolution with their autocorrelation;
     # the reflected margins are those of scipy.signal.filtfilt, as far as the taps reach.
     autocorrelation = np.convolve(taps, taps[::-1])
     margin = TAPS - 1
     padded = np.pad(values, margin, "reflect", reflect_type="odd")
-    # The last span reaches back, to be as long as the others.
+    # The last span overlaps the one before, to be as long as the others.
     span = min(SAMPLES, len(values))
     size = span + 2 * margin
     starts = np.minimum(np.arange(0, len(values), span), len(values) - span)

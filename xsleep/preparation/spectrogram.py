@@ -1,12 +1,13 @@
-"""Time-frequency images: the log-magnitude short-time Fourier transform of Section 4.2."""
+"""Time-frequency images: log-magnitude short-time Fourier transform (Section 4.2)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy import fft
 
-from xsleep.core.recording import RATE
+from xsleep.core.recording import RATE, Floats
 
 WINDOW = 2 * RATE
 HOP = RATE
@@ -14,22 +15,27 @@ FFT = 256
 FRAMES, BINS = 29, FFT // 2 + 1
 
 SILENCE = 1e-6
-"""Smallest magnitude, so that digital silence is -120 dB rather than minus infinity.
-
-It is far below the quantisation of any recording, so no real value is touched."""
+"""Smallest magnitude, so that digital silence is -120 dB rather than minus infinity; far below the
+quantisation of any recording."""
 
 DECIBELS = np.float32(20 / np.log(10))
-"""Factor on the natural logarithm, which numpy computes three times faster than the decimal."""
+"""Factor of the natural logarithm, which numpy computes three times faster than the decimal one."""
 
 BLOCK = 16
-"""Epochs transformed at once: few, to stay in memory that is in use already."""
+"""Epochs transformed at a time: few, so that the buffers stay in the cache."""
 
 
-def spectrogram(epochs: np.ndarray) -> np.ndarray:
-    """Log-magnitude spectra: (n, 3000) microvolts at 100 Hz to (n, 29, 129) decibels.
+def spectrogram(epochs: Floats) -> NDArray[np.float32]:
+    """Return the log-magnitude spectrograms of epochs (Section 4.2).
 
-    Frames are 2-s Hamming windows with 50 % overlap, transformed by a 256-point FFT;
-    the value is 20 log10 of the magnitude. Bin b stands for 100 b / 256 Hz.
+    Frames are 2-s Hamming windows with 50 % overlap, transformed by a 256-point FFT; the value is
+    20 log10 of the magnitude.
+
+    Args:
+        epochs: (n, 3000) microvolts at 100 Hz.
+
+    Returns:
+        (n, 29, 129) decibels: frames, and bins b of 100 b / 256 Hz.
     """
     window = np.hamming(WINDOW).astype(np.float32)
     frames = np.zeros((BLOCK, FRAMES, FFT), np.float32)
@@ -45,11 +51,14 @@ def spectrogram(epochs: np.ndarray) -> np.ndarray:
     return out
 
 
-def running_sums(images: np.ndarray) -> np.ndarray:
-    """(n, 29, 129) decibels to (n + 1, 2, 129) sums of values and squares over all frames before.
+def running_sums(images: Floats) -> NDArray[np.float64]:
+    """Return cumulative sums of spectrograms, of which differences are the sums of any window.
 
-    The difference of two rows holds the sums over the epochs between, of any window, in place of
-    all that was summed.
+    Args:
+        images: (n, 29, 129) decibels.
+
+    Returns:
+        (n + 1, 2, 129) sums of the values and of their squares over all frames before each epoch.
     """
     sums = np.zeros((len(images) + 1, 2, BINS))
     for start in range(0, len(images), BLOCK):

@@ -1,4 +1,4 @@
-"""The windows of a night: which of its epochs are trained on and scored."""
+"""Windows of a recording: which of its epochs are trained on and scored."""
 
 from __future__ import annotations
 
@@ -6,42 +6,45 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
-from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE
+from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE, Floats
 from xsleep.core.stages import STAGES
 from xsleep.store.recordings import RecordingInfo
 
 MARGIN_SECONDS = 30 * 60
 SHORTEST = 20
-"""Scored epochs that a recording must have in a window: one sequence of the paper (L = 20)."""
+"""Fewest scored epochs of a recording in a window: one sequence of the paper (L = 20)."""
 
 
-def in_window(night: RecordingInfo, window: str) -> np.ndarray:
-    """(n,) whether each epoch of a night begins within the window.
+def in_window(info: RecordingInfo, window: str) -> NDArray[np.bool_]:
+    """Return (n,) whether each epoch of a recording begins within a window.
 
-    An epoch begins where its scoring began: where epochs were scored in 20 s, 5 s after the onset
-    of the 30 s that stand for it. Times are compared to the sample, at 100 Hz. The windows are
+    The start of an epoch is that of its scoring: with 20-s epochs, 5 s after the onset of the 30 s
+    that represent it. Times are compared in samples at 100 Hz. The windows are
 
     - ``in-bed``: lights off to lights on;
     - ``in-bed+30min``: that and 30 minutes on either side;
-    - ``in-bed+30min-as-published``: the same, but from the start of the recording where lights went
-      off between 00:00 and 00:30, as in the sets that the published figures were computed on;
+    - ``in-bed+30min-as-published``: the same, but from the start of the recording if lights went
+      off between 00:00 and 00:30, as in the data that the published figures were computed on;
     - ``sleep+30min``: 30 minutes before the first sleep epoch to 30 minutes after the last;
     - ``whole-night``: everything.
 
     Raises:
-        InputError: the night lacks what the window needs: lights times, clock, an epoch of sleep.
+        InputError: the recording lacks what the window needs: times of lights off and on, clock
+            time of the start, or an epoch of sleep.
     """
-    scored = _scored_seconds(night)
-    begins = night.onsets + (EPOCH_SECONDS - scored) / 2
-    first, end = (np.rint(RATE * x) for x in _bounds(night, window, begins, scored))
+    scored = _scored_seconds(info)
+    begins = info.onsets + (EPOCH_SECONDS - scored) / 2
+    first, end = (np.rint(RATE * x) for x in _bounds(info, window, begins, scored))
     samples = np.rint(RATE * begins)
-    return (samples >= first) & (samples < end)
+    inside: NDArray[np.bool_] = (samples >= first) & (samples < end)
+    return inside
 
 
 def check_enough(path: Path, epochs: int, window: str = "") -> None:
-    """Raise an ``InputError`` where the recording in a file has too few epochs (in the window)."""
+    """Raise an ``InputError`` if the recording of a file has too few epochs (in the window)."""
     if epochs < SHORTEST:
         where = f" in the window {window}" if window else ""
         raise InputError(
@@ -50,61 +53,66 @@ def check_enough(path: Path, epochs: int, window: str = "") -> None:
         )
 
 
-def unusable(night: RecordingInfo, windows: Sequence[str], path: Path) -> str:
-    """Why a night cannot be used in these windows, naming its file; empty where it can."""
-    if night.skipped:
-        return night.skipped
+def unusable(info: RecordingInfo, windows: Sequence[str], path: Path) -> str:
+    """Return why a recording cannot be used in all of these windows; empty if it can.
+
+    Args:
+        path: file of the recording, named in the reason.
+    """
+    if info.skipped:
+        return info.skipped
     try:
         for window in windows:
-            check_enough(path, np.count_nonzero(in_window(night, window)), window)
+            check_enough(path, int(np.count_nonzero(in_window(info, window))), window)
     except InputError as error:
         message = str(error)
         return message if str(path) in message else f"{path}: {message}"
     return ""
 
 
-def _scored_seconds(night: RecordingInfo) -> float:
-    """Seconds of the epochs that a night was scored in: the usual distance of neighbours.
+def _scored_seconds(info: RecordingInfo) -> float:
+    """Return the length of the scored epochs in seconds: the median distance of neighbours.
 
-    Where none are neighbours it cannot be told, and is that of the epochs that stand for them.
+    Without neighbours it is unknown, and taken to be 30 s.
     """
-    distances = np.diff(night.onsets)[np.diff(night.places) == 1]
+    distances = np.diff(info.onsets)[np.diff(info.places) == 1]
     return float(np.median(distances)) if len(distances) else EPOCH_SECONDS
 
 
-def _bounds(
-    night: RecordingInfo, window: str, begins: np.ndarray, scored: float
-) -> tuple[float, float]:
-    """Seconds from the start of the recording at which the window begins and ends.
+def _bounds(info: RecordingInfo, window: str, begins: Floats, scored: float) -> tuple[float, float]:
+    """Return the start and end of a window in seconds from the start of the recording.
 
     Args:
-        begins: (n,) where the scored epochs begin, of ``scored`` seconds each.
+        info: metadata and scoring of the recording.
+        window: as in `in_window`.
+        begins: (n,) starts of the scored epochs in seconds.
+        scored: their length in seconds.
     """
     if window == "whole-night":
         return -np.inf, np.inf
     if window == "sleep+30min":
-        asleep = begins[night.stages != STAGES.index("W")]
+        asleep = begins[info.stages != STAGES.index("W")]
         if not len(asleep):
             raise InputError(f"no epoch of sleep, which the window {window} needs")
         return asleep[0] - MARGIN_SECONDS, asleep[-1] + scored + MARGIN_SECONDS
-    if night.lights is None:
+    if info.lights is None:
         raise InputError(f"no lights times, which the window {window} needs; choose whole-night")
-    off, on = night.lights
+    off, on = info.lights
     if window == "in-bed":
         return off, on
-    if window == "in-bed+30min-as-published" and _wraps(night, window):
+    if window == "in-bed+30min-as-published" and _wraps(info, off, window):
         return 0, on + MARGIN_SECONDS
     return off - MARGIN_SECONDS, on + MARGIN_SECONDS
 
 
-def _wraps(night: RecordingInfo, window: str) -> bool:
-    """Whether 30 minutes before lights off is the day before by the clock.
+def _wraps(info: RecordingInfo, lights_off: float, window: str) -> bool:
+    """Return whether 30 minutes before lights off is on the day before by the clock.
 
-    The authors' shifted time wraps there and comes to lie before the recording, whose start is
-    then where their crop starts.
+    The authors' shifted time of day wraps around then and lies before the recording, so that their
+    crop begins at its start.
     """
-    if night.start is None:
+    if info.start is None:
         raise InputError(
             f"no clock time of the start, which the window {window} needs; choose in-bed+30min"
         )
-    return (night.start + night.lights[0]) % DAY_SECONDS < MARGIN_SECONDS
+    return (info.start + lights_off) % DAY_SECONDS < MARGIN_SECONDS

@@ -72,8 +72,15 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
         start = datetime.time(22, number)
         write_night(source.folder, name, signals=[_eeg(number)], start=start)
     prepare(
-        *(source, ("EEG",), Filtering(), names),
-        *(Path("epochs"), Path("spectrograms"), index, Path("seen.json"), lambda line: None),
+        source,
+        ("EEG",),
+        Filtering(),
+        names,
+        epochs=Path("epochs"),
+        spectrograms=Path("spectrograms"),
+        index=index,
+        seen=Path("seen.json"),
+        report=lambda line: None,
     )
     nights = [stored.info for stored in read_index(index).values()]
     recordings.parent.mkdir(parents=True)

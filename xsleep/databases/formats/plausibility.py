@@ -7,7 +7,7 @@ wrong units, dead electrodes and channels that were mixed up, not to judge recor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -46,14 +46,14 @@ ELECTRODES = {
 """What the name of an electrode says of it, which is less sure."""
 
 
-def check(path: Path, signals: Mapping[str, Signal], stated: Mapping[str, str]) -> None:
+def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) -> None:
     """Refuse signals that cannot be what they were taken for, and warn of doubtful ones.
 
     Args:
         path: of the signals, for messages.
         signals: channel (``EEG``, ``EOG``, ``EMG``) to signal.
-        stated: channel to the unit that a person gave in place of the file's. Its amplitude is
-            then warned of instead of refused.
+        stated: channels whose unit the user gave in place of the file's; their amplitude is
+            warned of instead of refused.
 
     Raises:
         InputError: a signal is constant, not finite or of an impossible amplitude; one was taken
