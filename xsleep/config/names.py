@@ -1,4 +1,4 @@
-"""Names that the configuration may choose from."""
+"""Names that a configuration may contain."""
 
 from __future__ import annotations
 

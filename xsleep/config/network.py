@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -24,20 +24,20 @@ RELEASED_FILTERS: dict[Channel, RawFilter] = {
 
 
 def _every_channel(value: Any) -> Any:
-    """A filter for each channel: one name is for all, and a channel left out has the released."""
+    """Return the filter of each channel: a single name is for all; the default is as released."""
     if isinstance(value, str):
-        return dict.fromkeys(Channel.__args__, value)
-    return RELEASED_FILTERS | value if isinstance(value, Mapping) else value
+        return dict.fromkeys(get_args(Channel), value)
+    return {**RELEASED_FILTERS, **value} if isinstance(value, Mapping) else value
 
 
 class Filtering(Settings):
-    """How signals are filtered, and so their spectrograms.
+    """Filters of the signals, which spectrograms are computed from.
 
     Attributes:
         raw_filter: of each channel: ``band-pass`` 0.3-40 Hz, ``high-pass`` from 10 Hz, the same
-            ``-and-notches`` at 50 and 60 Hz, or ``none`` but that of resampling to 100 Hz.
-        filter_rate: at which rate: ``resampled``, 100 Hz; or ``recorded``, before resampling, where
-            as many taps reach less far in time.
+            ``-and-notches`` at 50 and 60 Hz, or ``none`` except that of resampling to 100 Hz.
+        filter_rate: sampling rate of the filter: ``resampled``, 100 Hz; or ``recorded``, before
+            resampling, where the same number of taps spans less time.
     """
 
     raw_filter: Annotated[dict[Channel, RawFilter], BeforeValidator(_every_channel)] = (
@@ -47,24 +47,22 @@ class Filtering(Settings):
 
     @property
     def filter_name(self) -> str:
-        """One name for both, fit for a path: equal where signals are filtered alike."""
+        """Return a name for use in paths, equal for equal filtering."""
         if set(self.raw_filter.values()) == {"none"}:
             return "none"
-        of_channels = [f"{channel}-{self.raw_filter[channel]}" for channel in Channel.__args__]
+        of_channels = [f"{channel}-{self.raw_filter[channel]}" for channel in get_args(Channel)]
         return "+".join([*of_channels, *["recorded"] * (self.filter_rate == "recorded")])
 
 
 class NetworkSettings(Filtering):
-    """What the networks compute, of signals that are filtered as `Filtering` says.
-
-    The defaults are those of the released code.
+    """Hyper-parameters of the networks and of their inputs; defaults are those released.
 
     Attributes:
         filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
-        filter_deviation: of the truncated normal distribution that filters start from.
-        convolution_lengths: ``halved``: every feature map has half the samples of the one before,
-            rounded up; ``printed``: as in the paper's text, where the third of nine is 325 samples
-            long instead of 375 (its middle is kept).
+        filter_deviation: standard deviation of the truncated normal initial filters.
+        convolution_lengths: ``halved``: every feature map has half the samples of the previous
+            one, rounded up; ``printed``: as in the paper, where the third of nine has 325 samples
+            instead of 375 (the middle ones are kept).
         activation: of the convolutions: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns
             one slope for each filter.
         gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
@@ -72,20 +70,20 @@ class NetworkSettings(Filtering):
         frame_units: bidirectional LSTM between the frames of an epoch.
         attention: size of the attention layer.
         attention_softmax: of its weights (eq. 5): ``shifted`` subtracts the largest score before
-            the exponential, ``unshifted`` does not. The same function but for its rounding.
+            the exponential, ``unshifted`` does not; the function is the same except for rounding.
         sequence_units: bidirectional LSTM between epochs, after the attention.
         convolution_dropout, recurrent_dropout: probability of dropping a value; of DeepSleepNet+
             it is ``deepsleepnet_dropout`` everywhere.
-        dropout_after_last_convolution: whether the FCNN's output is dropped from as well.
+        dropout_after_last_convolution: whether dropout is applied to the FCNN's output.
         deepsleepnet_filters: of its first convolutions and of all others.
         deepsleepnet_units, deepsleepnet_layers: bidirectional LSTM between epochs.
-        deepsleepnet_momentum: share that a batch's statistics get of the population's.
+        deepsleepnet_momentum: weight of a batch's statistics in the update of the population's.
         sequence_length: L, epochs in a sequence.
-        raw_deviation: each recording's raw channels are scaled to this deviation, in microvolts;
-            ``None``: they are left as they are, as released.
+        raw_deviation: standard deviation in microvolts that each raw channel of a recording is
+            scaled to; ``None``: no scaling, as released.
         own: hyper-parameters of a network of one's own, as its file reads them.
-        normalisation: spectrograms get mean 0 and deviation 1 over the training recordings: each
-            of the frequency ``bins`` of a channel by itself, or whole ``channels``.
+        normalisation: spectrograms are scaled to mean 0 and standard deviation 1 over the training
+            recordings, each of the frequency ``bins`` of a channel or whole ``channels``.
     """
 
     filters: tuple[PositiveInt, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)

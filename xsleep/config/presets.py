@@ -36,11 +36,11 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
     "first_tangent": ("training.first_tangent",),
     "weight_formula": ("training.weight_formula",),
 }
-"""Where the paper and the released code compute differently, and the settings that say which."""
+"""Differences in computation between paper and released code, and the settings of each."""
 
 
 class Changes(Settings):
-    """What differs from a preset, group by group as it has them."""
+    """Differences from a preset, by its groups."""
 
     network: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
@@ -79,28 +79,27 @@ class Preset(Settings):
         return self
 
     def training_of(self, system: str, finetuning: bool = False) -> TrainingSettings:
-        """The training settings of a system, with its differences."""
+        """Return the training settings of a system, with its differences."""
         changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
         return TrainingSettings(**self.training.model_dump() | changes)
 
     def of(self, name: str, database: Changes) -> dict[str, Any]:
-        """The content of the preset of one database: with what differs for it here, then there."""
+        """Return the content for a database, with its differences in the preset, then its own."""
         content = self.model_dump(exclude={"databases"})
         for changes in (self.databases.get(name, Changes()), database):
             content = merged(content, changes.model_dump(include={*Changes.model_fields}))
         return content
 
     def value(self, setting: str) -> Any:
-        """The value of a setting, as in ``network.gru_layers``."""
+        """Return the value of a setting, such as ``network.gru_layers``."""
         group, name = setting.split(".")
         return getattr(getattr(self, group), name)
 
     def switched(self, difference: str, paper: Preset) -> Preset:
-        """This preset with one of `DIFFERENCES` as in the paper, for all systems.
+        """Return this preset with one of `DIFFERENCES` as in the paper, for all systems.
 
-        A preset of small networks keeps to the sizes of its units: as in the paper the GRU has
-        the fewer. It keeps to its interval of evaluation, too, which in the paper is one for all
-        systems.
+        A preset of small networks keeps its numbers of units: as in the paper, the GRU has the
+        smaller one. It also keeps its interval of evaluation, which the paper has for all systems.
         """
         settings = DIFFERENCES[difference]
         if difference in ("units", "evaluation_interval"):
@@ -116,7 +115,7 @@ class Preset(Settings):
         return Preset.model_validate(content)
 
     def differences(self, system: str, paper: Preset) -> list[str]:
-        """Those of `DIFFERENCES` in which a system is not set as in the paper."""
+        """Return those of `DIFFERENCES` in which a system differs from the paper."""
 
         def settings(preset: Preset) -> tuple[NetworkSettings, TrainingSettings]:
             return preset.network, preset.training_of(system)

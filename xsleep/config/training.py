@@ -1,4 +1,4 @@
-"""Settings of a training, and of the machine that it asks for."""
+"""Settings of a training and of the resources that it requests."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TrainingSettings(Settings):
     """How a network is trained (Section 4.2). The defaults are those of the released code.
 
     Attributes:
-        training_epochs: passes over the training sequences ...
-        steps: ... or the number of minibatches; exactly one of the two is given.
+        training_epochs: number of passes over the training sequences.
+        steps: number of minibatches; exactly one of the two is given.
         batch_size: sequences in a minibatch.
         learning_rate, adam_epsilon: of Adam.
         l2: factor of half the squared norm of all variables but the filterbanks.
@@ -43,7 +43,7 @@ class TrainingSettings(Settings):
         weight_formula: how G and O of a branch become its weight; see `xsleep.training.blending`.
         longest_gap: a sequence bridges at most so many dropped epochs in a row; ``None``: any
             number, as the authors concatenate.
-        scoring_stride: epochs between the beginnings of the sequences that score a test night:
+        scoring_stride: epochs between the beginnings of the sequences that score a recording:
             with 1 an epoch gets up to L predictions, with L (the most there can be) it gets one.
         frozen: what does not change in the blocks that a strategy leaves as they were: the
             ``parameters``, while in training they normalise with the minibatch, learn population
@@ -79,9 +79,9 @@ class TrainingSettings(Settings):
 
 
 class ResourceSettings(Settings):
-    """What one training job asks for: cores, megabytes, minutes, GPUs.
+    """Resources of a training job: cores, megabytes, minutes, GPUs.
 
-    With several GPUs as many processes train each run together (`xsleep.compute.parallel`).
+    With several GPUs, one process for each trains the network (`xsleep.compute.parallel`).
     """
 
     threads: PositiveInt = 1

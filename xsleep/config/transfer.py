@@ -18,7 +18,7 @@ from xsleep.core.settings import Settings
 
 
 class ZeroShotSettings(Settings):
-    """A released network, and the database that it scores as it is.
+    """A released network and the database that it scores without finetuning.
 
     Attributes:
         weights: npz file of its variables; relative to where Snakemake runs.
@@ -30,7 +30,7 @@ class ZeroShotSettings(Settings):
 
 
 class ChannelTransfer(Settings):
-    """Channels of the source's networks, and those of the target that they are finetuned on."""
+    """Channels of a source's network, and of the target that it is finetuned on."""
 
     source: ChannelSet
     target: ChannelSet
@@ -47,7 +47,7 @@ class ChannelTransfer(Settings):
 
 
 def _channel_transfer(value: Any) -> Any:
-    """``EEG-to-EOG`` in two parts; ``EEG`` is ``EEG-to-EEG``."""
+    """Return ``EEG-to-EOG`` in two parts; ``EEG`` stands for ``EEG-to-EEG``."""
     if not isinstance(value, str):
         return value
     source, _, target = value.partition("-to-")
@@ -55,7 +55,7 @@ def _channel_transfer(value: Any) -> Any:
 
 
 class TransferSettings(Settings):
-    """How networks are transferred.
+    """Settings of transfer learning.
 
     Attributes:
         networks: which; of the source ``authors`` only SeqSleepNet+ is to be had.
@@ -79,7 +79,7 @@ class TransferSettings(Settings):
 
 
 class AblationSettings(Settings):
-    """What the ablation table is made of: one of each that is selected or configured."""
+    """Database, window, channels and system of the ablation table."""
 
     database: str
     window: Window

@@ -1,4 +1,4 @@
-"""The whole configuration: ``config.yaml`` and what it refers to in, checked settings out."""
+"""Whole configuration: ``config.yaml`` and the files that it names in, checked settings out."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
 from xsleep.config.presets import Preset
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
 from xsleep.core.errors import InputError
+from xsleep.core.recording import ChannelSet
 from xsleep.core.settings import Settings, checked, existing, read_named
 
 
 class Workflow(Settings):
-    """The whole configuration: what ``config/config.yaml`` says, with what it refers to.
+    """Whole configuration: ``config/config.yaml`` and the files that it names.
 
     Attributes:
         databases: the selected databases, in order.
@@ -47,13 +48,13 @@ class Workflow(Settings):
     ablation: AblationSettings
 
     def preset(self, database: str) -> Preset:
-        """The hyper-parameters of a database."""
+        """Return the hyper-parameters of a database."""
         source = self.sources[database]
         return Preset.model_validate(self.presets[source.preset].of(database, source))
 
 
 def _names(value: Any) -> Any:
-    """A name alone is a list of one."""
+    """Return a single name as a list."""
     return [value] if isinstance(value, str) else value
 
 
@@ -76,14 +77,14 @@ class _Selection(Settings):
 
 
 def load(config: Mapping[str, Any], folder: Path) -> Workflow:
-    """The checked configuration.
+    """Return the checked configuration.
 
     Args:
         config: the content of ``config.yaml``, ``--config`` included.
         folder: where ``databases/NAME.yaml`` and ``presets/NAME.yaml`` are.
 
     Raises:
-        InputError: one line that names the wrong key or value.
+        InputError: a key or value is wrong; the message names it in one line.
     """
     selection = checked(_Selection, config, "configuration")
     zero_shot = selection.zero_shot
@@ -95,7 +96,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     }
     _check_transfer(selection, sources)
     databases = {name: sources[name] for name in selection.databases}
-    # In one order, as jobs run again where a parameter of theirs is another.
+    # In a fixed order, as jobs run again if a parameter changes.
     used = dict.fromkeys(["paper", "released", *(source.preset for source in sources.values())])
     presets = {
         name: read_named(Preset, folder / "presets", name, selection.preset_settings)
@@ -128,27 +129,29 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
 
 
 def database(name: str, changes: Mapping[str, Mapping[str, Any]], folder: Path) -> DatabaseSettings:
-    """A database, selected or not, with the changes that ``database_settings`` has for it.
+    """Return a database, selected or not, with its changes in ``database_settings``.
 
     Raises:
-        InputError: one line that names the wrong key or value.
+        InputError: a key or value is wrong; the message names it in one line.
     """
-    return read_named(DatabaseSettings, folder / "databases", name, changes)
+    found: DatabaseSettings = read_named(DatabaseSettings, folder / "databases", name, changes)
+    return found
 
 
 def _scratch(selection: _Selection) -> tuple[System, ...]:
-    """The selected systems that train from scratch."""
+    """Return the selected systems that train from scratch."""
     return tuple(system for system in selection.systems if system in systems.registry())
 
 
 def _finetuned(selection: _Selection) -> tuple[Finetuned, ...]:
-    """The selected systems that go on from pretrained networks."""
+    """Return the selected systems that are finetuned."""
     return tuple(system for system in selection.systems if system in systems.finetuned())
 
 
 def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSettings]) -> None:
-    """That source and target have what is transferred between them."""
-    transfer, channel_sets = selection.transfer, {"source": set(), "target": set()}
+    """Raise `InputError` if source or target lack something that is transferred between them."""
+    transfer = selection.transfer
+    channel_sets: dict[str, set[ChannelSet]] = {"source": set(), "target": set()}
     for channels in transfer.channels:
         channel_sets["source"].add(channels.source)
         channel_sets["target"].add(channels.target)
@@ -179,11 +182,11 @@ def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSetting
             if role == "source" and of_authors:
                 continue
             stored = sources[name].stored_channels
-            for channels in sorted(channel_sets[role]):
-                if missing := [c for c in channels.split("-") if c not in stored]:
+            for wanted in sorted(channel_sets[role]):
+                if absent := [c for c in wanted.split("-") if c not in stored]:
                     raise InputError(
-                        f"configuration: transfer.channels has {channels} of the {role} {name}, "
-                        f"of which no {missing[0]} is stored; add it to the database's channels "
+                        f"configuration: transfer.channels has {wanted} of the {role} {name}, "
+                        f"of which no {absent[0]} is stored; add it to the database's channels "
                         f"and labels, or choose from {', '.join(stored)}"
                     )
     presets = {sources[name].preset for name in selection.source if name != AUTHORS}
@@ -195,10 +198,11 @@ def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSetting
 
 
 def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) -> AblationSettings:
-    """What is given, and the first there is of what is not given."""
+    """Return the settings of the ablation; the default of a key is the first selected."""
 
     def chosen(key: str, there: Sequence[str]) -> str:
-        value = selection.ablation.get(key, there[0])
+        """Return what is given, checked, or else the first there is."""
+        value: str = selection.ablation.get(key, there[0])
         if value not in there:
             raise InputError(
                 f"configuration: ablation.{key} = {value!r}: not selected; "
@@ -213,4 +217,7 @@ def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) 
         "channels": chosen("channels", databases[database].channels),
         "system": chosen("system", _scratch(selection) or SYSTEMS),
     }
-    return checked(AblationSettings, selection.ablation | found, "configuration: ablation")
+    ablation: AblationSettings = checked(
+        AblationSettings, selection.ablation | found, "configuration: ablation"
+    )
+    return ablation
