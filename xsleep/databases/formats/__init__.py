@@ -1,1 +1,1 @@
-"""File formats: EDF, XML and text files in, signals and scorings out."""
+"""File formats: EDF, XML, CSV and text files in, signals and hypnograms out."""

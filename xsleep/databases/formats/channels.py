@@ -1,4 +1,4 @@
-"""What the readers of all formats share: channels, units, and what is said of unusable files."""
+"""Channels, units and error messages shared by the readers of all formats."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ SPELLINGS = {
     **dict.fromkeys(("mv", "milliv", "mvolt", "millivolt", "mvolts", "millivolts"), "mV"),
     **dict.fromkeys(("v", "volt", "volts"), "V"),
 }
-"""Spelling of a unit, in small letters without blanks, to the unit."""
+"""Spelling of a unit, in lower case without blanks, to the unit."""
 
 MICRO = str.maketrans(dict.fromkeys("\xb5\u03bc\xe6", "u"))
-"""Both code points of the micro sign, and that of code page 437 read as Latin-1."""
+"""Both code points of the micro sign, and its byte in code page 437 read as Latin-1."""
 
 RATE_TOLERANCE = 1e-3
-"""Share by which a sampling rate may be below the one asked for: clocks are not exact, and a
-recording at 99.999 Hz is one at 100."""
+"""Relative tolerance of the lowest sampling rate: clocks are not exact, and a recording at 99.999
+Hz is one at 100."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Where a database's channels are in its files.
+    """Mapping of channels to the signals in a database's files.
 
     Attributes:
-        labels: channel (``EEG``, ``EOG``, ``EMG``) to the names that it may have, best first. Of
-            several signals with one label, ``LABEL#2`` is the second. In EDF files a name may be a
-            derivation, signals added or subtracted as in ``EOG(L) - EOG(R)``.
-        units: channel to the unit of its numbers, in place of what the files say.
-        lowest_rate: hertz at which a channel must be sampled.
+        labels: channel (``EEG``, ``EOG``, ``EMG``) to its possible labels, best first. Of several
+            signals with the same label, ``LABEL#2`` is the second. In EDF files a derivation is
+            possible, signals added or subtracted as in ``EOG(L) - EOG(R)``.
+        units: channel to the unit of its numbers, overriding the files.
+        lowest_rate: lowest sampling rate accepted, in hertz.
     """
 
     labels: Mapping[str, Sequence[str]]
@@ -53,13 +53,15 @@ class Channels:
 
 
 def content(path: Path, missing: str, size: int = -1) -> bytes:
-    """Return what is in a file, or its first ``size`` bytes.
+    """Return the content of a file, or its first ``size`` bytes.
 
     Args:
-        missing: what to do where it is not there, for the line.
+        path: the file.
+        missing: what to do if it does not exist, for the message.
+        size: number of bytes; by default all.
 
     Raises:
-        InputError: it is not there or cannot be opened.
+        InputError: it does not exist or cannot be opened.
     """
     try:
         if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
@@ -75,10 +77,14 @@ def content(path: Path, missing: str, size: int = -1) -> bytes:
 
 
 def voltage(path: Path, channel: str, label: str, unit: str) -> str:
-    """Return the key of `UNITS` that a unit is a spelling of.
+    """Return the key of `UNITS` for any spelling of a unit.
+
+    Args:
+        path, channel, label: file, channel and label of the signal, for messages.
+        unit: as in the file.
 
     Raises:
-        InputError: it is none, so no voltage.
+        InputError: it is not a unit of voltage.
     """
     text = unit.replace("\xc2\xb5", "u").replace("\xce\xbc", "u").translate(MICRO)
     text = "".join(unicodedata.normalize("NFKC", text).split()).lower()
@@ -96,7 +102,7 @@ def voltage(path: Path, channel: str, label: str, unit: str) -> str:
 
 
 def say_unit(channel: str, unit: str) -> str:
-    """Return how to state the unit of a channel, for the end of a line."""
+    """Return how to state the unit of a channel, for the end of a message."""
     return (
         f"say so with units: {{{channel}: {unit}}} in the database's configuration, or --unit "
         f"{unit}"
@@ -104,7 +110,7 @@ def say_unit(channel: str, unit: str) -> str:
 
 
 def check_rate(path: Path, label: str, rate: float, lowest: float) -> None:
-    """Raise an ``InputError`` where a signal is sampled too slowly."""
+    """Raise an ``InputError`` if the sampling rate of a signal is below the lowest, in hertz."""
     if rate < lowest * (1 - RATE_TOLERANCE):
         raise InputError(
             f"{path}: channel {label!r} is sampled at {rate:g} Hz; at least {lowest:g} Hz is "
@@ -113,7 +119,7 @@ def check_rate(path: Path, label: str, rate: float, lowest: float) -> None:
 
 
 def numbered(labels: Sequence[str]) -> dict[str, int]:
-    """Place of every signal by its name: ``LABEL``, and ``LABEL#1`` and so on of equal labels."""
+    """Return name to index of signals: ``LABEL``, or ``LABEL#1`` and so on if it is not unique."""
     count, seen, names = Counter(labels), Counter[str](), {}
     for place, label in enumerate(labels):
         seen[label] += 1
@@ -124,7 +130,7 @@ def numbered(labels: Sequence[str]) -> dict[str, int]:
 def no_channel(
     path: Path, channel: str, labels: Sequence[str], present: Iterable[str]
 ) -> InputError:
-    """Return the error that none of a channel's labels is in a file, and which are."""
+    """Return the error that a file has none of a channel's labels, with those that it has."""
     present = list(present)
     if not present:
         return InputError(f"{path}: holds no signals; name the file that does")
@@ -136,7 +142,7 @@ def no_channel(
 
 
 def ambiguous(path: Path, label: str, described: Sequence[str]) -> InputError:
-    """Return the error that several signals have this label; ``described``, each of them."""
+    """Return the error that several signals have the same label, with a description of each."""
     return InputError(
         f"{path}: {len(described)} signals are called {label!r} ({'; '.join(described)}); name "
         f"one by its number, as in '{label}#1', with --label or under labels in the database's "
@@ -145,12 +151,17 @@ def ambiguous(path: Path, label: str, described: Sequence[str]) -> InputError:
 
 
 def or_line(path: Path, read: Callable[[], T], kind: str = "") -> T:
-    """Return what ``read`` returns; whatever a library objects to becomes one line.
+    """Return what ``read`` returns; any error of a library becomes one line.
 
-    What it warns of is not shown: the readers check themselves what matters.
+    Warnings of the library are suppressed: the readers themselves check what matters.
 
     Args:
-        kind: what the file was to be, for the line: `` as EDF``.
+        path: the file, for the message.
+        read: function that reads it.
+        kind: expected format for the message, as in `` as EDF``.
+
+    Raises:
+        DamagedError: ``read`` raised an error.
     """
     try:
         with warnings.catch_warnings():

@@ -1,7 +1,7 @@
-"""EDF and EDF+ files, and BDF and BDF+ with samples of 24 bits: only the signals asked for.
+"""Reading of EDF, EDF+, BDF and BDF+ files (samples of 16 and 24 bits): selected signals only.
 
-Headers are read as leniently as other programs read them: what is wrong but has one meaning is
-read with a warning, what has none becomes one line that names the file, the field and its value.
+Headers are read as leniently as by other programs: errors with only one possible meaning are read
+with a warning, others become one line that names the file, the field and its value.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep.core.errors import DamagedError, InputError, warn
-from xsleep.core.recording import DAY_SECONDS, Signal
+from xsleep.core.recording import DAY_SECONDS, Integers, Signal
 from xsleep.databases.formats.channels import (
     UNITS,
     Channels,
@@ -34,41 +35,41 @@ from xsleep.databases.formats.channels import (
 from xsleep.databases.formats.plausibility import tell_stretches
 
 BLOCK_BYTES = 2**26
-"""How much of a file is converted at once, to bound memory."""
+"""Bytes converted at a time, to bound memory."""
 
 ANNOTATIONS = re.compile(
     rb"(?P<onset>[+-]\d+(\.\d+)?)(\x15(?P<duration>[^\x14\x15]*))?"
     rb"\x14(?P<texts>([^\x14\x15]*\x14)+)"
 )
-"""Annotations of EDF+ with one onset (2.2.2), whatever their duration is."""
+"""Annotations of EDF+ with one onset (EDF+ 2.2.2), with any text as duration."""
 
 BDF = b"\xffBIOSEMI"
 LARGEST = 1e7
-"""Microvolts that a header may give; any more is damage."""
+"""Largest amplitude that a header may give, in microvolts."""
 LARGEST_FIELD = 10_000_000
-"""The same of data records, of seconds of each, and of samples in it; of signals, 10,000."""
+"""Largest number of data records, of seconds of each, and of samples in it."""
 
 LARGEST_DRIFT = 0.5
-"""Seconds by which onsets of data records may drift in a file that has no gaps."""
+"""Largest drift of the onsets of data records in a file without gaps, in seconds."""
 LONGEST = 31 * DAY_SECONDS
-"""Seconds that a recording may last; any more is damage."""
+"""Longest recording, in seconds."""
 HIGHEST_RATE = 100_000
-"""Hertz of a signal; any more is damage."""
+"""Highest sampling rate, in hertz."""
 
 UNKNOWN_DATE = date(1985, 1, 1)
-"""What stands for a date that is not to be known (EDF+ 2.1.3.4)."""
+"""Date of anonymised recordings (EDF+ 2.1.3.4)."""
 
 Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
 class SignalHeader:
-    """What the header says of one signal.
+    """Header of one signal.
 
     Attributes:
-        label, unit: as they stand there, without padding.
+        label, unit: as in the file, without padding.
         scale: physical minimum and maximum, digital minimum and maximum, as text.
-        samples: in a data record.
+        samples: number of samples in a data record.
         start: byte of a data record at which they begin.
     """
 
@@ -81,18 +82,17 @@ class SignalHeader:
 
 @dataclass(frozen=True)
 class Edf:
-    """A file whose header was read; its samples are read when they are asked for.
+    """Header of an EDF or BDF file, with access to its samples.
 
     Attributes:
-        path: where it is.
+        path: the file.
         width: bytes of a sample: 2, or 3 in BDF.
-        plus: what the reserved field begins with: ``EDF+C``, ``BDF+D`` and so on, or nothing.
-        day, clock: start date and time of the header; ``None`` where it has none.
-        records, record_seconds: data records in the file, and the duration of each.
-        signals: those that are no annotations, in the order of the file.
-        annotations: those that are.
+        plus: ``EDF+C``, ``BDF+D`` and so on, from the reserved field; otherwise empty.
+        day, clock: start date and time of the header, if valid.
+        records, record_seconds: number of data records, and the duration of each in seconds.
+        signals, annotations: headers of the signals and of the annotation signals, in order.
         data: byte of the file at which the data records begin.
-        record_bytes: size of a data record.
+        record_bytes: size of a data record in bytes.
     """
 
     path: Path
@@ -109,12 +109,12 @@ class Edf:
 
     @property
     def seconds(self) -> float:
-        """Length of the recording."""
+        """Duration of the recording in seconds."""
         return self.records * self.record_seconds
 
     @property
     def start(self) -> datetime:
-        """Date and clock time of the start; a date that is not known is that of EDF+ for it.
+        """Date and clock time of the start; `UNKNOWN_DATE` if the date is not known.
 
         Raises:
             InputError: the header has no clock time.
@@ -138,8 +138,8 @@ class Edf:
             )
         return delay
 
-    def mapped(self) -> np.ndarray:
-        """(records, bytes) of the data records, read as they are used."""
+    def mapped(self) -> NDArray[np.uint8]:
+        """Return the memory-mapped data records (records, bytes)."""
         if not self.records:
             return np.empty((0, self.record_bytes), np.uint8)
         shape = self.records, self.record_bytes
@@ -207,7 +207,7 @@ def open_edf(path: Path) -> Edf:
 
 
 def _text(field: bytes) -> str:
-    """A field of the header; NUL ends it, as in C, and blanks pad it."""
+    """Return the text of a header field, which NUL ends, as in C, and blanks pad."""
     field = field.split(b"\0")[0]
     try:
         return field.decode().strip()
@@ -223,9 +223,10 @@ def _number(
     least: float,
     most: float = LARGEST_FIELD,
 ) -> Number:
+    """Return the number in a header field; ``what`` describes the field for the message."""
     text = _text(field).replace(",", ".")
     try:
-        # Python takes more for a number than the format does: 9_00, and digits of other scripts.
+        # Python accepts more numbers than the format does: 9_00, and digits of other scripts.
         number = kind(text if text.isascii() and "_" not in text else "")
         if least <= number <= most:
             return number
@@ -241,25 +242,25 @@ def _signal_headers(path: Path, header: bytes, count: int, width: int) -> list[S
 
     found, start = [], 0
     scales = zip(*(fields(start, 8) for start in (104, 112, 120, 128)), strict=True)
-    for number, (label, unit, scale, samples) in enumerate(
+    for number, (label, unit, scale, field) in enumerate(
         zip(fields(0, 16), fields(96, 8), scales, fields(216, 8), strict=True), start=1
     ):
         what = f"the samples of signal {number}, {_text(label)!r}, in a data record"
-        samples = _number(path, samples, int, what, 0)
+        samples = _number(path, field, int, what, 0)
         found.append(SignalHeader(_text(label), _text(unit), scale, samples, start))
         start += width * samples
     return found
 
 
 def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
-    """How many whole data records there are; warns where that is not what the header gives."""
+    """Return the number of complete data records, with a warning if the header differs."""
     if not record_bytes:
         return max(promised, 0)
     size = path.stat().st_size - header
     records, rest = divmod(size, record_bytes)
     surplus = size - promised * record_bytes
     if promised >= 0 and records > promised and _zeros(path, header + promised * record_bytes):
-        # Zeros at the end are padding, no records.
+        # Zeros at the end are padding.
         warn(path, f"{surplus} zeros after the last data record are passed over")
         return promised
     if promised >= 0 and records != promised:
@@ -273,7 +274,7 @@ def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
 
 
 def _zeros(path: Path, start: int) -> bool:
-    """Whether there is nothing but zeros from a byte on."""
+    """Return whether a file has only zeros from a byte on."""
     with path.open("rb") as file:
         file.seek(start)
         while block := file.read(BLOCK_BYTES):
@@ -283,7 +284,7 @@ def _zeros(path: Path, start: int) -> bool:
 
 
 def _date(field: bytes) -> date | None:
-    """dd.mm.yy of the header; ``None`` where it is no date or stands for none."""
+    """Return the date dd.mm.yy of the header; ``None`` if it is invalid or anonymised."""
     parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d)", _text(field), re.ASCII)
     if not parts:
         return None
@@ -296,18 +297,19 @@ def _date(field: bytes) -> date | None:
 
 
 def _clock(field: bytes) -> time | None:
-    """hh.mm.ss of the header; ``None`` where it is no clock time."""
+    """Return the clock time hh.mm.ss of the header; ``None`` if it is invalid."""
     parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d?)", _text(field), re.ASCII)
     try:
-        return time(*map(int, parts.groups())) if parts else None
+        hour, minute, second = map(int, parts.groups()) if parts else (-1, 0, 0)
+        return time(hour, minute, second)
     except ValueError:
         return None
 
 
 def _check_continuous(edf: Edf) -> None:
-    """Refuse gaps between data records, whose onsets the first annotation of each tells (2.2.4).
+    """Raise an error for gaps between data records, by the onset in each (EDF+ 2.2.4).
 
-    A file that says it has none (``EDF+C``) is believed as long as its onsets do not deny it.
+    For a file that claims to be continuous (``EDF+C``) small drifts and missing onsets are allowed.
     """
     says_gaps = edf.plus.endswith("D")
     matches = [ANNOTATIONS.fullmatch(given) for given in _record_onsets(edf)]
@@ -325,13 +327,17 @@ def _check_continuous(edf: Edf) -> None:
 
 
 def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[str, Signal]:
-    """Read the signals of these channels, in microvolts.
+    """Return channel to signal, in microvolts.
 
-    The signs of a derivation stand between spaces; a label that has such a sign itself is found
-    all the same.
+    The signs of a derivation are between spaces; a label that contains such a sign is preferred.
+
+    Args:
+        edf: header of the file.
+        channels: labels, units and lowest sampling rate by channel.
+        names: channels to read.
 
     Raises:
-        InputError: a channel is not there or not unique, is sampled too slowly, or is no voltage.
+        InputError: a channel is missing or ambiguous, is sampled too slowly, or is not a voltage.
     """
     return {name: _read_channel(edf, name, channels) for name in names}
 
@@ -367,13 +373,13 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
 
 
 def _terms(label: str, present: set[str]) -> list[str] | None:
-    """The label, or labels and the signs between them; ``None`` where one is not there."""
+    """Return the label, or labels and the signs between them; ``None`` if one is missing."""
     terms = [label] if label in present else re.split(r" ([+-]) ", label)
     return terms if all(term in present for term in terms[::2]) else None
 
 
 def _described(edf: Edf, label: str) -> list[str]:
-    """Each signal of this label: its number, and what tells it from the others."""
+    """Return descriptions of the signals with this label: number, place and sampling rate."""
     return [
         f"#{number}: signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
         for number, (place, signal) in enumerate(
@@ -383,7 +389,7 @@ def _described(edf: Edf, label: str) -> list[str]:
 
 
 def _tell_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
-    """Warn of a term of a derivation that is constant, flat or clipped; the sum may not show it."""
+    """Warn of a constant, flat or clipped term of a derivation, which the sum may not show."""
     if len(terms) == 1:
         return
     if np.ptp(signal.values) == 0:
@@ -424,8 +430,8 @@ def _read_signal(
     return Signal(values.reshape(-1), rate, label, unit)
 
 
-def _integers(data: np.ndarray, width: int) -> np.ndarray:
-    """(n, bytes) to (n, samples) integers, little endian, in two's complement."""
+def _integers(data: NDArray[np.uint8], width: int) -> Integers:
+    """Convert (n, bytes) to (n, samples) integers, little endian, in two's complement."""
     if width == 2:
         return data.view("<i2")
     # The three bytes become the upper ones of four.
@@ -435,13 +441,14 @@ def _integers(data: np.ndarray, width: int) -> np.ndarray:
 
 
 def _scale(edf: Edf, label: str, signal: SignalHeader) -> tuple[float, float, float, float]:
+    """Return physical minimum and maximum, digital minimum and maximum of a signal."""
     names = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
     low, high, first, last = (
         _number(edf.path, field, float, f"the {name} of {label!r}", -math.inf, math.inf)
         for field, name in zip(signal.scale, names, strict=True)
     )
     most = 2 ** (8 * edf.width - 1)
-    # What no unit of voltage makes possible is no scale.
+    # A range that is impossible in every unit of voltage is damage.
     possible = max(abs(low), abs(high)) * UNITS["nV"] < LARGEST
     if low == high or not possible or not -most <= first < last < most:
         raise DamagedError(
@@ -455,17 +462,19 @@ def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[flo
     """Read the annotations of an EDF+ file.
 
     Args:
-        recording: what they are about, where that is another file. The start times of both are
-            compared, and onsets counted from the first sample of the recording.
+        path: the file.
+        recording: the annotated recording, if it is another file. Onsets are then counted from its
+            first sample, by the start times of both.
 
     Returns:
         (onset in seconds, duration in seconds, text), in order of onset.
 
     Raises:
-        InputError: one cannot be read, or the file does not begin within the recording.
+        InputError: an annotation is invalid, or the file does not begin within the recording.
     """
     edf = open_edf(path)
-    found, others = [], 0
+    found: list[tuple[float, float, str]] = []
+    others = 0
     for given in _annotation_lists(edf):
         match = ANNOTATIONS.fullmatch(given)
         if not match:
@@ -473,33 +482,33 @@ def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[flo
         onset = float(match["onset"])
         texts, is_utf8 = _decoded(match["texts"])
         others += not is_utf8
-        length = (match["duration"] or b"0").decode("latin-1")
-        if not re.fullmatch(r"\d+(\.\d*)?", length, re.ASCII):
+        duration = (match["duration"] or b"0").decode("latin-1")
+        if not re.fullmatch(r"\d+(\.\d*)?", duration, re.ASCII):
             raise InputError(
-                f"{path}: {texts[0]!r} at {onset:+g} s lasts {length!r} s; a duration is a number "
-                "of seconds that is not negative, correct it"
+                f"{path}: {texts[0]!r} at {onset:+g} s lasts {duration!r} s; a duration is a "
+                "number of seconds that is not negative, correct it"
             )
-        # Without a text it tells when a data record starts.
-        found += [(onset, float(length), text) for text in texts if text]
+        # Without a text it is the onset of a data record.
+        found += [(onset, float(duration), text) for text in texts if text]
     if others:
         warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
     shift = _shift(edf, recording)
     if recording is not None and recording.path != path:
         _tell_shift(edf, recording, shift)
-    return sorted((round(onset + shift, 9), *rest) for onset, *rest in found)
+    return sorted((round(onset + shift, 9), length, text) for onset, length, text in found)
 
 
 def start_after(path: Path, recording: Edf) -> float:
-    """Return the seconds from the first sample of a recording to the start of a file about it.
+    """Return the seconds from the first sample of a recording to the start of its annotations.
 
     Raises:
-        InputError: by their headers they do not overlap.
+        InputError: according to their headers they do not overlap.
     """
     return _shift(open_edf(path), recording)
 
 
 def _decoded(texts: bytes) -> tuple[list[str], bool]:
-    """The texts of one onset, and whether they are UTF-8."""
+    """Return the texts of one onset, and whether they are UTF-8."""
     try:
         return texts.decode().split("\x14")[:-1], True
     except UnicodeDecodeError:
@@ -507,12 +516,12 @@ def _decoded(texts: bytes) -> tuple[list[str], bool]:
 
 
 def _shift(edf: Edf, recording: Edf | None) -> float:
-    """Seconds from the first sample of a recording to the start of a file that is about it.
+    """Return the seconds from the first sample of a recording to the start of its annotations.
 
-    Where one of them has no date the clocks alone are compared, to the nearest time; where one has
-    no clock they are taken to begin together.
+    If one of them has no date, only the clock times are compared, to the nearest day; if one has no
+    clock time, they are assumed to begin together.
     """
-    own_delay = edf.delay  # known even where it does not count, so that a wrong one is refused
+    own_delay = edf.delay  # also if it is not used, so that a wrong one is an error
     if recording is None or recording.path == edf.path:
         return -own_delay
     if edf.clock is None or recording.clock is None:
@@ -530,12 +539,12 @@ def _shift(edf: Edf, recording: Edf | None) -> float:
 
 
 def between_clocks(seconds: float) -> float:
-    """Return a difference of clock times, of unknown days, to the nearest: half a day at most."""
+    """Return the difference of clock times of unknown days that is at most half a day."""
     return (seconds + DAY_SECONDS / 2) % DAY_SECONDS - DAY_SECONDS / 2
 
 
 def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:
-    """Warn where a file does not start with the recording, or nobody knows whether it does."""
+    """Warn if a file does not start with the recording, or if that is unknown."""
     if edf.clock is None or recording.clock is None:
         without = edf if edf.clock is None else recording
         warn(
@@ -556,7 +565,7 @@ def _start(edf: Edf) -> str:
 
 
 def _record_onsets(edf: Edf) -> Iterator[bytes]:
-    """The first annotation list of each data record, which says when it begins."""
+    """Yield the first annotation list of each data record, which gives its onset."""
     if edf.annotations:
         first = edf.annotations[0]
         for record in edf.mapped()[:, first.start : first.start + edf.width * first.samples]:
@@ -564,7 +573,7 @@ def _record_onsets(edf: Edf) -> Iterator[bytes]:
 
 
 def _annotation_lists(edf: Edf) -> Iterator[bytes]:
-    """What there is between the zeros in signals of annotations."""
+    """Yield the annotation lists, which zeros separate in the annotation signals."""
     for record in edf.mapped():
         for signal in edf.annotations:
             field = record[signal.start : signal.start + edf.width * signal.samples]

@@ -1,4 +1,4 @@
-"""From scored stretches of time to the epochs of a hypnogram, for databases that tell both."""
+"""Conversion of scored stretches of time to the epochs of a hypnogram."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from xsleep.core.stages import UNSCORED
 from xsleep.databases.formats.channels import as_clock
 
 TOLERANCE = 0.5
-"""Seconds by which a stretch may differ from a whole number of epochs, or two may overlap: the
-clocks of signals and scoring need not agree to the sample."""
+"""Tolerance in seconds of stretches that are not a whole number of epochs or overlap: the clocks of
+signals and scoring need not agree to the sample."""
 
 
 def epochs_of(
     path: Path, scored: Sequence[tuple[float, float, int]], epoch: float, seconds: float
 ) -> Hypnogram:
-    """Return the epochs of a recording that lasts ``seconds``.
+    """Return the epochs of a recording.
 
     Epochs that begin before the recording are left out, with a warning.
 
     Args:
-        path: where the scoring comes from, for messages.
+        path: file of the scoring, for messages.
         scored: onset and duration in seconds, and label, in order.
-        epoch: seconds that scoring was done in. Each epoch stands for the 30 s around its middle,
-            as in Section 4.1 of the XSleepNet paper for epochs of 20 s.
+        epoch: length of the scored epochs in seconds. Each is represented by the 30 s around its
+            centre, as in Section 4.1 of the XSleepNet paper for epochs of 20 s.
+        seconds: duration of the recording.
 
     Raises:
-        InputError: nothing is scored, out of order, overlapping, not in whole epochs (but for the
-            last stretch, which the end of a recording may cut), or past the end of the signal.
+        InputError: the scoring is empty, out of order, overlapping, not in whole epochs (except for
+            the last stretch, which the end of a recording may cut), or ends after the signal.
     """
-    onsets, labels, end = [], [], -math.inf
+    onsets: list[float] = []
+    labels: list[int] = []
+    end = -math.inf
     for number, (onset, length, label) in enumerate(scored, start=1):
         if onset < end - TOLERANCE:
             raise InputError(
@@ -52,7 +55,7 @@ def epochs_of(
                 f"{path}: ends at {as_clock(onset + length)}, the signal at {as_clock(seconds)}; "
                 "check that they belong together"
             )
-        # What lies between two stretches was not scored, and takes its places in the night.
+        # A gap between two stretches is unscored epochs, which keep their places.
         missing = round((onset - end) / epoch) if onsets else 0
         onsets += [end + i * epoch for i in range(missing)]
         labels += [UNSCORED] * missing
@@ -73,7 +76,7 @@ def epochs_of(
         end = onset + length
     if not onsets:
         raise InputError(f"{path}: no epoch with a stage in it; check that it is the scoring")
-    # To the sample: clocks and sums of durations are no more exact than that.
+    # To the sample: clocks and sums of durations are not more precise.
     begins = np.round(onsets, 2)
     within = begins > -TOLERANCE
     if not within.any():

@@ -1,8 +1,8 @@
 """Sleep stages from the XML files of the National Sleep Research Resource (NSRR).
 
-There are two kinds. NSRR's own (``PSGAnnotation``) has an event for each stretch of a stage, as in
-``Stage 2 sleep|2``, among those of breathing and arousal. That of Compumedics Profusion
-(``CMPStudyConfig``) has the code of every epoch. The codes are the same.
+There are two formats. NSRR's own (``PSGAnnotation``) has an event for each stretch of a stage, as
+in ``Stage 2 sleep|2``, among events of breathing and arousal. That of Compumedics Profusion
+(``CMPStudyConfig``) has the code of every epoch. Both use the same codes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xsleep.databases.formats.hypnograms import epochs_of
 STAGES = {"0": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "5": "REM"}
 """R&K code to stage."""
 NO_STAGE = {"6", "7", "8", "9"}
-"""6 is movement, 9 is not scored; what lies between has no stage either."""
+"""6 is movement, 9 is not scored; 7 and 8 are no stages either."""
 
 STAGE_EVENT = "Stages|Stages"
 START_EVENT = "Recording Start Time"
@@ -31,10 +31,14 @@ Stretch = tuple[float, float, int]
 
 
 def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
-    """Return the 30-s epochs of a night whose signals last ``seconds``.
+    """Return the 30-s epochs that a file scores.
+
+    Args:
+        path: XML file.
+        seconds: duration of the recording.
 
     Raises:
-        InputError: in one line, what is wrong with the file.
+        InputError: the file cannot be read, or does not fit the recording.
     """
     root = _root(path)
     epoch = _text(path, root, "EpochLength")
@@ -57,12 +61,11 @@ def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
 def recording_start(path: Path) -> float | None:
     """Return the clock time at which the scored recording started, in seconds of the day.
 
-    It is that of NSRR's event ``Recording Start Time``, as in ``00.00.00 21.51.22`` (a date, which
-    is not the true one, and a time). None where the file tells none; one that cannot be read is
-    passed over with a warning.
+    It is that of NSRR's event ``Recording Start Time``, as in ``00.00.00 21.51.22`` (a dummy date
+    and a time). ``None`` if the file has no such event; an invalid time is ignored with a warning.
 
     Raises:
-        InputError: in one line, what is wrong with the file; also that it tells several times.
+        InputError: the file cannot be read, or gives several times.
     """
     root = _root(path)
     times = {
@@ -142,7 +145,7 @@ def _text(path: Path, parent: ElementTree.Element, tag: str) -> str:
 
 
 def _optional(parent: ElementTree.Element, tag: str) -> str:
-    """The text of a child, empty where there is none."""
+    """Return the text of a child, empty if there is none."""
     return (parent.findtext(tag) or "").strip()
 
 

@@ -1,7 +1,7 @@
-"""Checks of what was read for each channel: is it a signal, and can it be what it is taken for?
+"""Plausibility checks of signals: amplitude, kind, and flat, clipped or duplicate channels.
 
-What cannot be is refused, what is doubtful is warned of. The bounds are wide: they are to find
-wrong units, dead electrodes and channels that were mixed up, not to judge recordings.
+Impossible signals are errors, doubtful ones warnings. The bounds are wide: they find wrong units,
+dead electrodes and mixed-up channels, and do not judge the quality of recordings.
 """
 
 from __future__ import annotations
@@ -14,50 +14,49 @@ from pathlib import Path
 import numpy as np
 
 from xsleep.core.errors import DamagedError, InputError, warn
-from xsleep.core.recording import Signal
+from xsleep.core.recording import Floats, Signal
 from xsleep.databases.formats.channels import UNITS, as_clock, say_unit
 
 PIECE_SECONDS = 30
-"""Amplitudes are measured in pieces of an epoch's length, so that slow drifts do not count."""
+"""Seconds of the pieces that amplitudes are measured in, so that slow drifts do not count."""
 
 LOWEST, HIGHEST = 1.0, 20_000.0
-"""Microvolts from peak to peak in 30 s, as the median over a recording, that EEG, EOG and EMG can
-have. EEG has some 20 to 500; an open or overdriven input that is measured properly has less than
-20 mV."""
+"""Possible peak-to-peak amplitudes in 30 s of EEG, EOG and EMG in microvolts, as the median over a
+recording. EEG has some 20 to 500; an open or overdriven input stays below 20 mV."""
 USUAL = 10.0, 2000.0
-"""The same of nearly all recordings, to guess the unit by."""
+"""Amplitudes of nearly all recordings, likewise, to guess the unit."""
 
 FLAT_SHARE = 0.05
-"""Of the pieces that may be flat without a warning."""
+"""Share of flat pieces above which a warning is issued."""
 CLIPPED_SHARE = 0.05
-"""Of the samples that may lie at either end of what the signal takes."""
+"""Share of samples at the minimum or maximum above which a warning is issued."""
 
 SAMPLED, SAME = 100_000, 1e-6
-"""Samples that two channels are compared by, and how far from 1 their correlation may be for them
-to be one signal: rounding to 16 bits leaves 1e-9, noise of a thousandth of the signal 5e-7."""
+"""Samples by which two channels are compared, and the distance of their correlation from 1 below
+which they are the same signal: rounding to 16 bits gives 1e-9, noise of a thousandth 5e-7."""
 
 WORDS = {"EEG": "EEG", "EOG": "EOG", "EMG": "EMG", "CHIN": "EMG", "ECG": "ECG", "EKG": "ECG"}
-"""What a label says of its kind."""
+"""Word of a label to the kind of signal."""
 ELECTRODES = {
     **dict.fromkeys(("E1", "E2", "LOC", "ROC"), "EOG"),
     **dict.fromkeys(("FP1", "FP2", "FPZ", "F3", "F4", "FZ", "C3", "C4", "CZ"), "EEG"),
     **dict.fromkeys(("P3", "P4", "PZ", "O1", "O2", "OZ", "T3", "T4", "T5", "T6"), "EEG"),
 }
-"""What the name of an electrode says of it, which is less sure."""
+"""Name of an electrode to the kind of signal, which is less certain."""
 
 
 def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) -> None:
-    """Refuse signals that cannot be what they were taken for, and warn of doubtful ones.
+    """Raise an error for impossible signals, and warn of doubtful ones.
 
     Args:
-        path: of the signals, for messages.
+        path: file of the signals, for messages.
         signals: channel (``EEG``, ``EOG``, ``EMG``) to signal.
         stated: channels whose unit the user gave in place of the file's; their amplitude is
             warned of instead of refused.
 
     Raises:
-        InputError: a signal is constant, not finite or of an impossible amplitude; one was taken
-            for two channels; or a label says that it is another kind of signal.
+        InputError: a signal is constant, not finite or of impossible amplitude; two channels are
+            the same signal; or a label names another kind of signal.
     """
     _check_kinds(path, signals)
     for channel, signal in signals.items():
@@ -70,12 +69,12 @@ def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) ->
             )
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two signals are one, but for a factor: a gain, or a sign."""
+def _same(one: Floats, other: Floats) -> bool:
+    """Return whether two signals are the same, but for a gain or a sign."""
     if len(one) != len(other):
         return False
     step = max(len(one) // SAMPLED, 1)
-    return 1 - abs(np.corrcoef(one[::step], other[::step])[0, 1]) < SAME
+    return bool(1 - abs(np.corrcoef(one[::step], other[::step])[0, 1]) < SAME)
 
 
 def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> None:
@@ -104,9 +103,9 @@ def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> Non
 
 
 def tell_stretches(path: Path, what: str, signal: Signal) -> None:
-    """Warn of a signal that is flat or clipped for some of the time."""
+    """Warn of a signal that is flat or clipped for part of the time."""
     values, heights = signal.values, _heights(signal)
-    flat = np.count_nonzero(heights == 0)
+    flat = int(np.count_nonzero(heights == 0))
     if flat > FLAT_SHARE * len(heights):
         warn(
             path,
@@ -118,14 +117,16 @@ def tell_stretches(path: Path, what: str, signal: Signal) -> None:
             warn(path, f"{what} is clipped: {share:.0%} of its samples are {end:g} uV")
 
 
-def _heights(signal: Signal) -> np.ndarray:
-    """Microvolts from peak to peak of each piece; a rest shorter than a piece is left out."""
+def _heights(signal: Signal) -> Floats:
+    """Return the peak-to-peak microvolts of each piece, without an incomplete last one."""
     size = min(round(PIECE_SECONDS * signal.rate), len(signal.values))
-    return np.ptp(signal.values[: len(signal.values) // size * size].reshape(-1, size), axis=1)
+    pieces = signal.values[: len(signal.values) // size * size].reshape(-1, size)
+    heights: Floats = np.ptp(pieces, axis=1)
+    return heights
 
 
 def _advice(channel: str, signal: Signal, height: float) -> str:
-    """What to do about an amplitude: the unit that would make it a usual one."""
+    """Return the advice about an impossible amplitude: the unit that would make it usual."""
     number = height / UNITS[signal.unit]
     for unit, factor in UNITS.items():
         if USUAL[0] <= number * factor <= USUAL[1]:
@@ -137,7 +138,7 @@ def _advice(channel: str, signal: Signal, height: float) -> str:
 
 
 def _check_kinds(path: Path, signals: Mapping[str, Signal]) -> None:
-    """Refuse a label that names another kind of signal than it was taken for."""
+    """Raise an error, or warn, if a label names another kind of signal than its channel."""
     by_word, by_place = (
         {channel: _kinds(signal.label, known, words) for channel, signal in signals.items()}
         for known, words in ((WORDS, r"[A-Z]+"), (ELECTRODES, r"[A-Z]+\d*"))
@@ -156,5 +157,5 @@ def _check_kinds(path: Path, signals: Mapping[str, Signal]) -> None:
 
 
 def _kinds(label: str, known: Mapping[str, str], words: str) -> set[str]:
-    """The kinds of signal that the words of a label say it is."""
+    """Return the kinds of signal that the words of a label name."""
     return {known[word] for word in re.findall(words, label.upper()) if word in known}

@@ -1,7 +1,7 @@
-"""Hypnograms as CSV and as text, as spreadsheets, scoring programs and people write them.
+"""Hypnograms as CSV and text, as written by spreadsheets, scoring programs and people.
 
-Both are read into stretches of time with a label. What has one meaning is read, with a warning
-where it is unusual. What may have two is an error.
+Both are read as stretches of time with a label. Unambiguous input is read, with a warning if it is
+unusual; ambiguous input is an error.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from xsleep.databases.formats.channels import content
 from xsleep.databases.formats.hypnograms import TOLERANCE
 
 Stretch = tuple[str, float, float, str]
-"""Where it stands, onset and duration in seconds, and what it says."""
+"""Position in the file for messages, onset and duration in seconds, and label."""
 
 LARGEST = 20_000_000
-"""Bytes of a file that may be a hypnogram: three days of 1-s epochs with the probability of each
-stage are 15 MB."""
+"""Largest size of a hypnogram in bytes: three days of 1-s epochs with the probabilities of all
+stages are 15 MB."""
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab"}
-"""What may stand between the columns of a CSV file, and what it is called in messages."""
+"""Separator of the columns of a CSV file to its name in messages."""
 
 UNICODE = {
     codecs.BOM_UTF32_LE: "utf-32",  # begins as that of UTF-16 does
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Encodings other than UTF-8, by the byte order mark that a file begins with."""
+"""Byte order mark to its encoding, other than UTF-8."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?)", re.ASCII)
 
 LATEST = 2.0**53
-"""Seconds above which floating-point numbers do not tell one from the next."""
+"""Seconds above which floating-point numbers cannot represent every integer."""
 
 TITLES = {"stage", "stages", "sleep stage", "sleep stages", "hypnogram", "label", "labels"}
-"""First lines of text files that are no label."""
+"""First lines of text files that are titles, not labels."""
 
 
 class Row(NamedTuple):
-    """A line of a CSV file: where it stands, and its values by column."""
+    """Row of a CSV file: its position for messages, and its values by column."""
 
     where: str
     values: list[str]
@@ -61,17 +61,21 @@ def read_csv(
     """Return the stretches that a CSV file scores, in ascending order of onset.
 
     Args:
-        epoch: seconds that a stretch lasts where there is no column ``duration``.
-        seconds: length of the recording.
-        ignored: labels that are about something else; their rows are passed over.
+        path: CSV file with the columns stage and, usually, onset and duration.
+        epoch: duration of a stretch in seconds if there is no column ``duration``.
+        seconds: duration of the recording.
+        ignored: labels of other events, whose rows are skipped.
 
     Raises:
-        InputError: it is not there, larger than `LARGEST`, or its first fault, with the line.
+        InputError: the file is missing, larger than `LARGEST` or invalid; the first error, with its
+            line.
     """
     separator, names, rows = _table(path)
     columns = _columns(path, names)
     if "onset" not in columns:
-        return _one_row_per_epoch(path, epoch, seconds, names, columns, list(rows))
+        return _one_row_per_epoch(
+            path, epoch, seconds, names=names, columns=columns, rows=list(rows)
+        )
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
@@ -94,11 +98,16 @@ def read_csv(
 
 
 def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
-    """Return the stretches of a text file: one label per line and epoch.
+    """Return the stretches of a text file with one label per line and epoch.
+
+    Args:
+        path: text file.
+        epoch: duration of an epoch in seconds.
+        seconds: duration of the recording.
 
     Raises:
-        InputError: it is not there, larger than `LARGEST`, does not have as many lines as the
-            recording has epochs (one more or less is possible), or a line is empty.
+        InputError: the file is missing, larger than `LARGEST`, has an empty line, or the number of
+            lines differs by more than one from the epochs of the recording.
     """
     lines = _lines(path)
     while lines and not lines[-1].strip():
@@ -119,11 +128,11 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
 
 
 def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
-    """The separator, the names of the columns and the rows."""
+    """Return the separator, the names of the columns and the rows."""
     lines = _lines(path)
     filled = (i for i, line in enumerate(lines) if re.search(r"\w", line) and not _comment(line))
     first = next(filled, None)
-    # As spreadsheets tell each other the separator.
+    # Convention of spreadsheets to state the separator.
     told = first is not None and re.fullmatch(r'"?sep=([,;\t])"?\s*', lines[first], re.IGNORECASE)
     if told:
         first = next(filled, None)
@@ -139,7 +148,7 @@ def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
 def _filled(
     path: Path, separator: str, columns: int, lines: Sequence[str], first: int
 ) -> Iterator[Row]:
-    """The rows from a line on, with a value for each column."""
+    """Yield the rows from a line on, with a value for each column."""
     for where, values in _rows(path, lines, first, separator):
         if any(values[columns:]):
             advice = f"put text with {SEPARATORS[separator]} in it in quotation marks"
@@ -152,12 +161,12 @@ def _filled(
 
 
 def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, list[str]]:
-    """The separator of the columns and their names, which stand in the last of the lines."""
+    """Return the separator of the columns and their names, which are in the last of the lines."""
     possible = {}
     for separator in separators:
         try:
             ((_, names),) = _rows(path, lines, len(lines) - 1, separator)
-        except DamagedError as error:  # a quotation mark where there is none with the right one
+        except DamagedError as error:  # a stray quotation mark with the wrong separator
             fault = error
         else:
             possible[separator] = names
@@ -180,8 +189,8 @@ def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, lis
 
 
 def _rows(path: Path, lines: Sequence[str], first: int, separator: str) -> Iterator[Row]:
-    """The rows from a line on, those in which there is nothing included; comments are not."""
-    # Strict, or what follows a stray quotation mark would be one long field.
+    """Yield the rows from a line on, including empty ones and excluding comments."""
+    # Strict, or the text after a stray quotation mark would be one long field.
     reader = csv.reader(
         ("\n" if _comment(line) else line + "\n" for line in lines[first:]),
         delimiter=separator,
@@ -209,7 +218,7 @@ def _comment(line: str) -> bool:
 
 
 def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
-    """Places of the columns that are read, by their names in small letters."""
+    """Return name in lower case to index of the columns that are read."""
     columns = {}
     for wanted in ("onset", "duration", "stage"):
         places = [place for place, name in enumerate(names) if name.casefold() == wanted]
@@ -240,7 +249,7 @@ def _columns_needed(names: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:
-    """Names of columns for a message."""
+    """Return the names of columns for a message."""
     return ", ".join([*map(shown, names[:most]), *(["..."] if len(names) > most else [])])
 
 
@@ -248,11 +257,12 @@ def _one_row_per_epoch(
     path: Path,
     epoch: float,
     seconds: float,
+    *,
     names: Sequence[str],
     columns: dict[str, int],
     rows: list[Row],
 ) -> list[Stretch]:
-    """The stretches of a table without onsets, if it can only have a row for each epoch."""
+    """Return the stretches of a table without onsets, if it must have one row for each epoch."""
     if "duration" in columns:
         raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
     while rows and not any(rows[-1].values):
@@ -273,9 +283,10 @@ def _one_row_per_epoch(
 
 
 def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> None:
-    """A column that numbers the rows, or tells their times, must count from the first epoch on.
+    """Raise an error if a column that numbers the epochs does not count from the first on.
 
-    It is one if its values mostly go up or down by the same, or are whole and all different.
+    A column is a numbering, or times, if most of its steps are equal, or if its values are distinct
+    integers.
     """
     numbers = [float(text) if NUMBER.fullmatch(text) else math.nan for _, text in values]
     steps = [later - earlier for earlier, later in pairwise(numbers)]
@@ -293,7 +304,7 @@ def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> 
 
 
 def _check_count(path: Path, what: str, count: int, epoch: float, seconds: float) -> None:
-    """Lines that are one epoch each must be as many as the recording has, but for one."""
+    """Raise an error unless lines of one epoch each fit the recording, to within one epoch."""
     if abs(count * epoch - seconds) >= epoch:
         raise InputError(
             f"{path}: {what} are {count * epoch:g} s, the signal {seconds:g} s; check that they "
@@ -302,7 +313,7 @@ def _check_count(path: Path, what: str, count: int, epoch: float, seconds: float
 
 
 def _seconds(path: Path, where: str, what: str, value: str, decimal_comma: bool) -> float:
-    """Seconds, or hh:mm:ss in seconds, to the millisecond: 870.0000001 is 870."""
+    """Return seconds, given as a number or hh:mm:ss, to the millisecond: 870.0000001 is 870."""
     text = value.replace(",", ".") if decimal_comma else value
     seconds = math.nan
     if NUMBER.fullmatch(text):
@@ -318,7 +329,7 @@ def _seconds(path: Path, where: str, what: str, value: str, decimal_comma: bool)
 
 
 def _check_clock(path: Path, scored: Sequence[Stretch], written: Sequence[str]) -> None:
-    """Onsets as hh:mm:ss are since the start of the recording only where the first is 0:00:00."""
+    """Raise an error if onsets as hh:mm:ss may be times of day: unless the first is 0:00:00."""
     clocks = [place for place, value in enumerate(written) if ":" in value]
     if not clocks:
         return
@@ -331,7 +342,7 @@ def _check_clock(path: Path, scored: Sequence[Stretch], written: Sequence[str]) 
 
 
 def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> None:
-    """Onsets that are no seconds, or, where there are no durations but of an epoch, have gaps."""
+    """Raise an error if onsets are not in seconds or, without durations, have gaps."""
     steps = [later[1] - earlier[1] for earlier, later in pairwise(scored)]
     overlapping = [
         0 < step < length - TOLERANCE
@@ -354,7 +365,7 @@ def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> 
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text, whichever way they end, without their ends."""
+    """Return the lines of a text file with any line endings, without them."""
     found = content(
         path, "put it there or correct hypnogram.file in the configuration", LARGEST + 1
     )
@@ -367,7 +378,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _decoded(path: Path, found: bytes) -> str:
-    """UTF-8, or what the byte order mark says; of single lines that are neither, Windows-1252."""
+    """Decode UTF-8, or as the byte order mark says; single lines that are neither, Windows-1252."""
     for mark, encoding in UNICODE.items():
         if found.startswith(mark):
             try:
