@@ -164,7 +164,7 @@ def reference_nights(reference):
         letters = "".join(run[0] * int(run[1:]) for run in hypnograms[name].split())
         stages = np.array([label(RK_STAGES.get(letter)) for letter in letters])
         scored = np.flatnonzero(stages != UNSCORED)
-        lights = lights_of(Path(name), name, start, [], None)
+        lights = lights_of(Path(name), name, start, [], hypnogram=None)
         seconds = 3600 * start.hour + 60 * start.minute + start.second
         nights.append(
             RecordingInfo(

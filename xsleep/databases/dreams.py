@@ -145,8 +145,8 @@ class Dreams(ServerListed):
             entry.subject,
             signals,
             read_hypnogram(hypnogram_path, file.seconds, type(self)),
-            None,
-            entry.files,
+            lights=None,
+            files=entry.files,
         )
 
 

@@ -36,6 +36,7 @@ def lights_of(
     name: str,
     start: datetime,
     annotations: Sequence[tuple[float, float, str]],
+    *,
     hypnogram: Hypnogram,
 ) -> tuple[float, float] | None:
     """Seconds from the start at which lights went off and on; ``None`` where nothing tells.

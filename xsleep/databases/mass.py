@@ -89,7 +89,9 @@ class Mass(Database):
         file = edf.open_edf(signals_path)
         signals = edf.read_channels(file, self.channels, channels)
         hypnogram = _only_hypnogram(scorings, EPOCH_SECONDS[int(entry.name[4])], file)
-        return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+        return Recording(
+            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
+        )
 
 
 def subjects() -> list[str]:

@@ -156,7 +156,9 @@ class Own(Database):
                 )
         signals = edf.read_channels(file, self.channels, channels)
         hypnogram = read_hypnogram(scoring, self.hypnogram, file)
-        return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+        return Recording(
+            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
+        )
 
 
 class SurreyCEEGrid(Own):

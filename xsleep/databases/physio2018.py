@@ -143,8 +143,8 @@ class Physio2018(ServerListed):
             entry.subject,
             _read_signals(signals_path, header, self.channels, channels),
             read_hypnogram(scoring_path, marks, header.fs, header.sig_len),
-            None,
-            entry.files,
+            lights=None,
+            files=entry.files,
         )
 
 

@@ -155,7 +155,9 @@ class Shhs(ServerListed):
         _tell_other_start(scoring, file)
         for other in others:
             _tell_other_stages(other, file.seconds, scoring, hypnogram)
-        return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+        return Recording(
+            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
+        )
 
 
 def _with_token(url: str) -> str:

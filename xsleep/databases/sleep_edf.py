@@ -111,15 +111,26 @@ class SleepEdf(Database):
         # Telemetry was scored from lights off or later until lights on.
         partly = entry.name.startswith(TELEMETRY)
         grid = edf.start_after(hypnogram_path, file) % EPOCH_SECONDS
-        hypnogram = read_hypnogram(hypnogram_path, annotations, file.seconds, partly, grid)
+        hypnogram = read_hypnogram(
+            hypnogram_path, annotations, file.seconds, partly=partly, grid=grid
+        )
         if file.clock is None:
             warn(psg, "its header gives no start time, so that lights times are not known")
-            return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+            return Recording(
+                entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
+            )
         start = file.start
-        off_on = lights.lights_of(hypnogram_path, entry.name, start, annotations, hypnogram)
+        off_on = lights.lights_of(
+            hypnogram_path, entry.name, start, annotations, hypnogram=hypnogram
+        )
         midnight = datetime.combine(start.date(), time())
         return Recording(
-            *(entry.name, entry.subject, signals, hypnogram, off_on, entry.files),
+            entry.name,
+            entry.subject,
+            signals,
+            hypnogram,
+            lights=off_on,
+            files=entry.files,
             start=(start - midnight).total_seconds(),
         )
 
@@ -194,6 +205,7 @@ def read_hypnogram(
     path: Path,
     annotations: Sequence[tuple[float, float, str]],
     seconds: float,
+    *,
     partly: bool = False,
     grid: float = 0.0,
 ) -> Hypnogram:
