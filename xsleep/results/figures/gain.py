@@ -1,4 +1,4 @@
-"""What two views gain over the better single one, by size of database: no figure of the paper."""
+"""Gain of both views over the better single view, by size of database: no figure of the paper."""
 
 from __future__ import annotations
 
@@ -11,19 +11,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import FONT, marker, save, tidy
 from xsleep.results.published import CHANNELS
 from xsleep.results.table2 import MEASURED, PUBLISHED, shown_together
 
-SINGLE_VIEWS = ("ARNN+RNN", "FCNN+RNN")
-MULTI_VIEW = ("XSleepNet2", "XSleepNet1", "Naive Fusion", "XSleepNet (equal weights)")
 LABELS = {"accuracy": "accuracy (points)", "MF1": "MF1 (points)", "kappa": "Cohen's kappa"}
 ROWS = ["database", "window", "source"]
 
 
+def single_views() -> list[str]:
+    """Return the systems of the XSleepNet paper that read one view."""
+    return [
+        name
+        for name in systems.of_paper("XSleepNet")
+        if systems.registry()[name].branches in (("raw",), ("time-frequency",))
+    ]
+
+
+def multi_views() -> list[str]:
+    """Return the systems whose gain is shown."""
+    return [name for name, system in systems.registry().items() if "gain" in system.figures]
+
+
 def gains(table: pd.DataFrame) -> pd.DataFrame:
-    """What each system of both views has more than the better system of one view.
+    """Return what each of ``multi_views`` has above the better of ``single_views``.
 
     Args:
         table: as ``xsleep.results.table2.table2`` makes it.
@@ -39,15 +52,15 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
         measured = table[(table["database"] == database) & (table["source"] == MEASURED)]
         for column in (f"{c} {m}" for c in CHANNELS for m in LABELS if f"{c} {m}" in block):
             values = block.dropna(subset=column).set_index("system")[column]
-            if not {*SINGLE_VIEWS} <= {*values.index}:
+            if not {*single_views()} <= {*values.index}:
                 continue
             channels, metric = column.rsplit(" ", 1)
             names = dict(database=database, window=window, source=source, channels=channels)
             names |= {"metric": metric, "subjects": measured["subjects"].max()}
-            better = values[list(SINGLE_VIEWS)].max()
+            better = values[single_views()].max()
             found += [
                 names | {"system": system, "gain": values[system] - better}
-                for system in MULTI_VIEW
+                for system in multi_views()
                 if system in values
             ]
     return pd.DataFrame(found, columns=[*ROWS, "channels", "metric", "subjects", "system", "gain"])
@@ -72,7 +85,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     gained = gained.sort_values("subjects", kind="stable")
     channel_sets = [channels for channels in CHANNELS if channels in {*measured["channels"]}]
     places = list(dict.fromkeys(zip(gained["database"], gained["window"], strict=True)))
-    systems = [system for system in MULTI_VIEW if system in {*gained["system"]}]
+    shown = [system for system in multi_views() if system in {*gained["system"]}]
     width = 6.5 + 0.9 * len(places)
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(width, 0.8 + 2.3 * len(channel_sets)), layout="constrained")
@@ -84,20 +97,20 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
             row[0].set_title(channels, loc="left", fontweight="bold")
             for panel, metric in zip(row, LABELS, strict=True):
                 chosen = gained[(gained["channels"] == channels) & (gained["metric"] == metric)]
-                _panel(panel, chosen, places, systems)
+                _panel(panel, chosen, places, shown)
                 panel.set_ylabel(f"gain in {LABELS[metric]}")
         figure.legend(handles=_key(gained), loc="outside lower center", ncols=5, frameon=False)
         save(figure, stem)
 
 
 def _panel(
-    panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]], systems: Sequence[str]
+    panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]], shown: Sequence[str]
 ) -> None:
     both = PUBLISHED in {*gained["source"]}
     for row in gained.itertuples():
-        system = systems.index(row.system)
+        system = shown.index(row.system)
         centre = places.index((row.database, row.window))
-        x = centre + (system - (len(systems) - 1) / 2) * 0.2
+        x = centre + (system - (len(shown) - 1) / 2) * 0.2
         if both:
             x += 0.05 if row.source == PUBLISHED else -0.05
         panel.plot(x, row.gain, **_look(row.system, row.source))
@@ -113,19 +126,19 @@ def _panel(
 
 
 def _look(system: str, source: str) -> dict:
-    look = marker(MULTI_VIEW.index(system)) | {"linestyle": "", "markersize": 5}
+    look = marker(multi_views().index(system)) | {"linestyle": "", "markersize": 5}
     return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
 
 
 def _key(gained: pd.DataFrame) -> list[Line2D]:
-    systems = [
+    handles = [
         Line2D([], [], label=system, **_look(system, MEASURED))
-        for system in MULTI_VIEW
+        for system in multi_views()
         if system in {*gained["system"]}
     ]
     look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
     faces = {MEASURED: "0.45", PUBLISHED: "white"}
-    return systems + [
+    return handles + [
         Line2D([], [], label=source, markerfacecolor=face, **look)
         for source, face in faces.items()
         if source in {*gained["source"]}
