@@ -68,9 +68,9 @@ def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
     stored = stored_night(tmp_path)
     files = [tmp_path / f"SC4001E{end}.edf" for end in ("0-PSG", "C-Hypnogram")]
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    night = read_info(stored.epochs)
-    assert night.hashes == hashes
-    assert (night.recording, night.subject, len(night.stages)) == ("SC4001E0", "00", 40)
+    info = read_info(stored.epochs)
+    assert info.hashes == hashes
+    assert (info.recording, info.subject, len(info.stages)) == ("SC4001E0", "00", 40)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_batch_makes_a_recording_that_changed_anew_and_nothing_else(three_nigh
     flip_a_bit(three_nights / SECOND_PSG)
     os.utime(three_nights / f"{NIGHTS[2]}-PSG.edf")
     assert batch(three_nights) == [NIGHTS[1]]
-    night = read_info(three_nights / SECOND_STORED[0])
-    assert night.hashes[SECOND_PSG] == sha256(three_nights / SECOND_PSG)
+    info = read_info(three_nights / SECOND_STORED[0])
+    assert info.hashes[SECOND_PSG] == sha256(three_nights / SECOND_PSG)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_recording_that_cannot_be_used_is_told_each_time_and_the_others_go_on(
         assert list(skipped) == [NIGHTS[1]] and f"{SECOND_PSG}: no such file" in reason
         assert lines[1:3] == [f"2 of 3: {NIGHTS[1]}", f"skipped: {reason}"]
         nights = [stored.info for stored in read_index(index).values()]
-        assert [len(night.stages) for night in nights] == [40, 0, 40]
+        assert [len(info.stages) for info in nights] == [40, 0, 40]
 
 
 def test_the_index_of_a_database_is_that_of_its_batches(three_nights):
@@ -228,8 +228,8 @@ def test_fewer_than_20_usable_epochs_is_a_reason_to_skip(tmp_path):
     index, skipped = prepare(tmp_path, source(tmp_path), ["EEG"], "SC4001E0")
     reason = skipped["SC4001E0"]
     assert reason.startswith(f"{tmp_path}/SC4001E0-PSG.edf: 19 scored epochs; at least 20 are")
-    night = read_index(index)["SC4001E0"].info
-    assert night.skipped == reason and len(night.stages) == 0
+    info = read_index(index)["SC4001E0"].info
+    assert info.skipped == reason and len(info.stages) == 0
 
 
 def test_a_window_with_too_few_epochs_is_a_reason_to_skip(tmp_path):

@@ -147,19 +147,19 @@ def test_paper_signals_are_resampled_and_not_filtered():
 
 
 def test_epochs_are_cut_from_the_signal_with_the_filter_that_is_named():
-    night = recording([0, 1, 2])
+    recorded = recording([0, 1, 2])
     for raw_filter in preprocessing.FILTERS:
-        whole = filtered(night.signals["EEG"], raw_filter)
-        epochs = cut(night, Filtering(raw_filter={"EEG": raw_filter}))
+        whole = filtered(recorded.signals["EEG"], raw_filter)
+        epochs = cut(recorded, Filtering(raw_filter={"EEG": raw_filter}))
         assert np.array_equal(epochs.signals["EEG"], whole.reshape(3, 3000))
 
 
 def test_a_channel_is_filtered_by_its_own_filter_at_the_rate_that_is_named():
-    night = recording([0, 1, 2], rate=256)
-    eeg = night.signals["EEG"]
-    night = replace(night, signals={"EEG": eeg, "EMG": eeg})
+    recorded = recording([0, 1, 2], rate=256)
+    eeg = recorded.signals["EEG"]
+    recorded = replace(recorded, signals={"EEG": eeg, "EMG": eeg})
     for rate in ("resampled", "recorded"):
-        epochs = cut(night, Filtering(filter_rate=rate))
+        epochs = cut(recorded, Filtering(filter_rate=rate))
         for channel, name in (("EEG", "band-pass"), ("EMG", "high-pass")):
             whole = filtered(eeg, name, as_recorded=rate == "recorded")
             assert np.array_equal(epochs.signals[channel], whole.reshape(3, 3000))
@@ -232,17 +232,17 @@ def test_an_epoch_that_the_signal_does_not_cover_is_dropped():
 
 def test_an_epoch_whose_samples_the_signal_has_is_kept():
     """At 333.3333 Hz sixty seconds are 19,999.998 samples, of which a file has 19,999."""
-    night = recording([0, 1], rate=333.3333)
-    assert night.signals["EEG"].seconds < 60
-    assert cut(night).places.tolist() == [0, 1]
+    recorded = recording([0, 1], rate=333.3333)
+    assert recorded.signals["EEG"].seconds < 60
+    assert cut(recorded).places.tolist() == [0, 1]
 
 
 def test_an_epoch_begins_at_the_sample_nearest_to_its_onset():
-    night = recording([0, 1, 2], seconds=100)
-    whole = filtered(night.signals["EEG"])
+    recorded = recording([0, 1, 2], seconds=100)
+    whole = filtered(recorded.signals["EEG"])
     for shift, samples in ((0.004, 0), (0.006, 1), (0.014, 1), (9.996, 1000), (-0.004, 0)):
-        onsets = night.hypnogram.onsets + shift
-        epochs = cut(replace(night, hypnogram=Hypnogram(onsets, night.hypnogram.stages)))
+        onsets = recorded.hypnogram.onsets + shift
+        epochs = cut(replace(recorded, hypnogram=Hypnogram(onsets, recorded.hypnogram.stages)))
         assert np.array_equal(
             epochs.signals["EEG"], whole[samples : samples + 9000].reshape(3, 3000)
         )
@@ -253,10 +253,10 @@ def test_an_epoch_begins_at_the_sample_nearest_to_its_onset():
 @pytest.mark.parametrize("raw_filter", ["band-pass", "none"])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_is_no_voltage_is_refused(value, rate, raw_filter):
-    night = recording([0, 1, 2], rate=rate)
-    night.signals["EEG"].values[int(40 * rate)] = value
+    recorded = recording([0, 1, 2], rate=rate)
+    recorded.signals["EEG"].values[int(40 * rate)] = value
     with pytest.raises(InputError, match=r"a\.edf: EEG \(''\) is \S+ uV near second [34]\d, "):
-        cut(night, Filtering(raw_filter=raw_filter))
+        cut(recorded, Filtering(raw_filter=raw_filter))
 
 
 def test_a_night_without_a_scored_epoch_is_refused():

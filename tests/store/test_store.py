@@ -87,11 +87,11 @@ def test_a_damaged_file_is_one_line(tmp_path):
 def test_an_index_knows_each_recording_as_its_files_do(tmp_path):
     paths = []
     for name, places in (("a", 6), ("b", 0), ("c", 3)):
-        night = replace(NIGHT, recording=name, lights=None if name == "c" else NIGHT.lights)
-        night = replace(night, **{k: np.arange(places) for k in ("places", "onsets", "stages")})
+        info = replace(NIGHT, recording=name, lights=None if name == "c" else NIGHT.lights)
+        info = replace(info, **{k: np.arange(places) for k in ("places", "onsets", "stages")})
         signals = {"EEG": np.zeros((places, 3000), "f4")} if places else {}
         paths.append((tmp_path / f"{name}.h5", tmp_path / f"{name}-tf.h5"))
-        write_epochs(paths[-1][0], night, signals)
+        write_epochs(paths[-1][0], info, signals)
         images = {c: np.zeros((places, 29, 129), "f4") for c in signals}
         write_spectrograms(paths[-1][1], images, {}, "")
     stored = [read_stored(*pair) for pair in paths]
