@@ -23,13 +23,9 @@ with job(snakemake.log[0]) as report:
         dict(zip(workflow.databases, map(Path, paths.folds), strict=True)),
         dict(zip(workflow.databases, map(Path, paths.indexes), strict=True)),
     )
-    for path, title, checklist in (
-        (
-            snakemake.output.ml_reproducibility,
-            "Machine Learning Reproducibility Checklist, version 2.0",
-            checklists.ML_REPRODUCIBILITY,
-        ),
-        (snakemake.output.reforms, "REFORMS", checklists.REFORMS),
+    for path, checklist in (
+        (snakemake.output.ml_reproducibility, checklists.ML_REPRODUCIBILITY),
+        (snakemake.output.reforms, checklists.REFORMS),
     ):
         with whole(path) as temporary:
-            temporary.write_text(checklists.written(title, checklist, facts), encoding="utf-8")
+            temporary.write_text(checklists.written(checklist, facts), encoding="utf-8")

@@ -79,7 +79,7 @@ def items(text):
     ],
 )
 def test_every_item_is_there_and_filled_in_or_named_as_open(facts, checklist, numbers):
-    text = written("Title", checklist, facts)
+    text = written(checklist, facts)
     found = items(text)
     assert list(found) == numbers
     assert all("\n- " in answer for answer in found.values())
@@ -98,8 +98,7 @@ def test_answers_are_those_of_the_configuration(facts):
     }
     workflow = load(changed, ROOT / "config")
     before, after = (
-        items(written("", ML_REPRODUCIBILITY, f))
-        for f in (facts, replace(facts, workflow=workflow))
+        items(written(ML_REPRODUCIBILITY, f)) for f in (facts, replace(facts, workflow=workflow))
     )
     for number, text in {
         "7": "seed 11; validation subjects: 3",
@@ -112,7 +111,7 @@ def test_answers_are_those_of_the_configuration(facts):
 
 
 def test_answers_are_those_of_the_results(facts):
-    found = items(written("", ML_REPRODUCIBILITY, facts))
+    found = items(written(ML_REPRODUCIBILITY, facts))
     for number, text in {
         "1": "407,963 parameters with EEG-EOG",
         "6": "4 subjects, 4 recordings, 20 epochs (W 4,",
@@ -126,7 +125,7 @@ def test_answers_are_those_of_the_results(facts):
 
 def test_gap_is_named_and_the_rest_is_filled_in(facts):
     gap = "results/run.json: cannot be read; delete it to have the run made anew"
-    text = written("", REFORMS, replace(facts, runs=[Run(facts.runs[0].folder, {})], gaps=[gap]))
+    text = written(REFORMS, replace(facts, runs=[Run(facts.runs[0].folder, {})], gaps=[gap]))
     assert f"Not known: {gap}." in text
     assert "in no more than one" in items(text)["6b"]
 
@@ -134,7 +133,7 @@ def test_gap_is_named_and_the_rest_is_filled_in(facts):
 def test_subject_who_trains_and_tests_is_found(facts, tmp_path):
     leaking = write_folds(tmp_path / "leaking.csv", *ROLES, "test,a")
     assert shared_subjects(leaking) == ["subject a in fold 1 (test, training)"]
-    found = items(written("", REFORMS, replace(facts, folds={"simulated": leaking})))
+    found = items(written(REFORMS, replace(facts, folds={"simulated": leaking})))
     assert "in more than one: subject a in fold 1" in found["6b"]
 
 
