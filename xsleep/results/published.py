@@ -53,6 +53,19 @@ WINDOWS = {"in-bed+30min-as-published": "in-bed+30min"}
 """Windows that Table 2 reports under another name: its +30 min figures are of the wrapped sets."""
 
 
+def xsleepnets() -> tuple[str, ...]:
+    """Return the systems of the XSleepNet paper whose losses are blended adaptively."""
+    known = registered.registry()
+    return tuple(name for name in registered.of_paper("XSleepNet") if known[name].is_blended)
+
+
+def single_views() -> tuple[str, ...]:
+    """Return the systems of the XSleepNet paper that read one view."""
+    known = registered.registry()
+    ours = registered.of_paper("XSleepNet")
+    return tuple(name for name in ours if known[name].branches in (("raw",), ("time-frequency",)))
+
+
 def compares(window: str) -> bool:
     """Whether what is measured in a window may be held against what is published of it."""
     return window not in WINDOWS.values()

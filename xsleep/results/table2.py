@@ -250,7 +250,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
         )
         measured = comparable["source"] == MEASURED
         reported = comparable["source"].isin((PUBLISHED, QUOTED))
-        ours = reported & comparable["system"].isin(("XSleepNet2", "XSleepNet1"))
+        ours = reported & comparable["system"].isin(published.xsleepnets())
         for rows, others in ((measured, measured), (ours, reported & ~ours)):
             marks.loc[rows[rows].index] = shown[rows] >= shown[others].max()
     return marks

@@ -13,6 +13,7 @@ import pandas as pd
 from xsleep.core.errors import InputError
 from xsleep.results import inference, published
 from xsleep.results.measurements import CASE, Cell, Outcome
+from xsleep.systems import of_paper
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 
@@ -25,9 +26,9 @@ MARGIN = 0.3
 gain that the paper states, 0.6 (XSleepNet1 over ARNN+RNN): where each of two systems is within it
 of what is published, no average gain of the paper can vanish."""
 
-XSLEEPNETS = ("XSleepNet2", "XSleepNet1")
-SINGLE_VIEWS = ("ARNN+RNN", "FCNN+RNN")
-BASELINES = ("Naive Fusion", *SINGLE_VIEWS)
+XSLEEPNETS = published.xsleepnets()
+SINGLE_VIEWS = published.single_views()
+BASELINES = tuple(s for s in of_paper("XSleepNet") if s not in XSLEEPNETS)
 
 FEW = f"undecided with fewer than {SEEDS} seeds"
 ALL = "over all: supported where all of them are, contradicted where one is"

@@ -14,20 +14,11 @@ from matplotlib.lines import Line2D
 from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import FONT, marker, save, tidy
-from xsleep.results.published import CHANNELS
+from xsleep.results.published import CHANNELS, single_views
 from xsleep.results.table2 import MEASURED, PUBLISHED, shown_together
 
 LABELS = {"accuracy": "accuracy (points)", "MF1": "MF1 (points)", "kappa": "Cohen's kappa"}
 ROWS = ["database", "window", "source"]
-
-
-def single_views() -> list[str]:
-    """Return the systems of the XSleepNet paper that read one view."""
-    return [
-        name
-        for name in systems.of_paper("XSleepNet")
-        if systems.registry()[name].branches in (("raw",), ("time-frequency",))
-    ]
 
 
 def multi_views() -> list[str]:
@@ -57,7 +48,7 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
             channels, metric = column.rsplit(" ", 1)
             names = dict(database=database, window=window, source=source, channels=channels)
             names |= {"metric": metric, "subjects": measured["subjects"].max()}
-            better = values[single_views()].max()
+            better = values[[*single_views()]].max()
             found += [
                 names | {"system": system, "gain": values[system] - better}
                 for system in multi_views()
