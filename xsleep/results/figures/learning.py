@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xsleep.core.errors import InputError
+from xsleep.results import published
 from xsleep.results.figures.style import COLOURS, FONT, SHAPES, save, tidy
+from xsleep.systems import of_paper, registry
 
 LOOKS = {
     "raw": {"color": COLOURS[1], "linestyle": "-", "marker": SHAPES[0]},
@@ -22,11 +24,15 @@ LOOKS = {
 }
 """Of each branch, and of the system that has its view alone: light, middle and black in grey."""
 BRANCHES = tuple(LOOKS)
-BASELINES = {"FCNN+RNN": "raw", "ARNN+RNN": "time-frequency", "Naive Fusion": "joint"}
+ADAPTIVE = published.xsleepnets()[::-1]
+BASELINES = {
+    name: registry()[name].branches[0]
+    for name in reversed(of_paper("XSleepNet"))
+    if name not in ADAPTIVE
+}
 """The one branch of each."""
 SINGLE_VIEWS = {system: view for system, view in BASELINES.items() if view != "joint"}
-ADAPTIVE = ("XSleepNet1", "XSleepNet2")
-SMOOTHED = "XSleepNet2"
+SMOOTHED = next(name for name in ADAPTIVE if registry()[name].blending == "tangents")
 POINTS = 10
 """Evaluations in the moving average of XSleepNet2's weights (caption of Fig. 5)."""
 LOSS, WEIGHT = "validation loss", "weight"
