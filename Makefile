@@ -28,7 +28,9 @@ test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile
+	codespell xsleep tests rules docs captions config benchmarks workflow_scripts *.md Snakefile Makefile
+	mypy
+	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile $(COVERAGE)
 
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready
