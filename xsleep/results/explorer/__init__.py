@@ -1,4 +1,4 @@
-"""A page to explore nights in a browser, as they were scored and as the systems predict them.
+"""A page to explore recordings in a browser, with true and predicted stages.
 
 It needs no server. A page that is opened as a file may not fetch others, but it may run them: what
 is shown of a night is a script that hands over its values, read when the night is chosen.
@@ -85,7 +85,7 @@ def write(
 
 
 def _page(cases: Iterable[Sequence[str]]) -> str:
-    """The page, which loads what it shows of these cases."""
+    """Return the page, which loads the scripts of these cases."""
     parts = files(__package__)
     text = parts.joinpath("page.html").read_text(encoding="utf-8")
     for name in ("page.css", "page.js"):
@@ -94,7 +94,7 @@ def _page(cases: Iterable[Sequence[str]]) -> str:
 
 
 def _store(path: Path) -> Mapping[str, Stored] | str:
-    """The recordings in the store, or why it cannot be read."""
+    """Return the recordings in the store, or why it cannot be read."""
     try:
         return read_index(path)
     except InputError as error:
@@ -106,7 +106,7 @@ def _nights(cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> dict[str, dic
     used = {
         (outcome.system, seed, fold)
         for outcome in outcomes
-        for seed, fold in outcome.counts.index.droplevel(["subject", "recording"]).unique()
+        for seed, fold, *_ in outcome.counts.index
     }
     nights: dict[str, dict[str, Any]] = {}
     for cell in cells:
@@ -133,13 +133,13 @@ def _predicted(prediction: Prediction) -> dict[str, str]:
     return {"predicted": _digits(values.argmax(axis=1)), "probabilities": _base64(rounded)}
 
 
-def _listed(nights: Mapping[str, Mapping], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _listed(nights: Mapping[str, Mapping[str, Any]], outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The nights of a case with the accuracy and kappa of each system and seed."""
     systems = {}
     for outcome in outcomes:
         matrices = outcome.counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
         metrics = of_confusion(matrices)
-        seeds: dict[int, dict[str, list]] = defaultdict(dict)
+        seeds: dict[int, dict[str, list[float | None]]] = defaultdict(dict)
         for (seed, _, _, name), *values in zip(
             outcome.counts.index, metrics["accuracy"], metrics["kappa"], strict=True
         ):
@@ -205,7 +205,7 @@ def _base64(values: np.ndarray) -> str:
     return b64encode(values.tobytes()).decode()
 
 
-def _script(path: Path, name: Sequence[str], content: Mapping) -> None:
+def _script(path: Path, name: Sequence[str], content: Mapping[str, Any]) -> None:
     with whole(path) as temporary:
         temporary.write_text(f"loaded({_json('/'.join(name))}, {_json(content)});\n")
 
