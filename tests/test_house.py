@@ -52,9 +52,7 @@ def test_every_package_has_its_layer():
 @pytest.mark.parametrize(
     "package", sorted(path.parent for path in SOURCES if path.stem == "__init__")
 )
-def test_package_says_what_it_is(package, request):
-    if package.name == "figures":  # its line is still to be written
-        request.applymarker(pytest.mark.xfail(strict=True))
+def test_package_says_what_it_is(package):
     text = ast.get_docstring(ast.parse((package / "__init__.py").read_text()))
     assert text and len(text.splitlines()[0]) > 20
 

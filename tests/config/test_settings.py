@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from xsleep.config.names import SYSTEMS
-from xsleep.systems import registry, slug
 from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import DIFFERENCES
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
+from xsleep.systems import registry, slug
 
 CONFIG = Path(__file__).parents[2] / "config"
 BASE = yaml.safe_load((CONFIG / "config.yaml").read_text())
@@ -363,7 +363,8 @@ def own(**source):
                 "databases": ["MASS"],
                 "database_settings": {"MASS": {"source": {"fetch": {"url": "https://a"}}}},
             },
-            "fetch is for the readers dreams, dreams-subjects-aasm, dreams-subjects-rk, physio2018, ",
+            "fetch is for the readers dreams, dreams-subjects-aasm, "
+            "dreams-subjects-rk, physio2018, ",
         ),
         (
             {"databases": "DREAMS"},

@@ -10,16 +10,19 @@ import yaml
 from tests.conftest import ROOT
 
 
-def plan(folder, *arguments, config):
-    (folder / "study.yaml").write_text(yaml.safe_dump(config))
-    done = subprocess.run(
-        [sys.executable, "-m", "xsleep", "plan", "--folder", ROOT / "config"]
-        + ["--configfile", "study.yaml", *arguments],
+def run(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "xsleep", "plan", "--folder", ROOT / "config", *arguments],
         capture_output=True,
         text=True,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"},
     )
+
+
+def plan(folder, config):
+    (folder / "study.yaml").write_text(yaml.safe_dump(config))
+    done = run(folder, "--configfile", "study.yaml")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["Plan:", "results/plan.csv"]
     with (folder / "results/plan.csv").open() as file:
@@ -34,7 +37,7 @@ def test_plan_needs_no_data_and_starts_no_training(tmp_path):
         "target": ["SleepEDF-20", "SHHS"],
         "transfer": {"networks": ["SeqSleepNet+"]},
     }
-    lines, text = plan(tmp_path, config=config)
+    lines, text = plan(tmp_path, config)
     stages = {(line["stage"], line["database"]) for line in lines}
     both = {(stage, name) for stage in ("prepare", "train") for name in ("MASS", "SHHS")}
     assert stages == {*both, ("pretrain", "MASS"), ("finetune", "SHHS")}
@@ -46,18 +49,11 @@ def test_plan_needs_no_data_and_starts_no_training(tmp_path):
 
 
 def test_plan_of_the_default_configuration_counts_its_listed_nights(tmp_path):
-    lines, _ = plan(tmp_path, config={})
+    lines, _ = plan(tmp_path, {})
     assert {(line["database"], line["recordings"]) for line in lines} == {("simulated", "24")}
 
 
 def test_plan_says_in_one_line_what_of_the_configuration_cannot_be_used(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "xsleep", "plan", "--folder", ROOT / "config"]
-        + ["--config", "databases=[Sleep]"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    done = run(tmp_path, "--config", "databases=[Sleep]")
     assert done.returncode == 1
     assert done.stderr.startswith("error: configuration: databases: 'Sleep' is not known;")

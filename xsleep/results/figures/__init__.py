@@ -1,0 +1,1 @@
+"""Figures: tables, histories and predictions in, SVG and PNG files out."""
