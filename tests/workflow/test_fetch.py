@@ -81,7 +81,7 @@ def test_missing_nights_are_fetched_and_the_run_goes_on(server, project, config,
     assert sum(server.asked.values()) == 7 + 1
     assert plan() == {}
 
-    log = (tmp_path / "logs/recordings/SleepEDF-20.log").read_text()
+    log = (tmp_path / "logs/recordings/SleepEDF-20-1.log").read_text()
     assert re.search(f"{NIGHTS[1]}-PSG.edf: fetched, 1 of 1 files, ", log)
 
 
