@@ -1,9 +1,9 @@
-"""How sure one can be: intervals over subjects and seeds, and paired tests of systems.
+"""Statistical inference: intervals over subjects and seeds, and paired tests of systems.
 
-Everything starts from confusion matrices, one for each subject or fold, because metrics are of
-pooled epochs. Epochs of a night are alike, so that subjects are drawn, never epochs. With several
-seeds the networks are drawn as well: an interval says where the metric of other subjects and other
-trainings would be. With one seed it is that of the networks as they were trained.
+Everything is computed from confusion matrices, one per subject or fold, because metrics are of
+pooled epochs. Epochs of a recording are correlated, so subjects are resampled, never epochs. With
+several seeds the variance over seeds is included: the interval is that of the metric for other
+subjects and other trainings. With one seed it is conditional on the networks as trained.
 """
 
 from __future__ import annotations
@@ -11,56 +11,63 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-from xsleep.results.metrics import of_confusion
+from xsleep.results.metrics import Floats, Ints, of_confusion
+
+Doubles = NDArray[np.float64]
 
 RESAMPLES = 5000
 LEVEL = 0.95
 
 DECIMALS = 9
-"""To which differences of metrics are computed. Metrics are at most 100 and come from some 50
-operations in double precision, each right to 1.1e-16 of its result: differences are right to 1e-12.
-Accuracies are fractions of counts: differences of two subjects with n and m epochs, means over s
-seeds, are the same or at least 100/(s n m) apart, 1e-6 with 10 seeds of 3,000 epochs."""
+"""Precision of differences of metrics. Metrics are at most 100 and take some 50 operations in
+double precision with a relative error of 1.1e-16 each: differences are exact to 1e-12. Accuracies
+are fractions of counts: differences of two subjects with n and m epochs, averaged over s seeds, are
+equal or at least 100/(s n m) apart, 1e-6 with 10 seeds of 3,000 epochs."""
 
 
-def estimate(matrices: np.ndarray) -> dict[str, float]:
-    """Metrics of confusion matrices (seeds, 5, 5): the mean over the seeds; NaN without any."""
+def estimate(matrices: Floats | Ints) -> dict[str, float]:
+    """Return each metric's mean over the seeds of (seeds, 5, 5) matrices; NaN without seeds."""
     return {metric: _mean(values) for metric, values in of_confusion(matrices).items()}
 
 
-def deviation_over_seeds(matrices: np.ndarray) -> dict[str, float]:
-    """Standard deviation of each metric of (seeds, 5, 5); NaN of a single seed."""
+def deviation_over_seeds(matrices: Floats | Ints) -> dict[str, float]:
+    """Return each metric's standard deviation over the seeds of (seeds, 5, 5); NaN for one."""
     return {metric: _deviation(values) for metric, values in of_confusion(matrices).items()}
 
 
-Measures = Callable[[np.ndarray], Mapping[str, np.ndarray]]
-"""Metrics (...) of confusion matrices (..., 5, 5)."""
+Measures = Callable[[NDArray[Any]], Mapping[str, Floats]]
+"""Function that computes metrics (...) from confusion matrices (..., 5, 5)."""
 
 
 def intervals(
-    matrices: np.ndarray, against: np.ndarray | None = None, measures: Measures = of_confusion
+    matrices: Floats | Ints,
+    against: Floats | Ints | None = None,
+    measures: Measures = of_confusion,
 ) -> dict[str, tuple[float, float]]:
-    """Bootstrap-t interval of each metric, or of the difference of two systems' metrics.
+    """Compute the bootstrap-t interval of each metric, or of its difference between two systems.
 
     Subjects are drawn with replacement, ``RESAMPLES`` times, the same for every seed and for both
-    systems. An error is divided by its own standard error, which is that of the jackknife's
-    pseudo-values of the subjects drawn (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, 12.5 and 11.5). Seeds are few: drawn with replacement, three are the same one in a ninth
-    of the draws. So they are drawn from the normal distribution with the deviation that they have;
-    those of two systems are drawn apart. ``benchmarks/coverage.py`` measures the coverage, beside
-    that of percentiles and of BCa.
+    systems. Each error is studentised by the standard error of the jackknife pseudo-values of the
+    subjects drawn (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, 12.5 and 11.5).
+    Seeds are too few to be resampled: a ninth of the draws of three would be one seed three times.
+    Their errors are drawn from the normal distribution with the observed standard deviation,
+    independently for two systems. ``benchmarks/coverage.py`` measures the coverage, beside that of
+    the percentile and the BCa interval.
 
     Args:
-        matrices: (seeds, subjects, 5, 5) epochs.
-        against: those of the other system, of the same subjects, its seeds as many as there are.
+        matrices: Confusion matrices (seeds, subjects, 5, 5) in epochs.
+        against: Those of the other system, for the same subjects and any number of seeds.
+        measures: Function that computes the metrics.
 
     Returns:
-        The ends of the ``LEVEL`` interval of the mean over the seeds, within what the metric can
-        be; NaN of fewer than two subjects. With two or three subjects mostly all that it can be.
+        Metric to the ends of the ``LEVEL`` interval of the mean over seeds, clipped to the range of
+        the metric; NaN for fewer than two subjects. With two or three subjects mostly that range.
     """
     systems = [matrices] if against is None else [matrices, against]
     subjects = matrices.shape[1]
@@ -74,7 +81,8 @@ def intervals(
             parts[0] if against is None else parts[0] - parts[1]
             for parts in zip(*(one[metric][1:] for one in found), strict=True)
         )
-        low, high = _bootstrap_t(value, drawn, without, [one[metric][0] for one in found], draws)
+        seeds = [one[metric][0] for one in found]
+        low, high = _bootstrap_t(value, drawn, without, seeds=seeds, draws=draws)
         least, most = (-1, 1) if metric == "kappa" else (0, 100)
         if against is not None:
             least, most = least - most, most - least
@@ -82,34 +90,39 @@ def intervals(
     return ends
 
 
-def _drawn(matrices: np.ndarray, draws: np.ndarray, measures: Measures) -> dict[str, tuple]:
-    """Of each metric: by seed; their mean; that of the subjects drawn; that without each one."""
+def _drawn(
+    matrices: Floats | Ints, draws: Doubles, measures: Measures
+) -> dict[str, tuple[Floats, float, Floats, Floats]]:
+    """Return each metric by seed, its mean, and the means of each draw and without each subject."""
     flat = matrices.reshape(*matrices.shape[:2], -1).astype(float)
     pooled = flat.sum(axis=1, keepdims=True)
     parts = [
         measures(sums.reshape(*sums.shape[:2], *matrices.shape[2:]))
         for sums in (pooled, draws @ flat, pooled - flat)
     ]
+    whole, drawn, without = parts
     return {
-        metric: (values[:, 0], values.mean(), *(part[metric].mean(axis=0) for part in parts[1:]))
-        for metric, values in parts[0].items()
+        m: (values[:, 0], values.mean(), drawn[m].mean(axis=0), without[m].mean(axis=0))
+        for m, values in whole.items()
     }
 
 
 def _bootstrap_t(
     value: float,
-    drawn: np.ndarray,
-    without: np.ndarray,
-    seeds: Sequence[np.ndarray],
-    draws: np.ndarray,
+    drawn: Floats,
+    without: Floats,
+    *,
+    seeds: Sequence[Floats],
+    draws: Doubles,
 ) -> tuple[float, float]:
-    """Ends of the interval of a value.
+    """Return the ends of the interval of a value.
 
     Args:
-        drawn: (``RESAMPLES``,) the value of the subjects drawn, NaN where it does not exist.
-        without: (subjects,) the value without each subject.
-        seeds: for each system its metric by seed.
-        draws: how often each subject is drawn, (``RESAMPLES``, subjects).
+        value: The value over all subjects.
+        drawn: Value of each draw (``RESAMPLES``,), NaN where it is undefined.
+        without: Value without each subject (subjects,).
+        seeds: The metric by seed, for each system.
+        draws: How often each subject is drawn, (``RESAMPLES``, subjects).
     """
     if np.isnan(value):
         return np.nan, np.nan
@@ -134,32 +147,34 @@ def _bootstrap_t(
         t = np.where(errors == 0, 0, errors / deviations)
     t = np.sort(t[~np.isnan(t)])
     low, high = (t[round(share * (len(t) - 1))] for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return tuple(np.round([value - high * deviation, value - low * deviation], DECIMALS) + 0.0)
+    ends = np.round([value - high * deviation, value - low * deviation], DECIMALS) + 0.0
+    return ends[0], ends[1]
 
 
 @lru_cache(maxsize=4)
-def _draws(subjects: int) -> np.ndarray:
-    """How often each subject is drawn, (``RESAMPLES``, subjects)."""
+def _draws(subjects: int) -> Doubles:
+    """Return how often each draw holds each subject, (``RESAMPLES``, subjects)."""
     random = np.random.default_rng(1)
     return random.multinomial(subjects, np.full(subjects, 1 / subjects), RESAMPLES).astype(float)
 
 
 @lru_cache(maxsize=8)
-def _seed_draws(seeds: int, system: int) -> tuple[np.ndarray, np.ndarray]:
-    """Error of the mean of normal values and its estimated variance, of true variance 1."""
+def _seed_draws(seeds: int, system: int) -> tuple[Doubles, Doubles]:
+    """Draw errors of the mean of normal values and their estimated variances (true variance 1)."""
     random = np.random.default_rng([2, system])
     return random.standard_normal(RESAMPLES), random.chisquare(seeds - 1, RESAMPLES) / (seeds - 1)
 
 
-def each(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics (n,) of n subjects or folds (seeds, n, 5, 5), seeds averaged first."""
+def each(matrices: Floats | Ints) -> dict[str, Floats]:
+    """Return the metrics (n,) of n subjects or folds from (seeds, n, 5, 5), averaged over seeds."""
     return {metric: values.mean(axis=0) for metric, values in of_confusion(matrices).items()}
 
 
-def without_rounding(differences: np.ndarray) -> np.ndarray:
-    """Differences of metrics (n,) that are 0, and tied, where exact arithmetic has them so.
+def without_rounding(differences: Floats) -> Floats:
+    """Return differences of metrics (n,), zero or tied where exact arithmetic would have them so.
 
-    Sizes that follow one another by less than ``DECIMALS`` tell apart become the smallest of them.
+    Of sorted absolute values, those within 10^-``DECIMALS`` of the preceding one are set equal to
+    the smallest of their group.
     """
     sizes = np.abs(differences)
     order = np.argsort(sizes)  # NaN are sorted last
@@ -167,14 +182,15 @@ def without_rounding(differences: np.ndarray) -> np.ndarray:
     apart = ~(np.diff(ascending) <= 10.0**-DECIMALS)
     smallest = np.maximum.accumulate(np.where(apart, np.arange(1, len(ascending)), 0))
     sizes[order] = ascending[smallest].round(DECIMALS)
-    return np.sign(differences) * sizes
+    corrected: Floats = np.sign(differences) * sizes
+    return corrected
 
 
-def wilcoxon(differences: np.ndarray) -> float:
-    """Two-sided p of the signed-rank test of paired differences; NaN without any.
+def wilcoxon(differences: Floats) -> float:
+    """Return the two-sided p of Wilcoxon's signed-rank test of paired differences.
 
-    Subjects for whom a metric does not exist are left out. Where p is too small for a number in
-    double precision it is the smallest, not 0.
+    NaN differences (subjects whose metric is undefined) are left out; p is NaN if none is left. A
+    p that underflows is the smallest normal double, not 0.
     """
     differences = without_rounding(differences[np.isfinite(differences)])
     if not len(differences):
@@ -184,8 +200,8 @@ def wilcoxon(differences: np.ndarray) -> float:
     return max(float(stats.wilcoxon(differences).pvalue), np.finfo(float).tiny)
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """p values corrected for their number by Holm's step-down procedure; NaN are not counted."""
+def holm(p: Floats) -> Doubles:
+    """Return p values adjusted by Holm's step-down procedure; NaN are not counted."""
     corrected = np.full(len(p), np.nan)
     order = np.argsort(p)[: np.isfinite(p).sum()]  # NaN are sorted last
     factors = np.arange(len(order), 0, -1)
@@ -193,18 +209,18 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def corrected_t(differences: np.ndarray, ratio: float) -> float:
-    """Two-sided p of the corrected resampled t-test (Nadeau and Bengio, 2003) over folds.
+def corrected_t(differences: Floats, ratio: float) -> float:
+    """Return the two-sided p of the corrected resampled t-test (Nadeau and Bengio, 2003) of folds.
 
-    Folds share most of their training subjects, so that the variance of their mean is taken for
-    larger than that of independent ones: 1/k + ``ratio`` in place of 1/k.
+    Folds share most of their training subjects, so the factor of the variance of their mean is
+    1/k + ``ratio`` instead of 1/k.
 
     Args:
-        differences: (k,) one for each fold; NaN are left out.
-        ratio: subjects that test over subjects that train, in a fold.
+        differences: One for each fold (k,); NaN are left out.
+        ratio: Number of test subjects divided by that of training subjects, in a fold.
 
     Returns:
-        NaN of fewer than two folds, 1 where nothing differs.
+        The p value; NaN for fewer than two folds, 1 if nothing differs.
     """
     differences = without_rounding(differences[np.isfinite(differences)])
     k = len(differences)
@@ -218,12 +234,12 @@ def corrected_t(differences: np.ndarray, ratio: float) -> float:
 
 @dataclass(frozen=True)
 class Beside:
-    """A mean over seeds beside a published value.
+    """Comparison of a mean over seeds with a published value.
 
     Attributes:
-        difference: the mean less the published value.
-        within: it is known to be less than this (two one-sided t-tests at 5 % each).
-        expected: how far the value of one more training may be (95 % prediction interval).
+        difference: The mean minus the published value.
+        within: Smallest margin of equivalence (two one-sided t-tests at 5 % each).
+        expected: Half-width of the 95 % prediction interval of one more training.
     """
 
     difference: float
@@ -231,32 +247,33 @@ class Beside:
     expected: float
 
 
-def beside(groups: Sequence[np.ndarray], weights: Sequence[float], published: float) -> Beside:
-    """A weighted sum of means over seeds beside a published value, which is of one training each.
+def beside(groups: Sequence[Floats], weights: Sequence[float], published: float) -> Beside:
+    """Compare a weighted sum of means over seeds with a published value, of one training each.
 
     Args:
-        groups: for each system its values (seeds,), two or more.
-        weights: of each group; variances add up, and degrees of freedom are those of Welch and
-            Satterthwaite.
+        groups: Values (seeds,) of each system, two or more.
+        weights: Weight of each group; variances add up, and the degrees of freedom are those of
+            Welch and Satterthwaite.
+        published: The published value of the weighted sum.
     """
     means, squares = (np.array([f(group) for group in groups]) for f in (np.mean, _squares))
-    weights, counts = np.array(weights), np.array([len(group) for group in groups])
-    parts = weights**2 * squares / counts
+    factors, counts = np.array(weights), np.array([len(group) for group in groups])
+    parts = factors**2 * squares / counts
     degrees = parts.sum() ** 2 / (parts**2 / (counts - 1)).sum() if parts.any() else 1.0
-    difference = float(weights @ means - published)
-    error, further = np.sqrt(parts.sum()), np.sqrt((weights**2 * squares * (1 + 1 / counts)).sum())
+    difference = float(factors @ means - published)
+    error, further = np.sqrt(parts.sum()), np.sqrt((factors**2 * squares * (1 + 1 / counts)).sum())
     within = abs(difference) + stats.t.ppf(LEVEL, degrees) * error
     expected = stats.t.ppf((1 + LEVEL) / 2, degrees) * further
     return Beside(difference, float(within), float(expected))
 
 
-def _squares(values: np.ndarray) -> float:
+def _squares(values: Floats) -> float:
     return float(np.var(values, ddof=1))
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
-def _deviation(values: np.ndarray) -> float:
+def _deviation(values: Floats) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else np.nan

@@ -1,18 +1,20 @@
-"""The five metrics of Table 2, from pooled test epochs.
+"""The five metrics of Table 2, computed from pooled test epochs.
 
-The epochs of all test recordings of all folds are put together before anything is computed, so a
-night weighs as many epochs as it has.
+The epochs of all test recordings of all folds are pooled before anything is computed, so each
+recording is weighted by its number of epochs.
 
-Where a stage does not occur in the true stages, its sensitivity does not exist, so it is left out
-of all three means over stages; epochs wrongly given that stage still count against the stages they
-belong to. With all five stages present the means are the paper's.
+The sensitivity of a stage that is absent from the true stages is undefined, so the stage is left
+out of all three means over stages; epochs misclassified as it still count against their true
+stages. With all five stages present the means are those of the paper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from xsleep.core.errors import InputError
@@ -22,14 +24,17 @@ from xsleep.store.predictions import Prediction
 METRICS = ("accuracy", "kappa", "MF1", "sensitivity", "specificity")
 """In the order of Table 2; kappa is a fraction, the others are percent."""
 CLASS_WISE = ("precision", "sensitivity", "specificity", "F1")
-"""Of one stage, in percent; sensitivity is what others call recall."""
+"""Per-class metrics, in percent; sensitivity is also known as recall."""
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
 
 
-def pooled(predictions: Iterable[Prediction]) -> tuple[np.ndarray, np.ndarray]:
-    """True (n,) and predicted (n,) stages of all epochs of some test recordings.
+def pooled(predictions: Iterable[Prediction]) -> tuple[Ints, Ints]:
+    """Return the true (n,) and predicted (n,) stages of all epochs of the test recordings.
 
     Raises:
-        InputError: no recordings, and as `probabilities`.
+        InputError: There are no recordings, or as for `probabilities`.
     """
     predictions = list(predictions)
     if not predictions:
@@ -38,21 +43,23 @@ def pooled(predictions: Iterable[Prediction]) -> tuple[np.ndarray, np.ndarray]:
     return true, np.concatenate([decided(p) for p in predictions])
 
 
-def decided(prediction: Prediction) -> np.ndarray:
-    """Predicted stages (n,) of one recording, indices into ``STAGES``."""
-    return probabilities(prediction).argmax(axis=1)
+def decided(prediction: Prediction) -> Ints:
+    """Return the predicted stages (n,) of a recording, as indices into ``STAGES``."""
+    stages: Ints = probabilities(prediction).argmax(axis=1)
+    return stages
 
 
-def probabilities(prediction: Prediction, branch: str | None = None) -> np.ndarray:
-    """The probabilities (n, 5) that decide the stages of one recording.
+def probabilities(prediction: Prediction, branch: str | None = None) -> Floats:
+    """Return the probabilities (n, 5) from which the stages of a recording are predicted.
 
     Args:
-        branch: whose they are. By default ``joint``, and in a system with a single view its only
-            branch.
+        prediction: The predictions of the recording.
+        branch: The branch of the network; by default ``joint``, or the only branch of a
+            single-view system.
 
     Raises:
-        InputError: a branch that is not there, an epoch without a true stage, or a probability
-            that is not finite.
+        InputError: The branch is missing, an epoch has no true stage, or a probability is not
+            finite.
     """
     name, branches = prediction.recording, prediction.probabilities
     if branch is None:
@@ -82,28 +89,28 @@ def probabilities(prediction: Prediction, branch: str | None = None) -> np.ndarr
     return values
 
 
-def confusion(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Confusion matrix (5, 5) in epochs: rows are true stages, columns predicted ones."""
-    return confusion_matrix(true, predicted, labels=range(len(STAGES)))
+def confusion(true: Ints, predicted: Ints) -> Ints:
+    """Return the confusion matrix (5, 5) in epochs: true stages in rows, predicted in columns."""
+    counts: Ints = confusion_matrix(true, predicted, labels=range(len(STAGES)))
+    return counts
 
 
-def measure(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """The metrics of Table 2, keyed and ordered as ``METRICS``.
+def measure(true: Ints, predicted: Ints) -> dict[str, float]:
+    """Compute the metrics of Table 2, keyed and ordered as ``METRICS``.
 
     Args:
-        true, predicted: (n,) indices into ``STAGES``, n > 0.
+        true: True stages (n,), indices into ``STAGES``, n > 0.
+        predicted: Predicted stages (n,).
 
     Returns:
-        accuracy, MF1, mean sensitivity and mean specificity in percent, Cohen's kappa as a
-        fraction. NaN where a metric does not exist: kappa and specificity where a single stage
-        leaves nothing to tell apart.
+        Accuracy, MF1, mean sensitivity and mean specificity in percent, Cohen's kappa as a
+        fraction. NaN where a metric is undefined: kappa and specificity if there is one stage only.
     """
     return {m: float(value) for m, value in of_confusion(confusion(true, predicted)).items()}
 
 
-def of_confusion(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of `measure` (...) of confusion matrices (..., 5, 5), many at once."""
-    counts = np.asarray(counts, float)
+def of_confusion(counts: Floats | Ints) -> dict[str, Floats]:
+    """Compute the metrics of `measure`, each (...), from confusion matrices (..., 5, 5)."""
     hits, actual, given = _sums(counts)
     total = actual.sum(axis=-1)
     stages = class_wise(counts)
@@ -120,12 +127,12 @@ def of_confusion(counts: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def class_wise(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Each of ``CLASS_WISE`` in percent (..., 5), by stage, of confusion matrices (..., 5, 5).
+def class_wise(counts: Floats | Ints) -> dict[str, Floats]:
+    """Compute the per-class metrics ``CLASS_WISE`` from confusion matrices (..., 5, 5).
 
-    NaN where one does not exist: nothing is divided by nothing.
+    Returns:
+        Metric to percentages (..., 5) by stage; NaN where one is undefined (0 / 0).
     """
-    counts = np.asarray(counts, float)
     hits, actual, given = _sums(counts)
     total = actual.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -138,11 +145,14 @@ def class_wise(counts: np.ndarray) -> dict[str, np.ndarray]:
     return {name: 100 * value for name, value in zip(CLASS_WISE, values, strict=True)}
 
 
-def _sums(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each stage (..., 5) the epochs that are right, that are this stage, that are called so."""
+def _sums(counts: Floats | Ints) -> tuple[Floats, Floats, Floats]:
+    """Return the correct, the true and the predicted epochs of each stage, each (..., 5)."""
+    counts = np.asarray(counts, float)
     return np.einsum("...ii->...i", counts), counts.sum(axis=-1), counts.sum(axis=-2)
 
 
-def _mean(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+def _mean(values: Floats, present: NDArray[np.bool]) -> Floats:
+    """Return the mean over the stages that are present."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(present, values, 0).sum(axis=-1) / present.sum(axis=-1)
+        means: Floats = np.where(present, values, 0).sum(axis=-1) / present.sum(axis=-1)
+    return means
