@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,30 +13,30 @@ import pandas as pd
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference
-from xsleep.results.measurements import Cell, Outcome, gather
-from xsleep.results.metrics import class_wise, probabilities
+from xsleep.results.measurements import Cell, Decide, Outcome, gather
+from xsleep.results.metrics import Floats, Ints, class_wise, probabilities
 from xsleep.store.predictions import Prediction
 
 BRANCHES = ("raw", "time-frequency", "joint")
 ENSEMBLES = ("ensemble, unweighted", "ensemble, weighted as trained")
-"""Of the three branches: their probabilities added, or added as the losses were weighted."""
+"""Of the three branches: sums of their probabilities, unweighted or with the loss weights."""
 
 SHOWN = ("accuracy", "kappa", "MF1")
 
 
 def b(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """Appendix B: mean and standard deviation over the folds of each metric of a fold.
+    """Compute Appendix B: mean and standard deviation over folds of each metric.
 
-    A fold's metric is that of its pooled epochs, with several seeds the mean over them.
+    The metric of a fold is that of its pooled epochs, averaged over seeds.
 
     Returns:
         A row per database, window, channel set and system: ``folds``, ``seeds``, and for each of
-        ``METRICS`` ``"mean {metric}"`` and ``"deviation of {metric}"``, NaN of a single fold.
+        ``METRICS`` ``"mean {metric}"`` and ``"deviation of {metric}"``, NaN for a single fold.
     """
     rows = []
     for outcome in outcomes:
         folds = inference.each(outcome.matrices("fold"))
-        row = {"folds": outcome.number("fold"), "seeds": outcome.number("seed")}
+        row: dict[str, Any] = {"folds": outcome.number("fold"), "seeds": outcome.number("seed")}
         for metric, values in folds.items():
             row[f"mean {metric}"] = np.mean(values) if len(values) else np.nan
             row[f"deviation of {metric}"] = np.std(values, ddof=1) if len(values) > 1 else np.nan
@@ -44,11 +45,12 @@ def b(outcomes: Iterable[Outcome]) -> pd.DataFrame:
 
 
 def c(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """Appendix C: how well each stage is told, and the confusion matrix, of each seed.
+    """Compute Appendix C: per-class metrics and confusion matrix of each seed.
 
     Returns:
-        A row per database, window, channel set, system, seed and true stage: its ``epochs``, those
-        of them ``"called {stage}"``, then ``CLASS_WISE`` in percent, NaN where one does not exist.
+        A row per database, window, channel set, system, seed and true stage: its ``epochs``, the
+        number predicted as each stage (``"called {stage}"``), then ``CLASS_WISE`` in percent, NaN
+        where one is undefined.
     """
     rows = []
     for outcome in outcomes:
@@ -68,20 +70,19 @@ def c(outcomes: Iterable[Outcome]) -> pd.DataFrame:
 
 
 def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
-    """Appendix D: the branches of a network each by itself, and the three as an ensemble.
+    """Compute Appendix D: the single branches of a network, and ensembles of the three.
 
-    The probabilities of the branches of an epoch, each from all sequences that hold it, are added:
-    as they are, or as the losses of the branches were weighted when the network was kept, which
-    stands in ``history.csv`` and ``run.json`` beside its predictions.
+    The probabilities of the branches of an epoch, each aggregated over all sequences that hold it,
+    are added, either unweighted or with the loss weights of the branches at the evaluation whose
+    network was kept (``history.csv`` and ``run.json`` beside the predictions).
 
     Args:
-        cells: runs of systems with three branches.
-        recordings: as for `xsleep.results.measurements.gather`.
+        cells: Runs of systems with three branches.
+        recordings: As for `xsleep.results.measurements.gather`.
 
     Returns:
-        A row per database, window, channel set, system and what decides: each of ``BRANCHES`` and
-        ``ENSEMBLES``. For each of accuracy, kappa and MF1 the value and the ends of its 95 %
-        interval over subjects.
+        A row per database, window, channel set, system and each of ``BRANCHES`` and ``ENSEMBLES``:
+        accuracy, kappa and MF1, each with the ends of its 95 % interval over subjects.
     """
     cells = list(cells)
     found = {name: decided_by(name, cells, recordings) for name in (*BRANCHES, *ENSEMBLES)}
@@ -90,7 +91,7 @@ def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
         for name, outcome in zip(found, outcomes, strict=True):
             values = inference.estimate(outcome.matrices())
             spans = inference.intervals(outcome.matrices("subject"))
-            row = {"decided by": name}
+            row: dict[str, Any] = {"decided by": name}
             for metric in SHOWN:
                 ends = zip((f"from {metric}", f"to {metric}"), spans[metric], strict=True)
                 row |= {metric: values[metric], **dict(ends)}
@@ -100,17 +101,17 @@ def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
 
 
 def decided_by(name: str, cells: Iterable[Cell], recordings: Mapping[str, Path]) -> list[Outcome]:
-    """What systems with three branches do where one of ``BRANCHES`` or ``ENSEMBLES`` decides."""
+    """Return the results of systems with three branches by one of ``BRANCHES`` or ``ENSEMBLES``."""
     if name in BRANCHES:
         return gather(cells, recordings, _by_branch(name))
     return gather(cells, recordings, _unweighted if name == ENSEMBLES[0] else _Weighted())
 
 
 def kept_weights(folder: Path) -> dict[str, float]:
-    """The loss weights of the branches at the evaluation whose network a run kept.
+    """Return the loss weights of the branches at the evaluation whose network a run kept.
 
     Raises:
-        InputError: ``run.json`` or ``history.csv`` do not say.
+        InputError: ``run.json`` or ``history.csv`` is missing or invalid.
     """
     try:
         run = json.loads((folder / "run.json").read_text())
@@ -129,24 +130,30 @@ def kept_weights(folder: Path) -> dict[str, float]:
     return weights
 
 
-def _by_branch(branch: str):
-    return lambda cell, night: probabilities(night, branch).argmax(axis=1)
+def _by_branch(branch: str) -> Decide:
+    return lambda cell, prediction: _likeliest([probabilities(prediction, branch)])
 
 
-def _unweighted(cell: Cell, night: Prediction) -> np.ndarray:
-    return sum(probabilities(night, branch) for branch in BRANCHES).argmax(axis=1)
+def _unweighted(cell: Cell, prediction: Prediction) -> Ints:
+    return _likeliest([probabilities(prediction, branch) for branch in BRANCHES])
+
+
+def _likeliest(terms: Sequence[Floats]) -> Ints:
+    """Return the stages (n,) with the highest sum of probabilities (n, 5)."""
+    stages: Ints = np.asarray(sum(terms)).argmax(axis=1)
+    return stages
 
 
 class _Weighted:
     def __init__(self) -> None:
         self._weights: dict[Path, dict[str, float]] = {}
 
-    def __call__(self, cell: Cell, night: Prediction) -> np.ndarray:
+    def __call__(self, cell: Cell, prediction: Prediction) -> Ints:
         folder = cell.predictions.parent
         if folder not in self._weights:
             self._weights[folder] = kept_weights(folder)
-        added = sum(w * probabilities(night, b) for b, w in self._weights[folder].items())
-        return added.argmax(axis=1)
+        weights = self._weights[folder].items()
+        return _likeliest([w * probabilities(prediction, b) for b, w in weights])
 
 
 def _names(outcome: Outcome) -> dict[str, str]:

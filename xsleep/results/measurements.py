@@ -1,7 +1,6 @@
-"""What each system did on the test recordings, counted in the predictions of its runs.
+"""Confusion matrices of each system on the test recordings, counted from its predictions.
 
-Predictions that cannot be used are a gap: what they say is left out, the reason is kept, and the
-rest is counted.
+Unusable predictions are a gap: they are left out, the reason is kept, and the rest is counted.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,18 +18,18 @@ import pandas as pd
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
 from xsleep.core.stages import STAGES
-from xsleep.results.metrics import confusion, decided
+from xsleep.results.metrics import Ints, confusion, decided
 from xsleep.results.published import paper_order
 from xsleep.store.predictions import Prediction, read_predictions
 
 LEVELS = ("seed", "fold", "subject", "recording")
 CASE = ("database", "window", "channels")
-"""What systems are compared within."""
+"""Columns that are equal for all systems that are compared."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The predictions of one run and what the run is; names as in Table 2, not slugs."""
+    """Predictions of one run and the run's identity; names as in Table 2, not slugs."""
 
     database: str
     window: str
@@ -41,25 +41,31 @@ class Cell:
 
 
 def cells(
-    runs: Sequence[Mapping], predictions: Sequence[str], systems: Mapping[str, str]
+    runs: Sequence[Mapping[str, Any]], predictions: Sequence[str], systems: Mapping[str, str]
 ) -> list[Cell]:
-    """The cells of runs as the workflow names them: addresses, files, and names by slug."""
+    """Return the cells of the workflow's runs.
+
+    Args:
+        runs: The other fields of each cell, its system as a slug.
+        predictions: The predictions file of each run.
+        systems: Slug to name of each system.
+    """
     return [
-        Cell(**run | {"system": systems[run["system"]]}, predictions=Path(path))
+        Cell(**{**run, "system": systems[run["system"]]}, predictions=Path(path))
         for run, path in zip(runs, predictions, strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One system on one channel set.
+    """Results of one system on one channel set.
 
     Attributes:
-        counts: epochs, a line for each tested recording of each seed (index ``LEVELS``), a column
-            for each pair of true and predicted stage, row by row of the confusion matrix. All
-            seeds have the same recordings in the same folds.
-        skipped: recordings of the database that cannot be used.
-        gaps: why predictions are left out, a line each.
+        counts: Flattened confusion matrices in epochs: a row for each tested recording of each seed
+            (index ``LEVELS``), a column for each pair of true and predicted stage. All seeds have
+            the same recordings in the same folds.
+        skipped: Number of recordings of the database that cannot be used.
+        gaps: Why predictions are left out, a line each.
     """
 
     database: str
@@ -72,19 +78,19 @@ class Outcome:
 
     @property
     def case(self) -> tuple[str, str, str]:
-        """Its ``CASE``."""
+        """The values of ``CASE``."""
         return self.database, self.window, self.channels
 
     def number(self, level: str) -> int:
-        """How many there are of one of ``LEVELS``."""
+        """Return the number of seeds, folds, subjects or recordings."""
         return self.counts.index.unique(level).size
 
     def epochs(self) -> int:
-        """How many were tested, by each seed."""
+        """Return the number of epochs that each seed tested."""
         return int(self.counts.to_numpy().sum()) // max(self.number("seed"), 1)
 
-    def matrices(self, level: str | None = None) -> np.ndarray:
-        """Confusion matrices (seeds, n, 5, 5) of the n subjects, folds, ... in their order.
+    def matrices(self, level: str | None = None) -> Ints:
+        """Return the confusion matrices (seeds, n, 5, 5) of the n subjects, folds, ... in order.
 
         Without a level (seeds, 5, 5), of all epochs.
         """
@@ -93,32 +99,39 @@ class Outcome:
         numbers = [self.number(name) for name in levels]
         return found.reshape(*numbers, len(STAGES), len(STAGES))
 
-    def of(self, level: str, names: Iterable) -> Outcome:
-        """The same with only these subjects, folds, ..."""
+    def of(self, level: str, names: Iterable[str | int]) -> Outcome:
+        """Return the results restricted to these subjects, folds, ..."""
         kept = self.counts[self.counts.index.isin(names, level)]
         return Outcome(*self.case, self.system, kept, self.skipped, self.gaps)
+
+
+Decide = Callable[[Cell, Prediction], Ints]
+"""Function that returns the predicted stages (n,) of a recording."""
 
 
 def gather(
     cells: Iterable[Cell],
     recordings: Mapping[str, Path],
-    decide: Callable[[Cell, Prediction], np.ndarray] = lambda cell, night: decided(night),
+    decide: Decide = lambda cell, prediction: decided(prediction),
 ) -> list[Outcome]:
     """Count the epochs of all runs, in the order of Table 2.
 
-    Predictions are left out that cannot be read or used; that are of recordings that were not to be
-    tested, or tested twice with the same seed; whose epochs, true stages or folds are not those of
-    most files; and those of a seed that does not test the recordings that the fullest one does.
+    Predictions are left out if they are unreadable or invalid; if they are of skipped or unknown
+    recordings, or of recordings tested twice with the same seed; if their epochs, true stages or
+    folds differ from those of most files; and if their seed does not test all recordings of the
+    most complete seed.
 
     Args:
-        recordings: per database its ``recordings.csv``, with one line per recording: how many
-            epochs it has and the reason why it was skipped, empty where it was used.
-        decide: the predicted stages (n,) of a recording; by default as in Table 2.
+        cells: The runs.
+        recordings: Path of the ``recordings.csv`` of each database, with one line per recording:
+            its number of epochs and the reason why it was skipped, empty if it was used.
+        decide: Function that returns the predicted stages (n,) of a recording; by default as in
+            Table 2.
 
     Raises:
-        InputError: a ``recordings.csv`` that cannot be used.
+        InputError: A ``recordings.csv`` is missing or invalid.
     """
-    runs: dict[tuple, list[Cell]] = defaultdict(list)
+    runs: dict[tuple[str, str, str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         runs[cell.database, cell.window, cell.system, cell.channels].append(cell)
     runs = dict(sorted(runs.items(), key=lambda run: paper_order(*run[0])))
@@ -140,14 +153,18 @@ def gather(
 
 
 @dataclass(frozen=True)
-class _Night:
-    """A tested recording: marks of what must not differ between runs, and its confusion matrix."""
+class _Tested:
+    """A tested recording: its confusion matrix, and hashes of what must not differ between runs."""
 
     recording: str
     subject: str
     epochs: int
     marks: Mapping[str, bytes]
-    matrix: np.ndarray
+    matrix: Ints
+
+
+Key = tuple[str, str, str]
+"""Database, window and recording."""
 
 
 @dataclass(frozen=True)
@@ -155,22 +172,21 @@ class _File:
     """The predictions of a cell, or why they cannot be used."""
 
     cell: Cell
-    nights: Sequence[_Night]
+    tested: Sequence[_Tested]
     fault: str = ""
 
     @classmethod
-    def read(
-        cls,
-        cell: Cell,
-        known: pd.DataFrame,
-        listed: Path,
-        decide: Callable[[Cell, Prediction], np.ndarray],
-    ) -> _File:
+    def read(cls, cell: Cell, known: pd.DataFrame, listed: Path, decide: Decide) -> _File:
+        tested = []
         try:
             predictions = read_predictions(cell.predictions)
             if not predictions:
                 raise InputError("no recordings; delete the file and run the fold again")
-            return cls(cell, [_night(cell, one, known, listed, decide) for one in predictions])
+            for prediction in predictions:
+                _check(prediction, known, listed)
+                # a recording is counted before the next is checked: the first fault is told
+                tested.append(_tested(cell, prediction, decide))
+            return cls(cell, tested)
         except InputError as error:
             line = str(error)
         if not line.startswith(f"{cell.predictions}: "):
@@ -178,67 +194,66 @@ class _File:
         return cls(cell, (), line)
 
 
-def _night(
-    cell: Cell,
-    night: Prediction,
-    known: pd.DataFrame,
-    listed: Path,
-    decide: Callable[[Cell, Prediction], np.ndarray],
-) -> _Night:
-    name = night.recording
+def _check(prediction: Prediction, known: pd.DataFrame, listed: Path) -> None:
+    """Check a tested recording against the ``recordings.csv`` at ``listed``."""
+    name = prediction.recording
     if name not in known.index or known["skipped"][name]:
         why = "skipped" if name in known.index else "missing"
         raise InputError(
             f"{name} was tested but is {why} in {listed}; delete the run and score it again"
         )
-    if len(night.places) != len(night.stages) or (np.diff(night.places) <= 0).any():
+    epochs, places = len(prediction.stages), prediction.places
+    if len(places) != epochs or (np.diff(places) <= 0).any():
         raise InputError(
-            f"{name}: {len(night.places)} places of {len(night.stages)} epochs, or not in their "
-            "order; delete the file and run the fold again"
-        )
-    if len(night.stages) > int(known["epochs"][name]):
-        raise InputError(
-            f"{name} has {len(night.stages)} epochs but {known['epochs'][name]} in {listed}; "
+            f"{name}: {len(places)} places of {epochs} epochs, or not in their order; "
             "delete the file and run the fold again"
         )
-    predicted = decide(cell, night)
+    if epochs > int(known["epochs"][name]):
+        raise InputError(
+            f"{name} has {epochs} epochs but {known['epochs'][name]} in {listed}; "
+            "delete the file and run the fold again"
+        )
+
+
+def _tested(cell: Cell, prediction: Prediction, decide: Decide) -> _Tested:
+    matrix = confusion(prediction.stages, decide(cell, prediction))
     marks = {
-        what: hashlib.sha256(getattr(night, what).astype("i8").tobytes()).digest()
+        what: hashlib.sha256(getattr(prediction, what).astype("i8").tobytes()).digest()
         for what in ("places", "stages")
     }
     marks["fold"] = str(cell.fold).encode()
-    matrix = confusion(night.stages, predicted)
-    return _Night(name, night.subject, len(night.stages), marks, matrix)
+    name, subject = prediction.recording, prediction.subject
+    return _Tested(name, subject, len(prediction.stages), marks, matrix)
 
 
-def _usual(files: Iterable[_File]) -> dict[tuple, tuple[_Night, Path]]:
-    """By database, window and recording: its epochs as most files have them, and one of these."""
-    found: dict[tuple, list[tuple[_Night, Path]]] = defaultdict(list)
+def _usual(files: Iterable[_File]) -> dict[Key, tuple[_Tested, Path]]:
+    """Return each recording as most files have it, and the first of these files."""
+    found: dict[Key, list[tuple[_Tested, Path]]] = defaultdict(list)
     for file in files:
-        for night in file.nights:
-            key = file.cell.database, file.cell.window, night.recording
-            found[key].append((night, file.cell.predictions))
+        for one in file.tested:
+            key = file.cell.database, file.cell.window, one.recording
+            found[key].append((one, file.cell.predictions))
     usual = {}
-    for key, nights in found.items():
-        marks = Counter(tuple(night.marks.values()) for night, _ in nights)
+    for key, versions in found.items():
+        marks = Counter(tuple(one.marks.values()) for one, _ in versions)
         most = max(marks, key=marks.__getitem__)
-        usual[key] = next(one for one in nights if tuple(one[0].marks.values()) == most)
+        usual[key] = next(v for v in versions if tuple(v[0].marks.values()) == most)
     return usual
 
 
 def _counted(
-    files: Sequence[_File], usual: Mapping[tuple, tuple[_Night, Path]]
+    files: Sequence[_File], usual: Mapping[Key, tuple[_Tested, Path]]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Counts of one system on one channel set, as `Outcome` has them, and its gaps."""
+    """Return ``counts`` and ``gaps`` of the `Outcome` of one system on one channel set."""
     gaps = []
-    tested: dict[int, dict[str, tuple[_Night, Cell]]] = {file.cell.seed: {} for file in files}
+    tested: dict[int, dict[str, tuple[_Tested, Cell]]] = {file.cell.seed: {} for file in files}
     for file in files:
         seen = tested[file.cell.seed]
         if fault := file.fault or _contradiction(file, usual, seen):
             gaps.append(fault)
         else:
-            seen.update({night.recording: (night, file.cell) for night in file.nights})
-    fullest = max(tested, key=lambda seed: len(tested[seed]))  # of equals the first
+            seen.update({one.recording: (one, file.cell) for one in file.tested})
+    fullest = max(tested, key=lambda seed: len(tested[seed]))  # the first of several
     lines = {}
     for seed, seen in tested.items():
         if missing := sorted(tested[fullest].keys() - seen.keys()):
@@ -248,8 +263,8 @@ def _counted(
                 "all folds of this seed or leave it out"
             )
             continue
-        for night, cell in seen.values():
-            lines[seed, cell.fold, night.subject, night.recording] = night.matrix.ravel()
+        for one, cell in seen.values():
+            lines[seed, cell.fold, one.subject, one.recording] = one.matrix.ravel()
     index = pd.MultiIndex.from_tuples(lines, names=LEVELS) if lines else _no_lines()
     counts = np.array(list(lines.values())).reshape(len(lines), len(STAGES) ** 2).astype(int)
     return pd.DataFrame(counts, index=index), tuple(gaps)
@@ -261,31 +276,30 @@ def _no_lines() -> pd.MultiIndex:
 
 def _contradiction(
     file: _File,
-    usual: Mapping[tuple, tuple[_Night, Path]],
-    seen: Mapping[str, tuple[_Night, Cell]],
+    usual: Mapping[Key, tuple[_Tested, Path]],
+    seen: Mapping[str, tuple[_Tested, Cell]],
 ) -> str:
-    """Where a file does not agree with the others, in a line."""
+    """Return how a file contradicts the others, in a line; empty if it does not."""
     cell = file.cell
-    for night in file.nights:
-        if night.recording in seen:
+    for one in file.tested:
+        if one.recording in seen:
             return (
-                f"{cell.predictions}: {night.recording} is tested in "
-                f"{seen[night.recording][1].predictions} too; make the folds anew and run both "
-                "again"
+                f"{cell.predictions}: {one.recording} is tested in "
+                f"{seen[one.recording][1].predictions} too; make the folds anew and run both again"
             )
-        other, path = usual[cell.database, cell.window, night.recording]
-        for what, mark in night.marks.items():
+        other, path = usual[cell.database, cell.window, one.recording]
+        for what, mark in one.marks.items():
             if mark != other.marks[what]:
                 return (
-                    f"{cell.predictions}: {night.recording} does not have the {what} of {path} "
-                    f"({night.epochs} epochs, there {other.epochs}); delete the run that is wrong "
+                    f"{cell.predictions}: {one.recording} does not have the {what} of {path} "
+                    f"({one.epochs} epochs, there {other.epochs}); delete the run that is wrong "
                     "and run it again"
                 )
     return ""
 
 
 def _recordings(database: str, recordings: Mapping[str, Path]) -> pd.DataFrame:
-    """What ``recordings.csv`` says of each recording: epochs, and why it was skipped."""
+    """Read the epochs of each recording and why it was skipped from ``recordings.csv``."""
     if database not in recordings:
         raise InputError(f"{database}: no recordings.csv; name the one of this database")
     path = recordings[database]
