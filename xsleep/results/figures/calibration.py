@@ -1,4 +1,4 @@
-"""Whether epochs that a system is so sure of are as often right."""
+"""Reliability diagrams: accuracy of each system over its confidence."""
 
 from __future__ import annotations
 
@@ -10,74 +10,80 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import COLOURS, FONT, SHAPES, save, tidy
+from xsleep.results.figures.style import COLOURS, FONT, SHAPES, Style, save, tidy
 from xsleep.results.measurements import Cell, Outcome, gather
-from xsleep.results.metrics import decided, probabilities
+from xsleep.results.metrics import Ints, decided, probabilities
 from xsleep.store.predictions import Prediction
 
+Doubles = NDArray[np.float64]
 BINS = 10
 COLUMNS = 4
 
 
-def binned(night: Prediction) -> np.ndarray:
-    """Epochs of a night by their confidence, the probability of the stage that is decided for.
+def binned(prediction: Prediction) -> Doubles:
+    """Count the epochs of a recording by confidence, the probability of the predicted stage.
 
     Returns:
-        (3, ``BINS``), in equal bins from 0 to 1: epochs, the sum of their confidence, and how many
-        are right. They add up over nights.
+        (3, ``BINS``) over equal bins from 0 to 1: the number of epochs, the sum of their
+        confidence, and the number of correct epochs. These add up over recordings.
     """
-    chances = probabilities(night)
+    chances = probabilities(prediction)
     confidence = chances.max(axis=1)
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    right = chances.argmax(axis=1) == night.stages
+    right = chances.argmax(axis=1) == prediction.stages
     return np.array([np.bincount(place, w, BINS) for w in (None, confidence, right)], float)
 
 
 def tested(
     cells: Sequence[Cell], recordings: Mapping[str, Path]
-) -> tuple[list[Outcome], dict[str, np.ndarray]]:
-    """What `gather` makes of runs on one database, window and channel set, and the `binned` epochs.
+) -> tuple[list[Outcome], dict[str, Doubles]]:
+    """Read the predictions of runs on one database, window and channel set, each file once.
 
-    By system, over all seeds, of the recordings that are counted; the predictions are read once.
+    Returns:
+        The outcomes, as of `gather`; and the `binned` epochs (3, ``BINS``) of each system, summed
+        over all seeds and the recordings that the outcomes count.
     """
-    nights = {}
+    bins = {}
 
-    def decide(cell: Cell, night: Prediction) -> np.ndarray:
-        nights[cell.system, cell.seed, cell.fold, night.recording] = binned(night)
-        return decided(night)
+    def decide(cell: Cell, prediction: Prediction) -> Ints:
+        bins[cell.system, cell.seed, cell.fold, prediction.recording] = binned(prediction)
+        return decided(prediction)
 
     outcomes = gather(cells, recordings, decide)
     return outcomes, {
         one.system: sum(
-            (nights[one.system, seed, fold, name] for seed, fold, _, name in one.counts.index),
+            (bins[one.system, seed, fold, name] for seed, fold, _, name in one.counts.index),
             np.zeros((3, BINS)),
         )
         for one in outcomes
     }
 
 
-def expected_error(bins: np.ndarray) -> float:
-    """Expected calibration error of `binned` epochs, in percent (Guo et al., 2017).
+def expected_error(bins: Doubles) -> float:
+    """Return the expected calibration error of `binned` epochs, in percent (Guo et al., 2017).
 
-    The distance between mean confidence and accuracy, over the bins, weighted by their epochs.
+    It is the mean distance between confidence and accuracy over the bins, weighted by epochs.
     """
     epochs, confidence, right = bins
     return float(100 * np.abs(confidence - right).sum() / epochs.sum())
 
 
-def draw(systems: Mapping[str, np.ndarray], stem: str | Path, title: str) -> None:
+def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
     """Write reliability diagrams as ``stem``.svg and ``stem``.png.
 
-    For each system, above: accuracy over mean confidence, bin by bin, with the diagonal on which
-    they are equal; below: how many of the epochs a bin has.
+    Of each system the upper panel shows accuracy over mean confidence, bin by bin, with the
+    diagonal of perfect calibration, and the lower panel the share of epochs in each bin.
 
     Args:
-        systems: the `binned` epochs of each.
+        systems: `binned` epochs (3, ``BINS``) of each system.
+        stem: path of the files, without suffix.
+        title: database, window and channel set.
 
     Raises:
-        InputError: no epochs.
+        InputError: no system has epochs.
     """
     systems = {system: bins for system, bins in systems.items() if bins[0].any()}
     if not systems:
@@ -112,10 +118,10 @@ def draw(systems: Mapping[str, np.ndarray], stem: str | Path, title: str) -> Non
         save(figure, stem)
 
 
-def _reliability(panel: Axes, bins: np.ndarray) -> None:
+def _reliability(panel: Axes, bins: Doubles) -> None:
     epochs, confidence, right = bins[:, bins[0] > 0]
     panel.plot([0, 1], [0, 1], "--", color="0.5", linewidth=0.8)
-    look = {"color": COLOURS[0], "marker": SHAPES[0], "markersize": 4, "linewidth": 1.2}
+    look: Style = {"color": COLOURS[0], "marker": SHAPES[0], "markersize": 4, "linewidth": 1.2}
     panel.plot(confidence / epochs, right / epochs, **look)
     panel.set_xlim(0, 1)
     panel.set_ylim(-0.03, 1.03)
@@ -123,7 +129,7 @@ def _reliability(panel: Axes, bins: np.ndarray) -> None:
     tidy(panel, "both")
 
 
-def _shares(panel: Axes, bins: np.ndarray) -> None:
+def _shares(panel: Axes, bins: Doubles) -> None:
     edges = np.linspace(0, 1, BINS + 1)
     panel.stairs(bins[0] / bins[0].sum(), edges, fill=True, color="0.6")
     panel.yaxis.set_major_formatter("{x:.0%}")

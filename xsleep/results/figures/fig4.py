@@ -1,4 +1,4 @@
-"""Fig. 4: the performance of every system at a glance."""
+"""Fig. 4 of the XSleepNet paper: the metrics of every system and channel set."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import FONT, marker, save, tidy
+from xsleep.results.figures.style import FONT, Style, marker, save, tidy
 from xsleep.results.published import CHANNELS
 from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, number, shown_together
 
 METRICS = ("kappa", "accuracy", "specificity", "sensitivity", "MF1")
-"""In the released figure's order, clockwise from above."""
+"""Metrics in the order of the released figure, clockwise from the top."""
 
 WINDOW = "in-bed"
-"""Of a database that was measured in several windows, the one that is shown, as in the paper."""
+"""Window shown of a database that was measured in several, as in the paper."""
 
 COLUMN, AXIS, SYSTEM, NAME = 2.1, 0.25, 0.055, 0.2
-"""Inches: width of a database; height of a metric and what each system adds to it, and of the name
-of a channel set."""
+"""Sizes in inches: width of a database; height of a metric, the height that each system adds to
+it, and the height of the name of a channel set."""
 
 
 def draw(table: pd.DataFrame, stem: str | Path) -> None:
     """Write Fig. 4 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
-    Channel sets are rows and databases columns, as in the released figure, whose radars are five
-    short axes here: side by side, measured and published need one scale, and intervals room. On an
-    axis each system has a line of its own: a filled marker where measured, with its 95 % interval,
-    and a hollow one where published. The best value of each is printed at the axis' tip. Axes of
-    one metric and database are the same for all channel sets.
+    Rows are channel sets and columns databases, as in the released figure. Each of its radar plots
+    is replaced by five short axes, because comparing measured with published values takes a common
+    scale and intervals take room. On an axis each system has its own line: a filled marker with
+    its 95 % interval where measured, and a hollow marker where published. The best value of each
+    source is printed at the right end of the axis. All channel sets share the axis of a metric and
+    database.
 
     Args:
-        table: as `table2` makes it. Of a database with several windows the part
-            in bed is shown, or else the first.
+        table: Table 2, as made by `table2`. Of a database with several windows, ``WINDOW`` is
+            shown, or else the first.
+        stem: path of the files, without suffix.
 
     Raises:
         InputError: nothing was measured.
@@ -89,22 +91,20 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
 
 
 def _shown_window(block: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one window of a database."""
+    """Return the rows of the window of a database that is shown."""
     windows = list(block["window"])
     return block[block["window"] == (WINDOW if WINDOW in windows else windows[0])]
 
 
 def _measured(block: pd.DataFrame, channels: str) -> bool:
-    return block.loc[block["source"] == MEASURED, f"{channels} accuracy"].notna().any()
+    return bool(block.loc[block["source"] == MEASURED, f"{channels} accuracy"].notna().any())
 
 
 def _name(panels: Sequence[Axes], channels: str) -> None:
-    """Names a row of databases: its channel set, and its metrics."""
-    panels[0].annotate(
-        channels,
-        **{"xy": (0, 1), "xycoords": "axes fraction", "ha": "right", "va": "bottom"},
-        **{"xytext": (-3, 4), "textcoords": "offset points", "fontweight": "bold"},
-    )
+    """Label a row of databases with its channel set and its metrics."""
+    look: Style = {"ha": "right", "va": "bottom", "fontweight": "bold"}
+    look |= {"xytext": (-3, 4), "textcoords": "offset points", "xycoords": "axes fraction"}
+    panels[0].annotate(channels, (0, 1), **look)
     for panel, metric in zip(panels, METRICS, strict=True):
         panel.set_ylabel(metric, rotation=0, ha="right", va="center")
 
@@ -116,20 +116,19 @@ def _panel(panel: Axes, block: pd.DataFrame, column: str, systems: Sequence[str]
             continue
         row = values.loc[system].dropna()
         if FROM in row:
-            look = {"color": marker(place)["color"], "linewidth": 1}
-            panel.plot([row[FROM], row[TO]], [place, place], **look)
+            colour = marker(place)["color"]
+            panel.plot([row[FROM], row[TO]], [place, place], color=colour, linewidth=1)
         for source in (MEASURED, PUBLISHED):
             if source in row:
                 panel.plot(row[source], place, **_marker(place, source))
     best = values.max()
-    for source, look in ((MEASURED, {"fontweight": "bold"}), (PUBLISHED, {"color": "0.4"})):
+    looks: dict[str, Style] = {MEASURED: {"fontweight": "bold"}, PUBLISHED: {"color": "0.4"}}
+    for source, look in looks.items():
         if source in best:
             height = 0.5 if PUBLISHED not in best else 0.78 if source == MEASURED else 0.22
-            panel.annotate(
-                number(best[source], column),
-                **{"xy": (1, height), "xycoords": "axes fraction", "va": "center"},
-                **{"xytext": (3, 0), "textcoords": "offset points", "fontsize": 6} | look,
-            )
+            look |= {"xytext": (3, 0), "textcoords": "offset points", "xycoords": "axes fraction"}
+            text = number(best[source], column)
+            panel.annotate(text, (1, height), va="center", fontsize=6, **look)
     panel.set_ylim(len(systems) - 0.3, -0.7)
     panel.set_yticks([])
     panel.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
@@ -138,7 +137,7 @@ def _panel(panel: Axes, block: pd.DataFrame, column: str, systems: Sequence[str]
     tidy(panel, "x")
 
 
-def _marker(place: int, source: str) -> dict:
+def _marker(place: int, source: str) -> Style:
     look = marker(place) | {"linestyle": "", "markersize": 4, "markeredgewidth": 0.9}
     return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
 
@@ -151,7 +150,7 @@ def _systems_key(systems: Sequence[str]) -> list[Line2D]:
 
 
 def _sources_key(sources: set[str]) -> list[Line2D]:
-    look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
+    look: Style = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
     found = [Line2D([], [], label=MEASURED, **look)]
     if PUBLISHED in sources:
         found.append(Line2D([], [], label=PUBLISHED, markerfacecolor="white", **look))

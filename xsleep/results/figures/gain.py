@@ -1,4 +1,4 @@
-"""Gain of both views over the better single view, by size of database: no figure of the paper."""
+"""Figure, not of the paper, of the gain of both views over the better one, by database size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from xsleep import systems
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import FONT, marker, save, tidy
+from xsleep.results.figures.style import FONT, Style, marker, save, tidy
 from xsleep.results.published import CHANNELS, single_views
 from xsleep.results.table2 import MEASURED, PUBLISHED, shown_together
 
@@ -27,15 +27,15 @@ def multi_views() -> list[str]:
 
 
 def gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what each of ``multi_views`` has above the better of ``single_views``.
+    """Compute the gain of each of `multi_views` over the better of `single_views`.
 
     Args:
-        table: as ``xsleep.results.table2.table2`` makes it.
+        table: Table 2, as made by `xsleep.results.table2.table2`.
 
     Returns:
-        A row per database, window, source (``measured``, ``published``), channel set, metric and
-        system: its ``gain``. Only where both single views have this metric; and ``subjects``: how
-        many were measured.
+        The ``gain``, in the unit of the metric, one row per database, window, source
+        (``measured``, ``published``), channel set, metric and system, where both single views have
+        the metric; ``subjects`` is the number of subjects measured.
     """
     table = shown_together(table)
     found = []
@@ -58,10 +58,14 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame, stem: str | Path) -> None:
-    """Write as ``stem``.svg and ``stem``.png the gains, of small databases before large ones.
+    """Write the gains, by increasing size of the database, as ``stem``.svg and ``stem``.png.
 
-    A row of panels for each channel set that was measured, a panel per metric; filled markers where
-    measured, hollow ones right beside them where published.
+    One row of panels per measured channel set and one column per metric. Measured gains have filled
+    markers, published ones hollow markers beside them.
+
+    Args:
+        table: Table 2, as made by `xsleep.results.table2.table2`.
+        stem: path of the files, without suffix.
 
     Raises:
         InputError: no gain was measured.
@@ -98,25 +102,23 @@ def _panel(
     panel: Axes, gained: pd.DataFrame, places: Sequence[tuple[str, str]], shown: Sequence[str]
 ) -> None:
     both = PUBLISHED in {*gained["source"]}
-    for row in gained.itertuples():
-        system = shown.index(row.system)
-        centre = places.index((row.database, row.window))
+    for row in gained.to_dict("records"):
+        system = shown.index(row["system"])
+        centre = places.index((row["database"], row["window"]))
         x = centre + (system - (len(shown) - 1) / 2) * 0.2
         if both:
-            x += 0.05 if row.source == PUBLISHED else -0.05
-        panel.plot(x, row.gain, **_look(row.system, row.source))
+            x += 0.05 if row["source"] == PUBLISHED else -0.05
+        panel.plot(x, row["gain"], **_look(row["system"], row["source"]))
     panel.axhline(0, color="0.3", linewidth=0.8, zorder=0)
-    panel.set_xticks(
-        range(len(places)),
-        [f"{database}\n{window}" for database, window in places],
-        **({"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(places) > 2 else {}),
-    )
+    tilted: Style = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    names = [f"{database}\n{window}" for database, window in places]
+    panel.set_xticks(range(len(places)), names, **tilted if len(places) > 2 else {})
     panel.set_xlim(-0.5, len(places) - 0.5)
     panel.margins(y=0.15)
     tidy(panel, "y")
 
 
-def _look(system: str, source: str) -> dict:
+def _look(system: str, source: str) -> Style:
     look = marker(multi_views().index(system)) | {"linestyle": "", "markersize": 5}
     return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
 
@@ -127,7 +129,7 @@ def _key(gained: pd.DataFrame) -> list[Line2D]:
         for system in multi_views()
         if system in {*gained["system"]}
     ]
-    look = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
+    look: Style = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
     faces = {MEASURED: "0.45", PUBLISHED: "white"}
     return handles + [
         Line2D([], [], label=source, markerfacecolor=face, **look)

@@ -1,4 +1,4 @@
-"""A night's hypnogram: true over predicted, with the probabilities of the stages below."""
+"""Hypnogram of a recording: true over predicted stages, and their probabilities below."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results.figures.style import FONT, STAGE_COLOURS, save, tidy
 from xsleep.results.measurements import Cell, Outcome
-from xsleep.results.metrics import confusion, of_confusion, probabilities
+from xsleep.results.metrics import Floats, Ints, confusion, of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import RecordingInfo
 
 DEPTH = tuple(STAGE_COLOURS)
-"""Stages down a hypnogram."""
+"""Stages from the top of a hypnogram down."""
 PICKS = ("best", "median", "worst")
-"""Nights that go by their accuracy."""
+"""Names of recordings that are chosen by their accuracy."""
 LONG = 2 * 3600
-"""Seconds from which the axis is in hours."""
+"""Duration in seconds from which the axis is in hours."""
 
 
-def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> tuple[int, Prediction]:
-    """The scores of a recording: the one of this name, or one of ``PICKS``.
+def pick(cells: Sequence[Cell], outcome: Outcome, recording: str) -> tuple[int, Prediction]:
+    """Return the prediction of a recording, found by its name or chosen by its accuracy.
 
     Args:
         cells: the runs of one system on one channel set.
-        outcome: what they did.
+        outcome: their outcome.
+        recording: its name, or one of ``PICKS``.
 
     Returns:
-        The seed, with several the first that is used, and what its network scored.
+        The seed, the first one of several, and the prediction.
 
     Raises:
-        InputError: not among the recordings that were tested, or none was.
+        InputError: the recording was not tested, or none was.
     """
     name = f"{'/'.join(outcome.case)}/{outcome.system}"
     if outcome.counts.empty:
@@ -47,13 +48,13 @@ def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> tuple[int, Pred
     matrices = counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
     order = np.argsort(of_confusion(matrices)["accuracy"], kind="stable")
     recordings = counts.index.get_level_values("recording")
-    if night in PICKS:
-        place = order[{"best": -1, "median": (len(order) - 1) // 2, "worst": 0}[night]]
-    elif night in recordings:
-        place = recordings.get_loc(night)
+    if recording in PICKS:
+        place = order[{"best": -1, "median": (len(order) - 1) // 2, "worst": 0}[recording]]
+    elif recording in recordings:
+        place = recordings.get_loc(recording)
     else:
         raise InputError(
-            f"{name}: {night} was not tested; name one of {', '.join(PICKS)}, "
+            f"{name}: {recording} was not tested; name one of {', '.join(PICKS)}, "
             f"{', '.join(sorted(recordings)[:5])}, ..."
         )
     fold = counts.index.get_level_values("fold")[place]
@@ -62,47 +63,47 @@ def pick(cells: Sequence[Cell], outcome: Outcome, night: str) -> tuple[int, Pred
     return seed, next(scored)
 
 
-def draw(night: Prediction, stored: RecordingInfo, stem: str | Path, title: str) -> None:
-    """Write the hypnogram of a night as ``stem``.svg and ``stem``.png.
+def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title: str) -> None:
+    """Write the hypnogram of a recording as ``stem``.svg and ``stem``.png.
 
-    True stages, predicted stages with a line of marks where they differ, and the probabilities of
-    the stages, stacked, by the branch that decides. Over the time since the recording began; epochs
-    without a stage are left blank. REM has a thicker line.
+    From top to bottom: true stages; predicted stages, with marks below where they differ; and the
+    stacked probabilities of the stages, from the branch that decides. The axis is the time since
+    the recording began. Epochs without a stage are left blank, and REM has a thicker line.
 
     Args:
-        stored: the night in the store, which knows when its epochs begin.
-        title: which system and channels; the recording, its accuracy and kappa stand below.
+        prediction: of the recording.
+        stored: the recording in the store, with the onsets of its epochs.
+        stem: path of the files, without suffix.
+        title: system and channel set; the recording, its accuracy and its kappa are added below.
     """
-    chances = probabilities(night)
+    chances = probabilities(prediction)
     predicted = chances.argmax(axis=1)
-    scores = of_confusion(confusion(night.stages, predicted))
-    first, last = int(night.places[0]), int(night.places[-1])
+    scores = of_confusion(confusion(prediction.stages, predicted))
+    first, last = int(prediction.places[0]), int(prediction.places[-1])
     edges = stored.onsets[0] + stored.step * (np.arange(first, last + 2) - stored.places[0])
     unit, seconds = ("hours", 3600) if edges[-1] - edges[0] >= LONG else ("minutes", 60)
     edges /= seconds
 
-    def spread(values: np.ndarray) -> np.ndarray:
-        """Values (n, ...) of the scored epochs at their places in the night, NaN between them."""
+    def spread(values: Floats) -> Floats:
+        """Put values (n, ...) of the scored epochs at their places, with NaN between them."""
         filled = np.full((last + 1 - first, *values.shape[1:]), np.nan)
-        filled[night.places - first] = values
+        filled[prediction.places - first] = values
         return filled
 
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(9, 4.6), layout="constrained")
         figure.suptitle(
-            f"{title}\n{night.recording} (subject {night.subject}), {len(night.stages)} epochs: "
+            f"{title}\n{prediction.recording} (subject {prediction.subject}), "
+            f"{len(prediction.stages)} epochs: "
             f"accuracy {scores['accuracy']:.1f} %, kappa {scores['kappa']:.3f}",
             fontsize=9,
         )
         true, called, stack = figure.subplots(3, 1, sharex=True, height_ratios=(5, 6, 5))
-        _stages(true, spread(_depth(night.stages)), edges, "true")
+        _stages(true, spread(_depth(prediction.stages)), edges, "true")
         _stages(called, spread(_depth(predicted)), edges, "predicted")
-        differs = spread((night.stages != predicted).astype(float))
-        called.stairs(
-            np.where(differs == 1, len(DEPTH) + 0.35, np.nan),
-            edges,
-            **{"baseline": len(DEPTH) - 0.35, "fill": True, "color": "black"},
-        )
+        differs = spread((prediction.stages != predicted).astype(float))
+        marks = np.where(differs == 1, len(DEPTH) + 0.35, np.nan)
+        called.stairs(marks, edges, baseline=len(DEPTH) - 0.35, fill=True, color="black")
         called.set_yticks(range(len(DEPTH) + 1), [*DEPTH, "differs"])
         called.set_ylim(len(DEPTH) + 0.5, -0.4)
         _probabilities(stack, spread(chances), edges)
@@ -111,12 +112,12 @@ def draw(night: Prediction, stored: RecordingInfo, stem: str | Path, title: str)
         save(figure, stem)
 
 
-def _depth(stages: np.ndarray) -> np.ndarray:
-    """Where stages (n,) stand in a hypnogram: 0 is uppermost."""
-    return np.array([DEPTH.index(stage) for stage in STAGES], float)[stages]
+def _depth(stages: Ints) -> Floats:
+    """Return the positions (n,) of stages (n,) in a hypnogram, counted from 0 at the top."""
+    return np.array([DEPTH.index(stage) for stage in STAGES], float).take(stages)
 
 
-def _stages(panel: Axes, depth: np.ndarray, edges: np.ndarray, label: str) -> None:
+def _stages(panel: Axes, depth: Floats, edges: Floats, label: str) -> None:
     panel.stairs(depth, edges, baseline=None, color="black", linewidth=0.9)
     rem = np.where(depth == DEPTH.index("REM"), depth, np.nan)
     panel.stairs(rem, edges, baseline=None, color="black", linewidth=3)
@@ -126,7 +127,7 @@ def _stages(panel: Axes, depth: np.ndarray, edges: np.ndarray, label: str) -> No
     tidy(panel, "both")
 
 
-def _probabilities(panel: Axes, chances: np.ndarray, edges: np.ndarray) -> None:
+def _probabilities(panel: Axes, chances: Floats, edges: Floats) -> None:
     below = np.zeros(len(chances))
     for stage in reversed(DEPTH):
         above = below + chances[:, STAGES.index(stage)]

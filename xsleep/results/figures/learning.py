@@ -1,4 +1,4 @@
-"""Figs. 1, 5 and 6: validation losses and loss weights during one training of each system."""
+"""Figs. 1, 5 and 6 of the XSleepNet paper: losses and loss weights during training."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from matplotlib.lines import Line2D
 
 from xsleep.core.errors import InputError
 from xsleep.results import published
-from xsleep.results.figures.style import COLOURS, FONT, SHAPES, save, tidy
+from xsleep.results.figures.style import COLOURS, FONT, SHAPES, Style, save, tidy
 from xsleep.systems import of_paper, registry
 
-LOOKS = {
+LOOKS: dict[str, Style] = {
     "raw": {"color": COLOURS[1], "linestyle": "-", "marker": SHAPES[0]},
     "time-frequency": {"color": COLOURS[2], "linestyle": (0, (4, 1)), "marker": SHAPES[1]},
     "joint": {"color": COLOURS[0], "linestyle": "-", "marker": SHAPES[2]},
 }
-"""Of each branch, and of the system that has its view alone: light, middle and black in grey."""
+"""Style of each branch and of the system with its view alone; light, medium and black in grey."""
 BRANCHES = tuple(LOOKS)
 ADAPTIVE = published.xsleepnets()[::-1]
 BASELINES = {
@@ -30,33 +30,36 @@ BASELINES = {
     for name in reversed(of_paper("XSleepNet"))
     if name not in ADAPTIVE
 }
-"""The one branch of each."""
+"""The single branch of each baseline."""
 SINGLE_VIEWS = {system: view for system, view in BASELINES.items() if view != "joint"}
 SMOOTHED = next(name for name in ADAPTIVE if registry()[name].blending == "tangents")
 POINTS = 10
-"""Evaluations in the moving average of XSleepNet2's weights (caption of Fig. 5)."""
+"""Evaluations in the moving average of the weights of XSleepNet2 (caption of Fig. 5)."""
 LOSS, WEIGHT = "validation loss", "weight"
-"""What of a branch is drawn, as the history has it."""
+"""Quantities of a branch, as named in the columns of ``history.csv``."""
 LABELS = {LOSS: "validation loss per epoch", WEIGHT: "weight of the branch's loss"}
-FAINT = {"color": "0.5", "linewidth": 0.6, "alpha": 0.3}
-THICK = {"linewidth": 1.3}
-"""Weights before they are smoothed, and after."""
+FAINT: Style = {"color": "0.5", "linewidth": 0.6, "alpha": 0.3}
+THICK: Style = {"linewidth": 1.3}
+"""Style of the weights before and after smoothing."""
 THOUSANDS = 10_000
-"""Steps above which they are counted in thousands."""
+"""Number of steps above which the axis is in thousands."""
 FEW = 40
-"""Evaluations up to which each is marked."""
+"""Largest number of evaluations that are marked one by one."""
 START = 0.1
-"""Share of a training, at its start, whose losses may be above the panel: they are far higher."""
+"""Share of the training, from its start, whose far higher losses may exceed the axis."""
 
 Histories = Mapping[str, pd.DataFrame]
-"""The ``history.csv`` of each system, one row per evaluation."""
+"""Content of ``history.csv`` of each system, one row per evaluation."""
 
 
 class Panel(NamedTuple):
-    """Lines of one panel: the quantity (``LOSS`` or ``WEIGHT``) of these branches.
+    """One panel of a figure.
 
     Attributes:
-        lines: (system, branch) of each; a system that was not run is named above the panel.
+        letter: of the panel in the paper.
+        title: its title.
+        quantity: ``LOSS`` or ``WEIGHT``.
+        lines: system and branch of each line; systems that were not run are named in the title.
     """
 
     letter: str
@@ -68,14 +71,16 @@ class Panel(NamedTuple):
 def fig1(histories: Histories, stem: str | Path, title: str) -> None:
     """Write Fig. 1(b) and (d) of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
-    Validation losses of learning from one view, with (b) that of simple concatenation, which is
-    Naive Fusion, and (d) that of XSleepNet's joint branch (XSleepNet2, or else XSleepNet1).
+    Validation losses of the single views, with (b) that of simple concatenation, which is Naive
+    Fusion, and (d) that of the joint branch of XSleepNet2, or else of XSleepNet1.
 
     Args:
-        title: what fold of what.
+        histories: history of each system on one fold.
+        stem: path of the files, without suffix.
+        title: database, channel set and fold.
 
     Raises:
-        InputError: no system of both views, or a column that is missing.
+        InputError: no system of both views was run, or a column is missing.
     """
     xsleepnet = next((s for s in reversed(ADAPTIVE) if s in histories), "")
     titles = {"Naive Fusion": "simple concatenation (Naive Fusion)", xsleepnet: xsleepnet}
@@ -85,22 +90,24 @@ def fig1(histories: Histories, stem: str | Path, title: str) -> None:
         if system in histories
     ]
     key = {view: f"{system}, {view} view alone" for system, view in SINGLE_VIEWS.items()}
-    _draw("Fig. 1", histories, [panels], key | {"joint": "both views"}, stem, title)
+    _draw("Fig. 1", histories, [panels], key | {"joint": "both views"}, stem=stem, title=title)
 
 
 def fig5(histories: Histories, stem: str | Path, title: str) -> None:
     """Write Fig. 5 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
-    Above, validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c)
-    XSleepNet2; below, the weights of these branches: (d) those of XSleepNet1, and (e) those of
-    XSleepNet2 as a mean over the last ``POINTS`` evaluations, with the raw ones faint behind.
-    Panels of systems without a history are left out.
+    Above, the validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c)
+    XSleepNet2; below, the loss weights of these branches of (d) XSleepNet1 and (e) XSleepNet2, the
+    latter as a moving average over ``POINTS`` evaluations, with the raw weights faint behind.
+    Panels of systems without a history are omitted.
 
     Args:
-        title: what fold of what.
+        histories: history of each system on one fold.
+        stem: path of the files, without suffix.
+        title: database, channel set and fold.
 
     Raises:
-        InputError: no XSleepNet, or a column that is missing.
+        InputError: neither XSleepNet was run, or a column is missing.
     """
     adaptive = [system for system in ADAPTIVE if system in histories]
     weights = [
@@ -113,27 +120,30 @@ def fig5(histories: Histories, stem: str | Path, title: str) -> None:
         for system in adaptive
     ]
     losses = _losses(histories)
-    _draw("Fig. 5", histories, [losses, weights] if weights else [], _key(losses), stem, title)
+    rows = [losses, weights] if weights else []
+    _draw("Fig. 5", histories, rows, _key(losses), stem=stem, title=title)
 
 
 def fig6(histories: Histories, stem: str | Path, title: str) -> None:
     """Write Fig. 6 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
     Validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c) XSleepNet2.
-    Panels of systems without a history are left out.
+    Panels of systems without a history are omitted.
 
     Args:
-        title: what fold of what.
+        histories: history of each system on one fold.
+        stem: path of the files, without suffix.
+        title: database, channel set and fold.
 
     Raises:
-        InputError: none of these systems, or a column that is missing.
+        InputError: none of these systems was run, or a column is missing.
     """
     losses = _losses(histories)
-    _draw("Fig. 6", histories, [losses], _key(losses), stem, title)
+    _draw("Fig. 6", histories, [losses], _key(losses), stem=stem, title=title)
 
 
 def _losses(histories: Histories) -> list[Panel]:
-    """Panels (a), (b) and (c) of Figs. 5 and 6, those of which there is a history."""
+    """Return those of the panels (a), (b) and (c) of Figs. 5 and 6 that have a history."""
     panels = [Panel("a", "baselines", LOSS, [*BASELINES.items()])]
     panels += [
         Panel(letter, f"{system}: branches", LOSS, [(system, b) for b in BRANCHES])
@@ -143,8 +153,8 @@ def _losses(histories: Histories) -> list[Panel]:
 
 
 def _key(losses: Sequence[Panel]) -> dict[str, str]:
-    """What the line of each branch is in the panels of losses."""
-    alone = {view: system for system, view in BASELINES.items()}
+    """Return the legend label of each branch in the panels of losses."""
+    alone: dict[str, str] = {view: system for system, view in BASELINES.items()}
     with_a = any(panel.letter == "a" for panel in losses)
     return {b: f"{b} branch" + f"; in (a) {alone[b]}" * with_a for b in BRANCHES}
 
@@ -154,10 +164,11 @@ def _draw(
     histories: Histories,
     rows: Sequence[Sequence[Panel]],
     key: Mapping[str, str],
+    *,
     stem: str | Path,
     title: str,
 ) -> None:
-    """Draw rows of panels; a row that is shorter than the first stands at its right end."""
+    """Draw rows of panels; rows shorter than the first are aligned to the right."""
     if not any(rows):
         given = ", ".join(histories) or "nothing"
         raise InputError(f"{name}: nothing to draw in {given}; train XSleepNet2 as well")
@@ -181,7 +192,7 @@ def _draw(
             beside: Axes | None = None
             for column, panel in enumerate(row, columns - len(row)):
                 axes = figure.add_subplot(grid[place, column], sharex=everywhere, sharey=beside)
-                _panel(axes, histories, panel, looks, unit)
+                _panel(axes, histories, panel, looks, unit=unit)
                 everywhere = everywhere or axes
                 if beside is None:
                     beside = axes
@@ -198,7 +209,9 @@ def _draw(
         save(figure, stem)
 
 
-def _panel(axes: Axes, histories: Histories, panel: Panel, looks: Mapping, unit: int) -> None:
+def _panel(
+    axes: Axes, histories: Histories, panel: Panel, looks: Mapping[str, Style], *, unit: int
+) -> None:
     for system, branch in panel.lines:
         if system in histories:
             steps = _column(histories, system, "step") / unit
@@ -219,17 +232,15 @@ def _smoothed(panel: Panel) -> bool:
     return panel.quantity == WEIGHT and panel.lines[0][0] == SMOOTHED
 
 
-def _looks(evaluations: int) -> dict[str, dict]:
-    """How each branch is drawn: with a mark for each evaluation, or thin where they are many."""
-    few = {"linewidth": 1.1, "markersize": 3.5}
-    return {
-        branch: look | (few if evaluations <= FEW else {"linewidth": 0.8, "marker": ""})
-        for branch, look in LOOKS.items()
-    }
+def _looks(evaluations: int) -> dict[str, Style]:
+    """Return the style of each branch: a marker for each evaluation, or thin lines for many."""
+    few: Style = {"linewidth": 1.1, "markersize": 3.5}
+    many: Style = {"linewidth": 0.8, "marker": ""}
+    return {branch: look | (few if evaluations <= FEW else many) for branch, look in LOOKS.items()}
 
 
 def _limits(histories: Histories, row: Sequence[Panel]) -> tuple[float, float]:
-    """Of the values of a row: weights are shares, and of losses the first may stand out."""
+    """Return the limits of the y axis of a row; the first losses may lie outside them."""
     if row[0].quantity == WEIGHT:
         return -0.03, 1.03
     losses = [

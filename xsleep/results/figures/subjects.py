@@ -1,4 +1,4 @@
-"""How the accuracy of each system varies over the subjects."""
+"""Figure of the accuracy of each system over the subjects."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import FONT, marker, save, tidy
+from xsleep.results.figures.style import FONT, Style, marker, save, tidy
 from xsleep.results.inference import each
 from xsleep.results.measurements import Outcome
 
 FEW = 5
-"""Subjects below which there is no box."""
+"""Smallest number of subjects for which a box is drawn."""
 MANY = 500
-"""Above which the points are a picture within the SVG, which opens slowly otherwise."""
+"""Number of subjects above which the points are rasterised, as the SVG would open slowly."""
 
 
 def draw(outcomes: Sequence[Outcome], stem: str | Path, title: str) -> None:
     """Write the accuracy of every subject, by system, as ``stem``.svg and ``stem``.png.
 
-    A row per system: a point per subject (with several seeds the mean over them), a box from the
-    lower to the upper quartile with the median, and the name of the subject with the lowest.
+    One row per system: a point per subject (the mean over seeds), a box from the lower to the
+    upper quartile with the median, and the name of the subject with the lowest accuracy.
 
     Args:
-        outcomes: of one database, window and channel set.
+        outcomes: outcomes of the systems on one database, window and channel set.
+        stem: path of the files, without suffix.
+        title: database, window and channel set.
 
     Raises:
-        InputError: nothing was tested.
+        InputError: no system was tested.
     """
     tested = [outcome for outcome in outcomes if not outcome.counts.empty]
     if not tested:
@@ -56,27 +58,16 @@ def _row(panel: Axes, place: int, outcome: Outcome) -> None:
     accuracy = each(outcome.matrices("subject"))["accuracy"]
     names = sorted(outcome.counts.index.unique("subject"))  # the order of the matrices
     heights = place + np.random.default_rng(0).uniform(-0.24, 0.24, len(accuracy))
-    # fainter and smaller where they overlap
-    crowd = min(1, 40 / len(accuracy))
-    panel.plot(
-        accuracy,
-        heights,
-        **marker(place) | {"linestyle": "", "markeredgewidth": 0},
-        **{"alpha": 0.25 + 0.6 * crowd, "markersize": 2.5 + 2.5 * crowd},
-        rasterized=len(accuracy) > MANY,
-    )
+    sparse = min(1, 40 / len(accuracy))  # many points are fainter and smaller, as they overlap
+    look = marker(place) | {"linestyle": "", "markeredgewidth": 0}
+    look |= {"alpha": 0.25 + 0.6 * sparse, "markersize": 2.5 + 2.5 * sparse}
+    panel.plot(accuracy, heights, rasterized=len(accuracy) > MANY, **look)
     if len(accuracy) >= FEW:
-        line = {"color": "black", "linewidth": 0.9}
-        panel.boxplot(
-            accuracy,
-            **{"positions": [place], "widths": 0.62, "orientation": "horizontal"},
-            **{"manage_ticks": False, "showfliers": False, "showcaps": False},
-            **{"boxprops": line, "whiskerprops": line, "medianprops": line | {"linewidth": 2}},
-        )
+        line: Style = {"color": "black", "linewidth": 0.9}
+        box: Style = {"positions": [place], "widths": 0.62, "orientation": "horizontal"}
+        box |= {"boxprops": line, "whiskerprops": line, "medianprops": line | {"linewidth": 2}}
+        panel.boxplot(accuracy, manage_ticks=False, showfliers=False, showcaps=False, **box)
     worst = int(accuracy.argmin())
-    panel.annotate(
-        names[worst],
-        (accuracy[worst], heights[worst]),
-        **{"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"},
-        **{"fontsize": 6, "color": "0.3"},
-    )
+    look = {"ha": "right", "va": "center", "fontsize": 6, "color": "0.3"}
+    look |= {"xytext": (-5, 0), "textcoords": "offset points"}
+    panel.annotate(names[worst], (accuracy[worst], heights[worst]), **look)

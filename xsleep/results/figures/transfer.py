@@ -1,8 +1,8 @@
-"""What finetuning reaches: strategy by strategy, and over the number of training subjects."""
+"""Figures of finetuning: metrics by strategy and over the number of training subjects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import matplotlib
@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xsleep.results.figures.style import COLOURS, FONT, LABELS, SHAPES, save, tidy
+from xsleep.results.figures.style import COLOURS, FONT, LABELS, SHAPES, Style, save, tidy
 from xsleep.results.transfer_tables import CASE
 
 NAMES = {
@@ -23,26 +23,29 @@ NAMES = {
     "all": "all layers",
 }
 WIDTH, HEIGHT = 9.0, 2.4
-"""Inches: of the figure, and of each row of panels."""
+"""Width of the figure and height of a row of panels, in inches."""
 
 Panel = Callable[[Axes, pd.DataFrame, str], None]
-"""Draws one metric of the rows of one case."""
+"""Function that draws one metric of the rows of one case."""
 
 
 def strategies(table: pd.DataFrame, stem: str | Path) -> None:
-    """Write as ``stem``.svg and ``stem``.png what each strategy reaches, with 95 % intervals.
+    """Write the metrics of each strategy, with 95 % intervals, as ``stem``.svg and ``stem``.png.
 
-    A row of panels for each target, network and channels; the line is training from scratch, and
-    hollow is what the paper reports.
+    One row of panels per target, network and channel set. The dashed line is training from scratch,
+    and hollow markers are published values.
+
+    Args:
+        table: one row per case and strategy, as made by `xsleep.results.transfer_tables`.
+        stem: path of the files, without suffix.
     """
 
     def panel(axes: Axes, block: pd.DataFrame, metric: str) -> None:
-        block = block.reset_index(drop=True)
-        for place, row in block.iterrows():
-            _point(axes, place, row, metric, place)
-            if pd.notna(row.get(f"published {metric}")):
-                look = {"markerfacecolor": "white", "color": COLOURS[place % len(COLOURS)]}
-                axes.plot(place + 0.2, row[f"published {metric}"], SHAPES[place], **look)
+        for place, (_, row) in enumerate(block.iterrows()):
+            _point(axes, place, row, metric)
+            if pd.notna(published := row.get(f"published {metric}")):
+                look: Style = {"markerfacecolor": "white", "color": COLOURS[place % len(COLOURS)]}
+                axes.plot(place + 0.2, published, SHAPES[place], **look)
         for value in block.loc[block["strategy"] == "scratch", metric]:
             axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
         names = [NAMES[name] for name in block["strategy"]]
@@ -53,36 +56,28 @@ def strategies(table: pd.DataFrame, stem: str | Path) -> None:
 
 
 def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
-    """Write as ``stem``.svg and ``stem``.png the metrics over the number of training subjects.
+    """Write metrics over the number of training subjects as ``stem``.svg and ``stem``.png.
 
-    A line with its 95 % interval for each strategy; one that trains nothing is a line across.
+    Each strategy is a line with its 95 % interval; one without training is a horizontal line.
+
+    Args:
+        table: one row per case, strategy and number of training subjects, as made by
+            `xsleep.results.transfer_tables`.
+        stem: path of the files, without suffix.
     """
 
     def panel(axes: Axes, block: pd.DataFrame, metric: str) -> None:
         block = block.sort_values("training subjects")
         for place, (strategy, line) in enumerate(block.groupby("strategy", sort=False)):
-            colour = COLOURS[list(NAMES).index(strategy)]
+            colour = COLOURS[list(NAMES).index(str(strategy))]
+            look: Style = {"color": colour, "label": NAMES[str(strategy)]}
             if strategy == "direct":
-                axes.axhline(
-                    line[metric].iloc[0], color=colour, linestyle=":", label=NAMES[strategy]
-                )
+                axes.axhline(line[metric].iloc[0], linestyle=":", **look)
                 continue
-            shape = SHAPES[place]
-            axes.plot(
-                line["training subjects"],
-                line[metric],
-                shape + "-",
-                color=colour,
-                label=NAMES[strategy],
-            )
-            axes.fill_between(
-                *(
-                    line["training subjects"],
-                    line[f"95 % from {metric}"],
-                    line[f"95 % to {metric}"],
-                ),
-                **{"color": colour, "alpha": 0.15, "linewidth": 0},
-            )
+            subjects = line["training subjects"]
+            low, high = line[f"95 % from {metric}"], line[f"95 % to {metric}"]
+            axes.plot(subjects, line[metric], SHAPES[place] + "-", **look)
+            axes.fill_between(subjects, low, high, color=colour, alpha=0.15, linewidth=0)
         ticks = np.unique(block["training subjects"])
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -92,11 +87,11 @@ def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
     _draw(table, panel, stem)
 
 
-def _point(axes: Axes, x: float, row: pd.Series, metric: str, place: int) -> None:
+def _point(axes: Axes, place: int, row: pd.Series, metric: str) -> None:
     value = row[metric]
     reach = [[value - row[f"95 % from {metric}"]], [row[f"95 % to {metric}"] - value]]
-    look = {"color": COLOURS[place % len(COLOURS)], "markersize": 5, "capsize": 2, "linewidth": 1}
-    axes.errorbar(x, value, reach, fmt=SHAPES[place % len(SHAPES)], **look)
+    look: Style = {"color": COLOURS[place % len(COLOURS)], "fmt": SHAPES[place % len(SHAPES)]}
+    axes.errorbar(place, value, reach, markersize=5, capsize=2, linewidth=1, **look)
 
 
 def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
@@ -116,6 +111,6 @@ def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
         save(figure, stem)
 
 
-def _title(source: str, case: Sequence[str]) -> str:
+def _title(source: str, case: Iterable[object]) -> str:
     target, window, network, source_channels, channels = case
     return f"{network}: {source} {source_channels} to {target} {channels}, {window}"
