@@ -55,4 +55,4 @@ onsuccess:
 
 
 onerror:
-    MESSAGES.on_error(Path(log))
+    MESSAGES.on_error(Path(log[0]))

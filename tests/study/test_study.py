@@ -89,7 +89,8 @@ def test_a_key_that_is_not_known_is_one_line(study):
 ALONE = """\
 [Sat Nov 28 06:00:00 2026]
 Error in rule train:
-    message: None
+    message: sbatch: error: Batch job submission failed
+sbatch: error: of two lines
     jobid: 4
     output: {folder}/model.safetensors, {folder}/history.csv
     log: {folder}/train.log (check log file(s) for error details)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from xsleep.core.files import read_table
@@ -14,7 +13,9 @@ from xsleep.study.study import Study
 MOST_FAILURES = 20
 """Failed jobs that are listed; Snakemake's log has all."""
 
-FAILED = re.compile(r"^(?:Error in| {7}) rule (\S+):\n((?: +(?!rule )\S.*\n?)*)", re.MULTILINE)
+FAILED = re.compile(
+    r"^(?:Error in| {7}) rule (\S+):\n((?:(?!\[|Error in | +rule ).*\n?)*)", re.MULTILINE
+)
 """A failed job in Snakemake's log, alone or in a group: its rule, and indented lines on it."""
 
 
@@ -108,7 +109,8 @@ def failures(text: str) -> list[str]:
     """
     lines = set()
     for rule, facts in FAILED.findall(text):
-        if all(Path(path).exists() for path in _paths(facts, "output")):
+        outputs = _paths(facts, "output")
+        if outputs and all(Path(path).exists() for path in outputs):
             continue  # it succeeded at another attempt
         log = next(iter(_paths(facts, "log")), "")
         # The log of a job that was refused or killed is empty; the reason stands above.
@@ -117,7 +119,7 @@ def failures(text: str) -> list[str]:
     return sorted(lines)
 
 
-def _paths(facts: str, what: str) -> Iterable[str]:
+def _paths(facts: str, what: str) -> list[str]:
     """Return the paths that Snakemake names of a job, without its remarks in brackets."""
     found = re.search(rf"^ +{what}: (.*?)(?: \(check.*)?$", facts, re.MULTILINE)
     return found[1].split(", ") if found else []
