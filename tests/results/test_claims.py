@@ -391,7 +391,7 @@ def test_fig5_the_test_over_folds_is_corrected_for_the_subjects_that_validate(st
     monkeypatch.setitem(RATIOS, "SleepEDF-20", 0.25)
     evidence = Evidence(pd.DataFrame(columns=["metric"]), [], study.cells, [], RATIOS)
     where = Case("SleepEDF-20", "in-bed", "EEG")
-    learning.prevents(evidence, where, "XSleepNet2", "raw", "FCNN+RNN")
+    learning.prevents(evidence, where, "XSleepNet2", "raw", other="FCNN+RNN")
     assert seen == [0.25]
 
 

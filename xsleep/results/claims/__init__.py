@@ -1,1 +1,1 @@
-"""The claims of the XSleepNet paper, tested by what was run."""
+"""Claims of the XSleepNet paper: outcomes and comparisons in, a table of verdicts out."""

@@ -1,11 +1,11 @@
-"""What is tested of the paper's claims: cases, what was run, and what became of them."""
+"""Types shared by the claims: cases, the evidence from runs, findings and claims."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,12 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 
 SIGNIFICANT = 1 - inference.LEVEL
 SEEDS = 3
-"""Fewest seeds of a verdict. The deviation of two has one degree of freedom: an interval of their
-mean is 13 times its standard error on either side, of three 4 times."""
+"""Smallest number of seeds for a verdict. The half-width of the 95 % interval of a mean is 13 times
+its standard error with two seeds (one degree of freedom), and 4 times with three."""
 MARGIN = 0.3
-"""Percent points of accuracy within which two figures are the same. Half of the smallest average
-gain that the paper states, 0.6 (XSleepNet1 over ARNN+RNN): where each of two systems is within it
-of what is published, no average gain of the paper can vanish."""
+"""Equivalence margin of accuracies, in percentage points: half of the smallest average gain stated
+in the paper, 0.6 (XSleepNet1 over ARNN+RNN). As long as two systems are each within it of their
+published accuracies, no average gain of the paper can vanish."""
 
 XSLEEPNETS = published.xsleepnets()
 SINGLE_VIEWS = published.single_views()
@@ -36,6 +36,10 @@ MOST = "over all: supported where more than half of them are, contradicted likew
 NOT_PUBLISHED = "not in the paper"
 
 
+Pair = Mapping[Any, Any]
+"""Comparison of two systems, a row of the table of comparisons by column."""
+
+
 class Case(NamedTuple):
     """A database, window and channel set."""
 
@@ -45,7 +49,7 @@ class Case(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What became of a claim in one case."""
+    """Result of testing a claim in one case, as texts of the table of claims."""
 
     published: str
     measured: str
@@ -54,14 +58,14 @@ class Finding(NamedTuple):
 
 
 class Evidence:
-    """What was run, to be looked up by case.
+    """Results of all runs, by case.
 
     Args:
-        comparisons: as `xsleep.results.comparisons.compare` makes them.
-        outcomes: of all systems, in the order of Table 2.
-        runs: those whose ``history.csv`` stands beside their predictions.
-        ensembles: outcomes of XSleepNet1 where the ensemble of its branches decides.
-        ratios: per database subjects that validate over subjects that train, as
+        comparisons: comparisons of systems, from `xsleep.results.comparisons.compare`.
+        outcomes: outcomes of all systems, in the order of Table 2.
+        runs: runs with a ``history.csv`` beside their predictions.
+        ensembles: outcomes of XSleepNet1 with stages decided by the ensemble of its branches.
+        ratios: validation subjects over training subjects of each database, from
             `xsleep.results.comparisons.subjects_ratio`.
     """
 
@@ -77,31 +81,35 @@ class Evidence:
         self.outcomes = {(o.case, o.system): o for o in outcomes}
         self.ensembles = {o.case: o for o in ensembles if len(o.counts)}
         accuracies = comparisons[comparisons["metric"] == "accuracy"]
-        self.pairs = {
-            (tuple(row[name] for name in CASE), row["system"], row["against"]): row
-            for _, row in accuracies.iterrows()
+        self.pairs: dict[tuple[Case, str, str], Pair] = {
+            (Case(*(row[name] for name in CASE)), row["system"], row["against"]): row
+            for row in accuracies.to_dict("records")
         }
-        self.runs: dict[tuple, list[Cell]] = defaultdict(list)
+        self.runs: dict[tuple[Case, str], list[Cell]] = defaultdict(list)
         for run in runs:
-            self.runs[(run.database, run.window, run.channels), run.system].append(run)
+            self.runs[Case(run.database, run.window, run.channels), run.system].append(run)
 
     def cases(self) -> list[Case]:
-        """Return those that something was run in."""
+        """Return the cases with at least one outcome."""
         return [Case(*case) for case in dict.fromkeys(case for case, _ in self.outcomes)]
 
     def subjects(self, case: Case) -> int:
-        """Return how many were tested."""
+        """Return the largest number of subjects tested by a system."""
         return max(o.number("subject") for (c, _), o in self.outcomes.items() if c == case)
 
     def outcome(self, case: Case, system: str) -> Outcome:
-        """Return what a system did; raises `InputError` where it did nothing."""
+        """Return the outcome of a system; raise `InputError` if it was not run."""
         found = self.outcomes.get((case, system))
         if found is None or not len(found.counts):
             raise InputError(f"{system} is not run")
         return found
 
-    def pair(self, case: Case, system: str, against: str) -> pd.Series:
-        """Return the comparison of two systems' accuracies; raises `InputError` without one."""
+    def pair(self, case: Case, system: str, against: str) -> Pair:
+        """Return the comparison of the accuracies of two systems.
+
+        Raises:
+            InputError: one of them was not run, or they have no subject in common.
+        """
         for name in (system, against):
             self.outcome(case, name)
         try:
@@ -110,7 +118,7 @@ class Evidence:
             raise InputError(f"{system} and {against} have no subject in common") from None
 
     def histories(self, case: Case, system: str) -> dict[tuple[int, int], pd.DataFrame]:
-        """Return ``history.csv`` by seed and fold; raises `InputError` without one."""
+        """Return ``history.csv`` by seed and fold; raise `InputError` if there is no run."""
         if not (runs := self.runs.get((case, system))):
             raise InputError(f"{system} is not run")
         return {(run.seed, run.fold): history(run) for run in runs}
@@ -121,15 +129,17 @@ class Claim:
     """A claim of the paper.
 
     Attributes:
-        section: of the paper.
-        test: what became of it in a case; ``None`` where it is not about it. Raises `InputError`
-            with the reason why it cannot be tested.
-        reported: what the paper's own figures say in a case, above 0 where they agree with it,
-            0 where they are equal, NaN where they do not exist.
-        overall: when it is supported over all cases, one of ``ALL`` and ``MOST``; empty for one
-            that has no cases.
-        nowhere: why it has no case at all, where it has none.
-        shown: where the paper shows it, if not in figures of Table 2.
+        text: the claim.
+        section: section of the paper that makes it.
+        criterion: rule by which the verdict in a case is reached.
+        test: function that returns the finding in a case, or ``None`` where the claim is not about
+            the case; raises `InputError` with the reason where it cannot be tested.
+        reported: function that returns the published margin in a case: positive where Table 2
+            agrees with the claim, 0 at equality, NaN where it has no figures.
+        overall: rule for the verdict over all cases, ``ALL`` or ``MOST``; empty for a claim without
+            cases.
+        nowhere: reason given where no case was run that the claim is about.
+        shown: where the paper shows the claim, if not in Table 2.
     """
 
     text: str
@@ -143,7 +153,7 @@ class Claim:
 
 
 def paper_cases() -> list[Case]:
-    """The databases, windows and channel sets of Table 2."""
+    """Return the databases, windows and channel sets of Table 2."""
     return [
         Case(row.database, row.window, channels)
         for row in published.rows()
@@ -153,24 +163,28 @@ def paper_cases() -> list[Case]:
 
 
 def published_accuracy(case: Case, system: str) -> float:
-    """The published one, NaN where there is none."""
+    """Return the accuracy of Table 2 in percent, NaN where there is none."""
     values = published.published(case.database, case.window, system, case.channels)
     return (values or {}).get("accuracy", np.nan)
 
 
 def few(seeds: int) -> str:
+    """Return why seeds are too few for a verdict; empty if they are enough."""
     return f"{number(seeds, 'seed')}, a verdict needs {SEEDS}" if seeds < SEEDS else ""
 
 
 def number(count: int, what: str) -> str:
+    """Return a count with its noun, in the plural unless it is 1."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def p_value(p: float) -> str:
+    """Return a p-value as text."""
     return "p does not exist" if np.isnan(p) else f"p = {p:.2g}"
 
 
 def history(run: Cell) -> pd.DataFrame:
+    """Read ``history.csv`` of a run, indexed by step; raise `InputError` if it is not valid."""
     path = run.predictions.parent / "history.csv"
     try:
         history = pd.read_csv(path).set_index("step")

@@ -1,4 +1,4 @@
-"""Claims on how networks learn: overfitting, and the weights of the losses."""
+"""Claims on training: overfitting and loss weights (Section 5 of the XSleepNet paper)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
 from xsleep.results import inference
@@ -25,12 +26,16 @@ from xsleep.results.claims.evidence import (
     p_value,
 )
 
+Doubles = NDArray[np.floating]
+Runs = Mapping[tuple[int, int], float]
+"""A value of each run of a system, by seed and fold."""
+
 LOSSES, WEIGHTS = "Fig. 5 and 6, drawn only", "Fig. 5(d) and (e), drawn only"
 
 OVERFITTED = 0.05
-"""Rise of the validation loss above its minimum, relative to it, from which a view overfits."""
+"""Rise of the validation loss, relative to its minimum, from which a branch overfits."""
 SMOOTHED = 10
-"""Evaluations over which Fig. 5 averages the loss weights of XSleepNet2."""
+"""Evaluations in the moving average of the loss weights of XSleepNet2 (caption of Fig. 5)."""
 
 _RISE = (
     "rise of a loss of the validation subjects: its mean over the last tenth of the evaluations, "
@@ -57,13 +62,12 @@ SMOOTHER = (
 )
 
 
-def _by_fold(
-    of_runs: Sequence[Mapping[tuple[int, int], float]],
-) -> tuple[list[np.ndarray], int, str]:
-    """Values of several systems on the same folds, seeds averaged; on a single fold, of each seed.
+def _by_fold(of_runs: Sequence[Runs]) -> tuple[list[Doubles], int, str]:
+    """Average the values of each system over seeds, on the folds that all systems share.
 
     Returns:
-        (n,) of each system; how many seeds there are; and what the n are.
+        Values (n,) of each system, by fold, or by seed if there is a single fold; the number of
+        seeds; and a text with the numbers of folds and seeds.
     """
     both = sorted(set.intersection(*(set(values) for values in of_runs)))
     if not both:
@@ -78,14 +82,14 @@ def _by_fold(
 
 
 def _ratio(evidence: Evidence, case: Case, folds: str) -> float:
-    """Validating over training subjects; 0 where seeds of a single fold are looked at."""
+    """Return the ratio of validation to training subjects, or 0 for the seeds of a single fold."""
     return 0.0 if folds.startswith("1 fold") else evidence.ratios[case.database]
 
 
 def _rises(
     evidence: Evidence, case: Case, branches: Sequence[tuple[str, str]]
-) -> tuple[list[dict[tuple[int, int], float]], int]:
-    """Rise of the validation loss of branches of systems, by seed and fold, and the last step."""
+) -> tuple[list[Runs], int]:
+    """Return the rise of the validation loss of (system, branch) pairs, and the last step used."""
     losses = []
     for system, branch in branches:
         found = evidence.histories(case, system)
@@ -98,12 +102,12 @@ def _rises(
 
 
 def _rise(losses: pd.Series) -> float:
-    """How far the last tenth of the losses is above their minimum, relative to it."""
-    return losses.iloc[-max(1, round(len(losses) / 10)) :].mean() / losses.min() - 1
+    """Return the rise of the last tenth of the losses above their minimum, relative to it."""
+    return float(losses.iloc[-max(1, round(len(losses) / 10)) :].mean() / losses.min() - 1)
 
 
-def prevents(evidence: Evidence, case: Case, system: str, branch: str, other: str) -> Finding:
-    """The rise of a branch of a system beside that of another system's only or joint branch."""
+def prevents(evidence: Evidence, case: Case, system: str, branch: str, *, other: str) -> Finding:
+    """Test by ``PREVENTS`` whether a branch of a system overfits less than the other system."""
     found, last = _rises(evidence, case, [(other, branch), (system, branch)])
     (alone, blended), seeds, stands_on = _by_fold(found)
     p = inference.corrected_t(alone - blended, _ratio(evidence, case, stands_on))
@@ -126,6 +130,7 @@ _LAST = {"FCNN+RNN": "raw", "ARNN+RNN": "time-frequency"}
 
 
 def no_overfitting(evidence: Evidence, case: Case) -> Finding | None:
+    """Test by ``NO_OVERFITTING`` that no system overfits on SHHS; ``None`` elsewhere."""
     if case.database != "SHHS":
         return None
     systems = [s for s in (*XSLEEPNETS, *BASELINES) if (case, s) in evidence.runs]
@@ -154,6 +159,7 @@ def no_overfitting(evidence: Evidence, case: Case) -> Finding | None:
 
 
 def smoother(evidence: Evidence, case: Case) -> Finding:
+    """Test by ``SMOOTHER`` whether the loss weights of XSleepNet2 change less."""
     found = [
         {run: _change(history) for run, history in evidence.histories(case, system).items()}
         for system in XSLEEPNETS
@@ -172,7 +178,7 @@ def smoother(evidence: Evidence, case: Case) -> Finding:
 
 
 def _change(history: pd.DataFrame) -> float:
-    """Mean change of the smoothed loss weights between evaluations, from the first adapted on."""
+    """Return the mean change of the smoothed loss weights per evaluation, once they are adapted."""
     weights = history.filter(regex=" weight$").to_numpy(float)
     adapted = np.flatnonzero(np.ptp(weights, axis=1) > 0)
     weights = weights[adapted[0] :] if len(adapted) else weights[:0]

@@ -1,10 +1,11 @@
-"""Claims on figures of the paper: those that were measured too, average gains, earlier work."""
+"""Claims on published values: reproduced accuracies, average gains and earlier work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
 from xsleep.results import inference, published
@@ -29,6 +30,8 @@ from xsleep.results.claims.systems import SMALL
 from xsleep.results.metrics import of_confusion
 from xsleep.results.published import OURS
 
+Doubles = NDArray[np.floating]
+
 GAINED = (
     "mean over the databases, windows and channel sets of Table 2: supported where two one-sided "
     f"t-tests over seeds at 5 % have it within {MARGIN} points of the published mean, contradicted "
@@ -51,8 +54,9 @@ OUTPERFORMS = (
 
 
 def reproduces(evidence: Evidence, case: Case, system: str) -> Finding | None:
+    """Test by ``REPRODUCED`` whether an accuracy of Table 2 is reproduced."""
     theirs = published_accuracy(case, system)
-    # The figures of "+30 min" are of the sets that wrap at midnight, and of no others.
+    # Values published for "+30 min" belong to the recordings that wrap at midnight only.
     if np.isnan(theirs) or case.window in published.WINDOWS.values():
         return None
     accuracies = _accuracies(evidence, case, system)
@@ -64,8 +68,8 @@ def reproduces(evidence: Evidence, case: Case, system: str) -> Finding | None:
     return Finding(f"{theirs:.1f}", f"{told}: {_apart(found)}", verdict, why)
 
 
-def _accuracies(evidence: Evidence, case: Case, system: str) -> np.ndarray:
-    """Of each seed."""
+def _accuracies(evidence: Evidence, case: Case, system: str) -> Doubles:
+    """Return the accuracy (seeds,) of a system in percent."""
     return of_confusion(evidence.outcome(case, system).matrices())["accuracy"]
 
 
@@ -85,9 +89,10 @@ def _apart(found: inference.Beside) -> str:
 
 
 def published_gain(system: str, against: str, cases: Iterable[Case] | None = None) -> float:
-    """The mean published gain in accuracy over cases, by default those of Table 2.
+    """Return the mean published gain in accuracy over cases, in percentage points.
 
-    The averages of Section 4.4 are those over its 17: both windows of Sleep-EDF are in them.
+    By default these are the 17 cases of Table 2, including both windows of Sleep-EDF, which give
+    the averages of Section 4.4.
     """
     gains = [
         published_accuracy(case, system) - published_accuracy(case, against)
@@ -97,7 +102,7 @@ def published_gain(system: str, against: str, cases: Iterable[Case] | None = Non
 
 
 def gains(evidence: Evidence) -> list[tuple[Claim, Case, Finding]]:
-    """The six average gains of Section 4.4, over all cases of Table 2 that were run."""
+    """Test by ``GAINED`` the six average gains of Section 4.4, on the cases of Table 2 run."""
     wanted = paper_cases()
     ran = {
         Case(case.database, published.WINDOWS[case.window], case.channels): case
@@ -107,9 +112,9 @@ def gains(evidence: Evidence) -> list[tuple[Claim, Case, Finding]]:
     rows = []
     for system in XSLEEPNETS[::-1]:
         for against in BASELINES:
-            groups: dict[Case, list[np.ndarray]] = {}
+            groups: dict[Case, list[Doubles]] = {}
             for case in wanted:
-                # Of the sets that wrap at midnight where both windows were run.
+                # Prefer the recordings that wrap at midnight where both variants were run.
                 measured = ran.get(case, case)
                 try:
                     groups[case] = [
@@ -125,13 +130,19 @@ def gains(evidence: Evidence) -> list[tuple[Claim, Case, Finding]]:
                 lambda evidence, case: None,
                 overall="",
             )
-            finding = _gain(f"{gain:+.1f}", groups, len(wanted), system, against)
+            reported = f"{gain:+.1f}"
+            finding = _gain(reported, groups, len(wanted), system=system, against=against)
             rows.append((claim, Case("all", "", ""), finding))
     return rows
 
 
 def _gain(
-    reported: str, groups: Mapping[Case, list[np.ndarray]], wanted: int, system: str, against: str
+    reported: str,
+    groups: Mapping[Case, list[Doubles]],
+    wanted: int,
+    *,
+    system: str,
+    against: str,
 ) -> Finding:
     if not groups:
         return Finding(reported, "", UNDECIDED, f"none of the {wanted} of Table 2 is run")
@@ -151,7 +162,7 @@ def _gain(
 
 
 def _best_earlier(case: Case) -> tuple[str, str, float] | None:
-    """Metric, name and figure of the best earlier work that the paper compares with."""
+    """Return metric, name and value of the best earlier work that the paper compares with."""
     window = published.WINDOWS.get(case.window, case.window)
     rows = [
         row
@@ -170,12 +181,14 @@ def _best_earlier(case: Case) -> tuple[str, str, float] | None:
 
 
 def reported_outperforms(case: Case, system: str) -> float:
+    """Return the published margin of a system over the best earlier work, or NaN."""
     best = _best_earlier(case)
     values = published.published(case.database, case.window, system, case.channels)
     return values[best[0]] - best[2] if best and values else np.nan
 
 
 def outperforms(evidence: Evidence, case: Case, system: str) -> Finding | None:
+    """Test by ``OUTPERFORMS`` whether a system is better than the best earlier work."""
     if not (best := _best_earlier(case)) or (system == "FCNN+RNN" and case.database in SMALL):
         return None
     metric, name, value = best

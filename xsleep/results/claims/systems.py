@@ -1,9 +1,10 @@
-"""Claims on systems beside each other: as a whole, stage by stage, and as ensembles."""
+"""Claims that compare systems: their accuracy, their F1 by stage, and their ensembles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from xsleep.results.claims.evidence import (
     Claim,
     Evidence,
     Finding,
+    Pair,
     few,
     number,
     p_value,
@@ -37,7 +39,7 @@ from xsleep.results.metrics import class_wise
 APPENDIX_C, APPENDIX_D = "Appendix C, not at hand", "Appendix D, not at hand"
 
 SMALL = ("SleepEDF-20",)
-"""What the paper calls small (Section 5: medium or large are all but this one)."""
+"""Databases that the paper calls small (Section 5: all others are medium or large)."""
 NOT_SMALL = 78
 """Subjects of SleepEDF-78, the smallest database that the paper does not call small; of databases
 that are not in the paper, those with fewer are small."""
@@ -81,7 +83,7 @@ def higher(
     against: Sequence[str],
     sign: Callable[[Case], int],
 ) -> Finding | None:
-    """A system higher than all of the others (``sign`` 1), or lower than one of them (-1)."""
+    """Test whether a system beats all others (``sign`` 1) or is below one of them (-1)."""
     wanted = sign(case)
     if not wanted:
         return None
@@ -98,8 +100,8 @@ def higher(
     return Finding("; ".join(dict.fromkeys(reported)), "; ".join(map(_told, pairs)), verdict, why)
 
 
-def decided(pair: Mapping) -> tuple[str, str]:
-    """The verdict on a system being higher, and why where it is undecided."""
+def decided(pair: Pair) -> tuple[str, str]:
+    """Return the verdict by ``BEATS`` on a comparison, and the reason where it is undecided."""
     if lacking := few(pair["seeds"]):
         return UNDECIDED, lacking
     p = pair["p Holm"]
@@ -144,7 +146,7 @@ def _figures(ours: float, other: str, theirs: float) -> str:
     return f"{ours:.1f} against {theirs:.1f} ({other}): {ours - theirs:+z.1f}"
 
 
-def _told(pair: Mapping) -> str:
+def _told(pair: Pair) -> str:
     return (
         f"{pair['of system']:.1f} against {pair['of against']:.1f} ({pair['against']}): "
         f"{pair['difference']:+z.1f} [{pair['95 % from']:+z.1f}, {pair['95 % to']:+z.1f}], "
@@ -154,6 +156,7 @@ def _told(pair: Mapping) -> str:
 
 
 def everywhere(case: Case) -> int:
+    """Return 1, for a claim about all cases."""
     return 1
 
 
@@ -162,7 +165,7 @@ def but_on_small(case: Case) -> int:
 
 
 def _fusion(case: Case) -> int:
-    """Where Naive Fusion is said to gain over both views (1) and where not (-1)."""
+    """Return 1 where the paper says that Naive Fusion beats both views, -1 elsewhere."""
     named = case.channels == "EEG" and case.database in ("MASS", "Physio2018")
     return 1 if named or case.database == "SHHS" else -1
 
@@ -201,7 +204,7 @@ def versus(
 
 
 def _sized(database: str, channels: str, subjects: int) -> int:
-    """Where ARNN+RNN is said to be the better view (1), where FCNN+RNN (-1), and where nothing is.
+    """Return 1 where the paper calls ARNN+RNN the better view, -1 for FCNN+RNN, 0 for neither.
 
     Section 4.4 names SleepEDF-20 and MASS for the one, Physio2018 and SHHS (EEG) for the other,
     and the other channel sets of SHHS as exceptions. It says nothing of SleepEDF-78.
@@ -239,7 +242,7 @@ def _f1(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def spread(evidence: Evidence, case: Case, system: str) -> Finding:
-    """Gains over the baselines stage by stage."""
+    """Test by ``SPREAD`` whether the gains over the baselines are spread over the stages."""
     ours = evidence.outcome(case, system)
     higher, lower, seeds = [], [], ours.number("seed")
     for baseline in BASELINES:
@@ -267,13 +270,14 @@ def spread(evidence: Evidence, case: Case, system: str) -> Finding:
 
 
 def repaired(evidence: Evidence, case: Case) -> Finding | None:
+    """Test whether the ensemble of its branches beats XSleepNet1 on small data (Appendix D)."""
     if not small(evidence, case):
         return None
     joint = evidence.outcome(case, "XSleepNet1")
     pair = shared(evidence.ensembles[case], joint) if case in evidence.ensembles else None
     if not pair:
         raise InputError("no probabilities of the branches of XSleepNet1")
-    values: dict = paired(*pair)["accuracy"] | {"against": "its joint branch"}
+    values: dict[str, Any] = paired(*pair)["accuracy"] | {"against": "its joint branch"}
     values["p Holm"] = values["p Wilcoxon"]  # a single pair
     values["subjects"] = pair[0].number("subject")
     values["seeds"] = min(outcome.number("seed") for outcome in pair)

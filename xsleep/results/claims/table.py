@@ -241,8 +241,8 @@ def claims(evidence: Evidence) -> pd.DataFrame:
     """
     rows = []
     for claim in CLAIMS:
-        found = {case: _tested(claim, evidence, case) for case in evidence.cases()}
-        found = {case: finding for case, finding in found.items() if finding}
+        tested = {case: _tested(claim, evidence, case) for case in evidence.cases()}
+        found = {case: finding for case, finding in tested.items() if finding}
         rows += [_row(claim, case, finding) for case, finding in found.items()]
         rows.append(_row(claim, Case("all", "", ""), _overall(claim, list(found.values()))))
     rows += [_row(*row) for row in gains(evidence)]
@@ -257,7 +257,7 @@ def _tested(claim: Claim, evidence: Evidence, case: Case) -> Finding | None:
 
 
 def _overall(claim: Claim, findings: Sequence[Finding]) -> Finding:
-    """The verdict over all cases that were run."""
+    """Return the finding over all cases that were run."""
     number = {
         verdict: sum(finding.verdict == verdict for finding in findings)
         for verdict in (SUPPORTED, CONTRADICTED, UNDECIDED)
@@ -298,7 +298,7 @@ def _reported(claim: Claim, case: Case) -> str:
 
 
 def _reported_over_all(claim: Claim) -> str:
-    """In how many of the paper's cases its own figures agree with it."""
+    """Return in how many cases of Table 2 the published values agree with the claim."""
     if not claim.reported:
         return claim.shown
     values = np.array([claim.reported(case) for case in paper_cases()])
