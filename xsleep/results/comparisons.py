@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,21 +18,21 @@ COMPARED = ("accuracy", "kappa", "MF1")
 
 
 def compare(outcomes: Iterable[Outcome], ratios: Mapping[str, float]) -> pd.DataFrame:
-    """Every pair of systems on one database, window and channel set, on what both tested.
+    """Compare every pair of systems of a database, window and channel set on common recordings.
 
     Args:
-        outcomes: in the order in which systems are paired.
-        ratios: per database subjects that test over subjects that train, as `subjects_ratio`.
+        outcomes: In the order in which systems are paired.
+        ratios: The `subjects_ratio` of each database.
 
     Returns:
         A row per pair and metric: the metric of either, their ``difference`` with the ends of its
-        95 % interval over seeds and subjects, ``p Wilcoxon`` over the subjects' own metrics,
-        seeds averaged, ``p Holm``: the same corrected for the pairs of the database, window and
-        channel set, ``p corrected t`` over the folds' metrics; ``subjects``, ``folds``, ``seeds``.
-        Pairs without a subject in common have none.
+        95 % interval over seeds and subjects, ``p Wilcoxon`` over the metrics of single subjects,
+        averaged over seeds, ``p Holm``: the same adjusted for all pairs of the database, window and
+        channel set, ``p corrected t`` over the metrics of folds; ``subjects``, ``folds``,
+        ``seeds``. Pairs without a common recording have no row.
     """
-    rows: list[dict] = []
-    cases: dict[tuple, list[Outcome]] = {}
+    rows: list[dict[str, Any]] = []
+    cases: dict[tuple[str, str, str], list[Outcome]] = {}
     for outcome in outcomes:
         cases.setdefault(outcome.case, []).append(outcome)
     for case, systems in cases.items():
@@ -44,41 +45,53 @@ def compare(outcomes: Iterable[Outcome], ratios: Mapping[str, float]) -> pd.Data
 
 
 def rounded(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """As text: percents with two decimals, kappa with four, p values with three digits."""
+    """Return text: percentages with two decimals, kappa with four, p values with three digits."""
     table = comparisons.astype(object)
-    for column in comparisons.select_dtypes("float"):
-        for line, value in comparisons[column].items():
-            if np.isnan(value):
-                table.loc[line, column] = ""
-            elif column.startswith("p "):
-                table.loc[line, column] = f"{value:.3g}"
-            else:
-                decimals = 4 if table.loc[line, "metric"] == "kappa" else 2
-                table.loc[line, column] = f"{value:z.{decimals}f}"
+    decimals = [4 if metric == "kappa" else 2 for metric in comparisons["metric"]]
+    for column in map(str, comparisons.select_dtypes("float")):
+        form = [".3g" if column.startswith("p ") else f"z.{d}f" for d in decimals]
+        values = zip(comparisons[column], form, strict=True)
+        table[column] = ["" if np.isnan(value) else format(value, form) for value, form in values]
     return table
 
 
 COLUMNS = [
-    *(*CASE, "system", "against", "metric", "of system", "of against", "difference"),
-    *("95 % from", "95 % to", "p Wilcoxon", "p Holm", "p corrected t"),
-    *("subjects", "folds", "seeds"),
+    *CASE,
+    "system",
+    "against",
+    "metric",
+    "of system",
+    "of against",
+    "difference",
+    "95 % from",
+    "95 % to",
+    "p Wilcoxon",
+    "p Holm",
+    "p corrected t",
+    "subjects",
+    "folds",
+    "seeds",
 ]
 
 
 def shared(one: Outcome, other: Outcome) -> tuple[Outcome, Outcome] | None:
-    """Both with the recordings that both tested; None where there is none."""
+    """Restrict both to the recordings that both tested; ``None`` if there is none."""
     both = [set(outcome.counts.index.unique("recording")) for outcome in (one, other)]
     names = both[0] & both[1]
     return (one.of("recording", names), other.of("recording", names)) if names else None
 
 
 def paired(one: Outcome, other: Outcome) -> dict[str, dict[str, float]]:
-    """Of each of ``COMPARED``, on the same recordings: both values, their ``difference`` with the
-    ends of its 95 % interval over seeds and subjects, and ``p Wilcoxon`` over subjects."""
+    """Compare two systems on the same recordings.
+
+    Returns:
+        For each of ``COMPARED`` both values, their ``difference`` with the ends of its 95 %
+        interval over seeds and subjects, and ``p Wilcoxon`` over subjects.
+    """
     pooled = [inference.estimate(outcome.matrices()) for outcome in (one, other)]
     subjects = [outcome.matrices("subject") for outcome in (one, other)]
     own = [inference.each(matrices) for matrices in subjects]
-    spans = inference.intervals(*subjects)
+    spans = inference.intervals(subjects[0], subjects[1])
     found = {}
     for metric in COMPARED:
         ours, theirs = (values[metric] for values in pooled)
@@ -89,8 +102,8 @@ def paired(one: Outcome, other: Outcome) -> dict[str, dict[str, float]]:
     return found
 
 
-def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict]:
-    """A row for each of ``COMPARED``, without p Holm."""
+def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict[str, Any]]:
+    """Return a row for each of ``COMPARED``, without p Holm."""
     folds = [inference.each(outcome.matrices("fold")) for outcome in (one, other)]
     return [
         dict(zip(CASE, one.case, strict=True))
@@ -104,14 +117,18 @@ def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict]:
 
 
 def subjects_ratio(folds: Path, role: str = "test") -> float:
-    """Subjects that test over subjects that train, the mean over the folds of a ``folds.csv``.
+    """Return test subjects divided by training subjects, averaged over folds of a ``folds.csv``.
 
     Args:
-        role: ``validation`` for what is measured on the subjects that validate.
+        folds: Path of the ``folds.csv``.
+        role: ``validation`` for metrics of the validation subjects.
+
+    Raises:
+        InputError: The file is missing or invalid.
     """
     try:
         table = pd.read_csv(folds, dtype=str)
-        numbers = table.groupby(["role", "fold"])["subject"].nunique()
+        numbers = table.groupby(["role", "fold"])["subject"].nunique().unstack("role")
         return float((numbers[role] / numbers["training"]).mean())
     except (OSError, KeyError, ValueError) as error:
         why = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""The footprint of the networks: their parameters, beside those that the paper gives."""
+"""Footprint of the networks: their numbers of parameters beside the published ones."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from xsleep.results.published import CHANNELS, PARAMETERS
 
 
 def footprint(networks: Mapping[str, NetworkSettings]) -> pd.DataFrame:
-    """Return how many trainable parameters each system has, with one, two and three channels.
+    """Return the number of trainable parameters of each system with one, two and three channels.
 
     Args:
-        networks: preset to its networks' settings.
+        networks: Preset to the settings of its networks.
 
     Returns:
-        A row for each preset, system and channel set: ``parameters``; those ``published``, to two
-        digits, as a text; and whether they ``agree`` to these (``yes`` or ``no``). Both are empty
-        where the paper gives none of so many channels.
+        A row for each preset, system and channel set: ``parameters``; the ``published`` number as
+        text with two digits; and whether they ``agree`` to these digits (``yes`` or ``no``). Both
+        are empty if the paper gives no number for the channel set.
     """
     rows = []
     for preset, settings in networks.items():
@@ -32,7 +32,9 @@ def footprint(networks: Mapping[str, NetworkSettings]) -> pd.DataFrame:
                 published = PARAMETERS.get((system, channels), "")
                 rows.append(
                     {
-                        **{"preset": preset, "system": system, "channels": channels},
+                        "preset": preset,
+                        "system": system,
+                        "channels": channels,
                         "parameters": parameters,
                         "published": published,
                         "agree": _agree(parameters, published) if published else "",

@@ -1,4 +1,4 @@
-"""What there is to train on, known before any training: every recording, and Table 1."""
+"""Inventory of the data before any training: the table of recordings, and Table 1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,28 +23,28 @@ from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window, unusable
+from xsleep.results.metrics import Ints
 from xsleep.results.published import size
 from xsleep.store.recordings import RecordingInfo, read_index
 
 CHANNELS = ("EEG", "EOG", "EMG")
 WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")
-"""Those that are counted apart: all epochs are the whole night's."""
+"""Windows with a column of their own; the whole night is the column of all epochs."""
 
 NAMED = 5
-"""Skipped recordings of a database that the console names; the others are counted."""
+"""Number of skipped recordings of a database listed on the console; the others are counted."""
 
 
 def recordings(
     database: str, source: Source, windows: Sequence[Window], nights: Iterable[RecordingInfo]
 ) -> pd.DataFrame:
-    """A row for every recording of a database, those that cannot be used included.
+    """Return a row for every recording of a database, including the unusable ones.
 
-    Columns: database, recording, subject, files; of each channel what was taken for it in the file
-    and its sampling rate there; hours; clock times of lights off and on; scored epochs, these per
-    stage, and those in each window that the night can be cut to; in ``skipped``, empty where the
-    recording is used, why it is not: it could not be read, or one of the configured windows has too
-    few epochs; and in ``warnings`` what is doubtful about it. A cell is empty where nothing is
-    known.
+    Columns: database, recording, subject, files; the label of each channel in the file and its
+    sampling rate in Hz; hours; clock times of lights off and on; scored epochs, in all, per stage
+    and in each window; ``skipped``, the reason why the recording is not used (it could not be read,
+    or one of the configured windows has too few epochs), empty if it is used; and ``warnings``. A
+    cell is empty if its value is unknown.
     """
     entries = {entry.name: entry for entry in open_database(source).entries()}
     owners: dict[str, str] = {}
@@ -95,17 +95,17 @@ def _count(night: RecordingInfo, window: Window) -> int | str:
         return ""
 
 
-def _per_stage(stages: np.ndarray) -> dict[str, int]:
+def _per_stage(stages: Ints) -> dict[str, int]:
     return dict(zip(STAGES, np.bincount(stages, minlength=len(STAGES)).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class Described:
-    """A database as it is configured.
+    """Configuration of a database.
 
     Attributes:
-        scoring: the rules that its stages were scored by.
-        windows, folds: as in `xsleep.config.settings.DatabaseSettings`.
+        scoring: The rules that its stages were scored by.
+        windows, folds: As in `xsleep.config.settings.DatabaseSettings`.
     """
 
     scoring: str
@@ -116,20 +116,22 @@ class Described:
 def table1(
     databases: Mapping[str, Described], indexes: Sequence[Path], recordings: Sequence[Path]
 ) -> pd.DataFrame:
-    """Table 1 of the XSleepNet paper: a row for each database and window, beside what is published.
+    """Return Table 1 of the XSleepNet paper: a row for each database and window.
 
     Args:
-        databases: by name; ``indexes`` and ``recordings`` are the files of each, in their order.
+        databases: Configuration of each database by name.
+        indexes: Index of the store of each database.
+        recordings: The ``recordings.csv`` of each database.
 
     Returns:
-        Columns: database, window, scoring; what was taken for each channel, with the number of
-        recordings where it differs; folds, how they come about, and how many subjects of each
-        validate and are of the training subset (the fewest and the most, where that differs;
-        nothing where there are too few subjects for the folds); subjects and recordings that are
-        used, and those that are skipped; epochs per stage and in all, in the window; what is
-        published, the difference in epochs, and a note on it. NaN where nothing is published.
+        Columns: database, window, scoring; the label of each channel, with the number of recordings
+        if there are several; the number of folds, their origin, and the numbers of validation and
+        training-subset subjects of a fold (smallest and largest if they differ; empty if there are
+        too few subjects for the folds); used subjects and recordings, and skipped ones; epochs per
+        stage and in all, in the window; the published values, the difference in epochs, and a note.
+        NaN if nothing is published.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
         reasons = read_table(path).set_index("recording")["skipped"]
         nights = [stored.info for stored in read_index(index).values()]
@@ -137,8 +139,8 @@ def table1(
         subjects = {night.subject for night in used}
         held_out = _held_out(name, described.folds, sorted(subjects))
         for window in described.windows:
-            stages = [night.stages[in_window(night, window)] for night in used]
-            stages = np.concatenate([np.empty(0, int), *stages]).astype(int)
+            inside = [night.stages[in_window(night, window)] for night in used]
+            stages = np.concatenate([np.empty(0, int), *inside]).astype(int)
             published = size(name, window)
             difference = published.epochs and len(stages) - published.epochs
             rows.append(
@@ -171,7 +173,7 @@ def table1(
 
 
 def _taken(channel: str, nights: Sequence[RecordingInfo]) -> str:
-    """What the channel is in the files, the most frequent first."""
+    """Return the labels of the channel in the files, the most frequent first."""
     labels = Counter(night.labels[channel] for night in nights if channel in night.labels)
     if len(labels) == 1:
         return next(iter(labels))
@@ -181,14 +183,14 @@ def _taken(channel: str, nights: Sequence[RecordingInfo]) -> str:
 def _held_out(
     database: str, folds: KFold | Literal["published"], subjects: Sequence[str]
 ) -> dict[str, str]:
-    """How many subjects of each fold validate, and are of the training subset."""
+    """Return the numbers of validation and of training-subset subjects of a fold."""
     try:
         made = (
             fold_tables.published(database, subjects)
             if folds == "published"
             else fold_tables.k_fold(database, subjects, folds)
         )
-    except InputError:  # too few subjects: for the folds to tell
+    except InputError:  # too few subjects: reported when the folds are made
         made = []
     roles = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
     sizes = {name: [len(getattr(fold, role)) for fold in made] for name, role in roles.items()}
@@ -205,14 +207,14 @@ def _split(folds: KFold | Literal["published"]) -> str:
 
 
 def summary(table: pd.DataFrame, console: Console) -> None:
-    """Print how many recordings each database has, and name those that are skipped."""
+    """Print the number of recordings of each database, and list the skipped ones."""
     numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
     shown = console_table("Recordings", ("database",), numbers)
     for database, rows in table.groupby("database", sort=False):
         hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
         skipped = int((rows["skipped"] != "").sum())
         counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
-        shown.add_row(database, *(f"{count:,}" for count in counts))
+        shown.add_row(str(database), *(f"{count:,}" for count in counts))
     console.print(shown)
     for column, more in (("skipped", "are skipped"), ("warnings", "have warnings")):
         for database, rows in table[table[column] != ""].groupby("database", sort=False):
@@ -225,7 +227,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 
 
 def summary1(table: pd.DataFrame, console: Console) -> None:
-    """Print Table 1 in at least 80 columns, without the stages; what is published beneath."""
+    """Print Table 1 in at least 80 columns, without the stages; published values beneath."""
     sizes = ("subjects", "recordings", "skipped", "epochs")
     shown = console_table("Table 1", ("database", "window"), sizes)
     for _, row in table.iterrows():

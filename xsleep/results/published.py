@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 
@@ -53,6 +54,10 @@ WINDOWS = {"in-bed+30min-as-published": "in-bed+30min"}
 """Windows that Table 2 reports under another name: its +30 min figures are of the wrapped sets."""
 
 
+Rank = tuple[int, Any]
+"""Place in an order, and the name to sort those by that have none."""
+
+
 def xsleepnets() -> tuple[str, ...]:
     """Return the systems of the XSleepNet paper whose losses are blended adaptively."""
     known = registered.registry()
@@ -67,7 +72,7 @@ def single_views() -> tuple[str, ...]:
 
 
 def compares(window: str) -> bool:
-    """Whether what is measured in a window may be held against what is published of it."""
+    """Return whether measured metrics of a window are comparable with the published ones."""
     return window not in WINDOWS.values()
 
 
@@ -96,7 +101,7 @@ class Row:
     note: str
 
     def remarks(self) -> str:
-        """Return all that is to be known of the row's values, in a line; mostly empty."""
+        """Return the caveats of the row's values, in a line; mostly empty."""
         parts = [self.note]
         if self.dagger == DIFFERENT_SUBSET:
             parts.append("measured on a different subset of the database")
@@ -107,7 +112,7 @@ class Row:
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """All rows of the published Table 2, in its order."""
+    """Read all rows of the published Table 2, in its order."""
     with TABLE.open(encoding="utf-8") as file:
         table = pd.read_csv(file).fillna({"note": "", "dagger": "", "digitised": ""})
     return tuple(
@@ -125,7 +130,7 @@ def rows() -> tuple[Row, ...]:
 
 
 def size(database: str, window: str) -> Size:
-    """The published size of a database in a window; of another window, without its epochs."""
+    """Return the published size of a database in a window; without epochs for other windows."""
     known = named(database)
     sizes = known.sizes if known else {}
     if found := sizes.get(WINDOWS.get(window, window)):
@@ -141,7 +146,9 @@ def _transfers() -> dict[tuple[str, ...], dict[str, float]]:
         table = pd.read_csv(file).set_index(
             ["database", "window", "network", "source channels", "channels", "strategy"]
         )
-    return {tuple(index): dict(row) for index, row in table.iterrows()}
+    keys = (tuple(map(str, key)) for key in table.index.to_list())
+    values = ({str(metric): row[metric] for metric in row} for row in table.to_dict("records"))
+    return dict(zip(keys, values, strict=True))
 
 
 def transferred(
@@ -167,28 +174,28 @@ def _by_name() -> dict[tuple[str, str, str], Row]:
 
 
 def published(database: str, window: str, system: str, channels: str) -> Mapping[str, float] | None:
-    """The published metrics, keyed as ``METRICS``; ``None`` where the paper reports none."""
+    """Return the published metrics, keyed as ``METRICS``; ``None`` if the paper reports none."""
     found = row(database, window, system)
     return found.values.get(channels) if found else None
 
 
 def row(database: str, window: str, system: str) -> Row | None:
-    """The row of a system; ``None`` where the paper has none."""
+    """Return the row of a system; ``None`` if the paper has none."""
     return _by_name().get((database, WINDOWS.get(window, window), system))
 
 
 def database_windows() -> tuple[tuple[str, str], ...]:
-    """The (database, window) pairs of Table 2, in its order."""
+    """Return the (database, window) pairs of Table 2, in its order."""
     return tuple(dict.fromkeys((row.database, row.window) for row in rows()))
 
 
 def systems() -> tuple[str, ...]:
-    """The systems of the paper itself, in the order of Table 2."""
+    """Return the systems of the paper itself, in the order of Table 2."""
     return tuple(dict.fromkeys(row.system for row in rows() if row.authors == OURS))
 
 
 def fault(row: Row) -> str:
-    """What is wrong with a row, in a line; empty where nothing is."""
+    """Return what is wrong with a row, in a line; empty if nothing is."""
     known = (*SYSTEMS, *registered.finetuned())
     if row.authors != OURS or row.system in known:
         return ""
@@ -198,8 +205,8 @@ def fault(row: Row) -> str:
     )
 
 
-def paper_order(database: str, window: str, system: str, channels: str) -> tuple:
-    """Sorts as Table 2 does; what it does not have comes last, by alphabet."""
+def paper_order(database: str, window: str, system: str, channels: str) -> tuple[Rank, ...]:
+    """Return a key that sorts as Table 2 does; what it does not have comes last, alphabetically."""
     return (
         _rank(database, tuple(dict.fromkeys(name for name, _ in database_windows()))),
         _rank((database, window), database_windows()),
@@ -208,12 +215,12 @@ def paper_order(database: str, window: str, system: str, channels: str) -> tuple
     )
 
 
-def _rank(name: object, order: Sequence) -> tuple:
+def _rank(name: Any, order: Sequence[Any]) -> Rank:
     return (order.index(name) if name in order else len(order), name)
 
 
 def _listed(columns: Sequence[str]) -> str:
-    """Columns of Table 2 by channel set, as in ``EEG kappa, MF1; EEG-EOG accuracy``."""
+    """Group columns of Table 2 by channel set, as in ``EEG kappa, MF1; EEG-EOG accuracy``."""
     sets: dict[str, list[str]] = {}
     for column in columns:
         channels, metric = column.split(" ")

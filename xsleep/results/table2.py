@@ -1,4 +1,4 @@
-"""Table 2: what was measured, how sure that is, and what the paper reports; and the ablation."""
+"""Table 2: measured metrics with their intervals beside the published ones; and the ablation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -30,32 +31,33 @@ QUOTED, NOT_RUN = "quoted", "not run"
 
 HEADINGS = dict(zip(METRICS, ("acc.", "kappa", "MF1", "sens.", "spec."), strict=True))
 
+Names = tuple[str, str, str]
+"""Database, window and system."""
+
 _DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
 
 def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Table 2 of the XSleepNet paper, whole: measured, published, and how sure that is.
+    """Return Table 2 of the XSleepNet paper: measured metrics, their intervals, published ones.
 
-    The folds of a seed are pooled before anything is computed; with several seeds, a metric is the
-    mean of the seeds' metrics.
+    The folds of a seed are pooled before anything is computed; with several seeds, a metric is
+    averaged over seeds.
 
     Args:
-        outcomes: what was measured.
-        not_run: why nothing of a published database, or else system, was measured; ``not
-            configured`` where it is not told.
+        outcomes: The measured systems.
+        not_run: Why a published database or system was not measured; by default ``not configured``.
 
     Returns:
-        The databases and windows of which something was measured, then the others, both in the
-        paper's order (what the paper does not have comes last, by alphabet); for each database,
-        window and system a row for each source that there is: ``measured`` and its 95 % interval
-        over subjects, the ``deviation over seeds`` where there are several, ``published``
-        by the paper, and the ``difference``, measured less published; ``not run`` where the paper
-        has what was not measured; ``quoted`` for earlier work. Columns: ``NAMES``, ``COUNTS`` (of
-        ``measured``), ``"{channels} {metric}"`` for the paper's ``CHANNELS``: percent,
-        kappa a fraction, NaN where there is nothing; ``note``: why cells are missing. Channel sets
-        of one system that do not stand on the same counts get rows of their own.
+        Databases and windows with measurements first, then the others, both in the paper's order
+        (those that are not in the paper last, alphabetically). For each database, window and system
+        a row per source: ``measured`` and its 95 % interval over subjects, the ``deviation over
+        seeds`` if there are several, ``published`` by the paper, and the ``difference``, measured
+        minus published; ``not run`` for systems of the paper that were not measured; ``quoted`` for
+        earlier work. Columns: ``NAMES``, ``COUNTS`` (of ``measured``), ``"{channels} {metric}"``
+        for the paper's ``CHANNELS``: percent, kappa a fraction, NaN if missing; ``note``: why cells
+        are missing. Channel sets of a system with different counts have separate rows.
     """
-    systems: dict[tuple, list[Outcome]] = defaultdict(list)
+    systems: dict[Names, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         systems[outcome.database, outcome.window, outcome.system].append(outcome)
     why = not_run or {}
@@ -71,12 +73,12 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
     return frame.astype({count: "Int64" for count in COUNTS})
 
 
-def _all_names(measured: Iterable[tuple]) -> list[tuple[str, str, str]]:
-    """Database, window and system of all rows, measured and published, in order.
+def _all_names(measured: Iterable[Names]) -> list[Names]:
+    """Return the database, window and system of all rows, measured and published, in order.
 
-    What the paper reports of a window stands with the windows that it is of and that were measured.
+    Published rows are repeated for each measured window that corresponds to theirs.
     """
-    windows: dict[tuple, list[str]] = defaultdict(list)
+    windows: dict[tuple[str, str], list[str]] = defaultdict(list)
     for database, window, _ in measured:
         key = database, WINDOWS.get(window, window)
         if window not in windows[key]:
@@ -87,9 +89,10 @@ def _all_names(measured: Iterable[tuple]) -> list[tuple[str, str, str]]:
         for window in windows.get((row.database, row.window), [row.window])
     ]
 
-    def place(names: tuple[str, str, str]) -> tuple:
+    def place(names: Names) -> tuple[Any, ...]:
         database, window, system = names
-        quoted = reported.index(names) if names in reported and _row(names).authors != OURS else -1
+        row = published.row(*names)
+        quoted = reported.index(names) if row and names in reported and row.authors != OURS else -1
         order = paper_order(database, WINDOWS.get(window, window), system, "")
         return names[:2] not in ran, *order[:2], window, quoted, order[2]
 
@@ -97,12 +100,12 @@ def _all_names(measured: Iterable[tuple]) -> list[tuple[str, str, str]]:
     return sorted({*measured, *reported}, key=place)
 
 
-def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> list[dict]:
-    """Measured rows of one system, with their intervals, then what is published beside them."""
-    parts: dict[tuple, list[Outcome]] = defaultdict(list)
+def _measured_rows(names: Names, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return the measured rows of one system with their intervals, then the published row."""
+    parts: dict[tuple[int, ...], list[Outcome]] = defaultdict(list)
     for outcome in sorted(outcomes, key=lambda o: paper_order(*names, o.channels)):
         parts[_counts(outcome)].append(outcome)
-    reported = _row(names)
+    reported = published.row(*names)
     lacking = [gap for outcome in outcomes for gap in outcome.gaps]
     if reported:
         run = {outcome.channels for outcome in outcomes}
@@ -126,8 +129,9 @@ def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> 
             if len(matrices) > 1:
                 spread = inference.deviation_over_seeds(matrices)
                 values[SPREAD] |= _block(outcome.channels, spread)
-            comparable = reported and published.compares(names[1])
-            theirs = reported.values.get(outcome.channels, {}) if comparable else {}
+            theirs: Mapping[str, float] = {}
+            if reported and published.compares(names[1]):
+                theirs = reported.values.get(outcome.channels, {})
             apart = {metric: found[metric] - value for metric, value in theirs.items()}
             differences |= _block(outcome.channels, apart)
         for source, block in values.items():
@@ -135,35 +139,31 @@ def _measured_rows(names: tuple[str, str, str], outcomes: Sequence[Outcome]) -> 
             note = "; ".join(lacking) if source == MEASURED else ""
             rows.append(_line(names, source, block | extra, note))
     if reported:
-        rows.append(_published_row(names))
+        rows.append(_published_row(names, reported))
     if differences:
         rows.append(_line(names, DIFFERENCE, differences))
     return rows
 
 
-def _unmeasured_rows(names: tuple[str, str, str], reason: str) -> list[dict]:
-    """What is published of a system that was not run, and why it was not."""
-    if _row(names).authors == OURS:
-        return [_line(names, NOT_RUN, {}, reason), _published_row(names)]
-    return [_published_row(names)]
+def _unmeasured_rows(names: Names, reason: str) -> list[dict[str, Any]]:
+    """Return the published row of a system that was not run, and the reason why it was not."""
+    row = published.row(*names)
+    assert row, f"{names} is neither measured nor published"
+    shown = _published_row(names, row)
+    return [_line(names, NOT_RUN, {}, reason), shown] if row.authors == OURS else [shown]
 
 
-def _published_row(names: tuple[str, str, str]) -> dict:
-    row = _row(names)
+def _published_row(names: Names, row: published.Row) -> dict[str, Any]:
     values = {k: v for c, block in row.values.items() for k, v in _block(c, block).items()}
     return _line(names, PUBLISHED if row.authors == OURS else QUOTED, values, row.remarks())
 
 
-def _line(names: tuple, source: str, values: Mapping, note: str = "") -> dict:
-    return dict(zip(NAMES, (*names, source), strict=True)) | dict(values) | {"note": note}
-
-
-def _row(names: tuple[str, str, str]) -> published.Row | None:
-    return published.row(*names)
+def _line(names: Names, source: str, values: Mapping[str, float], note: str = "") -> dict[str, Any]:
+    return {**dict(zip(NAMES, (*names, source), strict=True)), **values, "note": note}
 
 
 def _counts(outcome: Outcome) -> tuple[int, ...]:
-    """As ``COUNTS``."""
+    """Return the values of ``COUNTS``."""
     return (
         outcome.number("subject"),
         outcome.number("recording"),
@@ -175,7 +175,7 @@ def _counts(outcome: Outcome) -> tuple[int, ...]:
 
 
 def faults(outcomes: Iterable[Outcome]) -> list[str]:
-    """All that is left out of the tables because it cannot be used, a line each."""
+    """Return why predictions and published rows are left out of the tables, a line each."""
     gaps = (gap for outcome in outcomes for gap in outcome.gaps)
     return [*dict.fromkeys(gaps), *filter(None, map(published.fault, published.rows()))]
 
@@ -185,27 +185,27 @@ def ablation(
     settings: Mapping[str, Mapping[str, object]],
     recordings: Mapping[str, Path],
 ) -> pd.DataFrame:
-    """What each difference between the paper and the released code changes, switched alone.
+    """Return the effect of each difference between the paper and the released code by itself.
 
     Args:
-        runs: difference to the runs of one system on one channel set; the first has none switched.
-            A difference that has the same runs is one that was as in the paper already.
-        settings: difference to the settings that it switches and their values.
-        recordings: as for `measurements.gather`; metrics and counts are those of `table2`.
+        runs: Difference to the runs of one system on one channel set; the first without any
+            difference. A difference with the same runs as the first is already as in the paper.
+        settings: Difference to the settings that it changes and their values.
+        recordings: As for `measurements.gather`; metrics and counts are those of `table2`.
 
     Returns:
         One row per difference: database, window, channels, system; difference, setting, value, and
-        in ``note`` whether it was so ``already``; ``COUNTS``; the metrics; and
+        a ``note`` that says ``already`` if it changes nothing; ``COUNTS``; the metrics; and
         ``"change in {metric}"`` against the first row.
 
     Raises:
-        InputError: a file that cannot be used, or files that contradict each other.
+        InputError: A file is invalid, or files contradict each other.
     """
     none, *_ = runs.values()
-    # Each difference is gathered as a system of its own: all are to be tested on the same epochs.
+    # Each difference is gathered as a separate system: all must be tested on the same epochs.
     cells = (replace(cell, system=name) for name, run in runs.items() for cell in run)
     outcomes = {outcome.system: outcome for outcome in gather(cells, recordings)}
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     for difference, run in runs.items():
         outcome = outcomes[difference]
         if outcome.gaps:
@@ -237,14 +237,15 @@ def daggered(database: str, window: str, system: str) -> bool:
 def bold(table: pd.DataFrame) -> pd.DataFrame:
     """Return which metrics of Table 2 are bold: true or false, with the table's index.
 
-    Of the published ones as in the paper (caption of its Table 2): those of an XSleepNet that are
-    better than or equal to those of all baselines and of the earlier work that is comparable. Of
-    the measured ones, apart, the best of the comparable systems. Values count as they are shown.
+    Among published metrics as in the paper (caption of its Table 2): those of an XSleepNet that are
+    better than or equal to those of all baselines and of comparable earlier work. Among measured
+    metrics, separately, the best of the comparable systems. Values are compared as rounded.
     """
     columns = [f"{channels} {metric}" for channels in CHANNELS for metric in METRICS]
     marks = pd.DataFrame(False, index=table.index, columns=columns)
-    for (database, window), block in table.groupby(["database", "window"], sort=False):
-        comparable = block[[not daggered(database, window, str(s)) for s in block["system"]]]
+    for _, block in table.groupby(["database", "window"], sort=False):
+        names = block[["database", "window", "system"]].itertuples(index=False)
+        comparable = block[[not daggered(*map(str, name)) for name in names]]
         shown = comparable[columns].apply(
             lambda values: values.map(lambda value: float(number(value, values.name) or "nan"))
         )
@@ -259,14 +260,14 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
 def shown_together(
     table: pd.DataFrame, sources: Sequence[str] = (MEASURED, PUBLISHED)
 ) -> pd.DataFrame:
-    """Of Table 2 the rows of these sources, of the systems that were measured."""
+    """Return the rows of Table 2 from these sources, restricted to systems that were measured."""
     names = ["database", "window", "system"]
     of = pd.MultiIndex.from_frame(table[names])
     return table[table["source"].isin(sources) & of.isin(of[table["source"] == MEASURED])]
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table: percents with one decimal, kappa with three, empty where there is nothing."""
+    """Write a table: percentages with one decimal, kappa with three, missing values empty."""
     texts = {
         column: [number(value, column) for value in table[column]]
         for column in table.columns
@@ -276,14 +277,14 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """The Table 2 that ``write_csv`` wrote, to its decimals."""
+    """Read the Table 2 that `write_csv` wrote, rounded as it is."""
     table = pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
     return table.fillna({"note": ""})
 
 
-def measured_metrics(table: pd.DataFrame) -> dict[str, dict]:
-    """What a Table 2 has measured: ``[database][window][channels][system][metric]``."""
-    found: dict[str, dict] = {}
+def measured_metrics(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the measured metrics of Table 2: ``[database][window][channels][system][metric]``."""
+    found: dict[str, Any] = {}
     for _, row in table[table["source"] == MEASURED].iterrows():
         window = found.setdefault(row["database"], {}).setdefault(row["window"], {})
         for channels in CHANNELS:
@@ -294,13 +295,13 @@ def measured_metrics(table: pd.DataFrame) -> dict[str, dict]:
 
 
 def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]]:
-    """Confusion matrix in epochs and, in its last line, the metrics over all epochs.
+    """Return the confusion matrix in epochs and, in its last line, the metrics over all epochs.
 
     A line for each true stage and one for ``all``: epochs by predicted stage, their sum, then
     ``METRICS`` as in Table 2.
 
     Raises:
-        InputError: predictions that cannot be pooled.
+        InputError: The predictions cannot be pooled.
     """
     true, predicted = pooled(predictions)
     matrix = confusion(true, predicted)
@@ -318,7 +319,7 @@ def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]
 def summary(table: pd.DataFrame, console: Console) -> None:
     """Print Table 2 in at least 80 columns: one block per database and window.
 
-    Of what is published, only what is beside something measured is shown.
+    Published rows are shown only for systems that were measured.
     """
     marks, table = bold(table), shown_together(table, (MEASURED, PUBLISHED, QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
@@ -328,12 +329,13 @@ def summary(table: pd.DataFrame, console: Console) -> None:
         for system, rows in block.groupby("system", sort=False):
             for channels, source, row in _lines(rows):
                 columns = [f"{channels} {metric}" for metric in METRICS]
+                bold_ones = marks.loc[[row.name], columns].iloc[0]
                 values = [
-                    Text(number(row[column], column), "bold" if marks.loc[row.name, column] else "")
+                    Text(number(row[column], column), "bold" if bold_ones[column] else "")
                     for column in columns
                 ]
                 style = None if source == MEASURED else "dim"
-                shown.add_row(system, channels, source, *values, style=style)
+                shown.add_row(str(system), channels, source, *values, style=style)
                 if source == MEASURED:
                     sentences[stands_on(row)].append(f"{system} {channels}")
         console.print(shown)
@@ -347,7 +349,7 @@ def _block(channels: str, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def number(value: float, column: str) -> str:
-    """A value as it is shown: percents with one decimal, kappa with three, NaN as nothing."""
+    """Format a value: percentages with one decimal, kappa with three, NaN empty."""
     return "" if pd.isna(value) else f"{value:z.{_DECIMALS[_metric(column)]}f}"
 
 
@@ -356,7 +358,7 @@ def _metric(column: str) -> str:
 
 
 def _lines(rows: pd.DataFrame) -> Iterable[tuple[str, str, pd.Series]]:
-    """Channels, source and row of what there is of one system, measured above published."""
+    """Yield channels, source and row of each result of one system, measured above published."""
     for column in rows.columns:
         if not column.endswith(" accuracy"):
             continue
@@ -368,7 +370,7 @@ def _lines(rows: pd.DataFrame) -> Iterable[tuple[str, str, pd.Series]]:
 
 
 def stands_on(row: pd.Series) -> str:
-    """What a measured row of Table 2 stands on, in words."""
+    """Describe the counts that a measured row of Table 2 is based on."""
     counted = [
         f"{row[many]:,} {many.removesuffix('s') if row[many] == 1 else many}"
         for many in ("subjects", "recordings", "epochs", "folds", "seeds")

@@ -1,10 +1,11 @@
-"""What finetuning a pretrained network is worth: each strategy beside training from scratch."""
+"""Gains of finetuning a pretrained network: each strategy compared with training from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +17,23 @@ from xsleep.results.measurements import Cell, Outcome, gather
 from xsleep.results.metrics import METRICS
 
 CASE = ["target", "window", "network", "source channels", "channels"]
-"""Columns that what is compared has in common."""
+"""Columns that are equal for all strategies that are compared."""
 
 SCRATCH = "scratch"
 
 PUBLISHED_SOURCES = (AUTHORS, "MASS")
-"""Sources of which results are published: the authors' networks are of MASS."""
+"""Sources with published results: the authors' networks were pretrained on MASS."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What was transferred, and how.
+    """A network, its source and target channels, and the strategy of its finetuning.
 
     Attributes:
-        network: what Table 2 calls it, without ``FT-``.
-        source_channels, channels: of the source and of the target.
-        strategy: a key of `xsleep.config.settings.STRATEGIES`.
-        subjects: how many of a fold's training subjects trained; ``None`` for all.
+        network: Its name in Table 2, without ``FT-``.
+        source_channels, channels: Channel sets of the source and of the target.
+        strategy: A key of `xsleep.config.settings.STRATEGIES`.
+        subjects: How many training subjects of each fold were used; ``None`` for all.
     """
 
     database: str
@@ -44,33 +45,32 @@ class Transfer:
     subjects: int | None
 
     @property
-    def case(self) -> tuple:
-        """What those that are compared have in common."""
+    def case(self) -> tuple[str, str, str, str, str]:
+        """The values of ``CASE``."""
         return self.database, self.window, self.network, self.source_channels, self.channels
 
 
 def table(
     source: str,
     runs: Mapping[Transfer, Sequence[Cell]],
-    facts: Mapping[Transfer, Sequence[Mapping]],
+    facts: Mapping[Transfer, Sequence[Mapping[str, Any]]],
     recordings: Mapping[str, Path],
 ) -> tuple[pd.DataFrame, list[str]]:
-    """What each strategy reaches, and how much more that is than from scratch.
+    """Return the metrics of each strategy and its gains over training from scratch.
 
     Args:
-        source: what the networks were pretrained on.
-        runs: the predictions of all folds and seeds.
-        facts: what their ``run.json`` tell.
-        recordings: per database its ``recordings.csv``.
+        source: Database on which the networks were pretrained.
+        runs: The predictions of all folds and seeds.
+        facts: The contents of their ``run.json``.
+        recordings: Path of the ``recordings.csv`` of each database.
 
     Returns:
-        One row per transfer, in the order given: what it is; subjects, recordings, epochs, folds
-        and seeds that it stands on; the parameters trained; for each metric its value and 95 %
-        interval over subjects; the same of its difference to training from scratch on the same
-        subjects, with the p of Wilcoxon's test over subjects, Holm-corrected for the strategies
-        beside it, to three digits; and what is published, with ``published from`` saying where:
-        ``digitised`` from the figures of the transfer paper, or ``Table 2``. And lines on
-        predictions that are left out.
+        One row per transfer, in the order given: its identity; the numbers of subjects, recordings,
+        epochs, folds and seeds; the parameters trained; each metric with its 95 % interval over
+        subjects; likewise its gain over training from scratch on the same subjects, with the p of
+        Wilcoxon's test over subjects, Holm-adjusted for all strategies of the case, to three
+        digits; and the published metrics, ``published from`` saying where: ``digitised`` from the
+        figures of the transfer paper, or ``Table 2``. And lines on predictions that are left out.
     """
     names = {f"{number}": transfer for number, transfer in enumerate(runs)}
     cells = [
@@ -82,7 +82,7 @@ def table(
     rows = []
     for transfer in runs:
         outcome = outcomes[transfer]
-        base = outcomes.get(Transfer(*transfer.case, SCRATCH, transfer.subjects))
+        base = outcomes.get(replace(transfer, strategy=SCRATCH))
         rows.append(
             {
                 "source": source,
@@ -114,12 +114,12 @@ def table(
     return frame, [gap for outcome in outcomes.values() for gap in outcome.gaps]
 
 
-def _mean(facts: Sequence[Mapping], name: str) -> float:
+def _mean(facts: Sequence[Mapping[str, Any]], name: str) -> float:
     return float(np.mean([one[name] for one in facts]))
 
 
 def _values(outcome: Outcome) -> dict[str, float]:
-    """Every metric with its interval."""
+    """Return every metric with its interval."""
     found = inference.estimate(outcome.matrices())
     spans = inference.intervals(outcome.matrices("subject"))
     return {
@@ -134,7 +134,7 @@ def _values(outcome: Outcome) -> dict[str, float]:
 
 
 def _gains(outcome: Outcome, base: Outcome) -> dict[str, float]:
-    """Differences to training from scratch, on the recordings that both tested."""
+    """Return the gains over training from scratch, on the recordings that both tested."""
     pair = shared(outcome, base)
     gains: dict[str, float] = {}
     for metric, values in paired(*pair).items() if pair else ():
@@ -149,9 +149,12 @@ def _gains(outcome: Outcome, base: Outcome) -> dict[str, float]:
 
 
 def _published(transfer: Transfer) -> dict[str, object]:
-    """What is published of this network by this strategy, on all training subjects."""
+    """Return the published metrics of this network and strategy, on all training subjects."""
     if transfer.subjects:
         return {}
-    values, origin = published.transferred(*transfer.case, transfer.strategy)
+    database, window, network, source_channels, channels = transfer.case
+    values, origin = published.transferred(
+        database, window, network, source_channels, channels, transfer.strategy
+    )
     found = {f"published {metric}": values[metric] for metric in METRICS if metric in values}
     return found | {"published from": origin}
