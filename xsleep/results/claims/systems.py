@@ -81,6 +81,7 @@ def higher(
     case: Case,
     system: str,
     against: Sequence[str],
+    *,
     sign: Callable[[Case], int],
 ) -> Finding | None:
     """Test whether a system beats all others (``sign`` 1) or is below one of them (-1)."""
@@ -161,6 +162,7 @@ def everywhere(case: Case) -> int:
 
 
 def but_on_small(case: Case) -> int:
+    """Return 0 on small databases, 1 elsewhere."""
     return 0 if case.database in SMALL else 1
 
 
@@ -171,14 +173,17 @@ def _fusion(case: Case) -> int:
 
 
 def fused_below(case: Case) -> int:
+    """Return -1 where the paper has Naive Fusion below a single view, 0 elsewhere."""
     return min(_fusion(case), 0)
 
 
 def fused_above(case: Case) -> int:
+    """Return 1 where the paper has Naive Fusion above both single views, 0 elsewhere."""
     return max(_fusion(case), 0)
 
 
 def on_small(case: Case) -> int:
+    """Return 1 on small databases, 0 elsewhere."""
     return 1 if case.database in SMALL else 0
 
 
@@ -217,8 +222,9 @@ def _sized(database: str, channels: str, subjects: int) -> int:
 
 
 def by_size(evidence: Evidence, case: Case) -> Finding | None:
+    """Test whether the better single view is the one that the paper names for the size."""
     sign = _sized(case.database, case.channels, evidence.subjects(case))
-    return higher(evidence, case, SINGLE_VIEWS[0], SINGLE_VIEWS[1:], lambda _: sign)
+    return higher(evidence, case, SINGLE_VIEWS[0], SINGLE_VIEWS[1:], sign=lambda _: sign)
 
 
 def reported_by_size(case: Case) -> float:
@@ -250,7 +256,8 @@ def spread(evidence: Evidence, case: Case, system: str) -> Finding:
         if not pair:
             raise InputError(f"{system} and {baseline} have no subject in common")
         seeds = min(seeds, pair[1].number("seed"))
-        spans = inference.intervals(*(o.matrices("subject") for o in pair), measures=_f1)
+        first, second = (outcome.matrices("subject") for outcome in pair)
+        spans = inference.intervals(first, second, measures=_f1)
         higher.append({stage for stage, (low, _) in spans.items() if low > 0})
         lower.append({stage for stage, (_, high) in spans.items() if high < 0})
     above = [stage for stage in STAGES if all(stage in stages for stages in higher)]
