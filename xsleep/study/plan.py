@@ -1,11 +1,10 @@
-"""What a configuration will cost, before anything of it runs: jobs, hours and disk.
+"""Estimate of what a configuration costs before it is run: jobs, hours and disk.
 
-Sizes of databases are those of the prepared recordings, of the recordings that are listed, or what
-is published. The time of a training step is taken from finished runs of the same network, or from
-``measured_times.csv`` (measured on the device that it names) in proportion to the floating-point
-operations that PyTorch counts in a step. What was never measured is said to be ``not measured``.
-Where training may stop early (``patience``), steps and hours are the most that there can be; the
-fewest are beside them.
+Sizes of databases are those of the prepared recordings, of the listed files, or published. The time
+of a training step is taken from finished runs of the same network, or scaled from
+``measured_times.csv`` (measured on the device that it names) by the floating-point operations that
+PyTorch counts in a step. Times without any measurement are ``not measured``. If training may stop
+early (``patience``), steps and hours are upper bounds; lower bounds are given beside them.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ NOT_MEASURED = "not measured"
 HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
 
 NIGHT_EPOCHS = 8 * 120
-"""Of a recording of which nothing else is known."""
+"""Assumed number of epochs of a recording of unknown length."""
 
 COUNTED = 2
-"""Sequences of the minibatch whose operations are counted; they are in proportion to it."""
+"""Sequences of the minibatch whose operations are counted; the count is proportional to it."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Recordings and subjects whose files are known; none where the files are not there."""
+    """Numbers of recordings and subjects with files; zero if the files are missing."""
 
     recordings: int = 0
     subjects: int = 0
@@ -59,8 +58,12 @@ class Listed:
 
 @dataclass(frozen=True)
 class Size:
-    """A database in one window, and where the figures are from; ``stored`` epochs are of all
-    windows."""
+    """Size of a database in one window.
+
+    Attributes:
+        stored: Number of epochs of whole recordings, as in the store.
+        source: Where the numbers are from.
+    """
 
     subjects: int
     recordings: int
@@ -71,8 +74,8 @@ class Size:
 
 @dataclass(frozen=True)
 class Roles:
-    """Shares of a database's subjects who train, are evaluated while training, and test; the mean
-    over folds. Those of the loss-weight subset are evaluated, too."""
+    """Fractions of subjects for training, evaluation during training (the loss-weight subset
+    included) and test, averaged over folds."""
 
     training: float
     evaluated: float
@@ -81,7 +84,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Runs:
-    """Trainings that are alike but for fold and seed."""
+    """Trainings that differ only in fold and seed."""
 
     stage: Literal["train", "pretrain", "finetune"]
     database: str
@@ -92,10 +95,10 @@ class Runs:
 
 
 def size(name: str, database: DatabaseSettings, window: str, listed: Listed, index: Path) -> Size:
-    """The size of a database in a window.
+    """Return the size of a database in a window.
 
     Raises:
-        InputError: nothing is known of it.
+        InputError: The number of recordings is unknown.
     """
     if index.exists():
         nights = [s.info for s in read_index(index).values() if not s.info.skipped]
@@ -113,7 +116,7 @@ def size(name: str, database: DatabaseSettings, window: str, listed: Listed, ind
             f"{name}: neither its files are there nor is a number of recordings published; "
             f"put them into {database.source.folder}, or leave it out of databases"
         )
-    subjects = listed.subjects or known.subjects
+    subjects = listed.subjects or known.subjects or 0
     source = "listed" if listed.recordings else "published"
     if known.epochs and known.recordings:
         each, basis = known.epochs / known.recordings, "published epochs"
@@ -123,43 +126,48 @@ def size(name: str, database: DatabaseSettings, window: str, listed: Listed, ind
         each, basis = NIGHT_EPOCHS, "8 h assumed"
     stored = 120 * described.hours if described.hours else each
     return Size(
-        *(subjects, recordings, round(recordings * each), round(recordings * stored)),
-        f"{source} recordings, {basis}",
+        subjects,
+        recordings,
+        epochs=round(recordings * each),
+        stored=round(recordings * stored),
+        source=f"{source} recordings, {basis}",
     )
 
 
 def fold_roles(name: str, database: DatabaseSettings, subjects: int) -> Roles:
-    """How the subjects are divided up, on average over the folds."""
+    """Return the fractions of subjects in each role, averaged over folds."""
     if database.folds == "published":
         names = fold_tables.published_subjects(name)
         found = fold_tables.published(name, names)
     else:
         names = [f"{number:06d}" for number in range(subjects)]
         found = fold_tables.k_fold(name, names, database.folds)
-    return Roles(
-        *(
-            mean(sum(len(getattr(fold, role)) for role in roles) for fold in found) / len(names)
-            for roles in (("training",), ("validation", "training_subset"), ("test",))
-        )
-    )
+
+    def fraction(*roles: str) -> float:
+        return mean(sum(len(getattr(fold, role)) for role in roles) for fold in found) / len(names)
+
+    evaluated = fraction("validation", "training_subset")
+    return Roles(fraction("training"), evaluated, fraction("test"))
 
 
 def pooled(workflow: Workflow, sizes: Sequence[Size]) -> tuple[Size, Roles]:
-    """The databases that networks are pretrained on, and who of them trains; none tests."""
-    numbers = (
-        sum(getattr(size, name) for size in sizes)
-        for name in ("subjects", "recordings", "epochs", "stored")
+    """Return the pooled size of the databases of pretraining, and the roles of their subjects."""
+    pool = Size(
+        subjects=sum(size.subjects for size in sizes),
+        recordings=sum(size.recordings for size in sizes),
+        epochs=sum(size.epochs for size in sizes),
+        stored=sum(size.stored for size in sizes),
+        source="; ".join(dict.fromkeys(size.source for size in sizes)),
     )
-    pool = Size(*numbers, "; ".join(dict.fromkeys(size.source for size in sizes)))
     validation = workflow.transfer.validation / pool.subjects
     return pool, Roles(1 - validation, 2 * validation, 0)
 
 
 @cache
 def step_cost(system: str, channels: str, network: str) -> tuple[float, int, int]:
-    """Of a training step: operations for each sequence, branches, and parameters.
+    """Return the operations of a training step per sequence, the branches, and the parameters.
 
-    ``network`` is a `NetworkSettings` as JSON. Products and sums count, as in
+    ``network`` is a `NetworkSettings` as JSON. Multiplications and additions are counted, as in
     `torch.utils.flop_counter`.
     """
     import torch
@@ -183,7 +191,7 @@ def _facts() -> list[dict[str, str]]:
 
 
 def _fact(what: str, system: str = "") -> dict[str, str]:
-    """What was measured for the system, or for the one that reads the same views."""
+    """Return the measurement of the system, or of the one that reads the same views."""
     rows = [row for row in _facts() if row["what"] == what]
     known = systems.registry().get(system)
     wanted = (known and known.timed_as) or system
@@ -191,20 +199,20 @@ def _fact(what: str, system: str = "") -> dict[str, str]:
 
 
 def finished_runs(results: Path) -> list[dict[str, Any]]:
-    """What `run.json` says of the runs that have been trained."""
+    """Read the `run.json` of all finished trainings."""
     found = []
     for path in sorted(results.glob("**/seed-*/**/run.json")):
         try:
             run = json.loads(path.read_text())
         except ValueError:
-            continue  # the tables say what is wrong with it
-        if run["steps"] and "processes" in run:  # and not of an earlier version
+            continue  # reported by the tables
+        if run["steps"] and "processes" in run:  # earlier versions had no processes
             found.append(run)
     return found
 
 
 class Clock:
-    """How long steps and evaluations take, from finished runs or else as measured elsewhere."""
+    """Duration of steps and evaluations, from finished runs or ``measured_times.csv``."""
 
     def __init__(self, presets: Mapping[str, Preset], finished: Sequence[Mapping[str, Any]]):
         self.reference = presets["released"]
@@ -213,7 +221,7 @@ class Clock:
     def run(
         self, runs: Runs, preset: Preset, batch: int, steps: int, evaluated: float
     ) -> tuple[float, str, bool]:
-        """Seconds of one run, where the time of a step is from, and whether it is of a GPU.
+        """Return the seconds of one run, the source of the step time, and whether it is of a GPU.
 
         ``evaluated`` epochs are evaluated or scored in all. The seconds of several GPUs add up.
         """
@@ -248,7 +256,7 @@ class Clock:
         return seconds, source, False
 
     def _times(self, fact: Mapping[str, str], runs: Runs, preset: Preset, batch: int) -> float:
-        """Operations of a step of these runs over those of the one that was measured."""
+        """Return the operations of a step of these runs divided by those of the measured step."""
         ours = step_cost(runs.system, runs.channels, preset.network.model_dump_json())[0]
         network = self.reference.network.model_dump_json()
         measured = step_cost(fact["system"], fact["channels"], network)[0]
@@ -261,13 +269,13 @@ def _device(run: Mapping[str, Any]) -> str:
 
 
 def run_line(runs: Runs, preset: Preset, size: Size, roles: Roles, clock: Clock) -> dict[str, Any]:
-    """What runs that are alike will cost, one line of ``plan.csv``."""
+    """Return the cost of runs that differ only in fold and seed, one line of ``plan.csv``."""
     network = preset.network
     settings = preset.training_of(runs.system, runs.stage == "finetune")
     sequences = roles.training * (size.epochs - size.recordings * (network.sequence_length - 1))
     sequences = max(int(sequences), 1)
     batch = min(settings.batch_size, sequences)
-    steps = settings.steps or settings.training_epochs * max(sequences // batch - 1, 1)
+    steps = settings.steps or (settings.training_epochs or 0) * max(sequences // batch - 1, 1)
     fewest = fewest_steps(settings, steps)
     test = roles.test * size.epochs
     flop, branches, parameters = step_cost(runs.system, runs.channels, network.model_dump_json())
@@ -280,7 +288,7 @@ def run_line(runs: Runs, preset: Preset, size: Size, roles: Roles, clock: Clock)
 
     most, source, on_gpu = hours(steps)
     least, *_ = hours(fewest)
-    # Of every test epoch: a probability of each stage and branch, the stage, and its place.
+    # For every test epoch: the probability of each stage by each branch, the stage, and its place.
     predictions = test * (branches * 5 * 4 + 5)
     return {
         "stage": runs.stage,
@@ -308,7 +316,7 @@ def run_line(runs: Runs, preset: Preset, size: Size, roles: Roles, clock: Clock)
 
 
 def fewest_steps(settings: TrainingSettings, steps: int) -> int:
-    """The steps of a run that never gains after its first evaluation; ``steps`` is the most."""
+    """Return the steps of a run that never improves after its first evaluation, up to ``steps``."""
     if settings.patience is None:
         return steps
     stop = (1 + settings.patience) * settings.evaluate_every
@@ -318,7 +326,7 @@ def fewest_steps(settings: TrainingSettings, steps: int) -> int:
 def preparation_line(
     name: str, window: str, channels: Sequence[str], size: Size, batches: int
 ) -> dict[str, Any]:
-    """What the stores of a database will cost: epochs and spectrograms of all channels."""
+    """Return the cost of the stores of a database: epochs and spectrograms of all channels."""
     fact = _fact("prepared epoch")
     values = math.prod(RAW_SHAPE) + math.prod(IMAGE_SHAPE)
     in_one = math.ceil(size.recordings / batches)
@@ -356,13 +364,15 @@ def plan(
     batches: int,
     finished: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """The lines of ``plan.csv``: the stores of each database, then its runs.
+    """Return the lines of ``plan.csv``: the stores of each database, then its runs.
 
     Args:
-        listed: of the databases whose files are known.
-        indexes: of the stores; of those that are there the sizes are known exactly.
-        batches: in how many jobs a database is prepared at most.
-        finished: `finished_runs`, whose steps tell the time.
+        workflow: The configuration.
+        runs: The planned runs.
+        listed: Numbers of files of each database with files.
+        indexes: Index of the store of each database; the sizes of existing ones are exact.
+        batches: Maximal number of jobs in which a database is prepared.
+        finished: `finished_runs`, from which step times are taken.
     """
     sources = workflow.sources
     clock = Clock(workflow.presets, finished)
@@ -389,7 +399,7 @@ def plan(
 
 
 def _preset(workflow: Workflow, runs: Runs) -> Preset:
-    """The settings of runs; a network is finetuned with those that it computes by already."""
+    """Return the preset of runs; a network is finetuned with its pretraining settings."""
     first = workflow.source[0]
     of_source = workflow.presets["released"] if first == AUTHORS else workflow.preset(first)
     if runs.stage == "pretrain":
@@ -401,7 +411,7 @@ def _preset(workflow: Workflow, runs: Runs) -> Preset:
 
 
 def total(lines: Sequence[Mapping[str, Any]], **names: str) -> dict[str, Any]:
-    """These lines in one; hours that were not measured for all of them are not for it."""
+    """Return the sum of lines; hours are not measured if those of any line are not."""
     found = dict.fromkeys(lines[0], "") | names
     for column in ("runs", "jobs", "PFLOP", *HOURS, "disk GB"):
         values = [line[column] for line in lines]
@@ -411,7 +421,7 @@ def total(lines: Sequence[Mapping[str, Any]], **names: str) -> dict[str, Any]:
 
 
 def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print the plan by stage and database, and its total; where its times are from beneath."""
+    """Print the plan by stage and database, its total, and the sources of its times."""
     numbers = ("runs", "jobs", "PFLOP", "cpu hours", "gpu hours", "disk GB")
     shown = console_table("Plan", ("stage", "database"), numbers)
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
@@ -437,7 +447,7 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    # Without the factor, which differs from line to line.
+    # The factor is left out: it differs from line to line.
     times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
     for source in dict.fromkeys(times):
         console.print(f"Times: {source}", markup=False, highlight=False, soft_wrap=True)
