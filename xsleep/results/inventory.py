@@ -105,7 +105,7 @@ class Described:
 
     Attributes:
         scoring: The rules that its stages were scored by.
-        windows, folds: As in `xsleep.config.settings.DatabaseSettings`.
+        windows, folds: As in `xsleep.config.databases.DatabaseSettings`.
     """
 
     scoring: str

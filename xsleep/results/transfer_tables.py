@@ -32,7 +32,7 @@ class Transfer:
     Attributes:
         network: Its name in Table 2, without ``FT-``.
         source_channels, channels: Channel sets of the source and of the target.
-        strategy: A key of `xsleep.config.settings.STRATEGIES`.
+        strategy: A key of `xsleep.config.names.STRATEGIES`.
         subjects: How many training subjects of each fold were used; ``None`` for all.
     """
 
