@@ -738,12 +738,12 @@ def test_crate_describes_all_that_was_made(told):
     assert undescribed == {"ro-crate-metadata.json"}
 
 
-def test_crate_says_when_the_run_began_and_ended(told):
+def test_crate_says_when_its_first_and_last_files_were_written(told):
     folder, crate = told
     begin, end = (
         datetime.fromisoformat(crate["#run"][name]).timestamp() for name in ("startTime", "endTime")
     )
-    first = min(path.stat().st_mtime for path in folder.glob("data/recordings/simulated/*.edf"))
+    first = min(path.stat().st_mtime for path in folder.glob("data/index/*/all.h5"))
     last, told_at = (
         (folder / "results" / name).stat().st_mtime
         for name in ("checklists/reforms.md", "ro-crate-metadata.json")

@@ -115,7 +115,7 @@ def write_crate(
         sources: of each database its source, and the index of its stored recordings.
         outputs: files in the crate's folder; those that are missing are left out.
         runs, gaps: as from `read_runs`.
-        times: seconds since 1970 of the beginning of the first job and the end of the last;
+        times: seconds since 1970 at which the first and the last of its files were written;
             ``None`` where they are not known.
         snakemake: its version.
     """
