@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,14 @@ def test_making_a_study_reads_no_server_and_changes_no_file(study, tmp_path, mon
     assert found.files["Physio2018"].to_fetch and not found.files["Physio2018"].entries
     assert set(found.left_out) == {"MASS", "SHHS"}
     assert os.listdir(tmp_path) == []
+
+
+def test_the_start_of_a_job_imports_no_library_of_tables_and_networks():
+    program = "import sys, xsleep.study.messages; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert not {"pandas", "sklearn", "scipy", "torch", "matplotlib"} & set(done.stdout.split())
 
 
 def test_a_database_that_is_not_there_is_left_out_with_the_reason(study):

@@ -33,9 +33,7 @@ OURS = "this paper"
 """The authors of the rows whose systems can be run; those of the others are quoted."""
 
 FINETUNED_BY = {
-    f"FT-{network}": system.transfer.strategy
-    for network, system in registered.transferred().items()
-    if system.transfer
+    f"FT-{network}": transfer.strategy for network, transfer in registered.transferred().items()
 }
 """The finetuning strategy of each finetuned row of Table 2."""
 

@@ -21,7 +21,6 @@ from xsleep.core.errors import InputError
 from xsleep.core.recording import ChannelSet
 from xsleep.databases import open_database
 from xsleep.preparation import folds as fold_tables
-from xsleep.results.published import FINETUNED_BY
 from xsleep.study import paths
 from xsleep.study.files import DatabaseFiles
 
@@ -341,7 +340,7 @@ class Study:
             strategy: a key of `STRATEGIES`.
             subjects: how many subjects of each fold train; all where it is None.
         """
-        system = systems.transferred()[network]
+        system = systems.transferred()[network].system
         few = f"-subjects-{subjects}" if subjects else ""
         found = []
         for database, channels in product(self.workflow.target, self.workflow.transfer.channels):
@@ -403,8 +402,8 @@ class Study:
     def _finetuned(self, databases: Sequence[str]) -> list[Finetuning]:
         return [
             run
-            for name in self.workflow.finetuned
-            for run in self.transfers(name.removeprefix("FT-"), FINETUNED_BY[name])
+            for network in (name.removeprefix("FT-") for name in self.workflow.finetuned)
+            for run in self.transfers(network, systems.transferred()[network].strategy)
             if run["address"]["database"] in databases
             if run["address"]["channels"] == run["source_channels"]
         ]
@@ -479,10 +478,8 @@ class Study:
             model = self.pretrained_of(run)
             if not self.of_authors and model not in pretrained:
                 pretrained.add(model)  # once for all folds and targets
-                transfer = systems.transferred()[run["network"]].transfer
-                assert transfer is not None
-                what = {"channels": run["source_channels"]}
-                what["system"] = systems.slug(transfer.pretrained)
+                first = systems.transferred()[run["network"]].pretrained
+                what = {"channels": run["source_channels"], "system": systems.slug(first)}
                 found.append(("pretrain", {"database": self.source, "window": "", **what}))
             found.append(("finetune", run["address"]))
         return Counter(
@@ -520,13 +517,13 @@ class Study:
         finetuned = {
             f"FT-{network}": {
                 "source": self.source,
-                "system": system.name,
-                "strategy": FINETUNED_BY[f"FT-{network}"],
+                "system": transfer.system.name,
+                "strategy": transfer.strategy,
                 # the settings of the authors' networks are in their files
                 **({} if self.of_authors else {"network": self._pretrained_network()}),
-                "training": training(system.name, finetuning=True),
+                "training": training(transfer.system.name, finetuning=True),
             }
-            for network, system in systems.transferred().items()
+            for network, transfer in systems.transferred().items()
         }
         return scratch | finetuned
 
@@ -543,13 +540,12 @@ class Study:
             return {}
         found = {}
         for run in self.finetuned_runs:
-            transfer = systems.transferred()[run["network"]].transfer
-            assert transfer is not None
+            first = systems.transferred()[run["network"]].pretrained
             found[str(Path(self.pretrained_of(run)).parent)] = {
                 "source": self.source,
                 "channels": run["source_channels"],
                 "seed": run["address"]["seed"],
-                **self.pretraining(transfer.pretrained),
+                **self.pretraining(first),
             }
         return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -108,9 +108,21 @@ def of_paper(paper: str) -> tuple[str, ...]:
     return tuple(name for name, system in registry().items() if system.paper == paper)
 
 
-def transferred() -> dict[str, System]:
-    """Return the systems that pretrained networks are finetuned as, by the network's name."""
-    return {s.transfer.network: s for s in registry().values() if s.transfer}
+class Transferred(NamedTuple):
+    """System that a pretrained network is finetuned as, and what `Transfer` says of it."""
+
+    system: System
+    pretrained: str
+    strategy: str
+
+
+def transferred() -> dict[str, Transferred]:
+    """Return how each network is transferred, by the network's name."""
+    return {
+        t.network: Transferred(system, t.pretrained, t.strategy)
+        for system in registry().values()
+        if (t := system.transfer)
+    }
 
 
 def finetuned() -> tuple[str, ...]:
