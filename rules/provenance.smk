@@ -48,7 +48,7 @@ rule ro_crate:
         ],
         runs=[f"{folder}/run.json" for folder in STUDY.run_folders],
         models=[
-            *sorted({*STUDY.pretrained_models}),
+            *STUDY.pretrained_networks,
             *[f"{folder}/history.csv" for folder in STUDY.run_folders],
             *[
                 f"{folder}/{file}"

@@ -106,14 +106,23 @@ def read_named(
         InputError: the file does not exist, is not YAML or has invalid settings.
     """
     path = existing(folder, name, f"configuration: {folder.name}")
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"{path}: not YAML ({' '.join(str(error).split())}); correct it"
-        ) from error
+    content = parsed(path.read_text(), str(path)) or {}
     where = f"{path.parent.name}/{path.name}"
     return checked(model, merged(content, changes.get(name, {})), where)
+
+
+def parsed(text: str, where: str) -> Any:
+    """Return the content of a YAML text.
+
+    Raises:
+        InputError: it is not YAML; the message begins with ``where``.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{where}: not YAML ({' '.join(str(error).split())}); correct it"
+        ) from error
 
 
 def existing(folder: Path, name: str, where: str) -> Path:

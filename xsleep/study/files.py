@@ -56,11 +56,6 @@ class DatabaseFiles:
             self._entries = {entry.name: entry for entry in self.database.entries()}
         return self._entries
 
-    @property
-    def is_simulated(self) -> bool:
-        """Whether the workflow makes the recordings itself."""
-        return self.database.simulated
-
     @cached_property
     def attempt(self) -> int:
         """Number of the fetch that the next one is."""
@@ -83,7 +78,7 @@ class DatabaseFiles:
         Files of the user are no inputs: Snakemake would go by their time stamps, where their
         content matters, and takes braces in their names for wildcards.
         """
-        if not self.is_simulated:
+        if not self.database.simulated:
             return []
         return [path for name in self.batches[batch] for path in self.entries[name].files]
 
@@ -92,7 +87,7 @@ class DatabaseFiles:
 
         It changes where what is stored was made of other content.
         """
-        if self.is_simulated:
+        if self.database.simulated:
             return ""
         if (store, batch) not in self._contents:
             place = {"store": store, "database": self.name, "batch": batch}
@@ -107,7 +102,7 @@ class DatabaseFiles:
     def placement(self) -> str:
         """Return a line on files that the user put in place and that are missing or surplus."""
         source = self.settings.source
-        if source.fetch is not None or self.is_simulated:
+        if source.fetch is not None or self.database.simulated:
             return ""
         line = placement(source.folder, list(self.entries.values()))
         return line and f"{self.name}: {line} in {source.folder}{source.where_to_apply}"

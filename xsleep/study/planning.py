@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from snakemake.utils import update_config
 
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
+from xsleep.core.settings import parsed
 from xsleep.study import plan
 from xsleep.study.files import MOST_BATCHES
 from xsleep.study.study import Study
@@ -56,24 +56,13 @@ def configuration(files: Sequence[Path], changes: Sequence[str]) -> dict[str, An
     """
     merged: dict[str, Any] = {}
     for path in files:
-        update_config(merged, _mapping(path, path.read_text(encoding="utf-8")))
+        content = parsed(path.read_text(encoding="utf-8"), str(path))
+        if not isinstance(content, Mapping):
+            raise InputError(f"{path}: no keys in it; see config/config.yaml")
+        update_config(merged, content)
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals:
             raise InputError(f"--config {change}: give KEY=VALUE")
-        update_config(merged, {key: _yaml(change, value)})
+        update_config(merged, {key: parsed(value, f"--config {change}")})
     return merged
-
-
-def _mapping(path: Path, text: str) -> Mapping[str, Any]:
-    content = _yaml(path, text)
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path}: no keys in it; see config/config.yaml")
-    return content
-
-
-def _yaml(where: object, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{where}: not YAML ({' '.join(str(error).split())})") from error

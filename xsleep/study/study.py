@@ -19,7 +19,6 @@ from xsleep.config.workflow import Workflow, load
 from xsleep.config.workflow import database as read_database
 from xsleep.core.errors import InputError
 from xsleep.core.recording import ChannelSet
-from xsleep.databases import open_database
 from xsleep.preparation import folds as fold_tables
 from xsleep.study import paths
 from xsleep.study.files import DatabaseFiles
@@ -117,7 +116,8 @@ class Study:
     @cached_property
     def constraints(self) -> dict[str, str]:
         """Regular expressions of the wildcards."""
-        roots = ["results", *(f"results/ablation/{d}" for d in DIFFERENCES), paths.RETRAINED]
+        ablated = (paths.ABLATION.format(difference=difference) for difference in DIFFERENCES)
+        roots = ["results", *ablated, paths.RETRAINED]
         channels = "|".join(get_args(ChannelSet))
         return {
             "store": _any_of(self.filterings),
@@ -168,9 +168,8 @@ class Study:
         """What Table 1 tells of the configuration of each database."""
         return {
             database: settings.model_dump(mode="json", include={"windows", "folds"})
-            | {"scoring": open_database(settings.source).scoring}
-            for database, settings in self.workflow.databases.items()
-            if database in self.databases
+            | {"scoring": self.files[database].database.scoring}
+            for database, settings in self.available.databases.items()
         }
 
     # Runs from scratch
@@ -597,8 +596,13 @@ class Study:
     @property
     def run_folders(self) -> list[str]:
         """Folders of all runs that Table 2 stands on, those of the pretraining among them."""
-        models = [] if self.of_authors else sorted(set(self.pretrained_models))
+        models = [] if self.of_authors else self.pretrained_networks
         return [*self.table2_folders, *(str(Path(model).parent) for model in models)]
+
+    @property
+    def pretrained_networks(self) -> list[str]:
+        """The pretrained networks that Table 2 stands on, each once."""
+        return sorted(set(self.pretrained_models))
 
     @property
     def read_indexes(self) -> dict[str, str]:
