@@ -28,7 +28,9 @@ rule simulate:
         "logs/benchmarks/recordings/{database}/{night}.tsv"
     wildcard_constraints:
         # Without a cohort nothing; an empty expression would be any name.
-        database="|".join(name for name, f in STUDY.files.items() if f.database.simulated)
+        database="|".join(
+            name for name, f in STUDY.files.items() if f.database.simulated
+        )
         or "(?!)",
     conda:
         "../environment.yml"
