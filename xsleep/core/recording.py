@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from xsleep.core.arrays import Floats, Integers
 
 Channel = Literal["EEG", "EOG", "EMG"]
 ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
@@ -17,9 +16,6 @@ DAY_SECONDS = 24 * 60 * 60
 EPOCH_SECONDS = 30
 RATE = 100
 """Sampling rate of stored signals, in hertz."""
-
-Floats = NDArray[np.floating]
-Integers = NDArray[np.integer]
 
 
 @dataclass(frozen=True)

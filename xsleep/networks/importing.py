@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
+from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
 
 Shapes = Mapping[str, tuple[int, ...]]
-Floats = NDArray[np.float32]
 
 SIZES: dict[str, tuple[tuple[str, int], ...]] = {
     "kernel": ((r"/enc_\d+/W$", 0),),
@@ -79,7 +79,7 @@ def import_weights(file: Path, out: Path) -> str:
     )
 
 
-def read(path: Path) -> dict[str, Floats]:
+def read(path: Path) -> dict[str, Singles]:
     """Read the variables in an npz file as float32; pickled objects are refused."""
     if not path.is_file():
         raise InputError(
@@ -96,7 +96,7 @@ def read(path: Path) -> dict[str, Floats]:
     return {name: _numbers(path, name, values) for name, values in arrays.items()}
 
 
-def _numbers(path: Path, name: str, values: NDArray[Any]) -> Floats:
+def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
     """Return a variable as finite float32 values."""
     where = f"{path}: variable {name} of shape {values.shape}"
     if values.dtype.kind != "f":

@@ -11,19 +11,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
+from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.networks.layers import BINS, Output
 from xsleep.systems import System
-
-Floats = NDArray[np.float32]
 
 SAMPLES = 3000
 """Samples of a raw epoch: 30 s at 100 Hz."""
@@ -97,7 +94,7 @@ class Network(nn.Module):
             {b: Output(sizes[b], len(STAGES), generator) for b in self.branches}
         )
 
-    def set_normalisation(self, mean: Tensor | Floats, deviation: Tensor | Floats) -> None:
+    def set_normalisation(self, mean: Tensor | Singles, deviation: Tensor | Singles) -> None:
         """Set mean and standard deviation of the spectrograms in dB, both ``(129, C)``."""
         self.mean.copy_(torch.as_tensor(mean))
         self.deviation.copy_(torch.as_tensor(deviation))

@@ -17,9 +17,10 @@ import numpy as np
 
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
 from xsleep.core.files import read_csv, sha256, whole, write_csv
-from xsleep.core.recording import EPOCH_SECONDS, Floats, Recording
+from xsleep.core.recording import EPOCH_SECONDS, Recording
 from xsleep.core.stages import UNSCORED
 from xsleep.databases import Database, Entry, Source, open_database
 from xsleep.databases.formats import plausibility

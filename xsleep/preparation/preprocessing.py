@@ -30,8 +30,9 @@ from scipy import signal as dsp
 
 from xsleep.config.names import RawFilter
 from xsleep.config.network import Filtering
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import DamagedError, InputError
-from xsleep.core.recording import EPOCH_SECONDS, RATE, Channel, Floats, Integers, Recording, Signal
+from xsleep.core.recording import EPOCH_SECONDS, RATE, Channel, Recording, Signal
 from xsleep.core.stages import UNSCORED
 
 SAMPLES = EPOCH_SECONDS * RATE

@@ -7,7 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft
 
-from xsleep.core.recording import RATE, Floats
+from xsleep.core.arrays import Floats
+from xsleep.core.recording import RATE
 
 WINDOW = 2 * RATE
 HOP = RATE

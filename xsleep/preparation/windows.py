@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
-from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE, Floats
+from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE
 from xsleep.core.stages import STAGES
 from xsleep.store.recordings import RecordingInfo
 

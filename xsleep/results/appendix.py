@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference
 from xsleep.results.measurements import Cell, Decide, Outcome, gather
-from xsleep.results.metrics import Floats, Ints, class_wise, probabilities
+from xsleep.results.metrics import class_wise, probabilities
 from xsleep.store.predictions import Prediction
 
 BRANCHES = ("raw", "time-frequency", "joint")
@@ -134,13 +135,13 @@ def _by_branch(branch: str) -> Decide:
     return lambda cell, prediction: _likeliest([probabilities(prediction, branch)])
 
 
-def _unweighted(cell: Cell, prediction: Prediction) -> Ints:
+def _unweighted(cell: Cell, prediction: Prediction) -> Integers:
     return _likeliest([probabilities(prediction, branch) for branch in BRANCHES])
 
 
-def _likeliest(terms: Sequence[Floats]) -> Ints:
+def _likeliest(terms: Sequence[Floats]) -> Integers:
     """Return the stages (n,) with the highest sum of probabilities (n, 5)."""
-    stages: Ints = np.asarray(sum(terms)).argmax(axis=1)
+    stages: Integers = np.asarray(sum(terms)).argmax(axis=1)
     return stages
 
 
@@ -148,7 +149,7 @@ class _Weighted:
     def __init__(self) -> None:
         self._weights: dict[Path, dict[str, float]] = {}
 
-    def __call__(self, cell: Cell, prediction: Prediction) -> Ints:
+    def __call__(self, cell: Cell, prediction: Prediction) -> Integers:
         folder = cell.predictions.parent
         if folder not in self._weights:
             self._weights[folder] = kept_weights(folder)

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xsleep.results.metrics import Floats, Ints, of_confusion
-
-Doubles = NDArray[np.float64]
+from xsleep.core.arrays import Doubles, Floats, Integers
+from xsleep.results.metrics import of_confusion
 
 RESAMPLES = 5000
 LEVEL = 0.95
@@ -31,12 +30,12 @@ are fractions of counts: differences of two subjects with n and m epochs, averag
 equal or at least 100/(s n m) apart, 1e-6 with 10 seeds of 3,000 epochs."""
 
 
-def estimate(matrices: Floats | Ints) -> dict[str, float]:
+def estimate(matrices: Floats | Integers) -> dict[str, float]:
     """Return each metric's mean over the seeds of (seeds, 5, 5) matrices; NaN without seeds."""
     return {metric: _mean(values) for metric, values in of_confusion(matrices).items()}
 
 
-def deviation_over_seeds(matrices: Floats | Ints) -> dict[str, float]:
+def deviation_over_seeds(matrices: Floats | Integers) -> dict[str, float]:
     """Return each metric's standard deviation over the seeds of (seeds, 5, 5); NaN for one."""
     return {metric: _deviation(values) for metric, values in of_confusion(matrices).items()}
 
@@ -46,8 +45,8 @@ Measures = Callable[[NDArray[Any]], Mapping[str, Floats]]
 
 
 def intervals(
-    matrices: Floats | Ints,
-    against: Floats | Ints | None = None,
+    matrices: Floats | Integers,
+    against: Floats | Integers | None = None,
     measures: Measures = of_confusion,
 ) -> dict[str, tuple[float, float]]:
     """Compute the bootstrap-t interval of each metric, or of its difference between two systems.
@@ -91,7 +90,7 @@ def intervals(
 
 
 def _drawn(
-    matrices: Floats | Ints, draws: Doubles, measures: Measures
+    matrices: Floats | Integers, draws: Doubles, measures: Measures
 ) -> dict[str, tuple[Floats, float, Floats, Floats]]:
     """Return each metric by seed, its mean, and the means of each draw and without each subject."""
     flat = matrices.reshape(*matrices.shape[:2], -1).astype(float)
@@ -165,7 +164,7 @@ def _seed_draws(seeds: int, system: int) -> tuple[Doubles, Doubles]:
     return random.standard_normal(RESAMPLES), random.chisquare(seeds - 1, RESAMPLES) / (seeds - 1)
 
 
-def each(matrices: Floats | Ints) -> dict[str, Floats]:
+def each(matrices: Floats | Integers) -> dict[str, Floats]:
     """Return the metrics (n,) of n subjects or folds from (seeds, n, 5, 5), averaged over seeds."""
     return {metric: values.mean(axis=0) for metric, values in of_confusion(matrices).items()}
 

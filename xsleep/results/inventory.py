@@ -14,6 +14,7 @@ from rich.console import Console
 
 from xsleep.config.databases import KFold
 from xsleep.config.names import Window
+from xsleep.core.arrays import Integers
 from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
@@ -23,7 +24,6 @@ from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window, unusable
-from xsleep.results.metrics import Ints
 from xsleep.results.published import size
 from xsleep.store.recordings import RecordingInfo, read_index
 
@@ -95,7 +95,7 @@ def _count(night: RecordingInfo, window: Window) -> int | str:
         return ""
 
 
-def _per_stage(stages: Ints) -> dict[str, int]:
+def _per_stage(stages: Integers) -> dict[str, int]:
     return dict(zip(STAGES, np.bincount(stages, minlength=len(STAGES)).tolist(), strict=True))
 
 

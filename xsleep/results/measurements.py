@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
 from xsleep.core.stages import STAGES
-from xsleep.results.metrics import Ints, confusion, decided
+from xsleep.results.metrics import confusion, decided
 from xsleep.results.published import paper_order
 from xsleep.store.predictions import Prediction, read_predictions
 
@@ -89,7 +90,7 @@ class Outcome:
         """Return the number of epochs that each seed tested."""
         return int(self.counts.to_numpy().sum()) // max(self.number("seed"), 1)
 
-    def matrices(self, level: str | None = None) -> Ints:
+    def matrices(self, level: str | None = None) -> Integers:
         """Return the confusion matrices (seeds, n, 5, 5) of the n subjects, folds, ... in order.
 
         Without a level (seeds, 5, 5), of all epochs.
@@ -105,7 +106,7 @@ class Outcome:
         return Outcome(*self.case, self.system, kept, self.skipped, self.gaps)
 
 
-Decide = Callable[[Cell, Prediction], Ints]
+Decide = Callable[[Cell, Prediction], Integers]
 """Function that returns the predicted stages (n,) of a recording."""
 
 
@@ -160,7 +161,7 @@ class _Tested:
     subject: str
     epochs: int
     marks: Mapping[str, bytes]
-    matrix: Ints
+    matrix: Integers
 
 
 Key = tuple[str, str, str]

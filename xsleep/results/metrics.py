@@ -11,12 +11,12 @@ stages. With all five stages present the means are those of the paper.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.store.predictions import Prediction
@@ -26,11 +26,8 @@ METRICS = ("accuracy", "kappa", "MF1", "sensitivity", "specificity")
 CLASS_WISE = ("precision", "sensitivity", "specificity", "F1")
 """Per-class metrics, in percent; sensitivity is also known as recall."""
 
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.integer[Any]]
 
-
-def pooled(predictions: Iterable[Prediction]) -> tuple[Ints, Ints]:
+def pooled(predictions: Iterable[Prediction]) -> tuple[Integers, Integers]:
     """Return the true (n,) and predicted (n,) stages of all epochs of the test recordings.
 
     Raises:
@@ -43,9 +40,9 @@ def pooled(predictions: Iterable[Prediction]) -> tuple[Ints, Ints]:
     return true, np.concatenate([decided(p) for p in predictions])
 
 
-def decided(prediction: Prediction) -> Ints:
+def decided(prediction: Prediction) -> Integers:
     """Return the predicted stages (n,) of a recording, as indices into ``STAGES``."""
-    stages: Ints = probabilities(prediction).argmax(axis=1)
+    stages: Integers = probabilities(prediction).argmax(axis=1)
     return stages
 
 
@@ -89,13 +86,13 @@ def probabilities(prediction: Prediction, branch: str | None = None) -> Floats:
     return values
 
 
-def confusion(true: Ints, predicted: Ints) -> Ints:
+def confusion(true: Integers, predicted: Integers) -> Integers:
     """Return the confusion matrix (5, 5) in epochs: true stages in rows, predicted in columns."""
-    counts: Ints = confusion_matrix(true, predicted, labels=range(len(STAGES)))
+    counts: Integers = confusion_matrix(true, predicted, labels=range(len(STAGES)))
     return counts
 
 
-def measure(true: Ints, predicted: Ints) -> dict[str, float]:
+def measure(true: Integers, predicted: Integers) -> dict[str, float]:
     """Compute the metrics of Table 2, keyed and ordered as ``METRICS``.
 
     Args:
@@ -109,7 +106,7 @@ def measure(true: Ints, predicted: Ints) -> dict[str, float]:
     return {m: float(value) for m, value in of_confusion(confusion(true, predicted)).items()}
 
 
-def of_confusion(counts: Floats | Ints) -> dict[str, Floats]:
+def of_confusion(counts: Floats | Integers) -> dict[str, Floats]:
     """Compute the metrics of `measure`, each (...), from confusion matrices (..., 5, 5)."""
     hits, actual, given = _sums(counts)
     total = actual.sum(axis=-1)
@@ -127,7 +124,7 @@ def of_confusion(counts: Floats | Ints) -> dict[str, Floats]:
     }
 
 
-def class_wise(counts: Floats | Ints) -> dict[str, Floats]:
+def class_wise(counts: Floats | Integers) -> dict[str, Floats]:
     """Compute the per-class metrics ``CLASS_WISE`` from confusion matrices (..., 5, 5).
 
     Returns:
@@ -145,7 +142,7 @@ def class_wise(counts: Floats | Ints) -> dict[str, Floats]:
     return {name: 100 * value for name, value in zip(CLASS_WISE, values, strict=True)}
 
 
-def _sums(counts: Floats | Ints) -> tuple[Floats, Floats, Floats]:
+def _sums(counts: Floats | Integers) -> tuple[Floats, Floats, Floats]:
     """Return the correct, the true and the predicted epochs of each stage, each (..., 5)."""
     counts = np.asarray(counts, float)
     return np.einsum("...ii->...i", counts), counts.sum(axis=-1), counts.sum(axis=-2)

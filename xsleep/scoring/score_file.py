@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsleep.compute import device
+from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.core.recording import EPOCH_SECONDS
@@ -21,7 +22,7 @@ from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.scoring.probabilities import score
 from xsleep.store.recordings import RecordingInfo
-from xsleep.training.sequences import Floats, Part, amplitude_scale, normalisation
+from xsleep.training.sequences import Part, amplitude_scale, normalisation
 
 HEADER = ("epoch", "onset", "stage", *STAGES)
 """Columns of a hypnogram."""
@@ -39,15 +40,15 @@ class HeldData:
     """
 
     channels: tuple[str, ...]
-    signals: Floats
-    images: Floats
+    signals: Singles
+    images: Singles
     hashes: Mapping[str, str] = field(default_factory=dict)
 
-    def raw(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+    def raw(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 3000, C) microvolts."""
         return self.signals[start:stop]
 
-    def time_frequency(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+    def time_frequency(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 29, 129, C) decibels."""
         return self.images[start:stop]
 

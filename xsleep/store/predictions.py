@@ -8,8 +8,8 @@ from pathlib import Path
 
 import h5py
 
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.files import whole
-from xsleep.core.recording import Floats, Integers
 from xsleep.core.stages import STAGES
 from xsleep.store.hdf5 import open_file, write_dataset
 

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from xsleep.config.network import Filtering
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
-from xsleep.core.recording import EPOCH_SECONDS, RATE, Floats, Integers
+from xsleep.core.recording import EPOCH_SECONDS, RATE
 from xsleep.core.stages import STAGES
 from xsleep.store.hdf5 import open_file, write_dataset
 

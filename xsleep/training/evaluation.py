@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from xsleep.compute import parallel
+from xsleep.core.arrays import Singles
 from xsleep.networks import Network
-from xsleep.training.sequences import Floats, Part, blocks, read, stretches
+from xsleep.training.sequences import Part, blocks, read, stretches
 
 EPOCHS, SEQUENCES = 256, 256
 """Number of epochs encoded and of sequences decoded at once, which bounds the memory."""
@@ -56,7 +57,7 @@ def encoded(network: Network, part: Part, start: int, stop: int) -> torch.Tensor
 
 
 def inputs(
-    network: Network, views: Mapping[str, Floats | torch.Tensor]
+    network: Network, views: Mapping[str, Singles | torch.Tensor]
 ) -> dict[str, torch.Tensor | None]:
     """Return the network's arguments from view to values, on its device."""
     device = next(network.parameters()).device

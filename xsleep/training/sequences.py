@@ -14,19 +14,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xsleep.core.arrays import Integers, Singles
 from xsleep.core.errors import InputError
 from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE, RecordingInfo, channels_last
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.integer[Any]]
 Loaded = TypeVar("Loaded")
 
-Batch = tuple[dict[str, Floats], NDArray[np.int64]]
+Batch = tuple[dict[str, Singles], NDArray[np.int64]]
 """View to input (B, L, ...), and labels (B, L)."""
 
 Over = Literal["bins", "channels"]
@@ -52,10 +51,10 @@ class Epochs(Protocol):
     def hashes(self) -> Mapping[str, str]:
         """SHA-256 of the files that they are read from, by path."""
 
-    def raw(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+    def raw(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 3000, C) microvolts, in ``out`` where it is given."""
 
-    def time_frequency(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+    def time_frequency(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 29, 129, C) decibels, in ``out`` where it is given."""
 
     def sums(self) -> NDArray[np.float64]:
@@ -80,7 +79,7 @@ class Part:
         return len(self.info.stages)
 
 
-def amplitude_scale(raw: Floats, deviation: float, recording: str) -> NDArray[np.float64]:
+def amplitude_scale(raw: Singles, deviation: float, recording: str) -> NDArray[np.float64]:
     """Return factors (C,) that give each channel of (n, 3000, C) microvolts a standard deviation.
 
     Raises:
@@ -103,7 +102,7 @@ def named(recordings: Iterable[str]) -> str:
     return ", ".join(first) + (f" and {others} more" if others > 0 else "")
 
 
-def stretches(places: Ints, longest_gap: int | None) -> list[tuple[int, int]]:
+def stretches(places: Integers, longest_gap: int | None) -> list[tuple[int, int]]:
     """Return (start, stop) of the stretches between gaps too long to bridge."""
     if longest_gap is None:
         return [(0, len(places))]
@@ -111,7 +110,7 @@ def stretches(places: Ints, longest_gap: int | None) -> list[tuple[int, int]]:
     return list(zip([0, *cuts.tolist()], [*cuts.tolist(), len(places)], strict=True))
 
 
-def starts(places: Ints, length: int, longest_gap: int | None) -> NDArray[np.int64]:
+def starts(places: Integers, length: int, longest_gap: int | None) -> NDArray[np.int64]:
     """Return the index of the first epoch of every sequence of ``length`` epochs."""
     return np.concatenate(
         [
@@ -121,7 +120,7 @@ def starts(places: Ints, length: int, longest_gap: int | None) -> NDArray[np.int
     )
 
 
-def bridging(places: Ints, length: int, longest_gap: int | None) -> int:
+def bridging(places: Integers, length: int, longest_gap: int | None) -> int:
     """Return the number of sequences that bridge a gap."""
     first = starts(places, length, longest_gap)
     return int(np.count_nonzero(places[first + length - 1] - places[first] > length - 1))
@@ -238,7 +237,7 @@ def ahead(load: Callable[[int], Loaded], steps: Iterable[int]) -> Iterator[Loade
         pool.shutdown(cancel_futures=True)
 
 
-def read(part: Part, view: str, start: int, stop: int, out: Floats | None = None) -> Floats:
+def read(part: Part, view: str, start: int, stop: int, out: Singles | None = None) -> Singles:
     """Return epochs of a part as a network's input, in ``out`` where it is given.
 
     The shape is (n, 3000, C) for ``raw`` and (n, 29, 129, C) for ``time-frequency``.
@@ -257,7 +256,7 @@ def blocks(length: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + size, length)
 
 
-def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Floats, Floats]:
+def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Singles, Singles]:
     """Return mean and standard deviation of spectrograms over recordings (Section 4.2).
 
     They are (129, C) each, in dB. With ``bins`` each frequency bin of a channel has its own, over
@@ -275,7 +274,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Floats, F
     return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
 
 
-def _statistics(means: NDArray[np.float64], over: Over) -> tuple[Floats, Floats]:
+def _statistics(means: NDArray[np.float64], over: Over) -> tuple[Singles, Singles]:
     """Return mean and standard deviation (129, C) from the means (2, 129, C) of values, squares."""
     mean, square = means
     if over == "channels":  # all bins have the same number of frames

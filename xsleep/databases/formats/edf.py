@@ -18,8 +18,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xsleep.core.arrays import Integers
 from xsleep.core.errors import DamagedError, InputError, warn
-from xsleep.core.recording import DAY_SECONDS, Integers, Signal
+from xsleep.core.recording import DAY_SECONDS, Signal
 from xsleep.databases.formats.channels import (
     UNITS,
     Channels,

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import DamagedError, InputError, warn
-from xsleep.core.recording import Floats, Signal
+from xsleep.core.recording import Signal
 from xsleep.databases.formats.channels import UNITS, as_clock, say_unit
 
 PIECE_SECONDS = 30

@@ -10,8 +10,9 @@ import numpy as np
 from scipy.fft import irfft
 from scipy.signal import lfilter
 
+from xsleep.core.arrays import Floats
 from xsleep.core.files import read_csv
-from xsleep.core.recording import RATE, Floats
+from xsleep.core.recording import RATE
 from xsleep.core.stages import STAGES
 from xsleep.databases.simulated.cohort import Traits, scores
 from xsleep.databases.simulated.hypnogram import STAGE_OF_STATE, STATES, TICKS, Night

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
-from xsleep.core.recording import Floats
 
 MAX_SUBJECTS = 100
 MAX_NIGHTS = 9

@@ -10,8 +10,9 @@ import edfio
 import numpy as np
 from scipy.signal import butter, sosfilt
 
+from xsleep.core.arrays import Floats
 from xsleep.core.files import whole
-from xsleep.core.recording import EPOCH_SECONDS, Floats
+from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.databases.simulated import signals
 from xsleep.databases.simulated.cohort import (
     Cohort,

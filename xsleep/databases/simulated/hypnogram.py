@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.recording import Floats, Integers
+from xsleep.core.arrays import Floats, Integers
 from xsleep.databases.simulated.cohort import Traits
 
 W, N1, N2, N3, REM = range(5)

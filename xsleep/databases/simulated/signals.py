@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from xsleep.core.recording import RATE, Floats
+from xsleep.core.arrays import Floats
+from xsleep.core.recording import RATE
 from xsleep.databases.simulated import waves
 from xsleep.databases.simulated.background import (
     CHANNELS,

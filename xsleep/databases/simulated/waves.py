@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xsleep.core.recording import RATE, Floats, Integers
+from xsleep.core.arrays import Floats, Integers
+from xsleep.core.recording import RATE
 
 Wave = Callable[[int, np.random.Generator], Floats]
 """Makes that many waves: (count, samples)."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
 from xsleep.results import inference
 from xsleep.results.claims.evidence import (
@@ -26,7 +26,6 @@ from xsleep.results.claims.evidence import (
     p_value,
 )
 
-Doubles = NDArray[np.floating]
 Runs = Mapping[tuple[int, int], float]
 """A value of each run of a system, by seed and fold."""
 
@@ -62,7 +61,7 @@ SMOOTHER = (
 )
 
 
-def _by_fold(of_runs: Sequence[Runs]) -> tuple[list[Doubles], int, str]:
+def _by_fold(of_runs: Sequence[Runs]) -> tuple[list[Floats], int, str]:
     """Average the values of each system over seeds, on the folds that all systems share.
 
     Returns:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
 from xsleep.results import inference, published
 from xsleep.results.claims.evidence import (
@@ -29,8 +29,6 @@ from xsleep.results.claims.evidence import (
 from xsleep.results.claims.systems import SMALL
 from xsleep.results.metrics import of_confusion
 from xsleep.results.published import OURS
-
-Doubles = NDArray[np.floating]
 
 GAINED = (
     "mean over the databases, windows and channel sets of Table 2: supported where two one-sided "
@@ -68,7 +66,7 @@ def reproduces(evidence: Evidence, case: Case, system: str) -> Finding | None:
     return Finding(f"{theirs:.1f}", f"{told}: {_apart(found)}", verdict, why)
 
 
-def _accuracies(evidence: Evidence, case: Case, system: str) -> Doubles:
+def _accuracies(evidence: Evidence, case: Case, system: str) -> Floats:
     """Return the accuracy (seeds,) of a system in percent."""
     return of_confusion(evidence.outcome(case, system).matrices())["accuracy"]
 
@@ -112,7 +110,7 @@ def gains(evidence: Evidence) -> list[tuple[Claim, Case, Finding]]:
     rows = []
     for system in XSLEEPNETS[::-1]:
         for against in BASELINES:
-            groups: dict[Case, list[Doubles]] = {}
+            groups: dict[Case, list[Floats]] = {}
             for case in wanted:
                 # Prefer the recordings that wrap at midnight where both variants were run.
                 measured = ran.get(case, case)
@@ -138,7 +136,7 @@ def gains(evidence: Evidence) -> list[tuple[Claim, Case, Finding]]:
 
 def _gain(
     reported: str,
-    groups: Mapping[Case, list[Doubles]],
+    groups: Mapping[Case, list[Floats]],
     wanted: int,
     *,
     system: str,

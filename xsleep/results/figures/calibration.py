@@ -10,15 +10,14 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from xsleep.core.arrays import Doubles, Integers
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import COLOURS, FONT, SHAPES, Style, save, tidy
 from xsleep.results.measurements import Cell, Outcome, gather
-from xsleep.results.metrics import Ints, decided, probabilities
+from xsleep.results.metrics import decided, probabilities
 from xsleep.store.predictions import Prediction
 
-Doubles = NDArray[np.float64]
 BINS = 10
 COLUMNS = 4
 
@@ -48,7 +47,7 @@ def tested(
     """
     bins = {}
 
-    def decide(cell: Cell, prediction: Prediction) -> Ints:
+    def decide(cell: Cell, prediction: Prediction) -> Integers:
         bins[cell.system, cell.seed, cell.fold, prediction.recording] = binned(prediction)
         return decided(prediction)
 

@@ -10,11 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results.figures.style import FONT, STAGE_COLOURS, save, tidy
 from xsleep.results.measurements import Cell, Outcome
-from xsleep.results.metrics import Floats, Ints, confusion, of_confusion, probabilities
+from xsleep.results.metrics import confusion, of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import RecordingInfo
 
@@ -112,7 +113,7 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
         save(figure, stem)
 
 
-def _depth(stages: Ints) -> Floats:
+def _depth(stages: Integers) -> Floats:
     """Return the positions (n,) of stages (n,) in a hypnogram, counted from 0 at the top."""
     return np.array([DEPTH.index(stage) for stage in STAGES], float).take(stages)
 
