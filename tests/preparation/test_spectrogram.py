@@ -61,7 +61,7 @@ def test_digital_silence_is_finite():
 
 
 def test_spectra_and_their_sums_are_finite_up_to_what_no_electrode_gives():
-    """Of a tone as high as what `xsleep.preparation.preprocessing` refuses."""
+    """Spectra of a tone at the amplitude from which preprocessing refuses signals are finite."""
     tone = IMPOSSIBLE * np.sin(np.pi / 4 * np.arange(3000))
     images = spectrogram(tone[None].astype("f4"))
     assert np.isfinite(images).all() and np.isfinite(running_sums(images)).all()

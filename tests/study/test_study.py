@@ -1,4 +1,4 @@
-"""What a configuration asks for: runs, folders and targets."""
+"""Runs, folders and targets of a configuration."""
 
 import os
 import socket

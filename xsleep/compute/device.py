@@ -9,7 +9,7 @@ import sys
 import torch
 
 TF32 = False
-"""Whether a GPU may round the factors of convolutions and matrix products to 11 bits.
+"""Permission for a GPU to round the factors of convolutions and matrix products to 11 bits.
 
 The published networks were trained and scored in float32. Rounded factors change a layer's output
 by about 3e-4 of its standard deviation, and that of nine layers by about 1e-3: more than the parity

@@ -17,7 +17,7 @@ from xsleep.core.settings import Settings
 
 
 class TrainingSettings(Settings):
-    """How a network is trained (Section 4.2). The defaults are those of the released code.
+    """Settings of a training (Section 4.2). The defaults are those of the released code.
 
     Attributes:
         training_epochs: number of passes over the training sequences.

@@ -171,7 +171,7 @@ READERS: dict[str, type[Database]] = {}
 """The databases by the reader that the configuration names."""
 
 NAMED: dict[str, type[Database]] = {}
-"""Those of which something is published, by the name of their configuration."""
+"""The databases with published folds or sizes, by the name of their configuration."""
 
 
 class Database(ABC):
@@ -247,7 +247,7 @@ class Database(ABC):
 
     @property
     def is_listed(self) -> bool:
-        """Whether the recordings are known without asking a server."""
+        """True if the recordings are known without asking a server."""
         return True
 
     def list_files(self, report: Callable[[str], None]) -> None:  # noqa: B027 (optional)

@@ -67,7 +67,7 @@ MISSING = (
 KINDS = ("hea", "mat", "arousal")
 
 SIGNAL_BYTES = 135_000_000
-"""Of a record's signals, on average: PhysioNet lists no sizes."""
+"""Mean size of a record's signals; PhysioNet lists no sizes."""
 
 
 class Physio2018(ServerListed):
@@ -273,5 +273,5 @@ def read_hypnogram(
 
 
 def _is_stage(note: str) -> bool:
-    """Whether a note is neither an event nor one of the format's own, ``## time resolution``."""
+    """Return whether a note is none of the format's own, ``## time resolution``, nor an event."""
     return bool(note) and not note.startswith(("(", "## ")) and not note.endswith(")")

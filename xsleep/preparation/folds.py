@@ -29,19 +29,19 @@ class Fold:
 
 
 def count(database: str, settings: KFold | Literal["published"]) -> int:
-    """How many folds a database has."""
+    """Return how many folds a database has."""
     if settings == "published":
         return len(_published(database))
     return settings.folds
 
 
 def published_subjects(database: str) -> list[str]:
-    """All subjects of the authors' folds."""
+    """Return all subjects of the authors' folds."""
     return sorted({subject for roles in _published(database).values() for subject in roles["test"]})
 
 
 def published(database: str, subjects: Sequence[str]) -> list[Fold]:
-    """The authors' folds, of the subjects that can be used.
+    """Return the authors' folds, of the subjects that can be used.
 
     Where they had no use for a training subset, SleepEDF-ST, it is drawn, as large as the
     validation set and the same every time.
@@ -72,7 +72,7 @@ def published(database: str, subjects: Sequence[str]) -> list[Fold]:
 
 
 def k_fold(database: str, subjects: Sequence[str], settings: KFold) -> list[Fold]:
-    """Seeded folds: every subject tests once; validation and subset are drawn from the others.
+    """Return seeded folds: every subject tests once, the other roles are drawn from the rest.
 
     A single fold is a split: the given fraction of the subjects tests.
 

@@ -20,7 +20,7 @@ from xsleep.store.predictions import Prediction
 
 BRANCHES = ("raw", "time-frequency", "joint")
 ENSEMBLES = ("ensemble, unweighted", "ensemble, weighted as trained")
-"""Of the three branches: sums of their probabilities, unweighted or with the loss weights."""
+"""Ensembles of the three branches: their probabilities are added, with loss weights or without."""
 
 SHOWN = ("accuracy", "kappa", "MF1")
 

@@ -97,7 +97,7 @@ class Messages:
         )
 
     def _is_made(self, path: str) -> bool:
-        """Whether this call made a file."""
+        """Return whether this call made a file."""
         return Path(path).exists() and Path(path).stat().st_mtime >= self.started
 
 

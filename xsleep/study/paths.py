@@ -9,7 +9,7 @@ SPECTROGRAMS = "{store}/spectrograms/{database}"
 SEEN = ".snakemake/xsleep/{store}/{database}/{batch}.json"
 """Hashes of the files of a batch when they were last read; may be deleted."""
 FETCHED = "data/fetched/{database}/{attempt}.txt"
-"""What was fetched by each attempt that began with files missing."""
+"""List of the fetched files, one for each attempt."""
 
 RECORDINGS = "results/{database}/recordings.csv"
 FOLDS = "results/{database}/folds.csv"

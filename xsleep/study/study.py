@@ -37,7 +37,7 @@ PICKS = ("best", "median", "worst")
 
 
 class Study:
-    """What a configuration asks for.
+    """Runs, folders and targets of a configuration.
 
     Nothing is read but names of files, and nothing is changed.
 
@@ -104,7 +104,7 @@ class Study:
 
     @cached_property
     def filterings(self) -> dict[str, dict[str, Any]]:
-        """How signals are filtered in each store: as released, or as a preset has it."""
+        """Filter settings of each store: as released, or as a preset has them."""
         differences = ("", "raw_filter", "filter_rate")
         networks = [self.workflow.presets["released"].network] + [
             self.preset(database, difference).network
@@ -165,7 +165,7 @@ class Study:
 
     @property
     def described(self) -> dict[str, dict[str, Any]]:
-        """What Table 1 tells of the configuration of each database."""
+        """Windows, folds and scoring rules of each database, for Table 1."""
         return {
             database: settings.model_dump(mode="json", include={"windows", "folds"})
             | {"scoring": self.files[database].database.scoring}
@@ -206,7 +206,7 @@ class Study:
 
     @cached_property
     def blended_runs(self) -> list[Run]:
-        """Those whose losses are blended adaptively."""
+        """Runs of Table 2 whose losses are blended adaptively."""
         return [run for database in self.databases for run in self.runs(database, self.blended)]
 
     @cached_property
@@ -279,7 +279,7 @@ class Study:
 
     @property
     def of_authors(self) -> bool:
-        """Whether the pretrained networks are the released ones."""
+        """True if the pretrained networks are the released ones."""
         return self.source == AUTHORS
 
     @property
@@ -426,7 +426,7 @@ class Study:
 
     @cached_property
     def table2_folders(self) -> list[str]:
-        """Their folders."""
+        """Folders of all runs of Table 2."""
         return [*map(folder, self.scratch_runs), *(run["folder"] for run in self.finetuned_runs)]
 
     @property
@@ -496,7 +496,7 @@ class Study:
 
     @property
     def configured(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """What the runs of each database and system are configured with now."""
+        """Current settings of the runs of each database and system."""
         return {database: self._configured(database) for database in self.databases}
 
     def _configured(self, database: str) -> dict[str, dict[str, Any]]:
@@ -531,7 +531,7 @@ class Study:
 
     @property
     def pretrainings(self) -> dict[str, dict[str, Any]]:
-        """What the pretrained networks of Table 2 are configured with now, by their folders.
+        """Current settings of the pretrained networks of Table 2, by their folders.
 
         The authors' networks come without a record of their training.
         """
@@ -618,7 +618,7 @@ def folder(run: Run, root: str = "results") -> str:
 
 
 def has(run: Run, names: Mapping[str, str]) -> bool:
-    """Whether a run is of the database, window, ... of these names."""
+    """Return whether a run has these names of database, window and so on."""
     return all(run[name] == names[name] for name in run.keys() & names.keys())
 
 

@@ -22,7 +22,7 @@ Branch = Literal["raw", "time-frequency", "joint"]
 
 
 class Transfer(BaseModel):
-    """How a pretrained network becomes this system.
+    """Finetuning of a pretrained network as this system.
 
     Attributes:
         network: name of the network that is transferred, as in ``transfer.networks``.
@@ -82,7 +82,7 @@ class System(BaseModel):
 
     @property
     def is_blended(self) -> bool:
-        """Whether the weights of its losses adapt to how well each branch generalises."""
+        """True if the loss weights adapt to how well each branch generalises."""
         return self.blending != "equal"
 
 
@@ -131,6 +131,6 @@ def finetuned() -> tuple[str, ...]:
 
 
 def same_network(one: str, other: str) -> bool:
-    """Whether two systems have the same streams and branches, so that weights fit both."""
+    """Return whether two systems have the same streams and branches, so that weights fit both."""
     first, second = registry()[one], registry()[other]
     return (first.streams, first.branches) == (second.streams, second.branches)

@@ -24,7 +24,7 @@ class Listed(NamedTuple):
 
 
 def exists(folder: Path) -> bool:
-    """Whether the list is there."""
+    """Return whether the list is there."""
     return (folder / NAME).exists()
 
 

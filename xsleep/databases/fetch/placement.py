@@ -1,4 +1,4 @@
-"""What a person has put in place of a database that is not fetched, and what is missing."""
+"""Missing and surplus files of a database that the user puts in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMED = 3
 
 
 def placement(folder: Path, entries: Sequence[Entry]) -> str:
-    """Which files of the entries are missing, and which in the folder are surplus, in one line.
+    """Return in one line which files of the entries are missing, and which others there are.
 
     Empty where everything is in its place. Of hidden files those count that macOS makes beside
     others (``._night.edf``), as they may be taken for recordings.

@@ -51,7 +51,7 @@ CALIBRATION = files("xsleep.databases.simulated") / "calibration.csv"
 
 @cache
 def calibration() -> Calibration:
-    """What ``calibration.csv`` says."""
+    """Content of ``calibration.csv``."""
     rows = {(r["stage"], r["channel"], r["band"]): r for r in read_csv(CALIBRATION)}
 
     def column(name: str) -> Floats:

@@ -94,7 +94,7 @@ def generator(cohort: Cohort, subject: int, night: int, purpose: str) -> np.rand
 
 @dataclass(frozen=True)
 class Traits:
-    """What stays the same over a subject's nights. Factors are 1 in the median subject.
+    """Traits of a subject that all of its nights share. Factors are 1 in the median subject.
 
     Attributes:
         age: years, 25 to 95.

@@ -182,7 +182,7 @@ def _score(stages: Integers, traits: Traits, rng: np.random.Generator) -> NDArra
 def _states(
     stages: Integers, lights_off: int, lights_on: int, rng: np.random.Generator
 ) -> Integers:
-    """What the brain did, tick by tick, when a scorer who errs saw these stages.
+    """Return the true states, tick by tick, of stages that a scorer who errs assigned.
 
     Stages change within epochs, about where the scorer has them change. Some epochs hold
     another stage than scored, mostly beside a change. Sleep is broken by short arousals.

@@ -1,4 +1,4 @@
-"""What the electrodes see of a night: seven signals out of its states.
+"""Signals of a night: the states of the brain in, seven channels out.
 
 EEG and EOG are noise whose spectrum follows the state, plus the transients of each
 state, plus what disturbs: eyes in the EEG, brain in the EOG, movement, muscle, sweat,
@@ -125,7 +125,7 @@ def _add_transients(
 
 
 def _mains(samples: int, rng: np.random.Generator) -> Floats:
-    """What the recorder leaves of 50 Hz, which lies at the Nyquist frequency and so beats."""
+    """Return the mains hum, which beats, as its 50 Hz are the Nyquist frequency."""
     hz = 50 + rng.normal(0, 0.02)
     phase = 2 * np.pi * hz / RATE * np.arange(samples) + rng.uniform(0, 2 * np.pi)
     mains: Floats = (rng.uniform(0, 0.5) * np.sin(phase)).astype("f4")

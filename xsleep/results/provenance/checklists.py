@@ -35,7 +35,7 @@ ML_REPRODUCIBILITY, REFORMS = "ml_reproducibility.md", "reforms.md"
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a run.
+    """Facts about a run of the workflow.
 
     Attributes:
         workflow: its configuration.

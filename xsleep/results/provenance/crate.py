@@ -276,7 +276,7 @@ def _outputs(
 
 
 def _address(run: Mapping[str, Any]) -> str:
-    """Where a run stands; one that pretrains has a source and no fold."""
+    """Return the address of a run; a pretraining has a source and no fold."""
     named = [run[key] for key in ("source", "database", "window", "channels") if key in run]
     if "strategy" in run:
         named.append(f"finetuned: {run['strategy']}")
