@@ -95,8 +95,7 @@ def usual(folder: Path, repeats: int, released_filter: bool) -> tuple[float, flo
             20
             * np.log10(
                 np.maximum(
-                    signal.spectrogram(channel, 100, window, 200, 100, 256, **amplitude)[2],
-                    1e-6,
+                    signal.spectrogram(channel, 100, window, 200, 100, 256, **amplitude)[2], 1e-6
                 )
             )
             for epoch in epochs

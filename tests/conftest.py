@@ -77,12 +77,7 @@ def edf_signal(label, seconds, rate=100, dimension="uV", values=None):
 
 
 def write_night(
-    folder,
-    name="SC4001E0",
-    epochs=40,
-    annotations=None,
-    signals=None,
-    start=datetime.time(22, 30),
+    folder, name="SC4001E0", epochs=40, annotations=None, signals=None, start=datetime.time(22, 30)
 ):
     """A cassette night in Sleep-EDF's format: R&K stages, 30-s records, mixed rates."""
     seconds = 30 * epochs
@@ -104,9 +99,7 @@ def write_night(
         annotations = [(i * length, length, f"Sleep stage {t}") for i, t in enumerate(texts)]
         annotations += [(seconds, 300, "Sleep stage ?")]
     edfio.Edf(
-        [],
-        annotations=[edfio.EdfAnnotation(o, d or None, t) for o, d, t in annotations],
-        **header,
+        [], annotations=[edfio.EdfAnnotation(o, d or None, t) for o, d, t in annotations], **header
     ).write(folder / f"{name[:7]}C-Hypnogram.edf")
 
 

@@ -82,10 +82,7 @@ def test_paper_and_released_differ_in_every_difference_and_in_nothing_else():
         "SleepEDF-20": {"systems": intervals},
         "SleepEDF-78": {"systems": intervals},
         "MASS": {
-            "network": {
-                "raw_filter": {"EMG": "high-pass-and-notches"},
-                "filter_rate": "recorded",
-            }
+            "network": {"raw_filter": {"EMG": "high-pass-and-notches"}, "filter_rate": "recorded"}
         },
     }
 

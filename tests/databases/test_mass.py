@@ -43,12 +43,7 @@ def write_psg(folder, name="01-01-0001", labels=("EEG C4-CLE", "EEG A2-CLE"), se
     signals += [edf_signal(n, seconds, 128, values=v) for n, v in zip(names, chins, strict=False)]
     folder.mkdir(parents=True, exist_ok=True)
     edfio.Edf(signals, annotations=[]).write(folder / f"{name} PSG.edf")
-    return potentials | {
-        "C4-A1": c4 - a1,
-        "C3-A2": c3 - a2,
-        "EOG": right - left,
-        "chins": chins,
-    }
+    return potentials | {"C4-A1": c4 - a1, "C3-A2": c3 - a2, "EOG": right - left, "chins": chins}
 
 
 def write_scoring(folder, texts, epoch, name="01-01-0001", kind=" Base", start=0.0):
@@ -100,11 +95,7 @@ def test_table1_eeg_is_c4_a1_or_else_c3_a2(tmp_path, electrodes, derivation, ref
 
 @pytest.mark.parametrize(
     ("labels", "electrode"),
-    [
-        (["EEG C4-CLE"], "C4"),
-        (["EEG C3-LER", "EEG C4-LER"], "C4"),
-        (["EEG C3-LER"], "C3"),
-    ],
+    [(["EEG C4-CLE"], "C4"), (["EEG C3-LER", "EEG C4-LER"], "C4"), (["EEG C3-LER"], "C3")],
 )
 def test_one_side_against_linked_ears_is_taken_where_no_ear_is_recorded(
     tmp_path, labels, electrode

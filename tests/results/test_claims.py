@@ -79,11 +79,7 @@ def test_sec4_4_xsleepnets_beat_naive_fusion(study, system, skill, expected):
 
 @pytest.mark.parametrize(
     ("skills", "expected"),
-    [
-        ((2, 0, 0), "supported"),
-        ((0, 0, 9), "contradicted"),
-        ((2, 0, 2), "undecided"),
-    ],
+    [((2, 0, 0), "supported"), ((0, 0, 9), "contradicted"), ((2, 0, 2), "undecided")],
 )
 def test_sec4_4_xsleepnets_beat_both_single_views(study, skills, expected):
     for system, skill in zip(("XSleepNet2", "ARNN+RNN", "FCNN+RNN"), skills, strict=True):
@@ -469,9 +465,7 @@ def test_appendix_d_the_ensemble_repairs_xsleepnet1(study):
     joint, ensemble = (
         gather(study.cells, {"SleepEDF-20": study.recordings("SleepEDF-20")})[0],
         appendix.decided_by(
-            appendix.ENSEMBLES[1],
-            study.cells,
-            {"SleepEDF-20": study.recordings("SleepEDF-20")},
+            appendix.ENSEMBLES[1], study.cells, {"SleepEDF-20": study.recordings("SleepEDF-20")}
         )[0],
     )
     accuracies = [of_confusion(o.matrices())["accuracy"].mean() for o in (ensemble, joint)]

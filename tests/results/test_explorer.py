@@ -287,9 +287,7 @@ def test_the_mouse_tells_the_epoch_under_it_and_the_wheel_zooms(cohort, browser)
     given = cohort.prediction("SleepEDF-20", "XSleepNet2", "n1")
     percent = 100 * given.probabilities["joint"][10][0]
     words = over(10).split(" · ")
-    assert words[:3] == [
-        *("23:05:00", "epoch 13", f"scorer {explorer.STAGES[given.stages[10]]}"),
-    ]
+    assert words[:3] == [*("23:05:00", "epoch 13", f"scorer {explorer.STAGES[given.stages[10]]}")]
     assert abs(int(re.match(r"W (\d+) %", words[-1])[1]) - percent) <= 0.5 + 50 / 255
     assert over(DROPPED[2]) == "23:11:00 · epoch 25 · not scored"
     before = pixels(browser)

@@ -108,11 +108,7 @@ def empty(study):
     [
         (with_nan, 0, "a1: joint probability .*nan.* in epoch 0; .*train again"),
         (twice_over_folds, 1, "a1 is tested in .*run-0/.* too; make the folds anew"),
-        (
-            other_epochs,
-            1,
-            r"a1 does not have the places of .* \(18 epochs, there 20\); delete",
-        ),
+        (other_epochs, 1, r"a1 does not have the places of .* \(18 epochs, there 20\); delete"),
         (other_stages, 1, "a1 does not have the stages of .*run-0/.*; delete"),
         (other_fold, 1, "a1 does not have the fold of .*run-0/.*; delete"),
         (epochs_that_do_not_exist, 0, "a1 has 40 epochs but 20 in .*csv; delete"),

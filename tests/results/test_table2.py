@@ -127,7 +127,7 @@ def test_table2_bold_counts_values_as_they_are_shown_and_measured_ones_apart(stu
     of = table["system"].where(where) + " " + table["source"]
     accuracy = bold(table)["EEG accuracy"]
     assert set(of[accuracy & where]) == {
-        *("ARNN+RNN measured", "XSleepNet2 published", "XSleepNet1 published"),
+        *("ARNN+RNN measured", "XSleepNet2 published", "XSleepNet1 published")
     }
 
 

@@ -29,16 +29,8 @@ from xsleep.training.parts import Data
 @pytest.mark.parametrize(
     ("pretrained", "channels", "line"),
     [
-        (
-            "FCNN+RNN",
-            ("EEG",),
-            "an FCNN\\+RNN, which cannot be finetuned as SeqSleepNet\\+",
-        ),
-        (
-            "XSleepNet2",
-            ("EEG",),
-            "an XSleepNet2, which cannot be finetuned as SeqSleepNet\\+",
-        ),
+        ("FCNN+RNN", ("EEG",), "an FCNN\\+RNN, which cannot be finetuned as SeqSleepNet\\+"),
+        ("XSleepNet2", ("EEG",), "an XSleepNet2, which cannot be finetuned as SeqSleepNet\\+"),
         ("ARNN+RNN", ("EEG", "EOG"), "a network of the channels EEG, EOG, for the target's EEG"),
     ],
 )

@@ -135,7 +135,7 @@ def test_a_clone_has_the_results_and_nothing_to_do(shared, clone):
     configure(clone, seeds=[2])
     plan = snakemake(clone, "results/table2.csv", "--dry-run", "--quiet", "rules")
     assert set(re.findall(r"^(\w+) +\d+$", plan, re.MULTILINE)) == {
-        *("train", "score", "table2", "total"),
+        *("train", "score", "table2", "total")
     }
 
 
@@ -184,7 +184,7 @@ def test_metrics_params_and_figures_are_compared_between_commits_and_offline(clo
     diff = json.loads(dvc(clone, "metrics", "diff", "HEAD~1", "HEAD", "--json"))
     name = f"simulated.in-bed.EEG.{SYSTEM}.accuracy"
     assert diff["results/metrics.json"][name] == {
-        **{"old": accuracy, "new": 99.0, "diff": 99.0 - accuracy},
+        **{"old": accuracy, "new": 99.0, "diff": 99.0 - accuracy}
     }
     diff = json.loads(dvc(clone, "params", "diff", "HEAD~1", "HEAD", "--json"))
     steps = diff["config/config.yaml"]["preset_settings.embedded.training.steps"]

@@ -309,7 +309,7 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
     assert f"\nown s2_1: skipped: {reason}" in text and "Table 1:    results/table1.csv" in text
     found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
     assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
-        **{"own": ("1", "25"), "SHHS": ("1", "20")},
+        **{"own": ("1", "25"), "SHHS": ("1", "20")}
     }
     assert found["SHHS"]["published subjects"] == "5791"
     assert {path.name for path in (tmp_path / "results/own").iterdir()} == {"recordings.csv"}

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-)
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from xsleep.config.names import RawFilter
 from xsleep.core.recording import Channel

@@ -5,11 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from pydantic import (
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from xsleep import systems
 from xsleep.config.names import System

@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    NonNegativeInt,
-)
+from pydantic import BeforeValidator, Field, NonNegativeInt
 
 from xsleep import systems
 from xsleep.config.databases import DatabaseSettings

@@ -16,11 +16,7 @@ def console_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> T
         names, numbers: headings of the columns, names first.
     """
     table = Table(
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     for heading in names:
         table.add_column(heading, no_wrap=True)

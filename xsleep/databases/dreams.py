@@ -74,7 +74,7 @@ class Dreams(ServerListed):
         "Open to everyone, for non-commercial use.",
         cited={
             "https://doi.org/10.5281/zenodo.2650142": "Devuyst, The DREAMS databases and "
-            "assessment algorithm, Zenodo (2005)",
+            "assessment algorithm, Zenodo (2005)"
         },
     )
     path_on_server = "records/2650142/files/"

@@ -18,15 +18,7 @@ import numpy as np
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
-from xsleep.databases.base import (
-    Database,
-    Entry,
-    Origin,
-    Size,
-    Sizes,
-    doubled,
-    files,
-)
+from xsleep.databases.base import Database, Entry, Origin, Size, Sizes, doubled, files
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
 from xsleep.databases.formats.hypnograms import TOLERANCE, epochs_of
@@ -56,7 +48,7 @@ class Mass(Database):
         cited={
             "https://doi.org/10.1111/jsr.12169": "O'Reilly et al., Montreal Archive of Sleep "
             "Studies: an open-access resource for instrument benchmarking and exploratory "
-            "research, J. Sleep Res. 23 (2014)",
+            "research, J. Sleep Res. 23 (2014)"
         },
     )
     # XSleepNet paper, Table 1.

@@ -125,9 +125,7 @@ class Physio2018(ServerListed):
             )
         return [
             Entry(
-                record.name,
-                record.name,
-                tuple(record / f"{record.name}.{kind}" for kind in KINDS),
+                record.name, record.name, tuple(record / f"{record.name}.{kind}" for kind in KINDS)
             )
             for record in records
         ]
@@ -198,8 +196,7 @@ def _read_signals(
     places = numbered(header.sig_name)
     columns = sorted({places[name] for name in chosen.values()})
     record = or_line(
-        path,
-        lambda: wfdb.rdrecord(str(path.with_suffix("")), channels=columns, return_res=32),
+        path, lambda: wfdb.rdrecord(str(path.with_suffix("")), channels=columns, return_res=32)
     )
     signals = {}
     for channel, name in chosen.items():

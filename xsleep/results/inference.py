@@ -107,12 +107,7 @@ def _drawn(
 
 
 def _bootstrap_t(
-    value: float,
-    drawn: Floats,
-    without: Floats,
-    *,
-    seeds: Sequence[Floats],
-    draws: Doubles,
+    value: float, drawn: Floats, without: Floats, *, seeds: Sequence[Floats], draws: Doubles
 ) -> tuple[float, float]:
     """Return the ends of the interval of a value.
 

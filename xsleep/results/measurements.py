@@ -276,9 +276,7 @@ def _no_lines() -> pd.MultiIndex:
 
 
 def _contradiction(
-    file: _File,
-    usual: Mapping[Key, tuple[_Tested, Path]],
-    seen: Mapping[str, tuple[_Tested, Cell]],
+    file: _File, usual: Mapping[Key, tuple[_Tested, Path]], seen: Mapping[str, tuple[_Tested, Cell]]
 ) -> str:
     """Return how a file contradicts the others, in a line; empty if it does not."""
     cell = file.cell

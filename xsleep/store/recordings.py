@@ -145,10 +145,7 @@ def read_signals(path: str | Path) -> dict[str, NDArray[np.float32]]:
 
 
 def write_spectrograms(
-    path: str | Path,
-    spectrograms: Mapping[str, Floats],
-    sums: Mapping[str, Floats],
-    source: str,
+    path: str | Path, spectrograms: Mapping[str, Floats], sums: Mapping[str, Floats], source: str
 ) -> None:
     """Write the time-frequency images of a recording.
 

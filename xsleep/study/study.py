@@ -344,10 +344,7 @@ class Study:
         found = []
         for database, channels in product(self.workflow.target, self.workflow.transfer.channels):
             root = paths.TRANSFER.format(
-                source=self.source,
-                source_channels=channels.source,
-                strategy=strategy,
-                subjects=few,
+                source=self.source, source_channels=channels.source, strategy=strategy, subjects=few
             )
             for seed, fold in product(self.workflow.seeds, self.folds(database)):
                 address = {
@@ -482,13 +479,7 @@ class Study:
                 found.append(("pretrain", {"database": self.source, "window": "", **what}))
             found.append(("finetune", run["address"]))
         return Counter(
-            (
-                stage,
-                run["database"],
-                run["window"],
-                run["channels"],
-                self.systems[run["system"]],
-            )
+            (stage, run["database"], run["window"], run["channels"], self.systems[run["system"]])
             for stage, run in found
         )
 

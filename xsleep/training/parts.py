@@ -79,10 +79,7 @@ def load_part(
         )
     chosen = np.flatnonzero(in_window(night, window))
     part = replace(
-        night,
-        places=night.places[chosen],
-        onsets=night.onsets[chosen],
-        stages=night.stages[chosen],
+        night, places=night.places[chosen], onsets=night.onsets[chosen], stages=night.stages[chosen]
     )
     data = RecordingData(stored, channels, chosen)
     raw_scale = None

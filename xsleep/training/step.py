@@ -54,10 +54,7 @@ class Step:
     """
 
     def __init__(
-        self,
-        network: Network,
-        optimizer: torch.optim.Optimizer,
-        reduction: Literal["sum", "mean"],
+        self, network: Network, optimizer: torch.optim.Optimizer, reduction: Literal["sum", "mean"]
     ) -> None:
         self.network, self.optimizer, self.reduction = network, optimizer, reduction
         self.device = next(network.parameters()).device

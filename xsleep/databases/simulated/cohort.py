@@ -138,10 +138,7 @@ OWN_STAGE = 0.08
 
 # How the background's bands vary together: neighbouring bands nearly do, channels mostly.
 _TOGETHER = np.linalg.cholesky(
-    np.kron(
-        0.55 + 0.45 * np.eye(3),
-        0.9 ** np.abs(np.subtract.outer(np.arange(5), np.arange(5))),
-    )
+    np.kron(0.55 + 0.45 * np.eye(3), 0.9 ** np.abs(np.subtract.outer(np.arange(5), np.arange(5))))
 )
 
 

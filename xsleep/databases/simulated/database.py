@@ -54,12 +54,7 @@ class SimulatedCohort(SleepEdf):
     def entries(self) -> list[Entry]:
         return [
             Entry(
-                name,
-                subject,
-                (
-                    self.folder / f"{name}-PSG.edf",
-                    self.folder / hypnogram_name(name),
-                ),
+                name, subject, (self.folder / f"{name}-PSG.edf", self.folder / hypnogram_name(name))
             )
             for name, subject in recording_ids(self.cohort)
         ]

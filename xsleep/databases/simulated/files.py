@@ -72,11 +72,7 @@ def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
         data_record_duration=RECORD_SECONDS,
     )
     hypnogram = edfio.Edf(
-        [],
-        patient=patient,
-        recording=recording,
-        starttime=start,
-        annotations=_annotations(night),
+        [], patient=patient, recording=recording, starttime=start, annotations=_annotations(night)
     )
     with whole(Path(folder) / f"{recording_id}-PSG.edf") as temporary:
         psg.write(temporary)

@@ -15,13 +15,7 @@ from scipy.signal import lfilter
 from xsleep.core.arrays import Floats
 from xsleep.core.recording import RATE
 from xsleep.databases.simulated import waves
-from xsleep.databases.simulated.background import (
-    CHANNELS,
-    TICK,
-    background,
-    calibration,
-    wander,
-)
+from xsleep.databases.simulated.background import CHANNELS, TICK, background, calibration, wander
 from xsleep.databases.simulated.cohort import Traits
 from xsleep.databases.simulated.hypnogram import STATES, TICKS, Night
 

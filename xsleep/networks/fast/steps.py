@@ -89,11 +89,7 @@ class _LSTM(torch.autograd.Function):
         o_means, c_means = (grad.new_empty(D, T, 1, u) for _ in range(2))
         x_factor, h_factor, c_factor = (
             scale.unsqueeze(1) * inverse
-            for scale, inverse in (
-                (x_scale, x_inverse),
-                (h_scale, h_inverse),
-                (c_scale, c_inverse),
-            )
+            for scale, inverse in ((x_scale, x_inverse), (h_scale, h_inverse), (c_scale, c_inverse))
         )
         W_t = W_hh.transpose(1, 2)
 

@@ -135,12 +135,7 @@ def gains(evidence: Evidence) -> list[tuple[Claim, Case, Finding]]:
 
 
 def _gain(
-    reported: str,
-    groups: Mapping[Case, list[Floats]],
-    wanted: int,
-    *,
-    system: str,
-    against: str,
+    reported: str, groups: Mapping[Case, list[Floats]], wanted: int, *, system: str, against: str
 ) -> Finding:
     if not groups:
         return Finding(reported, "", UNDECIDED, f"none of the {wanted} of Table 2 is run")

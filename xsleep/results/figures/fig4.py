@@ -57,9 +57,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(
-            len(heights) * len(channel_sets),
-            len(blocks),
-            height_ratios=heights * len(channel_sets),
+            len(heights) * len(channel_sets), len(blocks), height_ratios=heights * len(channel_sets)
         )
         named: set[str] = set()
         for column, block in enumerate(blocks):
