@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from xsleep.results.measurements import Cell, gather
+from xsleep.results.measurements import RunPredictions, gather
 from xsleep.results.table2 import table2
 from xsleep.store.predictions import Prediction, write_predictions
 
@@ -28,7 +28,7 @@ class Study:
         where |= {name: options.pop(name) for name in where if name in options}
         path = self.folder / f"run-{len(self.cells)}" / "predictions.h5"
         path.parent.mkdir()
-        cell = Cell(
+        cell = RunPredictions(
             **where, channels=channels, system=system, seed=seed, fold=fold, predictions=path
         )
         nights = [night(name, seed=len(self.cells), **options) for name in recordings]

@@ -4,7 +4,7 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.core.errors import InputError
 from xsleep.results import table2
-from xsleep.results.measurements import Cell
+from xsleep.results.measurements import RunPredictions
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     runs = defaultdict(list)
     for (difference, run), path in zip(params.runs, snakemake.input.predictions, strict=True):
         names = run | {"system": params.systems[run["system"]]}
-        runs[difference].append(Cell(**names, predictions=Path(path)))
+        runs[difference].append(RunPredictions(**names, predictions=Path(path)))
     recordings = {params.database: Path(snakemake.input.recordings)}
     table = table2.ablation(runs, {"none": {}} | params.values, recordings)
     table2.write_csv(table, snakemake.output[0])

@@ -2,15 +2,17 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import appendix, table2
-from xsleep.results.measurements import cells, gather
+from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
-    outcomes = gather(cells(params.runs, given.predictions, params.systems), recordings)
+    outcomes = gather(run_predictions(params.runs, given.predictions, params.systems), recordings)
     for line in table2.faults(outcomes):
         report(f"left out: {line}")
-    ensembles = appendix.d(cells(params.branched, given.branched, params.systems), recordings)
+    ensembles = appendix.d(
+        run_predictions(params.branched, given.branched, params.systems), recordings
+    )
     for note in filter(None, ensembles["note"].unique()):
         report(f"left out of D: {note}")
     table2.write_csv(appendix.b(outcomes), snakemake.output.b)

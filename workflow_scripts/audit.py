@@ -5,7 +5,7 @@ from xsleep.core.console import job
 from xsleep.core.files import whole
 from xsleep.results.audit import checks, page
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run
-from xsleep.results.measurements import cells
+from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0]) as report:
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
@@ -19,7 +19,7 @@ with job(snakemake.log[0]) as report:
             pretrained and Path(pretrained),
         )
         for cell, index, address, pretrained in zip(
-            cells(params.runs, predictions, params.systems),
+            run_predictions(params.runs, predictions, params.systems),
             params.indexes,
             params.runs,
             params.pretrained,

@@ -4,12 +4,12 @@ from xsleep.core.console import job
 from xsleep.results import appendix, comparisons, table2
 from xsleep.results.claims.evidence import Evidence
 from xsleep.results.claims.table import claims
-from xsleep.results.measurements import cells, gather
+from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
-    runs = cells(params.runs, given.predictions, params.systems)
+    runs = run_predictions(params.runs, given.predictions, params.systems)
     outcomes = gather(runs, recordings)
     for line in table2.faults(outcomes):
         report(f"left out: {line}")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import explorer
-from xsleep.results.measurements import cells
+from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
@@ -13,7 +13,7 @@ with job(snakemake.log[0]) as report:
         print(line, file=sys.stderr)
 
     explorer.write(
-        cells(params.runs, snakemake.input.predictions, params.systems),
+        run_predictions(params.runs, snakemake.input.predictions, params.systems),
         dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True)),
         dict(zip(params.databases, map(Path, snakemake.input.indexes), strict=True)),
         Path(snakemake.output.page),

@@ -3,12 +3,12 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.results import table2
 from xsleep.results.figures import hypnogram
-from xsleep.results.measurements import cells, gather
+from xsleep.results.measurements import gather, run_predictions
 from xsleep.store.recordings import read_index
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
-    runs = cells(params.runs, snakemake.input.predictions, params.systems)
+    runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)
     outcomes = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
     for line in table2.faults(outcomes):
         report(f"left out: {line}")

@@ -3,11 +3,11 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.results import table2
 from xsleep.results.figures import calibration, subjects
-from xsleep.results.measurements import cells
+from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0]) as report:
     params, given, drawn = snakemake.params, snakemake.input, snakemake.output
-    runs = cells(params.runs, given.predictions, params.systems)
+    runs = run_predictions(params.runs, given.predictions, params.systems)
     recordings = {snakemake.wildcards.database: Path(given.recordings)}
     outcomes, bins = calibration.tested(runs, recordings)
     for line in table2.faults(outcomes):

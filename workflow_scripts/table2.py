@@ -4,12 +4,12 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.core.files import whole
 from xsleep.results import table2, typeset
-from xsleep.results.measurements import cells, gather
+from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
     params = snakemake.params
     recordings = dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True))
-    runs = cells(params.runs, snakemake.input.predictions, params.systems)
+    runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)
     outcomes = gather(runs, recordings)
     for line in table2.faults(outcomes):
         report(f"left out: {line}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import transfer_tables
-from xsleep.results.measurements import Cell
+from xsleep.results.measurements import RunPredictions
 from xsleep.results.table2 import write_csv
 
 with job(snakemake.log[0]) as report:
@@ -15,7 +15,7 @@ with job(snakemake.log[0]) as report:
         places = {name: address[name] for name in ("database", "window", "channels")}
         named = ("network", "source_channels", "strategy", "subjects")
         transfer = transfer_tables.Transfer(**places, **{name: run[name] for name in named})
-        runs[transfer].append(Cell(**address, predictions=Path(predictions)))
+        runs[transfer].append(RunPredictions(**address, predictions=Path(predictions)))
         facts[transfer].append(json.loads(Path(told).read_text()))
     recordings = dict(zip(params.targets, map(Path, inputs.recordings), strict=True))
     table, left_out = transfer_tables.table(params.source, runs, facts, recordings)

@@ -11,7 +11,7 @@ from tests.conftest import make_part
 from tests.rounding import SINGLE, of_sum
 from tests.studies import HEADER
 from xsleep.results import explorer
-from xsleep.results.measurements import Cell
+from xsleep.results.measurements import RunPredictions
 from xsleep.results.metrics import measure
 from xsleep.store.predictions import Prediction, read_predictions, write_predictions
 from xsleep.store.recordings import read_index, read_stored, write_index
@@ -62,7 +62,9 @@ class Cohort:
             scores[::7] = np.roll(scores[::7], len(self.cells) % 4 + 1, axis=1)
             nights.append(Prediction(name, night.subject, PLACES, night.stages, {"joint": scores}))
         write_predictions(path, nights)
-        self.cells.append(Cell(database, "whole-night", "-".join(channels), system, 1, fold, path))
+        self.cells.append(
+            RunPredictions(database, "whole-night", "-".join(channels), system, 1, fold, path)
+        )
 
     def cell(self, database, system, fold):
         return next(

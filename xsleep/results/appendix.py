@@ -14,7 +14,7 @@ from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference
-from xsleep.results.measurements import Cell, Decide, Outcome, gather
+from xsleep.results.measurements import Decide, RunPredictions, SystemResults, gather
 from xsleep.results.metrics import class_wise, probabilities
 from xsleep.store.predictions import Prediction
 
@@ -25,7 +25,7 @@ ENSEMBLES = ("ensemble, unweighted", "ensemble, weighted as trained")
 SHOWN = ("accuracy", "kappa", "MF1")
 
 
-def b(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+def b(outcomes: Iterable[SystemResults]) -> pd.DataFrame:
     """Compute Appendix B: mean and standard deviation over folds of each metric.
 
     The metric of a fold is that of its pooled epochs, averaged over seeds.
@@ -45,7 +45,7 @@ def b(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def c(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+def c(outcomes: Iterable[SystemResults]) -> pd.DataFrame:
     """Compute Appendix C: per-class metrics and confusion matrix of each seed.
 
     Returns:
@@ -70,7 +70,7 @@ def c(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
+def d(cells: Iterable[RunPredictions], recordings: Mapping[str, Path]) -> pd.DataFrame:
     """Compute Appendix D: the single branches of a network, and ensembles of the three.
 
     The probabilities of the branches of an epoch, each aggregated over all sequences that hold it,
@@ -101,7 +101,9 @@ def d(cells: Iterable[Cell], recordings: Mapping[str, Path]) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["system", "decided by", "note"])
 
 
-def decided_by(name: str, cells: Iterable[Cell], recordings: Mapping[str, Path]) -> list[Outcome]:
+def decided_by(
+    name: str, cells: Iterable[RunPredictions], recordings: Mapping[str, Path]
+) -> list[SystemResults]:
     """Return the results of systems with three branches by one of ``BRANCHES`` or ``ENSEMBLES``."""
     if name in BRANCHES:
         return gather(cells, recordings, _by_branch(name))
@@ -135,7 +137,7 @@ def _by_branch(branch: str) -> Decide:
     return lambda cell, prediction: _likeliest([probabilities(prediction, branch)])
 
 
-def _unweighted(cell: Cell, prediction: Prediction) -> Integers:
+def _unweighted(cell: RunPredictions, prediction: Prediction) -> Integers:
     return _likeliest([probabilities(prediction, branch) for branch in BRANCHES])
 
 
@@ -149,7 +151,7 @@ class _Weighted:
     def __init__(self) -> None:
         self._weights: dict[Path, dict[str, float]] = {}
 
-    def __call__(self, cell: Cell, prediction: Prediction) -> Integers:
+    def __call__(self, cell: RunPredictions, prediction: Prediction) -> Integers:
         folder = cell.predictions.parent
         if folder not in self._weights:
             self._weights[folder] = kept_weights(folder)
@@ -157,9 +159,9 @@ class _Weighted:
         return _likeliest([w * probabilities(prediction, b) for b, w in weights])
 
 
-def _names(outcome: Outcome) -> dict[str, str]:
+def _names(outcome: SystemResults) -> dict[str, str]:
     return {n: getattr(outcome, n) for n in ("database", "window", "channels", "system")}
 
 
-def _gaps(outcome: Outcome) -> dict[str, str]:
+def _gaps(outcome: SystemResults) -> dict[str, str]:
     return {"note": "; ".join(outcome.gaps)}

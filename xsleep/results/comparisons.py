@@ -12,12 +12,12 @@ import pandas as pd
 
 from xsleep.core.errors import InputError
 from xsleep.results import inference
-from xsleep.results.measurements import CASE, Outcome
+from xsleep.results.measurements import CASE, SystemResults
 
 COMPARED = ("accuracy", "kappa", "MF1")
 
 
-def compare(outcomes: Iterable[Outcome], ratios: Mapping[str, float]) -> pd.DataFrame:
+def compare(outcomes: Iterable[SystemResults], ratios: Mapping[str, float]) -> pd.DataFrame:
     """Compare every pair of systems of a database, window and channel set on common recordings.
 
     Args:
@@ -32,7 +32,7 @@ def compare(outcomes: Iterable[Outcome], ratios: Mapping[str, float]) -> pd.Data
         ``seeds``. Pairs without a common recording have no row.
     """
     rows: list[dict[str, Any]] = []
-    cases: dict[tuple[str, str, str], list[Outcome]] = {}
+    cases: dict[tuple[str, str, str], list[SystemResults]] = {}
     for outcome in outcomes:
         cases.setdefault(outcome.case, []).append(outcome)
     for case, systems in cases.items():
@@ -74,14 +74,14 @@ COLUMNS = [
 ]
 
 
-def shared(one: Outcome, other: Outcome) -> tuple[Outcome, Outcome] | None:
+def shared(one: SystemResults, other: SystemResults) -> tuple[SystemResults, SystemResults] | None:
     """Restrict both to the recordings that both tested; ``None`` if there is none."""
     both = [set(outcome.counts.index.unique("recording")) for outcome in (one, other)]
     names = both[0] & both[1]
     return (one.of("recording", names), other.of("recording", names)) if names else None
 
 
-def paired(one: Outcome, other: Outcome) -> dict[str, dict[str, float]]:
+def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, float]]:
     """Compare two systems on the same recordings.
 
     Returns:
@@ -102,7 +102,7 @@ def paired(one: Outcome, other: Outcome) -> dict[str, dict[str, float]]:
     return found
 
 
-def _compared(one: Outcome, other: Outcome, ratio: float) -> list[dict[str, Any]]:
+def _compared(one: SystemResults, other: SystemResults, ratio: float) -> list[dict[str, Any]]:
     """Return a row for each of ``COMPARED``, without p Holm."""
     folds = [inference.each(outcome.matrices("fold")) for outcome in (one, other)]
     return [

@@ -29,7 +29,7 @@ CASE = ("database", "window", "channels")
 
 
 @dataclass(frozen=True)
-class Cell:
+class RunPredictions:
     """Predictions of one run and the run's identity; names as in Table 2, not slugs."""
 
     database: str
@@ -41,24 +41,24 @@ class Cell:
     predictions: Path
 
 
-def cells(
+def run_predictions(
     runs: Sequence[Mapping[str, Any]], predictions: Sequence[str], systems: Mapping[str, str]
-) -> list[Cell]:
-    """Return the cells of the workflow's runs.
+) -> list[RunPredictions]:
+    """Return the predictions of the workflow's runs.
 
     Args:
-        runs: The other fields of each cell, its system as a slug.
+        runs: The other fields of each run, its system as a slug.
         predictions: The predictions file of each run.
         systems: Slug to name of each system.
     """
     return [
-        Cell(**{**run, "system": systems[run["system"]]}, predictions=Path(path))
+        RunPredictions(**{**run, "system": systems[run["system"]]}, predictions=Path(path))
         for run, path in zip(runs, predictions, strict=True)
     ]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SystemResults:
     """Results of one system on one channel set.
 
     Attributes:
@@ -100,21 +100,21 @@ class Outcome:
         numbers = [self.number(name) for name in levels]
         return found.reshape(*numbers, len(STAGES), len(STAGES))
 
-    def of(self, level: str, names: Iterable[str | int]) -> Outcome:
+    def of(self, level: str, names: Iterable[str | int]) -> SystemResults:
         """Return the results restricted to these subjects, folds, ..."""
         kept = self.counts[self.counts.index.isin(names, level)]
-        return Outcome(*self.case, self.system, kept, self.skipped, self.gaps)
+        return SystemResults(*self.case, self.system, kept, self.skipped, self.gaps)
 
 
-Decide = Callable[[Cell, Prediction], Integers]
+Decide = Callable[[RunPredictions, Prediction], Integers]
 """Function that returns the predicted stages (n,) of a recording."""
 
 
 def gather(
-    cells: Iterable[Cell],
+    cells: Iterable[RunPredictions],
     recordings: Mapping[str, Path],
     decide: Decide = lambda cell, prediction: decided(prediction),
-) -> list[Outcome]:
+) -> list[SystemResults]:
     """Count the epochs of all runs, in the order of Table 2.
 
     Predictions are left out if they are unreadable or invalid; if they are of skipped or unknown
@@ -132,7 +132,7 @@ def gather(
     Raises:
         InputError: A ``recordings.csv`` is missing or invalid.
     """
-    runs: dict[tuple[str, str, str, str], list[Cell]] = defaultdict(list)
+    runs: dict[tuple[str, str, str, str], list[RunPredictions]] = defaultdict(list)
     for cell in cells:
         runs[cell.database, cell.window, cell.system, cell.channels].append(cell)
     runs = dict(sorted(runs.items(), key=lambda run: paper_order(*run[0])))
@@ -149,7 +149,7 @@ def gather(
     for (database, window, system, channels), run in files.items():
         counts, gaps = _counted(run, usual)
         skipped = int((known[database]["skipped"] != "").sum())
-        outcomes.append(Outcome(database, window, channels, system, counts, skipped, gaps))
+        outcomes.append(SystemResults(database, window, channels, system, counts, skipped, gaps))
     return outcomes
 
 
@@ -170,14 +170,14 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class _File:
-    """The predictions of a cell, or why they cannot be used."""
+    """The predictions of a run, or why they cannot be used."""
 
-    cell: Cell
+    cell: RunPredictions
     tested: Sequence[_Tested]
     fault: str = ""
 
     @classmethod
-    def read(cls, cell: Cell, known: pd.DataFrame, listed: Path, decide: Decide) -> _File:
+    def read(cls, cell: RunPredictions, known: pd.DataFrame, listed: Path, decide: Decide) -> _File:
         tested = []
         try:
             predictions = read_predictions(cell.predictions)
@@ -216,7 +216,7 @@ def _check(prediction: Prediction, known: pd.DataFrame, listed: Path) -> None:
         )
 
 
-def _tested(cell: Cell, prediction: Prediction, decide: Decide) -> _Tested:
+def _tested(cell: RunPredictions, prediction: Prediction, decide: Decide) -> _Tested:
     matrix = confusion(prediction.stages, decide(cell, prediction))
     marks = {
         what: hashlib.sha256(getattr(prediction, what).astype("i8").tobytes()).digest()
@@ -245,9 +245,11 @@ def _usual(files: Iterable[_File]) -> dict[Key, tuple[_Tested, Path]]:
 def _counted(
     files: Sequence[_File], usual: Mapping[Key, tuple[_Tested, Path]]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return ``counts`` and ``gaps`` of the `Outcome` of one system on one channel set."""
+    """Return ``counts`` and ``gaps`` of the `SystemResults` of one system on one channel set."""
     gaps = []
-    tested: dict[int, dict[str, tuple[_Tested, Cell]]] = {file.cell.seed: {} for file in files}
+    tested: dict[int, dict[str, tuple[_Tested, RunPredictions]]] = {
+        file.cell.seed: {} for file in files
+    }
     for file in files:
         seen = tested[file.cell.seed]
         if fault := file.fault or _contradiction(file, usual, seen):
@@ -276,7 +278,9 @@ def _no_lines() -> pd.MultiIndex:
 
 
 def _contradiction(
-    file: _File, usual: Mapping[Key, tuple[_Tested, Path]], seen: Mapping[str, tuple[_Tested, Cell]]
+    file: _File,
+    usual: Mapping[Key, tuple[_Tested, Path]],
+    seen: Mapping[str, tuple[_Tested, RunPredictions]],
 ) -> str:
     """Return how a file contradicts the others, in a line; empty if it does not."""
     cell = file.cell

@@ -18,7 +18,7 @@ from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
-from xsleep.results.measurements import Cell, Outcome, gather
+from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import CLASS_WISE, METRICS, confusion, measure, pooled
 from xsleep.results.published import CHANNELS, OURS, WINDOWS, paper_order
 from xsleep.store.predictions import Prediction
@@ -37,7 +37,9 @@ Names = tuple[str, str, str]
 _DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
 
-def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None) -> pd.DataFrame:
+def table2(
+    outcomes: Iterable[SystemResults], not_run: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Return Table 2 of the XSleepNet paper: measured metrics, their intervals, published ones.
 
     The folds of a seed are pooled before anything is computed; with several seeds, a metric is
@@ -57,7 +59,7 @@ def table2(outcomes: Iterable[Outcome], not_run: Mapping[str, str] | None = None
         for the paper's ``CHANNELS``: percent, kappa a fraction, NaN if missing; ``note``: why cells
         are missing. Channel sets of a system with different counts have separate rows.
     """
-    systems: dict[Names, list[Outcome]] = defaultdict(list)
+    systems: dict[Names, list[SystemResults]] = defaultdict(list)
     for outcome in outcomes:
         systems[outcome.database, outcome.window, outcome.system].append(outcome)
     why = not_run or {}
@@ -100,9 +102,9 @@ def _all_names(measured: Iterable[Names]) -> list[Names]:
     return sorted({*measured, *reported}, key=place)
 
 
-def _measured_rows(names: Names, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def _measured_rows(names: Names, outcomes: Sequence[SystemResults]) -> list[dict[str, Any]]:
     """Return the measured rows of one system with their intervals, then the published row."""
-    parts: dict[tuple[int, ...], list[Outcome]] = defaultdict(list)
+    parts: dict[tuple[int, ...], list[SystemResults]] = defaultdict(list)
     for outcome in sorted(outcomes, key=lambda o: paper_order(*names, o.channels)):
         parts[_counts(outcome)].append(outcome)
     reported = published.row(*names)
@@ -162,7 +164,7 @@ def _line(names: Names, source: str, values: Mapping[str, float], note: str = ""
     return {**dict(zip(NAMES, (*names, source), strict=True)), **values, "note": note}
 
 
-def _counts(outcome: Outcome) -> tuple[int, ...]:
+def _counts(outcome: SystemResults) -> tuple[int, ...]:
     """Return the values of ``COUNTS``."""
     return (
         outcome.number("subject"),
@@ -174,14 +176,14 @@ def _counts(outcome: Outcome) -> tuple[int, ...]:
     )
 
 
-def faults(outcomes: Iterable[Outcome]) -> list[str]:
+def faults(outcomes: Iterable[SystemResults]) -> list[str]:
     """Return why predictions and published rows are left out of the tables, a line each."""
     gaps = (gap for outcome in outcomes for gap in outcome.gaps)
     return [*dict.fromkeys(gaps), *filter(None, map(published.fault, published.rows()))]
 
 
 def ablation(
-    runs: Mapping[str, Sequence[Cell]],
+    runs: Mapping[str, Sequence[RunPredictions]],
     settings: Mapping[str, Mapping[str, object]],
     recordings: Mapping[str, Path],
 ) -> pd.DataFrame:

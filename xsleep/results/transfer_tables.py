@@ -13,7 +13,7 @@ import pandas as pd
 from xsleep.config.names import AUTHORS
 from xsleep.results import inference, published
 from xsleep.results.comparisons import COMPARED, paired, shared
-from xsleep.results.measurements import Cell, Outcome, gather
+from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import METRICS
 
 CASE = ["target", "window", "network", "source channels", "channels"]
@@ -52,7 +52,7 @@ class Transfer:
 
 def table(
     source: str,
-    runs: Mapping[Transfer, Sequence[Cell]],
+    runs: Mapping[Transfer, Sequence[RunPredictions]],
     facts: Mapping[Transfer, Sequence[Mapping[str, Any]]],
     recordings: Mapping[str, Path],
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -74,7 +74,7 @@ def table(
     """
     names = {f"{number}": transfer for number, transfer in enumerate(runs)}
     cells = [
-        Cell(**vars(cell) | {"system": number})
+        RunPredictions(**vars(cell) | {"system": number})
         for number, transfer in names.items()
         for cell in runs[transfer]
     ]
@@ -118,7 +118,7 @@ def _mean(facts: Sequence[Mapping[str, Any]], name: str) -> float:
     return float(np.mean([one[name] for one in facts]))
 
 
-def _values(outcome: Outcome) -> dict[str, float]:
+def _values(outcome: SystemResults) -> dict[str, float]:
     """Return every metric with its interval."""
     found = inference.estimate(outcome.matrices())
     spans = inference.intervals(outcome.matrices("subject"))
@@ -133,7 +133,7 @@ def _values(outcome: Outcome) -> dict[str, float]:
     }
 
 
-def _gains(outcome: Outcome, base: Outcome) -> dict[str, float]:
+def _gains(outcome: SystemResults, base: SystemResults) -> dict[str, float]:
     """Return the gains over training from scratch, on the recordings that both tested."""
     pair = shared(outcome, base)
     gains: dict[str, float] = {}

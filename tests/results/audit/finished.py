@@ -15,7 +15,7 @@ from xsleep.databases import source_of
 from xsleep.preparation.jobs import make_folds, prepare
 from xsleep.results import inventory, table2
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run
-from xsleep.results.measurements import Cell, gather
+from xsleep.results.measurements import RunPredictions, gather
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import read_index
 from xsleep.training.jobs import finetune_run, make_source_split, pretrain_run, train_run
@@ -137,7 +137,7 @@ def evidence() -> Evidence:
             if system == FINETUNED:
                 settings |= transferred | {"strategy": "all"}
                 pretrained = PRETRAINED / "model.safetensors"
-            cell = Cell(**address, predictions=folder(system, fold) / "predictions.h5")
+            cell = RunPredictions(**address, predictions=folder(system, fold) / "predictions.h5")
             found.append(Run(cell, INDEX, settings, pretrained))
     pretraining = Pretraining(
         PRETRAINED,

@@ -14,7 +14,7 @@ import pandas as pd
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table, sha256
 from xsleep.results import table2
-from xsleep.results.measurements import Cell
+from xsleep.results.measurements import RunPredictions
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import Stored, read_index
 
@@ -108,7 +108,7 @@ class Run(Training):
         pretrained: the network that it goes on from.
     """
 
-    cell: Cell
+    cell: RunPredictions
     index: Path
     settings: Mapping[str, Any]
     pretrained: Path | None = None

@@ -12,7 +12,7 @@ import pandas as pd
 
 from xsleep.core.errors import InputError
 from xsleep.results import inference, published
-from xsleep.results.measurements import CASE, Cell, Outcome
+from xsleep.results.measurements import CASE, RunPredictions, SystemResults
 from xsleep.systems import of_paper
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
@@ -72,9 +72,9 @@ class Evidence:
     def __init__(
         self,
         comparisons: pd.DataFrame,
-        outcomes: Iterable[Outcome],
-        runs: Iterable[Cell],
-        ensembles: Iterable[Outcome],
+        outcomes: Iterable[SystemResults],
+        runs: Iterable[RunPredictions],
+        ensembles: Iterable[SystemResults],
         ratios: Mapping[str, float],
     ) -> None:
         self.ratios = ratios
@@ -85,7 +85,7 @@ class Evidence:
             (Case(*(row[name] for name in CASE)), row["system"], row["against"]): row
             for row in accuracies.to_dict("records")
         }
-        self.runs: dict[tuple[Case, str], list[Cell]] = defaultdict(list)
+        self.runs: dict[tuple[Case, str], list[RunPredictions]] = defaultdict(list)
         for run in runs:
             self.runs[Case(run.database, run.window, run.channels), run.system].append(run)
 
@@ -97,7 +97,7 @@ class Evidence:
         """Return the largest number of subjects tested by a system."""
         return max(o.number("subject") for (c, _), o in self.outcomes.items() if c == case)
 
-    def outcome(self, case: Case, system: str) -> Outcome:
+    def outcome(self, case: Case, system: str) -> SystemResults:
         """Return the outcome of a system; raise `InputError` if it was not run."""
         found = self.outcomes.get((case, system))
         if found is None or not len(found.counts):
@@ -183,7 +183,7 @@ def p_value(p: float) -> str:
     return "p does not exist" if np.isnan(p) else f"p = {p:.2g}"
 
 
-def history(run: Cell) -> pd.DataFrame:
+def history(run: RunPredictions) -> pd.DataFrame:
     """Read ``history.csv`` of a run, indexed by step; raise `InputError` if it is not valid."""
     path = run.predictions.parent / "history.csv"
     try:

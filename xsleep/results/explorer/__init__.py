@@ -22,7 +22,7 @@ from xsleep.core.files import whole
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
-from xsleep.results.measurements import CASE, Cell, Outcome, gather
+from xsleep.results.measurements import CASE, RunPredictions, SystemResults, gather
 from xsleep.results.metrics import of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import RecordingData, Stored, read_index
@@ -39,7 +39,7 @@ CONTRAST = (1, 99)
 
 
 def write(
-    cells: Iterable[Cell],
+    cells: Iterable[RunPredictions],
     recordings: Mapping[str, Path],
     indexes: Mapping[str, Path],
     page: Path,
@@ -56,7 +56,7 @@ def write(
     """
     cells = list(cells)
     stores = {database: _store(path) for database, path in indexes.items()}
-    cases: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
+    cases: dict[tuple[str, ...], list[SystemResults]] = defaultdict(list)
     for outcome in gather(cells, recordings):
         cases[outcome.case].append(outcome)
     for case, outcomes in cases.items():
@@ -101,7 +101,9 @@ def _store(path: Path) -> Mapping[str, Stored] | str:
         return str(error)
 
 
-def _nights(cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+def _nights(
+    cells: Sequence[RunPredictions], outcomes: Sequence[SystemResults]
+) -> dict[str, dict[str, Any]]:
     """The nights of a case by name: epochs, true stages, and what each run that is used says."""
     used = {
         (outcome.system, seed, fold)
@@ -133,7 +135,9 @@ def _predicted(prediction: Prediction) -> dict[str, str]:
     return {"predicted": _digits(values.argmax(axis=1)), "probabilities": _base64(rounded)}
 
 
-def _listed(nights: Mapping[str, Mapping[str, Any]], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _listed(
+    nights: Mapping[str, Mapping[str, Any]], outcomes: Sequence[SystemResults]
+) -> dict[str, Any]:
     """The nights of a case with the accuracy and kappa of each system and seed."""
     systems = {}
     for outcome in outcomes:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from xsleep.core.arrays import Doubles, Integers
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import COLOURS, FONT, SHAPES, Style, save, tidy
-from xsleep.results.measurements import Cell, Outcome, gather
+from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import decided, probabilities
 from xsleep.store.predictions import Prediction
 
@@ -37,8 +37,8 @@ def binned(prediction: Prediction) -> Doubles:
 
 
 def tested(
-    cells: Sequence[Cell], recordings: Mapping[str, Path]
-) -> tuple[list[Outcome], dict[str, Doubles]]:
+    cells: Sequence[RunPredictions], recordings: Mapping[str, Path]
+) -> tuple[list[SystemResults], dict[str, Doubles]]:
     """Read the predictions of runs on one database, window and channel set, each file once.
 
     Returns:
@@ -47,7 +47,7 @@ def tested(
     """
     bins = {}
 
-    def decide(cell: Cell, prediction: Prediction) -> Integers:
+    def decide(cell: RunPredictions, prediction: Prediction) -> Integers:
         bins[cell.system, cell.seed, cell.fold, prediction.recording] = binned(prediction)
         return decided(prediction)
 

@@ -14,7 +14,7 @@ from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results.figures.style import FONT, STAGE_COLOURS, save, tidy
-from xsleep.results.measurements import Cell, Outcome
+from xsleep.results.measurements import RunPredictions, SystemResults
 from xsleep.results.metrics import confusion, of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import RecordingInfo
@@ -27,7 +27,9 @@ LONG = 2 * 3600
 """Duration in seconds from which the axis is in hours."""
 
 
-def pick(cells: Sequence[Cell], outcome: Outcome, recording: str) -> tuple[int, Prediction]:
+def pick(
+    cells: Sequence[RunPredictions], outcome: SystemResults, recording: str
+) -> tuple[int, Prediction]:
     """Return the prediction of a recording, found by its name or chosen by its accuracy.
 
     Args:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import FONT, Style, marker, save, tidy
 from xsleep.results.inference import each
-from xsleep.results.measurements import Outcome
+from xsleep.results.measurements import SystemResults
 
 FEW = 5
 """Smallest number of subjects for which a box is drawn."""
@@ -21,7 +21,7 @@ MANY = 500
 """Number of subjects above which the points are rasterised, as the SVG would open slowly."""
 
 
-def draw(outcomes: Sequence[Outcome], stem: str | Path, title: str) -> None:
+def draw(outcomes: Sequence[SystemResults], stem: str | Path, title: str) -> None:
     """Write the accuracy of every subject, by system, as ``stem``.svg and ``stem``.png.
 
     One row per system: a point per subject (the mean over seeds), a box from the lower to the
@@ -54,7 +54,7 @@ def draw(outcomes: Sequence[Outcome], stem: str | Path, title: str) -> None:
         save(figure, stem)
 
 
-def _row(panel: Axes, place: int, outcome: Outcome) -> None:
+def _row(panel: Axes, place: int, outcome: SystemResults) -> None:
     accuracy = each(outcome.matrices("subject"))["accuracy"]
     names = sorted(outcome.counts.index.unique("subject"))  # the order of the matrices
     heights = place + np.random.default_rng(0).uniform(-0.24, 0.24, len(accuracy))
