@@ -20,28 +20,28 @@ class Study:
 
     def __init__(self, folder):
         self.folder = folder
-        self.cells = []
+        self.runs = []
 
     def run(self, *recordings, seed=0, fold=1, channels="EEG", system="XSleepNet2", **options):
         """Write the predictions of a run; the better the ``skill``, the more of them are right."""
         where = {"database": "SleepEDF-20", "window": "in-bed"}
         where |= {name: options.pop(name) for name in where if name in options}
-        path = self.folder / f"run-{len(self.cells)}" / "predictions.h5"
+        path = self.folder / f"run-{len(self.runs)}" / "predictions.h5"
         path.parent.mkdir()
-        cell = RunPredictions(
+        run = RunPredictions(
             **where, channels=channels, system=system, seed=seed, fold=fold, predictions=path
         )
-        nights = [night(name, seed=len(self.cells), **options) for name in recordings]
+        nights = [night(name, seed=len(self.runs), **options) for name in recordings]
         write_predictions(path, nights)
-        self.cells.append(cell)
+        self.runs.append(run)
         return nights
 
-    def outcomes(self):
-        databases = {cell.database for cell in self.cells}
-        return gather(self.cells, {name: self.recordings(name) for name in databases})
+    def results(self):
+        databases = {run.database for run in self.runs}
+        return gather(self.runs, {name: self.recordings(name) for name in databases})
 
     def table(self, **not_run):
-        return table2(self.outcomes(), not_run)
+        return table2(self.results(), not_run)
 
     def recordings(self, database):
         path = self.folder / f"{database}.csv"
@@ -63,7 +63,7 @@ def epochs(nights):
     return true, np.concatenate([n.probabilities["joint"].argmax(1) for n in nights])
 
 
-def write_history(cell, raw_losses, weights=(1 / 3, 1 / 3, 1 / 3), best_step=None, kept="best"):
+def write_history(run, raw_losses, weights=(1 / 3, 1 / 3, 1 / 3), best_step=None, kept="best"):
     """A run's ``history.csv`` with an evaluation every ten steps, and its ``run.json``."""
     names = ("raw", "time-frequency", "joint")
     lines = [
@@ -71,8 +71,8 @@ def write_history(cell, raw_losses, weights=(1 / 3, 1 / 3, 1 / 3), best_step=Non
         | {f"{n} weight": w for n, w in zip(names, weights, strict=True)}
         for place, loss in enumerate(raw_losses)
     ]
-    folder = cell.predictions.parent
+    folder = run.predictions.parent
     pd.DataFrame(lines).to_csv(folder / "history.csv", index=False)
     steps = lines[-1]["step"]
-    run = {"best_step": steps if best_step is None else best_step, "steps": steps}
-    (folder / "run.json").write_text(json.dumps(run | {"training": {"model_kept": kept}}))
+    facts = {"best_step": steps if best_step is None else best_step, "steps": steps}
+    (folder / "run.json").write_text(json.dumps(facts | {"training": {"model_kept": kept}}))

@@ -13,12 +13,12 @@ with job(snakemake.log[0]) as report:
     predictions = [f"{folder}/predictions.h5" for folder in params.folders]
     runs = [
         Run(
-            cell,
+            identity,
             Path(index),
             address | params.configured[address["database"]][address["system"]],
             pretrained and Path(pretrained),
         )
-        for cell, index, address, pretrained in zip(
+        for identity, index, address, pretrained in zip(
             run_predictions(params.runs, predictions, params.systems),
             params.indexes,
             params.runs,

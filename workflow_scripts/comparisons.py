@@ -10,18 +10,18 @@ with job(snakemake.log[0]) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
     runs = run_predictions(params.runs, given.predictions, params.systems)
-    outcomes = gather(runs, recordings)
-    for line in table2.faults(outcomes):
+    results = gather(runs, recordings)
+    for line in table2.faults(results):
         report(f"left out: {line}")
     folds = dict(zip(params.databases, map(Path, given.folds), strict=True))
     tested, validated = (
         {name: comparisons.subjects_ratio(path, role) for name, path in folds.items()}
         for role in ("test", "validation")
     )
-    compared = comparisons.compare(outcomes, tested)
+    compared = comparisons.compare(results, tested)
     weighted = appendix.decided_by(
         appendix.ENSEMBLES[1], [run for run in runs if run.system == "XSleepNet1"], recordings
     )
-    evidence = Evidence(compared, outcomes, runs, weighted, validated)
+    evidence = Evidence(compared, results, runs, weighted, validated)
     table2.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
     table2.write_csv(claims(evidence), snakemake.output.claims)

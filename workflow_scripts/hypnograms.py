@@ -9,13 +9,13 @@ from xsleep.store.recordings import read_index
 with job(snakemake.log[0]) as report:
     params = snakemake.params
     runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)
-    outcomes = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
-    for line in table2.faults(outcomes):
+    results = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
+    for line in table2.faults(results):
         report(f"left out: {line}")
     stored = read_index(snakemake.input.index)
     for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):
         stem = Path(svg).with_suffix("")
-        seed, night = hypnogram.pick(runs, outcomes[0], stem.name)
+        seed, night = hypnogram.pick(runs, results[0], stem.name)
         which = f", {stem.name} night" if stem.name in hypnogram.PICKS else ""
         title = f"{params.title}, seed {seed}{which}"
         hypnogram.draw(night, stored[night.recording].info, stem, title)

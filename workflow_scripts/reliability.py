@@ -9,8 +9,8 @@ with job(snakemake.log[0]) as report:
     params, given, drawn = snakemake.params, snakemake.input, snakemake.output
     runs = run_predictions(params.runs, given.predictions, params.systems)
     recordings = {snakemake.wildcards.database: Path(given.recordings)}
-    outcomes, bins = calibration.tested(runs, recordings)
-    for line in table2.faults(outcomes):
+    results, bins = calibration.tested(runs, recordings)
+    for line in table2.faults(results):
         report(f"left out: {line}")
-    subjects.draw(outcomes, Path(drawn.subjects).with_suffix(""), params.title)
+    subjects.draw(results, Path(drawn.subjects).with_suffix(""), params.title)
     calibration.draw(bins, Path(drawn.calibration).with_suffix(""), params.title)

@@ -10,11 +10,11 @@ with job(snakemake.log[0]) as report:
     params = snakemake.params
     recordings = dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True))
     runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)
-    outcomes = gather(runs, recordings)
-    for line in table2.faults(outcomes):
+    results = gather(runs, recordings)
+    for line in table2.faults(results):
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
-    table = table2.table2(outcomes, params.not_run)
+    table = table2.table2(results, params.not_run)
     table2.write_csv(table, snakemake.output.csv)
     for path, write in (
         (snakemake.output.html, typeset.html),

@@ -20,20 +20,20 @@ def study(tmp_path):
 
 def test_appendix_b_has_mean_and_deviation_over_folds(study, tmp_path):
     folds = [study.run("a1", "a2", fold=1), study.run("b1", fold=2), study.run("d1", "e1", fold=3)]
-    (row,) = appendix.b(study.outcomes()).to_dict("records")
+    (row,) = appendix.b(study.results()).to_dict("records")
     for metric in METRICS:
         values = [measure(*epochs(nights))[metric] for nights in folds]
         assert row[f"mean {metric}"] == pytest.approx(np.mean(values))
         assert row[f"deviation of {metric}"] == pytest.approx(np.std(values, ddof=1))
     assert (row["folds"], row["seeds"], row["note"]) == (3, 1, "")
-    write_csv(appendix.b(study.outcomes()), tmp_path / "b.csv")
+    write_csv(appendix.b(study.results()), tmp_path / "b.csv")
     text = pd.read_csv(tmp_path / "b.csv", dtype=str)
     assert text["mean kappa"][0] == f"{row['mean kappa']:.3f}"
 
 
 def test_appendix_b_averages_the_seeds_of_a_fold_and_one_fold_has_no_deviation(study):
     seeds = [study.run("a1", seed=seed) for seed in (1, 2)]
-    (row,) = appendix.b(study.outcomes()).to_dict("records")
+    (row,) = appendix.b(study.results()).to_dict("records")
     values = [measure(*epochs(nights))["kappa"] for nights in seeds]
     assert row["mean kappa"] == pytest.approx(np.mean(values))
     assert np.isnan(row["deviation of kappa"]) and row["seeds"] == 2
@@ -41,7 +41,7 @@ def test_appendix_b_averages_the_seeds_of_a_fold_and_one_fold_has_no_deviation(s
 
 def test_appendix_c_agrees_with_scikit_learn(study, tmp_path):
     true, predicted = epochs(study.run("a1", "b1", fold=1) + study.run("d1", fold=2))
-    table = appendix.c(study.outcomes())
+    table = appendix.c(study.results())
     assert table["true stage"].tolist() == list(STAGES)
     counts = table[[f"called {stage}" for stage in STAGES]].to_numpy()
     assert (counts == sklearn.confusion_matrix(true, predicted)).all()
@@ -57,11 +57,11 @@ def test_appendix_c_agrees_with_scikit_learn(study, tmp_path):
 def test_appendix_c_has_the_confusion_of_each_seed(study):
     for seed in (1, 2):
         study.run("a1", seed=seed)
-    assert appendix.c(study.outcomes()).groupby("seed")["epochs"].sum().tolist() == [20, 20]
+    assert appendix.c(study.results()).groupby("seed")["epochs"].sum().tolist() == [20, 20]
 
 
 def ensembles(study):
-    cells = study.cells
+    cells = study.runs
     table = appendix.d(cells, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     return table.set_index("decided by")
 
@@ -81,7 +81,7 @@ def test_appendix_d_adds_the_branches_as_they_are_and_as_they_were_weighted(stud
     folds = {}
     for fold, names in ((1, ("a1", "a2", "b1")), (2, ("d1", "e1"))):
         folds[fold] = study.run(*names, fold=fold, branches=BRANCHES, skill=0.2)
-        write_history(study.cells[-1], [1, 1], weights[fold])
+        write_history(study.runs[-1], [1, 1], weights[fold])
     table = ensembles(study)
     assert table.index.tolist() == [*BRANCHES, *appendix.ENSEMBLES]
     nights = folds[1] + folds[2]
@@ -106,8 +106,8 @@ def test_appendix_d_adds_the_branches_as_they_are_and_as_they_were_weighted(stud
 @pytest.mark.parametrize(("kept", "best", "raw"), [("best", 10, 0.2), ("last", 10, 0.3)])
 def test_weights_are_those_of_the_network_that_was_kept(study, kept, best, raw):
     study.run("a1")
-    write_history(study.cells[0], [1, 1, 1], best_step=best, kept=kept)
-    folder = study.cells[0].predictions.parent
+    write_history(study.runs[0], [1, 1, 1], best_step=best, kept=kept)
+    folder = study.runs[0].predictions.parent
     history = pd.read_csv(folder / "history.csv")
     history["raw weight"] = [0.1, 0.2, 0.3]
     history.to_csv(folder / "history.csv", index=False)
@@ -118,8 +118,8 @@ def test_weights_are_those_of_the_network_that_was_kept(study, kept, best, raw):
 def test_a_run_that_does_not_say_its_weights_is_a_gap_of_that_ensemble_alone(study, name):
     for fold, recording in enumerate(("a1", "b1"), start=1):
         study.run(recording, fold=fold, branches=BRANCHES)
-        write_history(study.cells[-1], [1, 1])
-    folder = study.cells[0].predictions.parent
+        write_history(study.runs[-1], [1, 1])
+    folder = study.runs[0].predictions.parent
     (folder / name).write_text("junk")
     with pytest.raises(InputError, match=r"do not give the weights .*; delete the run"):
         appendix.kept_weights(folder)

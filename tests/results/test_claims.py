@@ -40,11 +40,11 @@ def train(study, system, skill=0.5, seeds=SEEDS, folds=FOLDS, **options):
 
 
 def table(study):
-    outcomes = study.outcomes()
-    recordings = {name: study.recordings(name) for name in {c.database for c in study.cells}}
-    first = [cell for cell in study.cells if cell.system == "XSleepNet1"]
+    results = study.results()
+    recordings = {name: study.recordings(name) for name in {c.database for c in study.runs}}
+    first = [cell for cell in study.runs if cell.system == "XSleepNet1"]
     ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
-    evidence = Evidence(compare(outcomes, RATIOS), outcomes, study.cells, ensembles, RATIOS)
+    evidence = Evidence(compare(results, RATIOS), results, study.runs, ensembles, RATIOS)
     return claims(evidence)
 
 
@@ -182,14 +182,14 @@ def test_sec4_4_an_average_gain_is_that_of_the_wrapped_windows(study):
             skill += 0.5
     _, overall = rows(study, "XSleepNet2 gains 1.2 points over Naive Fusion on average")
     first, fusion = (
-        of_confusion(next(o for o in study.outcomes() if key(o, s)).matrices())["accuracy"].mean()
+        of_confusion(next(o for o in study.results() if key(o, s)).matrices())["accuracy"].mean()
         for s in ("XSleepNet2", "Naive Fusion")
     )
     assert f"{first - fusion:+.1f} in 1 of 17" in overall["measured"]
 
 
-def key(outcome, system):
-    return outcome.system == system and outcome.window == "in-bed+30min-as-published"
+def key(result, system):
+    return result.system == system and result.window == "in-bed+30min-as-published"
 
 
 def measured(values):
@@ -197,7 +197,7 @@ def measured(values):
 
     class Known(Evidence):
         def __init__(self):
-            self.outcomes = dict.fromkeys(values)
+            self.results = dict.fromkeys(values)
 
     return Known()
 
@@ -347,8 +347,8 @@ def histories(study, system, losses, branches=("raw",), database="SleepEDF-20", 
             study.run(*names, fold=fold, seed=seed, system=system, database=database)
             factor = np.ones(len(losses))
             factor[-1] += fold / 100 + seed / 500  # no two alike
-            write_history(study.cells[-1], losses * factor)
-            path = study.cells[-1].predictions.parent / "history.csv"
+            write_history(study.runs[-1], losses * factor)
+            path = study.runs[-1].predictions.parent / "history.csv"
             history = pd.read_csv(path)
             for branch in branches:
                 history[f"{branch} validation loss"] = history["raw validation loss"]
@@ -385,7 +385,7 @@ def test_fig5_the_test_over_folds_is_corrected_for_the_subjects_that_validate(st
     seen = []
     monkeypatch.setattr(learning.inference, "corrected_t", lambda d, ratio: seen.append(ratio) or 1)
     monkeypatch.setitem(RATIOS, "SleepEDF-20", 0.25)
-    evidence = Evidence(pd.DataFrame(columns=["metric"]), [], study.cells, [], RATIOS)
+    evidence = Evidence(pd.DataFrame(columns=["metric"]), [], study.runs, [], RATIOS)
     where = Case("SleepEDF-20", "in-bed", "EEG")
     learning.prevents(evidence, where, "XSleepNet2", "raw", other="FCNN+RNN")
     assert seen == [0.25]
@@ -402,7 +402,7 @@ def test_overfitting_is_looked_at_up_to_the_last_step_that_all_reached(study):
 def test_a_history_that_cannot_be_read_is_named_and_the_other_claims_go_on(study):
     histories(study, "FCNN+RNN", RISES)
     histories(study, "XSleepNet2", FALLS)
-    path = study.cells[1].predictions.parent / "history.csv"
+    path = study.runs[1].predictions.parent / "history.csv"
     path.write_text("junk")
     claim = "XSleepNet2 prevents the overfitting of the raw view that FCNN+RNN shows"
     assert case(study, claim)["why"].startswith(f"{path}: not a history of losses")
@@ -435,8 +435,8 @@ def test_fig5_the_weights_of_xsleepnet2_are_smoother(study, noise, expected):
         for seed in SEEDS:
             for fold, names in enumerate(FOLDS, start=1):
                 study.run(*names, fold=fold, seed=seed, system=system)
-                write_history(study.cells[-1], np.ones(60))
-                path = study.cells[-1].predictions.parent / "history.csv"
+                write_history(study.runs[-1], np.ones(60))
+                path = study.runs[-1].predictions.parent / "history.csv"
                 history = pd.read_csv(path)
                 raw = 1 / 3 + deviation * random.uniform(-1, 1, 60)
                 raw[:22] = 1 / 3  # the warm-up
@@ -460,12 +460,12 @@ def test_appendix_d_the_ensemble_repairs_xsleepnet1(study):
         for fold, names in enumerate(FOLDS, start=1):
             branches = ("raw", "time-frequency", "joint")
             study.run(*names, fold=fold, seed=seed, system="XSleepNet1", branches=branches)
-            write_history(study.cells[-1], np.ones(20))
+            write_history(study.runs[-1], np.ones(20))
     row = case(study, "the ensemble of its branches repairs XSleepNet1 on small data (SleepEDF-20)")
     joint, ensemble = (
-        gather(study.cells, {"SleepEDF-20": study.recordings("SleepEDF-20")})[0],
+        gather(study.runs, {"SleepEDF-20": study.recordings("SleepEDF-20")})[0],
         appendix.decided_by(
-            appendix.ENSEMBLES[1], study.cells, {"SleepEDF-20": study.recordings("SleepEDF-20")}
+            appendix.ENSEMBLES[1], study.runs, {"SleepEDF-20": study.recordings("SleepEDF-20")}
         )[0],
     )
     accuracies = [of_confusion(o.matrices())["accuracy"].mean() for o in (ensemble, joint)]

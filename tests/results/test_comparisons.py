@@ -38,7 +38,7 @@ def accuracy(nights):
 
 def test_a_pair_is_compared_by_subject_and_by_fold(study):
     ours, theirs = train(study, "XSleepNet2", 1), train(study, "XSleepNet1", 0.3)
-    row = compare(study.outcomes(), RATIOS).iloc[0]
+    row = compare(study.results(), RATIOS).iloc[0]
     assert (row["system"], row["against"], row["metric"]) == (
         "XSleepNet2",
         "XSleepNet1",
@@ -65,7 +65,7 @@ def test_a_pair_is_compared_by_subject_and_by_fold(study):
 def test_the_same_seeds_in_another_order_are_no_difference_in_any_figure(study):
     for seed in range(3):
         train(study, "XSleepNet2", seed=seed)
-    (ours,) = study.outcomes()
+    (ours,) = study.results()
     turned = ours.counts.rename({0: 1, 1: 2, 2: 0}, level="seed").sort_index()
     rows = compare([ours, replace(ours, system="Naive Fusion", counts=turned)], RATIOS)
     # Other seeds of either might differ, as the deviation over them says; subjects do not.
@@ -80,14 +80,14 @@ def test_small_p_values_keep_their_digits(study, monkeypatch):
     monkeypatch.setattr(inference, "wilcoxon", lambda differences: 1.23456e-7)
     train(study, "XSleepNet2")
     train(study, "Naive Fusion")
-    assert set(rounded(compare(study.outcomes(), RATIOS))["p Holm"]) == {"1.23e-07"}
+    assert set(rounded(compare(study.results(), RATIOS))["p Holm"]) == {"1.23e-07"}
 
 
 def test_holm_counts_the_pairs_of_a_metric_within_a_channel_set(study):
     for channels in ("EEG", "EEG-EOG"):
         for skill, system in enumerate(("XSleepNet2", "XSleepNet1", "Naive Fusion")):
             train(study, system, skill / 5, channels=channels)
-    table = compare(study.outcomes(), RATIOS)
+    table = compare(study.results(), RATIOS)
     assert len(table) == 2 * 3 * 3
     for _, block in table.groupby(["channels", "metric"]):
         p = block["p Wilcoxon"].to_numpy()
@@ -99,8 +99,8 @@ def test_systems_are_compared_on_what_both_tested(study):
     train(study, "XSleepNet2")
     train(study, "XSleepNet1", folds=FOLDS[:2])
     train(study, "FCNN+RNN", folds=FOLDS[:1])
-    study.cells[-1].predictions.write_text("junk")
-    table = compare(study.outcomes(), RATIOS)
+    study.runs[-1].predictions.write_text("junk")
+    table = compare(study.results(), RATIOS)
     assert set(table["against"]) == {"XSleepNet1"}
     assert (table["subjects"].unique(), table["folds"].unique()) == ([3], [2])
 
@@ -108,7 +108,7 @@ def test_systems_are_compared_on_what_both_tested(study):
 def test_a_single_fold_has_no_test_over_folds(study):
     train(study, "XSleepNet2", folds=FOLDS[:1])
     train(study, "XSleepNet1", folds=FOLDS[:1])
-    text = rounded(compare(study.outcomes(), RATIOS))
+    text = rounded(compare(study.results(), RATIOS))
     assert text[["p corrected t", "95 % from"]].eq("").all(axis=None)  # one subject as well
     assert text["of system"].str.fullmatch(r"\d\d\.\d\d|0\.\d{4}").all()
 

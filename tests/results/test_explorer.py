@@ -31,7 +31,7 @@ class Cohort:
     """Two databases of three nights, each scored by two systems in two folds; n3 tests last."""
 
     def __init__(self, folder):
-        self.folder, self.cells, self.parts, self.lines = folder, [], {}, []
+        self.folder, self.runs, self.parts, self.lines = folder, [], {}, []
         self.recordings, self.indexes = {}, {}
         for place, (database, channels) in enumerate(CASES.items()):
             stored = []
@@ -53,33 +53,33 @@ class Cohort:
                     self.predict(database, channels, system, fold, names)
 
     def predict(self, database, channels, system, fold, names):
-        path = self.folder / f"run-{len(self.cells)}.h5"
-        random = np.random.default_rng(len(self.cells))
+        path = self.folder / f"run-{len(self.runs)}.h5"
+        random = np.random.default_rng(len(self.runs))
         nights = []
         for name in names:
             night = self.parts[database, name].info
             scores = random.dirichlet(np.ones(5), EPOCHS) / 2 + np.eye(5)[night.stages] / 2
-            scores[::7] = np.roll(scores[::7], len(self.cells) % 4 + 1, axis=1)
+            scores[::7] = np.roll(scores[::7], len(self.runs) % 4 + 1, axis=1)
             nights.append(Prediction(name, night.subject, PLACES, night.stages, {"joint": scores}))
         write_predictions(path, nights)
-        self.cells.append(
+        self.runs.append(
             RunPredictions(database, "whole-night", "-".join(channels), system, 1, fold, path)
         )
 
-    def cell(self, database, system, fold):
+    def run(self, database, system, fold):
         return next(
-            c for c in self.cells if (c.database, c.system, c.fold) == (database, system, fold)
+            c for c in self.runs if (c.database, c.system, c.fold) == (database, system, fold)
         )
 
     def prediction(self, database, system, name):
         fold = 2 if name == "n3" else 1
-        nights = read_predictions(self.cell(database, system, fold).predictions)
+        nights = read_predictions(self.run(database, system, fold).predictions)
         return next(night for night in nights if night.recording == name)
 
     def page(self):
         page = self.folder / "explorer" / "index.html"
         self.lines.clear()
-        arguments = self.cells, self.recordings, self.indexes, page, self.lines.append
+        arguments = self.runs, self.recordings, self.indexes, page, self.lines.append
         explorer.write(*arguments)
         return page
 
@@ -151,7 +151,7 @@ def test_the_spectrogram_is_the_mean_of_each_epoch_in_rows_of_two_bins_up_to_31_
 
 
 def test_predictions_that_cannot_be_used_are_left_out_and_the_others_go_on(cohort):
-    broken = cohort.cell("SleepEDF-20", "XSleepNet2", 1).predictions
+    broken = cohort.run("SleepEDF-20", "XSleepNet2", 1).predictions
     broken.write_text("junk")
     cohort.page()
     listed = cohort.handed_over("SleepEDF-20")
@@ -315,7 +315,7 @@ def test_nights_are_sorted_by_a_click_on_a_heading(cohort, browser):
 
 
 def test_what_is_left_out_or_not_stored_is_said_on_the_page(cohort, browser):
-    broken = cohort.cell("SleepEDF-20", "XSleepNet2", 1).predictions
+    broken = cohort.run("SleepEDF-20", "XSleepNet2", 1).predictions
     broken.write_text("junk")
     (cohort.folder / "store-1" / "n1-tf.h5").unlink()
     page = cohort.page()

@@ -18,19 +18,19 @@ def study(tmp_path):
 
 def test_counts_are_the_confusion_matrices_of_subjects_folds_and_all(study):
     a, b = study.run("a1", "a2", fold=1), study.run("b1", fold=2)
-    (outcome,) = study.outcomes()
+    (result,) = study.results()
 
     def matrix(*nights):
         return sum(confusion(n.stages, n.probabilities["joint"].argmax(1)) for n in nights)
 
-    assert (outcome.matrices("subject")[0] == [matrix(*a), matrix(*b)]).all()
-    assert (outcome.matrices("recording")[0] == [matrix(n) for n in (*a, *b)]).all()
-    assert (outcome.matrices("fold")[0] == [matrix(*a), matrix(*b)]).all()
-    assert (outcome.matrices()[0] == matrix(*a, *b)).all()
+    assert (result.matrices("subject")[0] == [matrix(*a), matrix(*b)]).all()
+    assert (result.matrices("recording")[0] == [matrix(n) for n in (*a, *b)]).all()
+    assert (result.matrices("fold")[0] == [matrix(*a), matrix(*b)]).all()
+    assert (result.matrices()[0] == matrix(*a, *b)).all()
 
 
 def spoil(study, number, **fields):
-    cell = study.cells[number]
+    cell = study.runs[number]
     name = fields.pop("recording", "a1")
     write_predictions(cell.predictions, [replace(night(name, 0), **fields)])
 
@@ -95,12 +95,12 @@ def missing_fold(study):
 
 def not_hdf5(study):
     study.run("a1")
-    study.cells[0].predictions.write_text("junk")
+    study.runs[0].predictions.write_text("junk")
 
 
 def empty(study):
     study.run("a1")
-    write_predictions(study.cells[0].predictions, [])
+    write_predictions(study.runs[0].predictions, [])
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_bad_predictions_are_a_gap_in_one_line_with_file_value_and_advice(
     study, spoiled, file, names
 ):
     spoiled(study)
-    (gap,) = [gap for outcome in study.outcomes() for gap in outcome.gaps]
-    bad = study.cells[file].predictions
+    (gap,) = [gap for result in study.results() for gap in result.gaps]
+    bad = study.runs[file].predictions
     assert gap.startswith(f"{bad}: ") and gap.count(f"{bad}") == 1
     assert "\n" not in gap
     assert re.search(names, gap)
@@ -136,16 +136,16 @@ def test_the_files_that_agree_are_kept_and_the_one_that_does_not_is_left_out(stu
     for system in ("XSleepNet2", "XSleepNet1", "Naive Fusion"):
         study.run("a1", system=system)
     spoil(study, 0, stages=np.zeros(20, int))  # the first that is read
-    outcomes = study.outcomes()
-    assert [len(outcome.gaps) for outcome in outcomes] == [1, 0, 0]
-    assert [outcome.epochs() for outcome in outcomes] == [0, 20, 20]
+    results = study.results()
+    assert [len(result.gaps) for result in results] == [1, 0, 0]
+    assert [result.epochs() for result in results] == [0, 20, 20]
 
 
 def test_a_seed_without_all_recordings_is_left_out_and_the_fullest_kept(study):
     missing_fold(study)
-    (outcome,) = study.outcomes()
-    assert outcome.counts.index.unique("seed").tolist() == [0]
-    assert (outcome.number("recording"), outcome.epochs()) == (2, 40)
+    (result,) = study.results()
+    assert result.counts.index.unique("seed").tolist() == [0]
+    assert (result.number("recording"), result.epochs()) == (2, 40)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_a_bad_table_of_recordings_is_one_line(study, tmp_path, text):
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=r"bad\.csv: not a table of recordings") as error:
-        gather(study.cells, {"SleepEDF-20": path})
+        gather(study.runs, {"SleepEDF-20": path})
     assert "\n" not in str(error.value)
 
 
 def test_a_database_without_a_table_of_recordings_is_named(study):
     study.run("a1")
     with pytest.raises(InputError, match=r"SleepEDF-20: no recordings\.csv"):
-        gather(study.cells, {})
+        gather(study.runs, {})

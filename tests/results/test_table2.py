@@ -73,8 +73,8 @@ def test_what_is_published_stands_beneath_what_was_measured_with_the_difference(
 def test_intervals_are_over_subjects_and_hold_what_was_measured(study):
     study.run("a1", "a2", "b1", "d1", "e1")
     table = study.table()
-    (outcome,) = study.outcomes()
-    for metric, (low, high) in inference.intervals(outcome.matrices("subject")).items():
+    (result,) = study.results()
+    for metric, (low, high) in inference.intervals(result.matrices("subject")).items():
         assert row(table, "95 % from")[f"EEG {metric}"] == low < high
         assert row(table, "95 % to")[f"EEG {metric}"] == high
         assert low <= row(table, "measured")[f"EEG {metric}"] <= high
@@ -218,20 +218,20 @@ def test_a_fold_that_cannot_be_used_is_a_gap_and_the_other_rows_go_on(study):
     for system in ("XSleepNet2", "XSleepNet1"):
         study.run("a1", "a2", fold=1, system=system)
         study.run("b1", fold=2, system=system)
-    study.cells[1].predictions.write_text("junk")
+    study.runs[1].predictions.write_text("junk")
     table = study.table()
     broken, fine = row(table, "measured"), row(table, "measured", "XSleepNet1")
     assert (broken["folds"], broken["subjects"], broken["epochs"]) == (1, 1, 40)
     assert (fine["folds"], fine["subjects"], fine["epochs"]) == (2, 2, 60)
-    assert f"{study.cells[1].predictions}: not a readable HDF5 file" in broken["note"]
-    (line,) = faults(study.outcomes())
+    assert f"{study.runs[1].predictions}: not a readable HDF5 file" in broken["note"]
+    (line,) = faults(study.results())
     assert line in broken["note"] and line not in fine["note"]
 
 
 def test_a_system_without_a_usable_file_has_a_row_with_nothing_but_the_reason(study):
     study.run("a1")
     study.run("a1", system="XSleepNet1")
-    study.cells[0].predictions.unlink()
+    study.runs[0].predictions.unlink()
     table = study.table()
     empty = row(table, "measured")
     assert (empty["subjects"], empty["epochs"]) == (0, 0)
@@ -252,7 +252,7 @@ def test_a_misspelt_system_of_the_published_table_is_named_and_compared_with_not
         monkeypatch.setattr(published, name, cache(getattr(published, name).__wrapped__))
     study.run("a1")
     table = study.table()
-    (line,) = faults(study.outcomes())
+    (line,) = faults(study.results())
     assert line.startswith(
         "published_table2.csv: SleepEDF-20, in-bed: the system 'XSlepNet2' is not known; correct"
     )
@@ -278,7 +278,7 @@ def test_summary_fits_80_columns_and_says_what_each_figure_stands_on(study):
 def test_ablation_notes_a_difference_that_was_as_in_the_paper_already(study):
     study.run("a1", "a2", "b1")
     study.run("a1", "a2", "b1")
-    runs = {"none": study.cells[:1], "l2": study.cells[:1], "gru_layers": study.cells[1:]}
+    runs = {"none": study.runs[:1], "l2": study.runs[:1], "gru_layers": study.runs[1:]}
     settings = {"none": {}, "l2": {"training.l2": 0.0}, "gru_layers": {"network.gru_layers": 1}}
     table = ablation(runs, settings, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     assert table["note"].tolist() == ["", "already", ""]
@@ -290,7 +290,7 @@ def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tm
         difference: study.run("a1", "a2", fold=1) + study.run("b1", fold=2)
         for difference in ("none", "units")
     }
-    runs = {"none": study.cells[:2], "units": study.cells[2:]}
+    runs = {"none": study.runs[:2], "units": study.runs[2:]}
     settings = {"none": {}, "units": {"network.gru_units": 64, "network.sequence_units": 256}}
     table = ablation(runs, settings, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     assert table["difference"].tolist() == ["none", "units"]
@@ -312,8 +312,8 @@ def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tm
 def test_ablation_of_runs_that_contradict_each_other_is_refused_in_one_line(study):
     study.run("a1")
     study.run("a1")
-    study.cells[1].predictions.write_text("junk")
-    runs = {"none": study.cells[:1], "l2": study.cells[1:]}
+    study.runs[1].predictions.write_text("junk")
+    runs = {"none": study.runs[:1], "l2": study.runs[1:]}
     with pytest.raises(InputError, match="not a readable HDF5 file") as error:
         ablation(runs, {"none": {}, "l2": {}}, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     assert "\n" not in str(error.value)

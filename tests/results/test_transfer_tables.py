@@ -24,10 +24,10 @@ def study(tmp_path):
 
 def finetune(study, skill, folds=FOLDS):
     """Predictions of all folds, and their cells."""
-    nights, before = [], len(study.cells)
+    nights, before = [], len(study.runs)
     for fold, names in enumerate(folds, start=1):
         nights += study.run(*names, fold=fold, system="SeqSleepNet+", skill=skill)
-    return nights, study.cells[before:]
+    return nights, study.runs[before:]
 
 
 def made(study, runs, source="MASS"):

@@ -25,7 +25,7 @@ ENSEMBLES = ("ensemble, unweighted", "ensemble, weighted as trained")
 SHOWN = ("accuracy", "kappa", "MF1")
 
 
-def b(outcomes: Iterable[SystemResults]) -> pd.DataFrame:
+def b(results: Iterable[SystemResults]) -> pd.DataFrame:
     """Compute Appendix B: mean and standard deviation over folds of each metric.
 
     The metric of a fold is that of its pooled epochs, averaged over seeds.
@@ -35,17 +35,17 @@ def b(outcomes: Iterable[SystemResults]) -> pd.DataFrame:
         ``METRICS`` ``"mean {metric}"`` and ``"deviation of {metric}"``, NaN for a single fold.
     """
     rows = []
-    for outcome in outcomes:
-        folds = inference.each(outcome.matrices("fold"))
-        row: dict[str, Any] = {"folds": outcome.number("fold"), "seeds": outcome.number("seed")}
+    for result in results:
+        folds = inference.each(result.matrices("fold"))
+        row: dict[str, Any] = {"folds": result.number("fold"), "seeds": result.number("seed")}
         for metric, values in folds.items():
             row[f"mean {metric}"] = np.mean(values) if len(values) else np.nan
             row[f"deviation of {metric}"] = np.std(values, ddof=1) if len(values) > 1 else np.nan
-        rows.append(_names(outcome) | row | _gaps(outcome))
+        rows.append(_names(result) | row | _gaps(result))
     return pd.DataFrame(rows)
 
 
-def c(outcomes: Iterable[SystemResults]) -> pd.DataFrame:
+def c(results: Iterable[SystemResults]) -> pd.DataFrame:
     """Compute Appendix C: per-class metrics and confusion matrix of each seed.
 
     Returns:
@@ -54,23 +54,23 @@ def c(outcomes: Iterable[SystemResults]) -> pd.DataFrame:
         where one is undefined.
     """
     rows = []
-    for outcome in outcomes:
-        seeds = outcome.counts.index.unique("seed")
-        for seed, matrix in zip(seeds, outcome.matrices(), strict=True):
+    for result in results:
+        seeds = result.counts.index.unique("seed")
+        for seed, matrix in zip(seeds, result.matrices(), strict=True):
             values = class_wise(matrix)
             for stage, name in enumerate(STAGES):
                 calls = zip(STAGES, matrix[stage].tolist(), strict=True)
                 rows.append(
-                    _names(outcome)
+                    _names(result)
                     | {"seed": seed, "true stage": name, "epochs": int(matrix[stage].sum())}
                     | {f"called {other}": count for other, count in calls}
                     | {measure: value[stage] for measure, value in values.items()}
-                    | _gaps(outcome)
+                    | _gaps(result)
                 )
     return pd.DataFrame(rows)
 
 
-def d(cells: Iterable[RunPredictions], recordings: Mapping[str, Path]) -> pd.DataFrame:
+def d(runs: Iterable[RunPredictions], recordings: Mapping[str, Path]) -> pd.DataFrame:
     """Compute Appendix D: the single branches of a network, and ensembles of the three.
 
     The probabilities of the branches of an epoch, each aggregated over all sequences that hold it,
@@ -78,36 +78,36 @@ def d(cells: Iterable[RunPredictions], recordings: Mapping[str, Path]) -> pd.Dat
     network was kept (``history.csv`` and ``run.json`` beside the predictions).
 
     Args:
-        cells: Runs of systems with three branches.
+        runs: Runs of systems with three branches.
         recordings: As for `xsleep.results.measurements.gather`.
 
     Returns:
         A row per database, window, channel set, system and each of ``BRANCHES`` and ``ENSEMBLES``:
         accuracy, kappa and MF1, each with the ends of its 95 % interval over subjects.
     """
-    cells = list(cells)
-    found = {name: decided_by(name, cells, recordings) for name in (*BRANCHES, *ENSEMBLES)}
+    runs = list(runs)
+    found = {name: decided_by(name, runs, recordings) for name in (*BRANCHES, *ENSEMBLES)}
     rows = []
-    for outcomes in zip(*found.values(), strict=True):  # of one system at a time
-        for name, outcome in zip(found, outcomes, strict=True):
-            values = inference.estimate(outcome.matrices())
-            spans = inference.intervals(outcome.matrices("subject"))
+    for results in zip(*found.values(), strict=True):  # of one system at a time
+        for name, result in zip(found, results, strict=True):
+            values = inference.estimate(result.matrices())
+            spans = inference.intervals(result.matrices("subject"))
             row: dict[str, Any] = {"decided by": name}
             for metric in SHOWN:
                 ends = zip((f"from {metric}", f"to {metric}"), spans[metric], strict=True)
                 row |= {metric: values[metric], **dict(ends)}
-            counts = {level + "s": outcome.number(level) for level in ("subject", "fold", "seed")}
-            rows.append(_names(outcome) | row | counts | _gaps(outcome))
+            counts = {level + "s": result.number(level) for level in ("subject", "fold", "seed")}
+            rows.append(_names(result) | row | counts | _gaps(result))
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["system", "decided by", "note"])
 
 
 def decided_by(
-    name: str, cells: Iterable[RunPredictions], recordings: Mapping[str, Path]
+    name: str, runs: Iterable[RunPredictions], recordings: Mapping[str, Path]
 ) -> list[SystemResults]:
     """Return the results of systems with three branches by one of ``BRANCHES`` or ``ENSEMBLES``."""
     if name in BRANCHES:
-        return gather(cells, recordings, _by_branch(name))
-    return gather(cells, recordings, _unweighted if name == ENSEMBLES[0] else _Weighted())
+        return gather(runs, recordings, _by_branch(name))
+    return gather(runs, recordings, _unweighted if name == ENSEMBLES[0] else _Weighted())
 
 
 def kept_weights(folder: Path) -> dict[str, float]:
@@ -134,10 +134,10 @@ def kept_weights(folder: Path) -> dict[str, float]:
 
 
 def _by_branch(branch: str) -> Decide:
-    return lambda cell, prediction: _likeliest([probabilities(prediction, branch)])
+    return lambda run, prediction: _likeliest([probabilities(prediction, branch)])
 
 
-def _unweighted(cell: RunPredictions, prediction: Prediction) -> Integers:
+def _unweighted(run: RunPredictions, prediction: Prediction) -> Integers:
     return _likeliest([probabilities(prediction, branch) for branch in BRANCHES])
 
 
@@ -151,17 +151,17 @@ class _Weighted:
     def __init__(self) -> None:
         self._weights: dict[Path, dict[str, float]] = {}
 
-    def __call__(self, cell: RunPredictions, prediction: Prediction) -> Integers:
-        folder = cell.predictions.parent
+    def __call__(self, run: RunPredictions, prediction: Prediction) -> Integers:
+        folder = run.predictions.parent
         if folder not in self._weights:
             self._weights[folder] = kept_weights(folder)
         weights = self._weights[folder].items()
         return _likeliest([w * probabilities(prediction, b) for b, w in weights])
 
 
-def _names(outcome: SystemResults) -> dict[str, str]:
-    return {n: getattr(outcome, n) for n in ("database", "window", "channels", "system")}
+def _names(result: SystemResults) -> dict[str, str]:
+    return {n: getattr(result, n) for n in ("database", "window", "channels", "system")}
 
 
-def _gaps(outcome: SystemResults) -> dict[str, str]:
-    return {"note": "; ".join(outcome.gaps)}
+def _gaps(result: SystemResults) -> dict[str, str]:
+    return {"note": "; ".join(result.gaps)}

@@ -17,11 +17,11 @@ from xsleep.results.measurements import CASE, SystemResults
 COMPARED = ("accuracy", "kappa", "MF1")
 
 
-def compare(outcomes: Iterable[SystemResults], ratios: Mapping[str, float]) -> pd.DataFrame:
+def compare(results: Iterable[SystemResults], ratios: Mapping[str, float]) -> pd.DataFrame:
     """Compare every pair of systems of a database, window and channel set on common recordings.
 
     Args:
-        outcomes: In the order in which systems are paired.
+        results: In the order in which systems are paired.
         ratios: The `subjects_ratio` of each database.
 
     Returns:
@@ -33,8 +33,8 @@ def compare(outcomes: Iterable[SystemResults], ratios: Mapping[str, float]) -> p
     """
     rows: list[dict[str, Any]] = []
     cases: dict[tuple[str, str, str], list[SystemResults]] = {}
-    for outcome in outcomes:
-        cases.setdefault(outcome.case, []).append(outcome)
+    for result in results:
+        cases.setdefault(result.case, []).append(result)
     for case, systems in cases.items():
         pairs = [pair for one, other in combinations(systems, 2) if (pair := shared(one, other))]
         blocks = [_compared(*pair, ratios[case[0]]) for pair in pairs]
@@ -76,7 +76,7 @@ COLUMNS = [
 
 def shared(one: SystemResults, other: SystemResults) -> tuple[SystemResults, SystemResults] | None:
     """Restrict both to the recordings that both tested; ``None`` if there is none."""
-    both = [set(outcome.counts.index.unique("recording")) for outcome in (one, other)]
+    both = [set(result.counts.index.unique("recording")) for result in (one, other)]
     names = both[0] & both[1]
     return (one.of("recording", names), other.of("recording", names)) if names else None
 
@@ -88,8 +88,8 @@ def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, floa
         For each of ``COMPARED`` both values, their ``difference`` with the ends of its 95 %
         interval over seeds and subjects, and ``p Wilcoxon`` over subjects.
     """
-    pooled = [inference.estimate(outcome.matrices()) for outcome in (one, other)]
-    subjects = [outcome.matrices("subject") for outcome in (one, other)]
+    pooled = [inference.estimate(result.matrices()) for result in (one, other)]
+    subjects = [result.matrices("subject") for result in (one, other)]
     own = [inference.each(matrices) for matrices in subjects]
     spans = inference.intervals(subjects[0], subjects[1])
     found = {}
@@ -104,14 +104,14 @@ def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, floa
 
 def _compared(one: SystemResults, other: SystemResults, ratio: float) -> list[dict[str, Any]]:
     """Return a row for each of ``COMPARED``, without p Holm."""
-    folds = [inference.each(outcome.matrices("fold")) for outcome in (one, other)]
+    folds = [inference.each(result.matrices("fold")) for result in (one, other)]
     return [
         dict(zip(CASE, one.case, strict=True))
         | {"system": one.system, "against": other.system, "metric": metric}
         | values
         | {"p corrected t": inference.corrected_t(folds[0][metric] - folds[1][metric], ratio)}
         | {"subjects": one.number("subject"), "folds": one.number("fold")}
-        | {"seeds": min(outcome.number("seed") for outcome in (one, other))}
+        | {"seeds": min(result.number("seed") for result in (one, other))}
         for metric, values in paired(one, other).items()
     ]
 

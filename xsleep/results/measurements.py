@@ -145,12 +145,12 @@ def gather(
         for names, run in runs.items()
     }
     usual = _usual(file for run in files.values() for file in run)
-    outcomes = []
+    results = []
     for (database, window, system, channels), run in files.items():
         counts, gaps = _counted(run, usual)
         skipped = int((known[database]["skipped"] != "").sum())
-        outcomes.append(SystemResults(database, window, channels, system, counts, skipped, gaps))
-    return outcomes
+        results.append(SystemResults(database, window, channels, system, counts, skipped, gaps))
+    return results
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
 
 def table2(
-    outcomes: Iterable[SystemResults], not_run: Mapping[str, str] | None = None
+    results: Iterable[SystemResults], not_run: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Return Table 2 of the XSleepNet paper: measured metrics, their intervals, published ones.
 
@@ -46,7 +46,7 @@ def table2(
     averaged over seeds.
 
     Args:
-        outcomes: The measured systems.
+        results: The measured systems.
         not_run: Why a published database or system was not measured; by default ``not configured``.
 
     Returns:
@@ -60,8 +60,8 @@ def table2(
         are missing. Channel sets of a system with different counts have separate rows.
     """
     systems: dict[Names, list[SystemResults]] = defaultdict(list)
-    for outcome in outcomes:
-        systems[outcome.database, outcome.window, outcome.system].append(outcome)
+    for result in results:
+        systems[result.database, result.window, result.system].append(result)
     why = not_run or {}
     table = []
     for names in _all_names(systems):
@@ -102,15 +102,15 @@ def _all_names(measured: Iterable[Names]) -> list[Names]:
     return sorted({*measured, *reported}, key=place)
 
 
-def _measured_rows(names: Names, outcomes: Sequence[SystemResults]) -> list[dict[str, Any]]:
+def _measured_rows(names: Names, results: Sequence[SystemResults]) -> list[dict[str, Any]]:
     """Return the measured rows of one system with their intervals, then the published row."""
     parts: dict[tuple[int, ...], list[SystemResults]] = defaultdict(list)
-    for outcome in sorted(outcomes, key=lambda o: paper_order(*names, o.channels)):
-        parts[_counts(outcome)].append(outcome)
+    for result in sorted(results, key=lambda o: paper_order(*names, o.channels)):
+        parts[_counts(result)].append(result)
     reported = published.row(*names)
-    lacking = [gap for outcome in outcomes for gap in outcome.gaps]
+    lacking = [gap for result in results for gap in result.gaps]
     if reported:
-        run = {outcome.channels for outcome in outcomes}
+        run = {result.channels for result in results}
         lacking += [f"{c}: not configured" for c in reported.values if c not in run]
         if not published.compares(names[1]):
             (computed,) = (ours for ours, theirs in published.WINDOWS.items() if theirs == names[1])
@@ -121,21 +121,21 @@ def _measured_rows(names: Names, outcomes: Sequence[SystemResults]) -> list[dict
     differences: dict[str, float] = {}
     for counts, part in parts.items():
         values: dict[str, dict[str, float]] = defaultdict(dict)
-        for outcome in part:
-            matrices = outcome.matrices()
+        for result in part:
+            matrices = result.matrices()
             found = inference.estimate(matrices)
-            spans = inference.intervals(outcome.matrices("subject"))
-            values[MEASURED] |= _block(outcome.channels, found)
-            values[FROM] |= _block(outcome.channels, {m: low for m, (low, _) in spans.items()})
-            values[TO] |= _block(outcome.channels, {m: high for m, (_, high) in spans.items()})
+            spans = inference.intervals(result.matrices("subject"))
+            values[MEASURED] |= _block(result.channels, found)
+            values[FROM] |= _block(result.channels, {m: low for m, (low, _) in spans.items()})
+            values[TO] |= _block(result.channels, {m: high for m, (_, high) in spans.items()})
             if len(matrices) > 1:
                 spread = inference.deviation_over_seeds(matrices)
-                values[SPREAD] |= _block(outcome.channels, spread)
+                values[SPREAD] |= _block(result.channels, spread)
             theirs: Mapping[str, float] = {}
             if reported and published.compares(names[1]):
-                theirs = reported.values.get(outcome.channels, {})
+                theirs = reported.values.get(result.channels, {})
             apart = {metric: found[metric] - value for metric, value in theirs.items()}
-            differences |= _block(outcome.channels, apart)
+            differences |= _block(result.channels, apart)
         for source, block in values.items():
             extra = dict(zip(COUNTS, counts, strict=True)) if source == MEASURED else {}
             note = "; ".join(lacking) if source == MEASURED else ""
@@ -164,21 +164,21 @@ def _line(names: Names, source: str, values: Mapping[str, float], note: str = ""
     return {**dict(zip(NAMES, (*names, source), strict=True)), **values, "note": note}
 
 
-def _counts(outcome: SystemResults) -> tuple[int, ...]:
+def _counts(result: SystemResults) -> tuple[int, ...]:
     """Return the values of ``COUNTS``."""
     return (
-        outcome.number("subject"),
-        outcome.number("recording"),
-        outcome.skipped,
-        outcome.epochs(),
-        outcome.number("fold"),
-        outcome.number("seed"),
+        result.number("subject"),
+        result.number("recording"),
+        result.skipped,
+        result.epochs(),
+        result.number("fold"),
+        result.number("seed"),
     )
 
 
-def faults(outcomes: Iterable[SystemResults]) -> list[str]:
+def faults(results: Iterable[SystemResults]) -> list[str]:
     """Return why predictions and published rows are left out of the tables, a line each."""
-    gaps = (gap for outcome in outcomes for gap in outcome.gaps)
+    gaps = (gap for result in results for gap in result.gaps)
     return [*dict.fromkeys(gaps), *filter(None, map(published.fault, published.rows()))]
 
 
@@ -206,13 +206,13 @@ def ablation(
     none, *_ = runs.values()
     # Each difference is gathered as a separate system: all must be tested on the same epochs.
     cells = (replace(cell, system=name) for name, run in runs.items() for cell in run)
-    outcomes = {outcome.system: outcome for outcome in gather(cells, recordings)}
+    results = {result.system: result for result in gather(cells, recordings)}
     rows: list[dict[str, Any]] = []
     for difference, run in runs.items():
-        outcome = outcomes[difference]
-        if outcome.gaps:
-            raise InputError(outcome.gaps[0])
-        counts, values = _counts(outcome), inference.estimate(outcome.matrices())
+        result = results[difference]
+        if result.gaps:
+            raise InputError(result.gaps[0])
+        counts, values = _counts(result), inference.estimate(result.matrices())
         first = rows[0] if rows else values
         rows.append(
             {name: getattr(run[0], name) for name in ("database", "window", "channels", "system")}

@@ -78,11 +78,11 @@ def table(
         for number, transfer in names.items()
         for cell in runs[transfer]
     ]
-    outcomes = {names[outcome.system]: outcome for outcome in gather(cells, recordings)}
+    results = {names[result.system]: result for result in gather(cells, recordings)}
     rows = []
     for transfer in runs:
-        outcome = outcomes[transfer]
-        base = outcomes.get(replace(transfer, strategy=SCRATCH))
+        result = results[transfer]
+        base = results.get(replace(transfer, strategy=SCRATCH))
         rows.append(
             {
                 "source": source,
@@ -93,16 +93,16 @@ def table(
                 "channels": transfer.channels,
                 "strategy": transfer.strategy,
                 "training subjects": round(_mean(facts[transfer], "training_subjects")),
-                "subjects": outcome.number("subject"),
-                "recordings": outcome.number("recording"),
-                "epochs": outcome.epochs(),
-                "folds": outcome.number("fold"),
-                "seeds": outcome.number("seed"),
+                "subjects": result.number("subject"),
+                "recordings": result.number("recording"),
+                "epochs": result.epochs(),
+                "folds": result.number("fold"),
+                "seeds": result.number("seed"),
                 "parameters trained": round(_mean(facts[transfer], "parameters_trained")),
-                **_values(outcome),
-                **(_gains(outcome, base) if base and base is not outcome else {}),
+                **_values(result),
+                **(_gains(result, base) if base and base is not result else {}),
                 **(_published(transfer) if source in PUBLISHED_SOURCES else {}),
-                "note": "; ".join(outcome.gaps),
+                "note": "; ".join(result.gaps),
             }
         )
     frame = pd.DataFrame(rows)
@@ -111,17 +111,17 @@ def table(
         frame[column] = cases[column].transform(
             lambda p: [float(f"{x:.3g}") for x in inference.holm(p.to_numpy(float))]
         )
-    return frame, [gap for outcome in outcomes.values() for gap in outcome.gaps]
+    return frame, [gap for result in results.values() for gap in result.gaps]
 
 
 def _mean(facts: Sequence[Mapping[str, Any]], name: str) -> float:
     return float(np.mean([one[name] for one in facts]))
 
 
-def _values(outcome: SystemResults) -> dict[str, float]:
+def _values(result: SystemResults) -> dict[str, float]:
     """Return every metric with its interval."""
-    found = inference.estimate(outcome.matrices())
-    spans = inference.intervals(outcome.matrices("subject"))
+    found = inference.estimate(result.matrices())
+    spans = inference.intervals(result.matrices("subject"))
     return {
         name: value
         for metric in METRICS
@@ -133,9 +133,9 @@ def _values(outcome: SystemResults) -> dict[str, float]:
     }
 
 
-def _gains(outcome: SystemResults, base: SystemResults) -> dict[str, float]:
+def _gains(result: SystemResults, base: SystemResults) -> dict[str, float]:
     """Return the gains over training from scratch, on the recordings that both tested."""
-    pair = shared(outcome, base)
+    pair = shared(result, base)
     gains: dict[str, float] = {}
     for metric, values in paired(*pair).items() if pair else ():
         gain = f"gain in {metric}"

@@ -61,8 +61,8 @@ def make() -> None:
     for run in evidence().runs:
         _train_and_score(run)
     _train_and_score(evidence().retrained[1])
-    outcomes = gather([run.cell for run in evidence().runs], {"X": RECORDINGS})
-    table2.write_csv(table2.table2(outcomes), TABLE2)
+    results = gather([run.identity for run in evidence().runs], {"X": RECORDINGS})
+    table2.write_csv(table2.table2(results), TABLE2)
 
 
 def _prepare(database: str, folder: Path, names: list[str], index: Path, recordings: Path) -> None:
@@ -110,12 +110,12 @@ def _train_and_score(run: Run) -> None:
     score_run(
         run.folder / "model.safetensors",
         FOLDS,
-        run.cell.fold,
+        run.identity.fold,
         INDEX,
-        window=run.cell.window,
+        window=run.identity.window,
         longest_gap=TRAINING.longest_gap,
         scoring_stride=TRAINING.scoring_stride,
-        out=run.cell.predictions,
+        out=run.identity.predictions,
         threads=1,
     )
 
@@ -137,8 +137,10 @@ def evidence() -> Evidence:
             if system == FINETUNED:
                 settings |= transferred | {"strategy": "all"}
                 pretrained = PRETRAINED / "model.safetensors"
-            cell = RunPredictions(**address, predictions=folder(system, fold) / "predictions.h5")
-            found.append(Run(cell, INDEX, settings, pretrained))
+            identity = RunPredictions(
+                **address, predictions=folder(system, fold) / "predictions.h5"
+            )
+            found.append(Run(identity, INDEX, settings, pretrained))
     pretraining = Pretraining(
         PRETRAINED,
         {"source": "Y", "channels": "EEG", "system": "SeqSleepNet+", "seed": 1} | configured,

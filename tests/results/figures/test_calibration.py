@@ -33,7 +33,7 @@ def test_epochs_are_those_that_table2_counts(tmp_path):
     study = Study(tmp_path)
     nights = study.run("a1", "b1") + study.run("d1", fold=2)
     study.run("e1", fold=3)
-    study.cells[-1].predictions.write_text("not HDF5")
+    study.runs[-1].predictions.write_text("not HDF5")
     recordings = {"SleepEDF-20": study.recordings("SleepEDF-20")}
     normal = [
         Prediction(
@@ -42,13 +42,13 @@ def test_epochs_are_those_that_table2_counts(tmp_path):
         )
         for n in nights
     ]
-    write_predictions(study.cells[0].predictions, normal[:2])
-    write_predictions(study.cells[1].predictions, normal[2:])
-    outcomes, bins = calibration.tested(study.cells, recordings)
-    assert bins["XSleepNet2"][0].sum() == outcomes[0].epochs() == 60
+    write_predictions(study.runs[0].predictions, normal[:2])
+    write_predictions(study.runs[1].predictions, normal[2:])
+    results, bins = calibration.tested(study.runs, recordings)
+    assert bins["XSleepNet2"][0].sum() == results[0].epochs() == 60
     true, predicted = epochs(nights)
     assert bins["XSleepNet2"][2].sum() == (true == predicted).sum()
-    assert len(outcomes[0].gaps) == 1
+    assert len(results[0].gaps) == 1
 
 
 def test_each_system_has_its_accuracy_over_its_confidence_and_a_line_of_equality(drawn):

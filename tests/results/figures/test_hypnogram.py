@@ -90,7 +90,7 @@ def study(tmp_path):
     ("night", "recording"), [("best", "b1"), ("median", "a1"), ("worst", "d1"), ("a1", "a1")]
 )
 def test_a_night_is_picked_by_accuracy_or_by_its_name(study, night, recording):
-    seed, scored = hypnogram.pick(study.cells, study.outcomes()[0], night)
+    seed, scored = hypnogram.pick(study.runs, study.results()[0], night)
     assert (seed, scored.recording) == (0, recording)
 
 
@@ -98,28 +98,28 @@ def test_a_single_night_is_best_median_and_worst(tmp_path):
     study = Study(tmp_path)
     study.run("a1")
     for night in hypnogram.PICKS:
-        assert hypnogram.pick(study.cells, study.outcomes()[0], night)[1].recording == "a1"
+        assert hypnogram.pick(study.runs, study.results()[0], night)[1].recording == "a1"
 
 
 def test_of_several_seeds_the_first_that_is_used_is_drawn_and_told(study):
     for fold, name in enumerate(("b1", "a1", "d1"), start=1):
         study.run(name, seed=1, fold=fold)
-    assert hypnogram.pick(study.cells, study.outcomes()[0], "worst")[0] == 0
-    study.cells[0].predictions.write_text("not HDF5")
-    assert hypnogram.pick(study.cells, study.outcomes()[0], "b1")[0] == 1
+    assert hypnogram.pick(study.runs, study.results()[0], "worst")[0] == 0
+    study.runs[0].predictions.write_text("not HDF5")
+    assert hypnogram.pick(study.runs, study.results()[0], "b1")[0] == 1
 
 
 def test_a_night_that_was_not_tested_is_one_line_that_names_some_that_were(study):
     with pytest.raises(
         InputError, match=r"XSleepNet2: c1 was not tested; name one of .*a1"
     ) as error:
-        hypnogram.pick(study.cells, study.outcomes()[0], "c1")
+        hypnogram.pick(study.runs, study.results()[0], "c1")
     assert "\n" not in str(error.value)
 
 
 def test_without_usable_predictions_the_reason_is_given(tmp_path):
     study = Study(tmp_path)
     study.run("a1")
-    study.cells[0].predictions.write_text("not HDF5")
+    study.runs[0].predictions.write_text("not HDF5")
     with pytest.raises(InputError, match=r"no night to draw: .*not a readable HDF5 file"):
-        hypnogram.pick(study.cells, study.outcomes()[0], "best")
+        hypnogram.pick(study.runs, study.results()[0], "best")

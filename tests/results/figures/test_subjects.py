@@ -21,13 +21,13 @@ def points(panel):
 def test_every_subject_is_a_point_of_its_system(study, drawn):
     for system, skill in (("XSleepNet2", 0.9), ("FCNN+RNN", 0.2)):
         study.run("a1", "a2", *NAMES[1:], system=system, skill=skill)
-    outcomes = study.outcomes()
-    subjects.draw(outcomes, "unused", "here")
+    results = study.results()
+    subjects.draw(results, "unused", "here")
     panel = drawn[0].axes[0]
     labels = [label.get_text() for label in panel.get_yticklabels()]
     assert labels == ["XSleepNet2\nn = 5", "FCNN+RNN\nn = 5"]
-    for line, outcome in zip(points(panel), outcomes, strict=True):
-        accuracy = each(outcome.matrices("subject"))["accuracy"]
+    for line, result in zip(points(panel), results, strict=True):
+        accuracy = each(result.matrices("subject"))["accuracy"]
         assert np.array_equal(line.get_xdata(), accuracy)
     one, other = points(panel)
     assert one.get_marker() != other.get_marker()
@@ -36,19 +36,19 @@ def test_every_subject_is_a_point_of_its_system(study, drawn):
 def test_the_subject_with_the_lowest_accuracy_is_named(study, drawn):
     study.run(*NAMES[:4], skill=9)
     study.run(NAMES[4], skill=-9, fold=2)
-    subjects.draw(study.outcomes(), "unused", "here")
+    subjects.draw(study.results(), "unused", "here")
     (named,) = drawn[0].axes[0].texts
     assert named.get_text() == "f" and named.xy[0] == 0
 
 
 def test_there_is_no_box_of_few_subjects(study, drawn):
     study.run("a1", "b1")
-    subjects.draw(study.outcomes(), "unused", "here")
+    subjects.draw(study.results(), "unused", "here")
     assert len(drawn[0].axes[0].lines) == 1
 
 
 def test_without_a_tested_subject_it_says_what_to_do(study):
     study.run("a1")
-    study.cells[0].predictions.write_text("not HDF5")
+    study.runs[0].predictions.write_text("not HDF5")
     with pytest.raises(InputError, match="here: accuracy of no subject; train and score"):
-        subjects.draw(study.outcomes(), "unused", "here")
+        subjects.draw(study.results(), "unused", "here")

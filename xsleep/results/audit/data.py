@@ -90,7 +90,7 @@ def unseen(evidence: Evidence) -> Found:
     def look(run: Run) -> Iterator[str]:
         training = pretrainings[run.pretrained.parent]
         tested = [
-            Read(run.cell.database, run.index, name, run.cell.window)
+            Read(run.identity.database, run.index, name, run.identity.window)
             for name in evidence.roles(run).get("test", ())
         ]
         seen = [*training.read("training"), *training.read("validation")]
@@ -135,7 +135,7 @@ def roles(evidence: Evidence) -> Found:
         used = {role: training.record["recordings"][role] for role in ROLES[:-1]}
         if isinstance(training, Run):
             used["test"] = [night.recording for night in training.predictions]
-            path = evidence.folds[training.cell.database]
+            path = evidence.folds[training.identity.database]
         else:
             path = training.split
         for role, names in used.items():
@@ -340,9 +340,9 @@ def stages(evidence: Evidence) -> Found:
         stored = evidence.stored(run.index)
         for night in run.predictions:
             known = stored[night.recording].info
-            chosen = in_window(known, run.cell.window)
+            chosen = in_window(known, run.identity.window)
             epochs.append(len(night.stages))
-            where = f"{run.cell.predictions}: {night.recording}"
+            where = f"{run.identity.predictions}: {night.recording}"
             if night.subject != known.subject:
                 yield f"{where}: subject {night.subject}, stored is {known.subject}"
             if not np.array_equal(night.places, known.places[chosen]):

@@ -103,24 +103,24 @@ class Run(Training):
     """A run of Table 2.
 
     Attributes:
-        cell: what it is, names as in Table 2, and its predictions, beside which its files are.
+        identity: what it is, names as in Table 2, and its predictions, beside which its files are.
         index: of the store that it reads.
         pretrained: the network that it goes on from.
     """
 
-    cell: RunPredictions
+    identity: RunPredictions
     index: Path
     settings: Mapping[str, Any]
     pretrained: Path | None = None
 
     def at(self, predictions: str | Path) -> Run:
         """The same run, made again elsewhere."""
-        return replace(self, cell=replace(self.cell, predictions=Path(predictions)))
+        return replace(self, identity=replace(self.identity, predictions=Path(predictions)))
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return self.cell.predictions.parent
+        return self.identity.predictions.parent
 
     @cached_property
     def scoring(self) -> dict[str, Any]:
@@ -135,12 +135,14 @@ class Run(Training):
     def read(self, role: str) -> list[Read]:
         """As of every training."""
         names = self.record["recordings"][role]
-        return [Read(self.cell.database, self.index, name, self.cell.window) for name in names]
+        return [
+            Read(self.identity.database, self.index, name, self.identity.window) for name in names
+        ]
 
     @property
     def predictions(self) -> list[Prediction]:
         """The scores of its test recordings; not kept, as those of all runs are many."""
-        return read_predictions(self.cell.predictions)
+        return read_predictions(self.identity.predictions)
 
 
 @dataclass(frozen=True)
@@ -202,15 +204,15 @@ class Evidence:
         if isinstance(training, Pretraining):
             rows = training.roles
         else:
-            table = self.fold_table(training.cell.database)
-            rows = table[table["fold"] == str(training.cell.fold)]
+            table = self.fold_table(training.identity.database)
+            rows = table[table["fold"] == str(training.identity.fold)]
         return {role: list(names) for role, names in rows.groupby("role")["recording"]}
 
     def given(self, training: Training) -> dict[str, Path]:
         """What a training was given besides recordings, by the name in its record."""
         if isinstance(training, Pretraining):
             return {"split.csv": training.split}
-        given = {"folds.csv": self.folds[training.cell.database]}
+        given = {"folds.csv": self.folds[training.identity.database]}
         return given | ({"pretrained": training.pretrained} if training.pretrained else {})
 
     def fold_table(self, database: str) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def recordings(evidence: Evidence) -> Found:
     def look(run: Run) -> Iterator[str]:
         for name, record in run.records.items():
             used = {recording for role in record["recordings"].values() for recording in role}
-            for file, known in evidence.names(run.cell.database, run.index, used).items():
+            for file, known in evidence.names(run.identity.database, run.index, used).items():
                 if known in record["inputs"]:
                     claims.add(file, record["inputs"][known], run.folder / name)
                 else:
@@ -102,12 +102,12 @@ def predictions(evidence: Evidence) -> Found:
 
     def look(run: Run) -> Iterator[str]:
         record = run.folder / "scoring.json"
-        claims.add(run.cell.predictions, run.scoring["outputs"]["predictions.h5"], record)
+        claims.add(run.identity.predictions, run.scoring["outputs"]["predictions.h5"], record)
         used = run.scoring["inputs"]["model.safetensors"]
         trained = run.record["outputs"]["model.safetensors"]
         if used != trained:
             yield (
-                f"{run.cell.predictions}: scored by the network {used[:SHOWN]}, but "
+                f"{run.identity.predictions}: scored by the network {used[:SHOWN]}, but "
                 f"{run.folder / 'run.json'} recorded {trained[:SHOWN]}"
             )
 

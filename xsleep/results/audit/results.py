@@ -42,7 +42,7 @@ def epochs(evidence: Evidence) -> Found:
     compared = []
 
     def look(run: Run) -> Iterator[str]:
-        database, window = run.cell.database, run.cell.window
+        database, window = run.identity.database, run.identity.window
         published, listed = size(database, window), evidence.listed(database)
         if published.epochs is None and published.recordings is None:
             return
@@ -58,10 +58,10 @@ def epochs(evidence: Evidence) -> Found:
             note = f" ({published.note})" if published.note else ""
             yield f"{database}, {window}: {many(here, what)}{skipped}; published {there:,}{note}"
 
-    one_each = {(run.cell.database, run.cell.window): run for run in evidence.runs}.values()
+    one_each = {(run.identity.database, run.identity.window): run for run in evidence.runs}.values()
     faults = faults_of(one_each, look)
     if not compared and not faults:
-        databases = ", ".join(dict.fromkeys(run.cell.database for run in evidence.runs))
+        databases = ", ".join(dict.fromkeys(run.identity.database for run in evidence.runs))
         raise NotApplicable(f"nothing is published on {databases}")
     return Found(many(len(compared), "database and window"), faults)
 
@@ -78,8 +78,8 @@ def metrics(evidence: Evidence) -> Found:
     """
     cells: dict[tuple, list[Run]] = defaultdict(list)
     for run in evidence.runs:
-        cell = run.cell
-        cells[cell.database, cell.window, cell.system, cell.channels].append(run)
+        tested = run.identity
+        cells[tested.database, tested.window, tested.system, tested.channels].append(run)
     table = evidence.measured()
 
     def look(names: tuple) -> Iterator[str]:
@@ -93,7 +93,7 @@ def metrics(evidence: Evidence) -> Found:
         told = there.iloc[0]
         seeds: dict[int, list[Prediction]] = defaultdict(list)
         for run in cells[names]:
-            seeds[run.cell.seed] += run.predictions
+            seeds[run.identity.seed] += run.predictions
         for what, value in _counted(seeds).items():
             if told[what] != value:
                 yield f"{where}: {told[what]:,} {what}, but {value:,} in the predictions"

@@ -1,1 +1,1 @@
-"""Claims of the XSleepNet paper: outcomes and comparisons in, a table of verdicts out."""
+"""Claims of the XSleepNet paper: results and comparisons in, a table of verdicts out."""

@@ -62,9 +62,9 @@ class Evidence:
 
     Args:
         comparisons: comparisons of systems, from `xsleep.results.comparisons.compare`.
-        outcomes: outcomes of all systems, in the order of Table 2.
+        results: results of all systems, in the order of Table 2.
         runs: runs with a ``history.csv`` beside their predictions.
-        ensembles: outcomes of XSleepNet1 with stages decided by the ensemble of its branches.
+        ensembles: results of XSleepNet1 with stages decided by the ensemble of its branches.
         ratios: validation subjects over training subjects of each database, from
             `xsleep.results.comparisons.subjects_ratio`.
     """
@@ -72,13 +72,13 @@ class Evidence:
     def __init__(
         self,
         comparisons: pd.DataFrame,
-        outcomes: Iterable[SystemResults],
+        results: Iterable[SystemResults],
         runs: Iterable[RunPredictions],
         ensembles: Iterable[SystemResults],
         ratios: Mapping[str, float],
     ) -> None:
         self.ratios = ratios
-        self.outcomes = {(o.case, o.system): o for o in outcomes}
+        self.results = {(o.case, o.system): o for o in results}
         self.ensembles = {o.case: o for o in ensembles if len(o.counts)}
         accuracies = comparisons[comparisons["metric"] == "accuracy"]
         self.pairs: dict[tuple[Case, str, str], Pair] = {
@@ -90,16 +90,16 @@ class Evidence:
             self.runs[Case(run.database, run.window, run.channels), run.system].append(run)
 
     def cases(self) -> list[Case]:
-        """Return the cases with at least one outcome."""
-        return [Case(*case) for case in dict.fromkeys(case for case, _ in self.outcomes)]
+        """Return the cases with at least one result."""
+        return [Case(*case) for case in dict.fromkeys(case for case, _ in self.results)]
 
     def subjects(self, case: Case) -> int:
         """Return the largest number of subjects tested by a system."""
-        return max(o.number("subject") for (c, _), o in self.outcomes.items() if c == case)
+        return max(o.number("subject") for (c, _), o in self.results.items() if c == case)
 
-    def outcome(self, case: Case, system: str) -> SystemResults:
-        """Return the outcome of a system; raise `InputError` if it was not run."""
-        found = self.outcomes.get((case, system))
+    def result(self, case: Case, system: str) -> SystemResults:
+        """Return the result of a system; raise `InputError` if it was not run."""
+        found = self.results.get((case, system))
         if found is None or not len(found.counts):
             raise InputError(f"{system} is not run")
         return found
@@ -111,7 +111,7 @@ class Evidence:
             InputError: one of them was not run, or they have no subject in common.
         """
         for name in (system, against):
-            self.outcome(case, name)
+            self.result(case, name)
         try:
             return self.pairs[case, system, against]
         except KeyError:

@@ -68,7 +68,7 @@ def reproduces(evidence: Evidence, case: Case, system: str) -> Finding | None:
 
 def _accuracies(evidence: Evidence, case: Case, system: str) -> Floats:
     """Return the accuracy (seeds,) of a system in percent."""
-    return of_confusion(evidence.outcome(case, system).matrices())["accuracy"]
+    return of_confusion(evidence.result(case, system).matrices())["accuracy"]
 
 
 def _same(found: inference.Beside) -> tuple[str, str]:
@@ -188,10 +188,10 @@ def outperforms(evidence: Evidence, case: Case, system: str) -> Finding | None:
     decimals = 3 if metric == "kappa" else 1
     ours = (published.published(*case[:2], system, case.channels) or {}).get(metric, np.nan)
     reported = f"{metric} {ours:.{decimals}f}, {name} {value:.{decimals}f}"
-    outcome = evidence.outcome(case, system)
-    mean = inference.estimate(outcome.matrices())[metric]
-    low, high = inference.intervals(outcome.matrices("subject"))[metric]
-    seeds = outcome.number("seed")
+    result = evidence.result(case, system)
+    mean = inference.estimate(result.matrices())[metric]
+    low, high = inference.intervals(result.matrices("subject"))[metric]
+    seeds = result.number("seed")
     told = (
         f"{metric} {mean:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}], "
         f"{number(seeds, 'seed')}"

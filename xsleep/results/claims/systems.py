@@ -249,14 +249,14 @@ def _f1(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 def spread(evidence: Evidence, case: Case, system: str) -> Finding:
     """Test by ``SPREAD`` whether the gains over the baselines are spread over the stages."""
-    ours = evidence.outcome(case, system)
+    ours = evidence.result(case, system)
     higher, lower, seeds = [], [], ours.number("seed")
     for baseline in BASELINES:
-        pair = shared(ours, evidence.outcome(case, baseline))
+        pair = shared(ours, evidence.result(case, baseline))
         if not pair:
             raise InputError(f"{system} and {baseline} have no subject in common")
         seeds = min(seeds, pair[1].number("seed"))
-        first, second = (outcome.matrices("subject") for outcome in pair)
+        first, second = (result.matrices("subject") for result in pair)
         spans = inference.intervals(first, second, measures=_f1)
         higher.append({stage for stage, (low, _) in spans.items() if low > 0})
         lower.append({stage for stage, (_, high) in spans.items() if high < 0})
@@ -280,12 +280,12 @@ def repaired(evidence: Evidence, case: Case) -> Finding | None:
     """Test whether the ensemble of its branches beats XSleepNet1 on small data (Appendix D)."""
     if not small(evidence, case):
         return None
-    joint = evidence.outcome(case, "XSleepNet1")
+    joint = evidence.result(case, "XSleepNet1")
     pair = shared(evidence.ensembles[case], joint) if case in evidence.ensembles else None
     if not pair:
         raise InputError("no probabilities of the branches of XSleepNet1")
     values: dict[str, Any] = paired(*pair)["accuracy"] | {"against": "its joint branch"}
     values["p Holm"] = values["p Wilcoxon"]  # a single pair
     values["subjects"] = pair[0].number("subject")
-    values["seeds"] = min(outcome.number("seed") for outcome in pair)
+    values["seeds"] = min(result.number("seed") for result in pair)
     return Finding(APPENDIX_D, _told(values), *decided(values))

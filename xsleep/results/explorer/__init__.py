@@ -39,7 +39,7 @@ CONTRAST = (1, 99)
 
 
 def write(
-    cells: Iterable[RunPredictions],
+    runs: Iterable[RunPredictions],
     recordings: Mapping[str, Path],
     indexes: Mapping[str, Path],
     page: Path,
@@ -54,20 +54,20 @@ def write(
         recordings, indexes: per database its ``recordings.csv`` and the index of its store.
         report: takes a line on whatever is left out.
     """
-    cells = list(cells)
+    runs = list(runs)
     stores = {database: _store(path) for database, path in indexes.items()}
     cases: dict[tuple[str, ...], list[SystemResults]] = defaultdict(list)
-    for outcome in gather(cells, recordings):
-        cases[outcome.case].append(outcome)
-    for case, outcomes in cases.items():
+    for result in gather(runs, recordings):
+        cases[result.case].append(result)
+    for case, results in cases.items():
         folder = page.parent.joinpath("data", *case)
-        of_case = [cell for cell in cells if (cell.database, cell.window, cell.channels) == case]
-        nights = _nights(of_case, outcomes)
-        for outcome in outcomes:
-            for gap in outcome.gaps:
+        of_case = [run for run in runs if (run.database, run.window, run.channels) == case]
+        nights = _nights(of_case, results)
+        for result in results:
+            for gap in result.gaps:
                 report(f"left out: {gap}")
         # Not with_suffix: a name may have a dot.
-        _script(folder.with_name(f"{folder.name}.js"), case, _listed(nights, outcomes))
+        _script(folder.with_name(f"{folder.name}.js"), case, _listed(nights, results))
         missing = []
         for name, night in nights.items():
             seen = _seen(stores[case[0]], case, name, night["places"])
@@ -102,19 +102,17 @@ def _store(path: Path) -> Mapping[str, Stored] | str:
 
 
 def _nights(
-    cells: Sequence[RunPredictions], outcomes: Sequence[SystemResults]
+    runs: Sequence[RunPredictions], results: Sequence[SystemResults]
 ) -> dict[str, dict[str, Any]]:
     """The nights of a case by name: epochs, true stages, and what each run that is used says."""
     used = {
-        (outcome.system, seed, fold)
-        for outcome in outcomes
-        for seed, fold, *_ in outcome.counts.index
+        (result.system, seed, fold) for result in results for seed, fold, *_ in result.counts.index
     }
     nights: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        if (cell.system, cell.seed, cell.fold) not in used:
+    for run in runs:
+        if (run.system, run.seed, run.fold) not in used:
             continue
-        for prediction in read_predictions(cell.predictions):
+        for prediction in read_predictions(run.predictions):
             night = nights.setdefault(
                 prediction.recording,
                 {
@@ -124,7 +122,7 @@ def _nights(
                     "runs": defaultdict(dict),
                 },
             )
-            night["runs"][cell.system][cell.seed] = _predicted(prediction)
+            night["runs"][run.system][run.seed] = _predicted(prediction)
     return dict(sorted(nights.items()))
 
 
@@ -136,19 +134,19 @@ def _predicted(prediction: Prediction) -> dict[str, str]:
 
 
 def _listed(
-    nights: Mapping[str, Mapping[str, Any]], outcomes: Sequence[SystemResults]
+    nights: Mapping[str, Mapping[str, Any]], results: Sequence[SystemResults]
 ) -> dict[str, Any]:
     """The nights of a case with the accuracy and kappa of each system and seed."""
     systems = {}
-    for outcome in outcomes:
-        matrices = outcome.counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
+    for result in results:
+        matrices = result.counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
         metrics = of_confusion(matrices)
         seeds: dict[int, dict[str, list[float | None]]] = defaultdict(dict)
         for (seed, _, _, name), *values in zip(
-            outcome.counts.index, metrics["accuracy"], metrics["kappa"], strict=True
+            result.counts.index, metrics["accuracy"], metrics["kappa"], strict=True
         ):
             seeds[seed][name] = [None if math.isnan(x) else round(float(x), 4) for x in values]
-        systems[outcome.system] = {"seeds": seeds, "gaps": outcome.gaps}
+        systems[result.system] = {"seeds": seeds, "gaps": result.gaps}
     return {
         "nights": [[name, night["subject"]] for name, night in nights.items()],
         "systems": systems,

@@ -37,27 +37,27 @@ def binned(prediction: Prediction) -> Doubles:
 
 
 def tested(
-    cells: Sequence[RunPredictions], recordings: Mapping[str, Path]
+    runs: Sequence[RunPredictions], recordings: Mapping[str, Path]
 ) -> tuple[list[SystemResults], dict[str, Doubles]]:
     """Read the predictions of runs on one database, window and channel set, each file once.
 
     Returns:
-        The outcomes, as of `gather`; and the `binned` epochs (3, ``BINS``) of each system, summed
-        over all seeds and the recordings that the outcomes count.
+        The results, as of `gather`; and the `binned` epochs (3, ``BINS``) of each system, summed
+        over all seeds and the recordings that the results count.
     """
     bins = {}
 
-    def decide(cell: RunPredictions, prediction: Prediction) -> Integers:
-        bins[cell.system, cell.seed, cell.fold, prediction.recording] = binned(prediction)
+    def decide(run: RunPredictions, prediction: Prediction) -> Integers:
+        bins[run.system, run.seed, run.fold, prediction.recording] = binned(prediction)
         return decided(prediction)
 
-    outcomes = gather(cells, recordings, decide)
-    return outcomes, {
+    results = gather(runs, recordings, decide)
+    return results, {
         one.system: sum(
             (bins[one.system, seed, fold, name] for seed, fold, _, name in one.counts.index),
             np.zeros((3, BINS)),
         )
-        for one in outcomes
+        for one in results
     }
 
 

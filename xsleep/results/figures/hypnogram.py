@@ -28,13 +28,13 @@ LONG = 2 * 3600
 
 
 def pick(
-    cells: Sequence[RunPredictions], outcome: SystemResults, recording: str
+    runs: Sequence[RunPredictions], result: SystemResults, recording: str
 ) -> tuple[int, Prediction]:
     """Return the prediction of a recording, found by its name or chosen by its accuracy.
 
     Args:
-        cells: the runs of one system on one channel set.
-        outcome: their outcome.
+        runs: the runs of one system on one channel set.
+        result: their result.
         recording: its name, or one of ``PICKS``.
 
     Returns:
@@ -43,11 +43,11 @@ def pick(
     Raises:
         InputError: the recording was not tested, or none was.
     """
-    name = f"{'/'.join(outcome.case)}/{outcome.system}"
-    if outcome.counts.empty:
-        raise InputError(f"{name}: no night to draw: {'; '.join(outcome.gaps)}")
-    seed = outcome.counts.index.unique("seed")[0]
-    counts = outcome.counts.loc[seed]
+    name = f"{'/'.join(result.case)}/{result.system}"
+    if result.counts.empty:
+        raise InputError(f"{name}: no night to draw: {'; '.join(result.gaps)}")
+    seed = result.counts.index.unique("seed")[0]
+    counts = result.counts.loc[seed]
     matrices = counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
     order = np.argsort(of_confusion(matrices)["accuracy"], kind="stable")
     recordings = counts.index.get_level_values("recording")
@@ -61,7 +61,7 @@ def pick(
             f"{', '.join(sorted(recordings)[:5])}, ..."
         )
     fold = counts.index.get_level_values("fold")[place]
-    path = next(cell.predictions for cell in cells if (cell.seed, cell.fold) == (seed, fold))
+    path = next(run.predictions for run in runs if (run.seed, run.fold) == (seed, fold))
     scored = (one for one in read_predictions(path) if one.recording == recordings[place])
     return seed, next(scored)
 

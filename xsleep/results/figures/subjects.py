@@ -21,29 +21,29 @@ MANY = 500
 """Number of subjects above which the points are rasterised, as the SVG would open slowly."""
 
 
-def draw(outcomes: Sequence[SystemResults], stem: str | Path, title: str) -> None:
+def draw(results: Sequence[SystemResults], stem: str | Path, title: str) -> None:
     """Write the accuracy of every subject, by system, as ``stem``.svg and ``stem``.png.
 
     One row per system: a point per subject (the mean over seeds), a box from the lower to the
     upper quartile with the median, and the name of the subject with the lowest accuracy.
 
     Args:
-        outcomes: outcomes of the systems on one database, window and channel set.
+        results: results of the systems on one database, window and channel set.
         stem: path of the files, without suffix.
         title: database, window and channel set.
 
     Raises:
         InputError: no system was tested.
     """
-    tested = [outcome for outcome in outcomes if not outcome.counts.empty]
+    tested = [result for result in results if not result.counts.empty]
     if not tested:
         raise InputError(f"{title}: accuracy of no subject; train and score at least one system")
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(7, 1.1 + 0.55 * len(tested)), layout="constrained")
         panel = figure.subplots()
         panel.set_title(f"{title}: accuracy of each subject")
-        for place, outcome in enumerate(tested):
-            _row(panel, place, outcome)
+        for place, result in enumerate(tested):
+            _row(panel, place, result)
         panel.set_yticks(
             range(len(tested)), [f"{one.system}\nn = {one.number('subject')}" for one in tested]
         )
@@ -54,9 +54,9 @@ def draw(outcomes: Sequence[SystemResults], stem: str | Path, title: str) -> Non
         save(figure, stem)
 
 
-def _row(panel: Axes, place: int, outcome: SystemResults) -> None:
-    accuracy = each(outcome.matrices("subject"))["accuracy"]
-    names = sorted(outcome.counts.index.unique("subject"))  # the order of the matrices
+def _row(panel: Axes, place: int, result: SystemResults) -> None:
+    accuracy = each(result.matrices("subject"))["accuracy"]
+    names = sorted(result.counts.index.unique("subject"))  # the order of the matrices
     heights = place + np.random.default_rng(0).uniform(-0.24, 0.24, len(accuracy))
     sparse = min(1, 40 / len(accuracy))  # many points are fainter and smaller, as they overlap
     look = marker(place) | {"linestyle": "", "markeredgewidth": 0}
