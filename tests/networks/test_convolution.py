@@ -66,7 +66,7 @@ def test_released_fcnn_drops_nothing_after_the_last_convolution(generator):
     assert (fcnn(x) != 0).all()
 
 
-def test_paper_fcnn_drops_after_the_last_convolution_as_well(generator):
+def test_sec3_1_fcnn_drops_after_the_last_convolution_as_well(generator):
     settings = NetworkSettings(filters=(4,), dropout_after_last_convolution=True)
     fcnn = FCNN(1, 3000, settings, generator).train()
     x = torch.randn(2, 3000, 1, generator=generator)
@@ -75,7 +75,7 @@ def test_paper_fcnn_drops_after_the_last_convolution_as_well(generator):
     assert (fcnn.eval()(x) != 0).all()
 
 
-def test_paper_fcnn_has_feature_maps_of_the_printed_lengths(generator):
+def test_sec3_1_fcnn_feature_maps_have_the_printed_lengths(generator):
     halved, printed = (
         FCNN(1, 3000, NetworkSettings(filters=(2,) * 9, convolution_lengths=lengths), generator)
         for lengths in ("halved", "printed")
@@ -86,7 +86,7 @@ def test_paper_fcnn_has_feature_maps_of_the_printed_lengths(generator):
     assert [c.outputs for c in printed.convolutions] == [1500, 750, 375, 163, 82, 41, 21, 11, 6]
 
 
-def test_paper_printed_length_keeps_the_middle_of_the_third_feature_map(generator):
+def test_sec3_1_printed_length_325_keeps_the_middle_of_the_third_feature_map(generator):
     settings = [
         NetworkSettings(filters=(2,) * 3, convolution_lengths=lengths)
         for lengths in ("halved", "printed")
@@ -105,7 +105,7 @@ def test_released_activation_is_leaky_relu_of_slope_0_3(generator):
     assert_alike(fcnn(x), torch.where(y < 0, 0.3 * y, y).flatten(1))
 
 
-def test_paper_prelu_has_a_slope_for_each_filter(generator):
+def test_sec3_1_prelu_has_a_slope_for_each_filter(generator):
     fcnn = FCNN(1, 8, NetworkSettings(filters=(4,), activation="prelu"), generator).double()
     slope = fcnn.activations[0].slope
     assert slope.tolist() == [0.25] * 4

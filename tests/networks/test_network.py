@@ -159,7 +159,7 @@ def test_differences_in_the_convolutions_keep_the_initial_values_of_the_rest(dif
         ("DeepSleepNet+", ("raw",), ("raw",)),
     ],
 )
-def test_sec3_branches_and_views_of_the_systems(system, branches, views, inputs):
+def test_sec3_1_branches_and_views_of_the_systems(system, branches, views, inputs):
     network = build(system, C, SMALL, seed=0)
     assert (network.branches, network.views) == (branches, views)
     raw, time_frequency = inputs

@@ -192,7 +192,7 @@ def test_overlapping_sequences_share_the_inputs_products_and_nothing_changes(gen
     assert_alike(layer.overlapping(x[:T], T), layer(x[:T].unsqueeze(1)))
 
 
-def test_sec3_directions_read_the_sequence_from_both_ends(generator):
+def test_sec3_1_directions_read_the_sequence_from_both_ends(generator):
     layer = Bidirectional(lambda: GRU(3, 4, 1, generator), rate=0.0)
     x = torch.randn(6, 2, 3, generator=generator)
     later = x.clone()

@@ -136,7 +136,7 @@ def test_what_is_above_the_pass_band_is_removed():
     assert np.abs(filtered(Signal(tone(48, 100), 100))[300:-300]).max() < 0.01
 
 
-def test_paper_signals_are_resampled_and_not_filtered():
+def test_sec4_1_signals_are_resampled_and_not_filtered():
     x = np.random.default_rng(0).normal(0, 30, 6000)
     assert np.array_equal(filtered(Signal(x, 100), "none"), x.astype("f4"))
     drift, fast = tone(0.1, 200), tone(44, 200)  # both outside the pass band

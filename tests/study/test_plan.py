@@ -55,7 +55,7 @@ def train(system="XSleepNet2", channels="EEG", database="SleepEDF-20", window="i
     return Runs("train", database, window, channels, system, count)
 
 
-def test_paper_is_all_databases_systems_windows_and_channels_of_table_2(paper):
+def test_table2_paper_preset_has_all_databases_systems_windows_and_channels(paper):
     windows = [(name, window) for name, d in paper.databases.items() for window in d.windows]
     wrapped = [(n, "in-bed+30min-as-published") for n in ("SleepEDF-20", "SleepEDF-78")]
     assert sorted(windows) == sorted([*published.database_windows(), *wrapped])

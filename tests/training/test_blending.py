@@ -86,14 +86,14 @@ def feed(blending, training, validation, scale=(1.0, 1.0, 1.0)):
     return blend
 
 
-def test_sec3_xsleepnet1_measures_are_falls_of_the_mean_losses():
+def test_eq13_eq14_xsleepnet1_measures_are_falls_of_the_mean_losses():
     blend = feed(policy("XSleepNet1", RELEASED), [100.0, 80.0], [200.0, 170.0])
     assert blend.generalisation["raw"] == pytest.approx(30 / 20)
     assert blend.overfitting["raw"] == pytest.approx(20 / 10 - 30 / 20)
     assert blend.weights == pytest.approx(dict.fromkeys(BRANCHES, 1 / 3))
 
 
-def test_sec3_xsleepnet2_measures_are_zero_on_straight_lines():
+def test_eq15_eq16_xsleepnet2_measures_are_zero_on_straight_lines():
     # Past the smoothing's start the tangent of a line is constant, and its own reference.
     line = np.linspace(500, 100, 60)
     blend = feed(policy("XSleepNet2", RELEASED), line, line)
@@ -132,7 +132,7 @@ def run(system, settings, divisors=(1, 1)):
     return blend
 
 
-def test_paper_xsleepnet2_reads_means():
+def test_eq10_xsleepnet2_reads_mean_losses():
     means = RELEASED.model_copy(update={"xsleepnet2_losses": "means"})
     blend, expected = run("XSleepNet2", means), run("XSleepNet2", RELEASED, divisors=(10, 20))
     assert blend.weights == pytest.approx(expected.weights)
@@ -180,7 +180,7 @@ def test_algorithm_1_from_the_window_before_compares_with_the_points_that_there_
 CURRENT = RELEASED.model_copy(update={"first_tangent": "current"})
 
 
-def test_paper_xsleepnet2_starts_from_its_own_tangents_and_equal_weights():
+def test_algorithm_1_starts_from_its_own_tangents_and_equal_weights():
     curve = np.cumsum(np.linspace(-30, 1, 24)) + 1000  # falls ever slower
     own, previous = policy("XSleepNet2", CURRENT), policy("XSleepNet2", RELEASED)
     for blending in (own, previous):
@@ -199,7 +199,7 @@ PLAIN = RELEASED.model_copy(update={"weight_formula": "plain"})
 
 
 @pytest.mark.parametrize("system", ("XSleepNet1", "XSleepNet2"))
-def test_paper_weights_are_proportional_to_g_over_o_squared(system):
+def test_eq11_weights_are_proportional_to_g_over_o_squared(system):
     blend = run(system, PLAIN)
     raw = {b: max(blend.generalisation[b], 0) / blend.overfitting[b] ** 2 for b in BRANCHES}
     expected = {b: w / sum(raw.values()) for b, w in raw.items()}

@@ -22,7 +22,7 @@ from xsleep.scoring import probabilities
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
-from xsleep.training.jobs import _run, finetune_run, make_source_split
+from xsleep.training.jobs import Job, make_source_split
 from xsleep.training.parts import Data
 
 
@@ -39,21 +39,11 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
 ):
     path = tmp_path / "model.safetensors"
     checkpoints.save(path, build(pretrained, len(channels), NETWORK, 1), pretrained, channels)
-    address = {"system": "SeqSleepNet+", "channels": "EEG", "seed": 1}
+    address = {"system": "SeqSleepNet+", "channels": "EEG", "seed": 1, "strategy": "all"}
     nowhere = tmp_path / "nowhere"
+    job = Job(address, TrainingSettings(steps=1), tmp_path, 1, print)
     with pytest.raises(InputError, match=line) as error:
-        finetune_run(
-            address,
-            "all",
-            None,
-            TrainingSettings(steps=1),
-            pretrained=path,
-            folds=nowhere,
-            index=nowhere,
-            folder=tmp_path,
-            threads=1,
-            report=print,
-        )
+        job.finetune(None, path, nowhere, nowhere)
     assert str(error.value).startswith(f"{path}: ")
 
 
@@ -78,7 +68,7 @@ def train(store_folder, folder):
     settings = TrainingSettings(steps=1, batch_size=2, evaluate_every=1)
     address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
     network = build("ARNN+RNN", 1, NETWORK, 1)
-    _run(address, network, settings, data, inputs={}, folder=folder, threads=1, report=print)
+    Job(address, settings, folder, 1, print).run(network, data, inputs={})
 
 
 def missing(package):

@@ -238,7 +238,7 @@ def test_the_shuffle_is_uniform_over_all_sequences(tmp_path):
     assert max(abs(count - expected) for count in drawn.values()) < 5 * np.sqrt(expected * 2 / 3)
 
 
-def test_a_nights_amplitude_is_exact_however_its_values_lie_in_memory():
+def test_an_amplitude_is_exact_however_the_values_lie_in_memory():
     raw = np.random.default_rng(0).normal(3, 25, (300, 3000, 2)).astype(np.float32)
     expected = 20 / raw.astype(float).std((0, 1))
     for values in (raw, np.moveaxis(np.moveaxis(raw, -1, 0).copy(), 0, -1)):

@@ -29,7 +29,7 @@ def test_released_loss_is_the_sum_over_the_batch_and_the_mean_over_the_sequence(
     assert loss.item() == pytest.approx(0.7 * expected.item(), rel=CHAIN * DOUBLE)
 
 
-def test_paper_loss_is_the_mean_over_the_batch():
+def test_eq10_loss_is_the_mean_over_the_batch():
     logits = {"joint": torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).double()}
     labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
     mean, total = (weighted_loss(logits, labels, {"joint": 0.5}, r) for r in ("mean", "sum"))
