@@ -218,9 +218,8 @@ def resolve(path: Path | str, kind: str, given: str, signals: Sequence[Described
     Raises:
         InputError: no signal, or several, have that label.
     """
-    for text in (given, *([] if "#" in given else [])):
-        if found := _named(path, text, signals):
-            return Choice((found,), "as given")
+    if found := _named(path, given, signals):
+        return Choice((found,), "as given")
     for sign in re.finditer(r"\s*[-–]\s*", given):
         terms = (given[: sign.start()], given[sign.end() :])
         labels = [_named(path, term, signals) for term in terms]

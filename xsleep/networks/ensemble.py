@@ -1,0 +1,157 @@
+"""Networks to score with: a name, a run, folds, a checkpoint or released weights in, networks out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsleep.core.errors import InputError
+from xsleep.networks.known import DEFAULT, known
+
+if TYPE_CHECKING:
+    from xsleep.networks import Network
+
+NOT_SLEEP = "the network was trained on simulated recordings and has never seen sleep"
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks of one system and channel set, whose log-probabilities are averaged.
+
+    Attributes:
+        networks: in evaluation mode.
+        channels: in the order of their inputs.
+        montage: channel to the labels of the signals that they were trained on, if known.
+        facts: name, system, training data, licence, ... for the answer.
+        doubts: what to know about them, a line each.
+    """
+
+    networks: tuple[Network, ...]
+    channels: tuple[str, ...]
+    montage: Mapping[str, tuple[str, ...]]
+    facts: dict[str, Any]
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def has_statistics(self) -> bool:
+        """True if the statistics of the training set's spectrograms are in the networks."""
+        return all(bool(network.mean.any()) for network in self.networks)
+
+
+def check_name(model: str) -> None:
+    """Raise an `InputError` if a network is neither known by name nor a path; loads nothing."""
+    if model not in known() and not _path(model):
+        raise InputError(
+            f"{model}: no such network; name a run folder, a {MODEL}, the prefix of a TensorFlow "
+            f"checkpoint, or one of {', '.join(known())}"
+        )
+
+
+def _path(model: str) -> Path | None:
+    """Return the path of a model that is a file, a folder or the prefix of a checkpoint."""
+    path = Path(model)
+    return path if path.exists() or Path(f"{model}.index").exists() else None
+
+
+def open_model(model: str = DEFAULT, report: Callable[[str], None] = print) -> Ensemble:
+    """Return the networks of a name or path.
+
+    Args:
+        model: a key of `known`; the folder of a run, or of several folds, which are an ensemble; a
+            ``.safetensors`` checkpoint; the prefix of a TensorFlow checkpoint; or an ``.npz`` file
+            of released variables.
+        report: is told what is fetched.
+
+    Raises:
+        InputError: there is no such network, or its files cannot be used.
+    """
+    check_name(model)
+    if model in known():
+        return _known(model, report)
+    path = Path(model)
+    if path.is_dir():
+        paths = [path / MODEL] if (path / MODEL).exists() else sorted(path.glob(f"*/{MODEL}"))
+        if not paths:
+            raise InputError(f"{path}: no {MODEL} in it or in its folders; name a run's folder")
+        return _trained(path, paths)
+    if path.suffix == ".safetensors":
+        return _trained(path, [path])
+    from xsleep.networks.importing import read
+    from xsleep.networks.tensorflow import read_checkpoint
+
+    return _released(path, read(path) if path.suffix == ".npz" else read_checkpoint(_prefix(path)))
+
+
+def _prefix(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix == ".index" else path
+
+
+def _known(name: str, report: Callable[[str], None]) -> Ensemble:
+    from xsleep.networks.importing import built
+    from xsleep.networks.tensorflow import read_checkpoint
+
+    entry = known()[name]
+    network, system, _ = built(entry.prefix, read_checkpoint(entry.fetch(report)))
+    facts = {
+        "name": name,
+        "system": system,
+        "trained_on": entry.trained_on,
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "sha256": entry.sha256["data"],
+    }
+    return Ensemble((network,), entry.channels, entry.montage, facts)
+
+
+def _released(path: Path, variables: Mapping[str, np.ndarray[Any, Any]]) -> Ensemble:
+    from xsleep.networks.importing import built
+
+    network, system, channels = built(path, variables)
+    facts = {"name": str(path), "system": system, "trained_on": "unknown: released weights"}
+    return Ensemble((network,), channels, {}, facts)
+
+
+def _trained(model: Path, paths: list[Path]) -> Ensemble:
+    from xsleep.core.files import sha256
+    from xsleep.networks import checkpoints
+
+    loaded = [checkpoints.load(path) for path in paths]
+    kinds = {(system, channels) for _, system, channels in loaded}
+    if len(kinds) > 1:
+        told = "; ".join(f"{system} of {'-'.join(channels)}" for system, channels in kinds)
+        raise InputError(f"{model}: holds networks of several kinds ({told}); name one of them")
+    ((system, channels),) = kinds
+    runs = [_run(path) for path in paths]
+    databases = sorted({run["database"] for run in runs if "database" in run})
+    facts = {
+        "name": str(model),
+        "system": system,
+        "trained_on": ", ".join(databases) or "unknown: there is no run.json beside it",
+        "networks": len(paths),
+        "sha256": [sha256(path) for path in paths],
+    }
+    simulated = any(run.get("simulated") for run in runs)
+    return Ensemble(
+        tuple(network for network, _, _ in loaded),
+        channels,
+        {},
+        facts,
+        (NOT_SLEEP,) if simulated else (),
+    )
+
+
+def _run(model: Path) -> dict[str, Any]:
+    """Return the ``run.json`` beside a checkpoint; empty if there is none."""
+    path = model.with_name("run.json")
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); train the run again") from error
