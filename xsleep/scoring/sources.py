@@ -1,0 +1,142 @@
+"""Recordings to score: EDF and BDF files, whatever else MNE reads, and `mne.io.Raw` objects.
+
+EDF and BDF are read by `xsleep.databases.formats.edf`: MNE brings all signals of a file to the
+highest of their rates before any can be picked, and refuses or repairs in silence some headers that
+clinics write. All other formats are read by MNE. Only the signals that are asked for are read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from xsleep.core.errors import InputError
+from xsleep.core.recording import Signal
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.channels import UNITS, Channels, or_line, voltage
+from xsleep.scoring.montage import LOWEST_RATE, Choice, Described, describe
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
+
+EDF_SUFFIXES = (".edf", ".bdf", ".rec")
+SUFFIXES = (*EDF_SUFFIXES, ".vhdr", ".fif", ".fif.gz", ".set", ".gdf")
+"""Ends of the names of recordings that a folder is searched for."""
+
+BLOCK_SECONDS = 600
+"""Seconds that are read at a time."""
+
+KINDS = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "misc": "", "bio": ""}
+"""MNE's types of channels that may be voltages, to the kind that they state."""
+
+
+class Source(Protocol):
+    """A recording whose signals are read one by one.
+
+    Attributes:
+        name: of the file, for messages.
+        signals: with unique labels.
+        seconds: duration.
+        start: date and clock time of the first sample, if known.
+    """
+
+    name: str
+    signals: list[Described]
+    seconds: float
+    start: datetime | None
+
+    def read(self, channel: str, choice: Choice, unit: str = "") -> Signal:
+        """Return a signal, or the difference of two, in microvolts.
+
+        Args:
+            channel: ``EEG``, ``EOG`` or ``EMG``.
+            choice: which signals.
+            unit: of their numbers, in place of what the file says.
+
+        Raises:
+            InputError: they cannot be read, or are no voltages.
+        """
+
+
+def open_source(recording: str | Path | BaseRaw) -> Source:
+    """Return a recording, with its signals described but not read.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+    """
+    if not isinstance(recording, str | Path):
+        return _Mne(recording)
+    path = Path(recording)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {what}; name the file of a recording")
+    if path.suffix.lower() in EDF_SUFFIXES:
+        return _Edf(path)
+    import mne
+
+    return _Mne(or_line(path, lambda: mne.io.read_raw(path, verbose="error")), str(path))
+
+
+class _Edf:
+    def __init__(self, path: Path) -> None:
+        self._edf = edf.open_edf(path)
+        self.name, self.seconds = str(path), self._edf.seconds
+        self.start = self._edf.start if self._edf.day and self._edf.clock else None
+        self.signals = describe(
+            Described(
+                signal.label,
+                signal.samples / self._edf.record_seconds,
+                voltage=_is_voltage(signal.unit),
+            )
+            for signal in self._edf.signals
+        )
+
+    def read(self, channel: str, choice: Choice, unit: str = "") -> Signal:
+        """Return a signal, or the difference of two, in microvolts."""
+        units = {channel: unit} if unit else {}
+        wanted = Channels({channel: (choice.label,)}, units, LOWEST_RATE[channel])
+        return edf.read_channels(self._edf, wanted, (channel,))[channel]
+
+
+def _is_voltage(unit: str) -> bool:
+    """Return false for a unit other than one of voltage; no unit may be one."""
+    try:
+        return not unit.strip() or bool(voltage(Path(), "", "", unit))
+    except InputError:
+        return False
+
+
+class _Mne:
+    def __init__(self, raw: BaseRaw, name: str = "") -> None:
+        self._raw = raw
+        first = raw.filenames[0] if raw.filenames else None
+        self.name = name or (str(first) if first else "recording in memory")
+        self.start = raw.info["meas_date"] and raw.info["meas_date"].replace(tzinfo=None)
+        rate = float(raw.info["sfreq"])
+        self.seconds = raw.n_times / rate
+        types = raw.get_channel_types()
+        self.signals = describe(
+            Described(label, rate, KINDS.get(kind, ""), kind in KINDS)
+            for label, kind in zip(raw.ch_names, types, strict=True)
+        )
+
+    def read(self, channel: str, choice: Choice, unit: str = "") -> Signal:
+        """Return a signal, or the difference of two, in microvolts."""
+        labels = [signal.label for signal in self.signals]
+        first, *others = (labels.index(term) for term in choice.terms)
+        raw, rate = self._raw, float(self._raw.info["sfreq"])
+        # MNE gives volts; a stated unit says what the numbers in them really are.
+        factor = np.float32(UNITS[unit or "V"])
+        values = np.empty(raw.n_times, np.float32)
+        step = round(BLOCK_SECONDS * rate)
+        for start in range(0, raw.n_times, step):
+            stop = min(start + step, raw.n_times)
+            block = or_line(
+                Path(self.name),
+                lambda: raw.get_data([first, *others], start, stop),  # noqa: B023
+            )
+            values[start:stop] = (block[0] - block[1:].sum(axis=0)) * factor
+        return Signal(values, rate, choice.label, unit or "V")
