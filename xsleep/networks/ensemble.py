@@ -1,4 +1,4 @@
-"""Networks to score with: a name, a run, folds, a checkpoint or released weights in, networks out."""
+"""Networks to score with, by the name of a known one or the path of a run, folds or a file."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Ensemble:
         montage: channel to the labels of the signals that they were trained on, if known.
         facts: name, system, training data, licence, ... for the answer.
         doubts: what to know about them, a line each.
+        has_statistics: the statistics of the training set's spectrograms are in them.
     """
 
     networks: tuple[Network, ...]
@@ -37,11 +38,7 @@ class Ensemble:
     montage: Mapping[str, tuple[str, ...]]
     facts: dict[str, Any]
     doubts: tuple[str, ...] = ()
-
-    @property
-    def has_statistics(self) -> bool:
-        """True if the statistics of the training set's spectrograms are in the networks."""
-        return all(bool(network.mean.any()) for network in self.networks)
+    has_statistics: bool = False
 
 
 def check_name(model: str) -> None:
@@ -143,6 +140,7 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         {},
         facts,
         (NOT_SLEEP,) if simulated else (),
+        all(bool(network.mean.any()) for network, _, _ in loaded),
     )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError
-from xsleep.networks import build, checkpoints
+from xsleep.networks import Network, build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -63,20 +63,28 @@ def import_weights(file: Path, out: Path) -> str:
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: not the name of a checkpoint; let it end with .safetensors")
-    variables = read(file)
+    network, system, channels = built(file, read(file))
+    checkpoints.save(out, network, system, channels)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return (
+        f"{out}: {system}, channels {'-'.join(channels)}, {parameters:,} parameters, "
+        f"sequences of {network.settings.sequence_length} epochs"
+    )
+
+
+def built(file: Path, variables: Mapping[str, Singles]) -> tuple[Network, str, tuple[str, ...]]:
+    """Return the network that has these variables in evaluation mode, its system and channels.
+
+    Raises:
+        InputError: a variable is missing, surplus or of another shape; ``file`` is named.
+    """
     try:
         system, filterbanks, settings = recognise({n: v.shape for n, v in variables.items()})
         network = build(system, len(filterbanks), settings, seed=0)
         load_variables(network, variables, filterbanks)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
-    channels = _channels(file, filterbanks)
-    checkpoints.save(out, network, system, channels)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return (
-        f"{out}: {system}, channels {'-'.join(channels)}, {parameters:,} parameters, "
-        f"sequences of {settings.sequence_length} epochs"
-    )
+    return network.eval(), system, _channels(file, filterbanks)
 
 
 def read(path: Path) -> dict[str, Singles]:

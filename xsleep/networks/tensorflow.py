@@ -2,9 +2,9 @@
 
 A checkpoint is a ``PREFIX.index`` and raw data in ``PREFIX.data-00000-of-00001``, the value of each
 variable at an offset. The index is a sorted string table as LevelDB writes it
-(https://github.com/google/leveldb/blob/main/doc/table_format.md): blocks of keys, each shortened by
-what it shares with the one before, and values that are protocol buffers of type
-``BundleEntryProto`` (tensorflow/core/protobuf/tensor_bundle.proto). Nothing in the files is executed.
+(https://github.com/google/leveldb/blob/main/doc/table_format.md): blocks of keys, each without what
+it shares with the one before, and values that are protocol buffers of type ``BundleEntryProto``
+(tensorflow/core/protobuf/tensor_bundle.proto). Nothing in the files is executed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _variable(values: NDArray[np.uint8], entry: bytes) -> Singles:
     dimensions = [value for number, value in _fields(fields.get(2, b"")) if number == 2]
     shape = [dict(_fields(dimension)).get(1, 0) for dimension in dimensions]
     start, size = fields.get(4, 0), fields[5]
-    return np.frombuffer(values[start : start + size].tobytes(), "<f4").reshape(shape)
+    return np.frombuffer(values[start : start + size].tobytes(), "<f4").reshape(shape).copy()
 
 
 def _table(table: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -11,7 +11,7 @@ import numpy as np
 from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.recording import EPOCH_SECONDS, Signal
-from xsleep.core.stages import STAGES, UNSCORED
+from xsleep.core.stages import STAGES
 from xsleep.networks.ensemble import Ensemble, open_model
 from xsleep.networks.known import DEFAULT
 from xsleep.scoring import montage, quality
@@ -21,7 +21,6 @@ from xsleep.scoring.sources import Source, open_source
 if TYPE_CHECKING:
     from mne.io import BaseRaw
 
-    from xsleep.training.sequences import Part
 
 Normalisation = Literal["training", "night"]
 
@@ -66,9 +65,7 @@ def score(
             f"{ensemble.facts['name']}: reads {'-'.join(ensemble.channels)} and no "
             f"{', '.join(sorted(surplus))}; leave --{min(surplus).lower()} out"
         )
-    choices = montage.find(
-        source.name, ensemble.channels, source.signals, given, ensemble.montage
-    )
+    choices = montage.find(source.name, ensemble.channels, source.signals, given, ensemble.montage)
     with warnings_of_inputs() as warned:
         signals = {c: source.read(c, found[0], unit) for c, found in choices.items()}
         seen = quality.look(source.name, signals, [*signals] if unit else [])
