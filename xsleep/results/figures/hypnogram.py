@@ -102,27 +102,28 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
             fontsize=9,
         )
         true, called, stack = figure.subplots(3, 1, sharex=True, height_ratios=(5, 6, 5))
-        _stages(true, spread(_depth(prediction.stages)), edges, "true")
-        _stages(called, spread(_depth(predicted)), edges, "predicted")
+        draw_stages(true, spread(depth(prediction.stages)), edges, "true")
+        draw_stages(called, spread(depth(predicted)), edges, "predicted")
         differs = spread((prediction.stages != predicted).astype(float))
         marks = np.where(differs == 1, len(DEPTH) + 0.35, np.nan)
         called.stairs(marks, edges, baseline=len(DEPTH) - 0.35, fill=True, color="black")
         called.set_yticks(range(len(DEPTH) + 1), [*DEPTH, "differs"])
         called.set_ylim(len(DEPTH) + 0.5, -0.4)
-        _probabilities(stack, spread(chances), edges)
+        draw_probabilities(stack, spread(chances), edges)
         stack.set_xlabel(f"{unit} since the recording began")
         stack.set_xlim(edges[0], edges[-1])
         save(figure, stem)
 
 
-def _depth(stages: Integers) -> Floats:
+def depth(stages: Integers) -> Floats:
     """Return the positions (n,) of stages (n,) in a hypnogram, counted from 0 at the top."""
     return np.array([DEPTH.index(stage) for stage in STAGES], float).take(stages)
 
 
-def _stages(panel: Axes, depth: Floats, edges: Floats, label: str) -> None:
-    panel.stairs(depth, edges, baseline=None, color="black", linewidth=0.9)
-    rem = np.where(depth == DEPTH.index("REM"), depth, np.nan)
+def draw_stages(panel: Axes, depths: Floats, edges: Floats, label: str) -> None:
+    """Draw stages, by their depths (n,), between the edges (n + 1,) of the epochs."""
+    panel.stairs(depths, edges, baseline=None, color="black", linewidth=0.9)
+    rem = np.where(depths == DEPTH.index("REM"), depths, np.nan)
     panel.stairs(rem, edges, baseline=None, color="black", linewidth=3)
     panel.set_yticks(range(len(DEPTH)), DEPTH)
     panel.set_ylim(len(DEPTH) - 0.6, -0.4)
@@ -130,7 +131,8 @@ def _stages(panel: Axes, depth: Floats, edges: Floats, label: str) -> None:
     tidy(panel, "both")
 
 
-def _probabilities(panel: Axes, chances: Floats, edges: Floats) -> None:
+def draw_probabilities(panel: Axes, chances: Floats, edges: Floats) -> None:
+    """Draw stacked probabilities (n, 5) between the edges (n + 1,) of the epochs."""
     below = np.zeros(len(chances))
     for stage in reversed(DEPTH):
         above = below + chances[:, STAGES.index(stage)]

@@ -17,7 +17,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.recording import Signal
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import UNITS, Channels, or_line, voltage
-from xsleep.scoring.montage import LOWEST_RATE, Choice, Described, describe
+from xsleep.staging.montage import LOWEST_RATE, Choice, Described, describe
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw

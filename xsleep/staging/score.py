@@ -14,9 +14,9 @@ from xsleep.core.recording import EPOCH_SECONDS, Signal
 from xsleep.core.stages import STAGES
 from xsleep.networks.ensemble import Ensemble, open_model
 from xsleep.networks.known import DEFAULT
-from xsleep.scoring import montage, quality
-from xsleep.scoring.scored import Scored, Taken
-from xsleep.scoring.sources import Source, open_source
+from xsleep.staging import montage, quality
+from xsleep.staging.scored import Scored, Taken
+from xsleep.staging.sources import Source, open_source
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -115,8 +115,8 @@ def _probabilities(
 ) -> tuple[Floats, Floats, Normalisation]:
     """Return (n, 5) probabilities, (n, 129) decibels, and the normalisation that was used."""
     from xsleep.compute import device
-    from xsleep.scoring.held import held_part
     from xsleep.scoring.probabilities import score as apply
+    from xsleep.staging.held import held_part
     from xsleep.training.sequences import normalisation
 
     settings = ensemble.networks[0].settings

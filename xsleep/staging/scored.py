@@ -156,7 +156,7 @@ class Scored:
 
     def plot(self) -> Figure:
         """Return a figure: hypnogram, hypnodensity, spectrogram and confidence by clock time."""
-        from xsleep.scoring.picture import draw
+        from xsleep.staging.picture import draw
 
         return draw(self)
 
@@ -169,6 +169,6 @@ class Scored:
         Raises:
             InputError: there is no such format, or the path is a file of another kind.
         """
-        from xsleep.scoring.writing import write
+        from xsleep.staging.writing import write
 
         return write(self, Path(path))

@@ -1,0 +1,1 @@
+"""One recording and a network in; its stages, what is doubtful about them, and pictures out."""

@@ -1,0 +1,91 @@
+"""Picture of a scored recording: hypnogram, probabilities, spectrogram and confidence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xsleep.core.arrays import Floats
+from xsleep.core.recording import EPOCH_SECONDS
+from xsleep.results.figures import hypnogram
+from xsleep.results.figures.style import FONT, tidy
+from xsleep.staging.scored import LOW_CONFIDENCE, Scored
+
+HERTZ = 30
+"""Highest frequency of the spectrogram that is drawn."""
+
+TICKS = (5, 10, 15, 30, 60, 120, 180, 360, 720)
+"""Minutes between the ticks of the time axis, the first of which gives at most `MOST` ticks."""
+MOST = 10
+
+
+def draw(scored: Scored) -> Figure:
+    """Return a figure with four panels over the clock time, or over the time since the start.
+
+    From top to bottom: hypnogram, with bad epochs in red; stacked probabilities of the stages;
+    spectrogram of the first channel in decibels; probability of the most probable stage.
+    """
+    edges = np.append(scored.onsets, scored.onsets[-1] + EPOCH_SECONDS) / 3600
+    channels = ", ".join(f"{name}: {taken.label}" for name, taken in scored.channels.items())
+    with matplotlib.rc_context(FONT):
+        figure = Figure(figsize=(10, 6.4), layout="constrained")
+        title = f"{Path(scored.name).name}, scored by {scored.network['name']}\n{channels}"
+        figure.suptitle(title, fontsize=9)
+        stages, stack, image, sure = figure.subplots(4, 1, sharex=True, height_ratios=(5, 4, 4, 3))
+        hypnogram.draw_stages(stages, _depth(scored), edges, "stage")
+        _mark_bad(stages, scored, edges)
+        hypnogram.draw_probabilities(stack, scored.probabilities, edges)
+        _spectrogram(figure, image, scored, edges)
+        sure.stairs(scored.confidence, edges, baseline=None, color="black", linewidth=0.9)
+        sure.axhline(LOW_CONFIDENCE, color="0.6", linewidth=0.8, linestyle="--")
+        sure.set_ylim(0, 1)
+        sure.set_ylabel("confidence")
+        tidy(sure, "both")
+        _clock(sure, scored, edges)
+    return figure
+
+
+def _depth(scored: Scored) -> Floats:
+    return np.where(scored.bad, np.nan, hypnogram.depth(np.maximum(scored.stages, 0)))
+
+
+def _mark_bad(panel: Axes, scored: Scored, edges: Floats) -> None:
+    low, high = panel.get_ylim()
+    marks = np.where(scored.bad, high, np.nan)
+    panel.stairs(marks, edges, baseline=low, fill=True, color="#D55E00", alpha=0.35)
+    if scored.bad.any():
+        panel.set_title("red: bad signals, not staged", loc="right", color="#D55E00")
+
+
+def _spectrogram(figure: Figure, panel: Axes, scored: Scored, edges: Floats) -> None:
+    shown = np.where(scored.bad[:, None], np.nan, scored.spectrum)[:, : 1 + round(HERTZ / 50 * 128)]
+    low, high = np.nanpercentile(shown, (2, 98))
+    frequencies = np.linspace(0, HERTZ, shown.shape[1] + 1)
+    mesh = panel.pcolormesh(
+        edges, frequencies, shown.T, cmap="viridis", vmin=low, vmax=high, rasterized=True
+    )
+    panel.set_ylabel(f"{next(iter(scored.channels))} (Hz)")
+    figure.colorbar(mesh, ax=panel, label="dB", pad=0.01)
+
+
+def _clock(panel: Axes, scored: Scored, edges: Floats) -> None:
+    """Label the time axis with clock times, or with the time since the recording began."""
+    minutes = (edges[-1] - edges[0]) * 60
+    step = next((t for t in TICKS if minutes / t <= MOST), TICKS[-1]) / 60
+    first = 0.0
+    if scored.start:
+        clock = scored.start.hour + scored.start.minute / 60 + scored.start.second / 3600
+        first = -clock % step
+    ticks = np.arange(first, edges[-1] + 1e-9, step)
+    if scored.start:
+        texts = [f"{scored.start + timedelta(hours=float(tick)):%H:%M}" for tick in ticks]
+    else:
+        texts = [f"{int(tick)}:{round(tick % 1 * 60):02d}" for tick in ticks]
+    panel.set_xticks(ticks, texts)
+    panel.set_xlim(edges[0], edges[-1])
+    panel.set_xlabel("clock time" if scored.start else "time since the recording began (h:mm)")
