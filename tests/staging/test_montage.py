@@ -1,0 +1,120 @@
+"""Which signals of a recording are EEG, EOG and EMG, whatever their labels look like."""
+
+import pytest
+
+from xsleep.core.errors import InputError
+from xsleep.staging.montage import Described, choices, describe, electrodes, find, resolve
+
+
+def signals(*labels, rate=200.0, **facts):
+    return describe(Described(label, rate, **facts) for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("C4-M1", ("c4", "m1")),
+        ("EEG C4-A1", ("c4", "m1")),
+        ("eeg c4 - a1", ("c4", "m1")),
+        ("C4/A1", ("c4", "m1")),
+        ("C4_M1", ("c4", "m1")),
+        ("C4:A1", ()),
+        ("EEG C4-LE", ("c4",)),
+        ("EEG C3-Ref", ("c3",)),
+        ("C4", ("c4",)),
+        ("EEG Fpz-Cz", ("fpz", "cz")),
+        ("T7-M2", ("t3", "m2")),
+        ("ROC-LOC", ("e2", "e1")),
+        ("EOG(L)", ("e1",)),
+        ("E1-M2", ("e1", "m2")),
+        ("Chin 1-Chin 2", ("chin1", "chin2")),
+        ("EMG Chin", ("chin1",)),
+        ("EOG horizontal", ()),
+        ("ECG", ()),
+        ("Saturation", ()),
+    ],
+)
+def test_electrodes_of_a_label_in_any_spelling(label, expected):
+    assert electrodes(label) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "eeg", "eog", "emg"),
+    [
+        # Sleep-EDF
+        (
+            ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal", "Resp oro-nasal", "EMG submental"),
+            "EEG Fpz-Cz",
+            "EOG horizontal",
+            "EMG submental",
+        ),
+        # SHHS
+        (("SaO2", "EEG(sec)", "ECG", "EMG", "EOG(L)", "EOG(R)", "EEG"), "EEG(sec)", "EOG(R) - EOG(L)", "EMG"),
+        # MASS
+        (
+            ("EEG C4-LE", "EEG F3-LE", "EOG Left Horiz", "EOG Right Horiz", "EMG Chin1", "EMG Chin2"),
+            "EEG C4-LE",
+            "EOG Left Horiz",
+            "EMG Chin1 - EMG Chin2",
+        ),
+        # AASM montage; the derivation that is there comes before one that is made
+        (("F4-M1", "C4-M1", "O2-M1", "E1-M2", "E1", "E2", "Chin1-Chin2"), "C4-M1", "E1-M2", "Chin1-Chin2"),
+        # electrodes alone
+        (("C3", "C4", "M1", "M2", "E1", "E2", "Chin1", "Chin2"), "C4 - M1", "E2 - E1", "Chin1 - Chin2"),
+        # Compumedics: the derivation beside the electrode
+        (("C4", "EEG C4-A1", "LOC-A2", "ROC-A1", "EMG"), "EEG C4-A1", "LOC-A2", "EMG"),
+    ],
+)  # fmt: skip
+def test_channels_are_found_in_the_montages_of_databases_and_clinics(labels, eeg, eog, emg):
+    found = find("x.edf", ("EEG", "EOG", "EMG"), signals(*labels), {}, {})
+    assert [found[kind][0].label for kind in ("EEG", "EOG", "EMG")] == [eeg, eog, emg]
+
+
+def test_signals_of_other_kinds_are_never_taken():
+    others = signals("EMG Leg", "Left Leg", "ECG", "C4 Imp", "Resp", "EMG Tib L")
+    assert not any(choices(kind, others) for kind in ("EEG", "EOG", "EMG"))
+    assert not choices("EEG", signals("C4-M1", voltage=False))
+
+
+def test_types_of_the_file_count_where_labels_say_nothing():
+    assert [c.label for c in choices("EOG", signals("Kanal 3", kind="EOG"))] == ["Kanal 3"]
+    assert choices("EEG", signals("Kanal 3", kind="EEG"))[0].why == "by its type"
+
+
+def test_what_the_network_was_trained_on_comes_first():
+    there = signals("C4-M1", "Fpz-Cz")
+    assert choices("EEG", there)[0].label == "C4-M1"
+    assert choices("EEG", there, ["EEG Fpz-Cz"])[0].label == "Fpz-Cz"
+
+
+def test_rates_that_are_too_low_for_a_channel_are_left_out():
+    slow = signals("C4-M1", "E1-M2", rate=64.0)
+    assert not choices("EEG", slow)
+    assert choices("EOG", slow)
+
+
+@pytest.mark.parametrize(
+    ("given", "terms"),
+    [
+        ("C4-M1", ("C4", "M1")),
+        ("C4 - M1", ("C4", "M1")),
+        ("eeg c4-a1", ("C4", "M1")),
+        ("EEG Fpz-Cz", ("EEG Fpz-Cz",)),
+        ("eeg fpz-cz", ("EEG Fpz-Cz",)),
+        ("X#2", ("X#2",)),
+    ],
+)
+def test_a_name_is_found_without_regard_to_case_blanks_and_reference(given, terms):
+    assert resolve("x.edf", "EEG", given, signals("EEG Fpz-Cz", "C4", "M1", "X", "X")).terms == terms
+
+
+def test_of_several_signals_with_a_label_one_has_to_be_chosen():
+    with pytest.raises(InputError, match=r"2 signals are called 'EEG'; choose one of 'EEG#1', 'EEG"):
+        resolve("x.edf", "EEG", "EEG", signals("EEG", "EEG"))
+
+
+def test_what_is_not_there_is_answered_with_what_there_is():
+    with pytest.raises(InputError, match=r"x.edf: no EOG channel 'EOG'; it has 'C4', 'M1'"):
+        resolve("x.edf", "EOG", "EOG", signals("C4", "M1"))
+    with pytest.raises(InputError, match=r"none of its signals is recognised as EOG; name one with "):
+        find("x.edf", ("EOG",), signals("C4", "M1"), {}, {})
