@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.conftest import SHARED, existing
 from xsleep.core.errors import InputError
 from xsleep.staging.montage import Described, choices, describe, electrodes, find, resolve
+from xsleep.staging.sources import open_source
 
 
 def signals(*labels, rate=200.0, **facts):
@@ -39,35 +41,44 @@ def test_electrodes_of_a_label_in_any_spelling(label, expected):
 
 
 @pytest.mark.parametrize(
-    ("labels", "eeg", "eog", "emg"),
+    ("labels", "expected"),
     [
-        # Sleep-EDF
-        (
-            ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal", "Resp oro-nasal", "EMG submental"),
-            "EEG Fpz-Cz",
-            "EOG horizontal",
-            "EMG submental",
+        pytest.param(
+            ["EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal", "Resp oro-nasal", "EMG submental"],
+            ["EEG Fpz-Cz", "EOG horizontal", "EMG submental"],
+            id="Sleep-EDF",
         ),
-        # SHHS
-        (("SaO2", "EEG(sec)", "ECG", "EMG", "EOG(L)", "EOG(R)", "EEG"), "EEG(sec)", "EOG(R) - EOG(L)", "EMG"),
-        # MASS
-        (
-            ("EEG C4-LE", "EEG F3-LE", "EOG Left Horiz", "EOG Right Horiz", "EMG Chin1", "EMG Chin2"),
-            "EEG C4-LE",
-            "EOG Left Horiz",
-            "EMG Chin1 - EMG Chin2",
+        pytest.param(
+            ["SaO2", "EEG(sec)", "ECG", "EMG", "EOG(L)", "EOG(R)", "EEG"],
+            ["EEG(sec)", "EOG(R) - EOG(L)", "EMG"],
+            id="SHHS",
         ),
-        # AASM montage; the derivation that is there comes before one that is made
-        (("F4-M1", "C4-M1", "O2-M1", "E1-M2", "E1", "E2", "Chin1-Chin2"), "C4-M1", "E1-M2", "Chin1-Chin2"),
-        # electrodes alone
-        (("C3", "C4", "M1", "M2", "E1", "E2", "Chin1", "Chin2"), "C4 - M1", "E2 - E1", "Chin1 - Chin2"),
-        # Compumedics: the derivation beside the electrode
-        (("C4", "EEG C4-A1", "LOC-A2", "ROC-A1", "EMG"), "EEG C4-A1", "LOC-A2", "EMG"),
+        pytest.param(
+            ["EEG C4-LE", "EOG Left Horiz", "EOG Right Horiz", "EMG Chin1", "EMG Chin2"],
+            ["EEG C4-LE", "EOG Left Horiz", "EMG Chin1 - EMG Chin2"],
+            id="MASS",
+        ),
+        pytest.param(
+            ["F4-M1", "C4-M1", "O2-M1", "E1-M2", "E1", "E2", "Chin1-Chin2"],
+            ["C4-M1", "E1-M2", "Chin1-Chin2"],
+            id="AASM: a derivation that is there comes before one that is made",
+        ),
+        pytest.param(
+            ["C3", "C4", "M1", "M2", "E1", "E2", "Chin1", "Chin2"],
+            ["C4 - M1", "E2 - E1", "Chin1 - Chin2"],
+            id="electrodes alone",
+        ),
+        pytest.param(
+            ["C4", "EEG C4-A1", "LOC-A2", "ROC-A1", "EMG"],
+            ["EEG C4-A1", "LOC-A2", "EMG"],
+            id="Compumedics: the derivation beside the electrode",
+        ),
     ],
-)  # fmt: skip
-def test_channels_are_found_in_the_montages_of_databases_and_clinics(labels, eeg, eog, emg):
-    found = find("x.edf", ("EEG", "EOG", "EMG"), signals(*labels), {}, {})
-    assert [found[kind][0].label for kind in ("EEG", "EOG", "EMG")] == [eeg, eog, emg]
+)
+def test_channels_are_found_in_the_montages_of_databases_and_clinics(labels, expected):
+    kinds = ("EEG", "EOG", "EMG")
+    found = find("x.edf", kinds, signals(*labels), {}, {})
+    assert [found[kind][0].label for kind in kinds] == expected
 
 
 def test_signals_of_other_kinds_are_never_taken():
@@ -105,16 +116,28 @@ def test_rates_that_are_too_low_for_a_channel_are_left_out():
     ],
 )
 def test_a_name_is_found_without_regard_to_case_blanks_and_reference(given, terms):
-    assert resolve("x.edf", "EEG", given, signals("EEG Fpz-Cz", "C4", "M1", "X", "X")).terms == terms
+    assert (
+        resolve("x.edf", "EEG", given, signals("EEG Fpz-Cz", "C4", "M1", "X", "X")).terms == terms
+    )
 
 
 def test_of_several_signals_with_a_label_one_has_to_be_chosen():
-    with pytest.raises(InputError, match=r"2 signals are called 'EEG'; choose one of 'EEG#1', 'EEG"):
+    with pytest.raises(InputError, match=r"2 signals are called 'EEG'; choose one of 'EEG#1'"):
         resolve("x.edf", "EEG", "EEG", signals("EEG", "EEG"))
 
 
 def test_what_is_not_there_is_answered_with_what_there_is():
     with pytest.raises(InputError, match=r"x.edf: no EOG channel 'EOG'; it has 'C4', 'M1'"):
         resolve("x.edf", "EOG", "EOG", signals("C4", "M1"))
-    with pytest.raises(InputError, match=r"none of its signals is recognised as EOG; name one with "):
+    with pytest.raises(InputError, match=r"none of its signals is recognised as EOG; name"):
         find("x.edf", ("EOG",), signals("C4", "M1"), {}, {})
+
+
+def test_a_clinical_export_has_its_channels_found_among_90_signals():
+    source = open_source(existing(SHARED / "data" / "noxturnal" / "fragment.edf"))
+    kinds = ("EEG", "EOG", "EMG")
+    found = find(source.name, kinds, source.signals, {}, {})
+    assert [found[kind][0].label for kind in kinds] == ["C4-M1", "E1-M2", "1-2"]
+    signal = source.read("EEG", found["EEG"][0])
+    assert (signal.unit, signal.rate, signal.seconds) == ("V", 200, 120)
+    assert 1 < signal.values.std() < 1000

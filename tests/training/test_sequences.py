@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from xsleep.scoring.score_file import HeldData
 
 from tests.conftest import make_part
 from tests.rounding import SINGLE
 from xsleep.core.errors import InputError
-from xsleep.scoring.score_file import HeldData
 from xsleep.store.recordings import RecordingInfo
 from xsleep.training.sequences import (
     AHEAD,
