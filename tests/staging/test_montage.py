@@ -134,7 +134,7 @@ def test_what_is_not_there_is_answered_with_what_there_is():
 
 
 def test_a_clinical_export_has_its_channels_found_among_90_signals():
-    source = open_source(existing(SHARED / "data" / "noxturnal" / "fragment.edf"))
+    source = open_source(existing(SHARED / "data" / "noxturnal") / "fragment.edf")
     kinds = ("EEG", "EOG", "EMG")
     found = find(source.name, kinds, source.signals, {}, {})
     assert [found[kind][0].label for kind in kinds] == ["C4-M1", "E1-M2", "1-2"]
