@@ -3,12 +3,12 @@ from pathlib import Path
 from xsleep.compute import device, parallel
 from xsleep.config.training import TrainingSettings
 from xsleep.core.console import job
-from xsleep.training.jobs import finetune_run
+from xsleep.training.jobs import Job
 
 with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     wildcards, run = snakemake.wildcards, snakemake.params.run
-    finetune_run(
+    Job(
         {
             "source": wildcards.source,
             "source_channels": wildcards.source_channels,
@@ -18,14 +18,15 @@ with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get
             "system": run["system"],
             "seed": int(wildcards.seed),
             "fold": int(wildcards.fold),
+            "strategy": wildcards.strategy,
         },
-        wildcards.strategy,
-        run["subjects"],
         TrainingSettings(**run["training"]),
-        pretrained=Path(snakemake.input.pretrained),
-        folds=Path(snakemake.input.folds),
-        index=Path(snakemake.input.index),
         folder=Path(snakemake.output.model).parent,
         threads=snakemake.threads,
         report=report,
+    ).finetune(
+        run["subjects"],
+        pretrained=Path(snakemake.input.pretrained),
+        folds=Path(snakemake.input.folds),
+        index=Path(snakemake.input.index),
     )

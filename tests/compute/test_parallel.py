@@ -15,7 +15,7 @@ from xsleep.config.training import TrainingSettings
 from xsleep.networks import build
 from xsleep.training.blending import policy
 from xsleep.training.loop import train
-from xsleep.training.parts import Data
+from xsleep.training.parts import Data, Training
 
 WHOLE = NETWORK.model_copy(
     update={"convolution_dropout": 0.0, "recurrent_dropout": 0.0, "deepsleepnet_dropout": 0.0}
@@ -50,8 +50,7 @@ def trained(name, folder, store, stop=False):
     if network is WHOLE:
         in_double(start)
     try:
-        run = {"system": system, "channels": ("EEG",), "seed": 1, "report": report}
-        return train(start, settings, data, folder, **run)
+        return train(start, Training(system, ("EEG",), 1, settings, data), folder, report)
     except KeyboardInterrupt:
         return None
 

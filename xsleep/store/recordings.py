@@ -217,14 +217,14 @@ def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
     return Stored(read_info(epochs), str(epochs), str(spectrograms), offsets, hashes)
 
 
-_PER_EPOCH = ("places", "onsets", "stages")
+PER_EPOCH = ("places", "onsets", "stages")
 
 
 def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
     """Write the index of a database: all of its recordings except for their signals."""
     lines = [
         {
-            "night": {k: v for k, v in vars(one.info).items() if k not in _PER_EPOCH},
+            "night": {k: v for k, v in vars(one.info).items() if k not in PER_EPOCH},
             "epochs": one.epochs,
             "spectrograms": one.spectrograms,
             "offsets": one.offsets,
@@ -236,7 +236,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
-        for name, kind in zip(_PER_EPOCH, ("i4", "f8", "i1"), strict=True):
+        for name, kind in zip(PER_EPOCH, ("i4", "f8", "i1"), strict=True):
             values = [np.empty(0, kind), *(getattr(one.info, name) for one in recordings)]
             file[name] = np.concatenate(values, dtype=kind, casting="unsafe")
 
@@ -246,7 +246,7 @@ def read_index(path: str | Path) -> dict[str, Stored]:
     with open_file(path) as file:
         lines = [json.loads(line) for line in file["recordings"][:]]
         cuts = file["ends"][:-1]
-        per_epoch = zip(*(np.split(file[name][:], cuts) for name in _PER_EPOCH), strict=True)
+        per_epoch = zip(*(np.split(file[name][:], cuts) for name in PER_EPOCH), strict=True)
     recordings = {}
     for line, arrays in zip(lines, per_epoch, strict=False):
         known = line.pop("night")
@@ -254,7 +254,7 @@ def read_index(path: str | Path) -> dict[str, Stored]:
         info = RecordingInfo(
             **known,
             remarks=tuple(remarks),
-            **dict(zip(_PER_EPOCH, arrays, strict=True)),
+            **dict(zip(PER_EPOCH, arrays, strict=True)),
             lights=None if lights is None else tuple(lights),
         )
         recordings[info.recording] = Stored(info, **line, index=str(path))

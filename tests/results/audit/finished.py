@@ -18,7 +18,7 @@ from xsleep.results.audit.evidence import Evidence, Pretraining, Run
 from xsleep.results.measurements import RunPredictions, gather
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import read_index
-from xsleep.training.jobs import finetune_run, make_source_split, pretrain_run, train_run
+from xsleep.training.jobs import Job, make_source_split
 
 SYSTEMS = ("ARNN+RNN", "FCNN+RNN")
 FINETUNED = "FT-SeqSleepNet+"
@@ -90,9 +90,8 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
 def _pretrain() -> None:
     (pretraining,) = evidence().pretrainings
     address = {key: pretraining.settings[key] for key in ("source", "channels", "system", "seed")}
-    windows, indexes = {"Y": "whole-night"}, {"Y": SOURCE_INDEX}
-    given = {"split": SPLIT, "windows": windows, "indexes": indexes, "folder": PRETRAINED} | QUIET
-    pretrain_run(address, NETWORK, TRAINING, **given)
+    job = Job(address, TRAINING, PRETRAINED, **QUIET)
+    job.pretrain(NETWORK, SPLIT, {"Y": (SOURCE_INDEX, "whole-night")})
 
 
 def _eeg(seed: int):
@@ -101,12 +100,12 @@ def _eeg(seed: int):
 
 def _train_and_score(run: Run) -> None:
     settings = {**run.settings}
-    address = {k: v for k, v in settings.items() if k not in ("network", "training", "strategy")}
-    given = {"folds": FOLDS, "index": INDEX, "folder": run.folder} | QUIET
+    address = {k: v for k, v in settings.items() if k not in ("network", "training")}
+    job = Job(address, TRAINING, run.folder, **QUIET)
     if run.pretrained:
-        finetune_run(address, "all", None, TRAINING, pretrained=run.pretrained, **given)
+        job.finetune(None, run.pretrained, FOLDS, INDEX)
     else:
-        train_run(address, NETWORK, TRAINING, **given)
+        job.train(NETWORK, FOLDS, INDEX)
     score_run(
         run.folder / "model.safetensors",
         FOLDS,
