@@ -63,7 +63,6 @@ MISSING = (
     ".arousal)"
 )
 
-
 KINDS = ("hea", "mat", "arousal")
 
 SIGNAL_BYTES = 135_000_000
@@ -119,15 +118,10 @@ class Physio2018(ServerListed):
         records = sorted({(self.folder / name).parent for name in self.published()})
         records = records or files(self.folder, FOLDERS)
         if not records:
-            raise InputError(
-                f"{self.folder}: no record of the Challenge there (tr03-0005/tr03-0005.hea, ...); "
-                "set the folder in config/databases/Physio2018.yaml"
-            )
+            raise self.none_there("record of the Challenge", "tr03-0005/tr03-0005.hea")
         return [
-            Entry(
-                record.name, record.name, tuple(record / f"{record.name}.{kind}" for kind in KINDS)
-            )
-            for record in records
+            Entry(path.name, path.name, tuple(path / f"{path.name}.{kind}" for kind in KINDS))
+            for path in records
         ]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
