@@ -117,7 +117,7 @@ class SleepEdf20(SleepEdf):
 
     reader, name = "sleep-edf-20", "SleepEDF-20"
     hours = 22  # a day and a night, all of which is stored
-    subjects = 20
+    subjects: ClassVar[int | None] = 20
     # XSleepNet paper, Table 1; recordings and epochs: the authors' file lists.
     _in_bed = Size(20, 39, 38155, setup="20-fold CV", validation=4, training_subset=4)
     _note = "4 nights are cut at the record start, as in in-bed+30min-as-published"
