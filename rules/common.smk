@@ -4,8 +4,10 @@ from pathlib import Path
 from xsleep.core.errors import InputError
 from xsleep.store.recordings import FORMAT_VERSION
 from xsleep.study import paths
+from xsleep.study.figures import PICKS
 from xsleep.study.messages import Messages
-from xsleep.study.study import PICKS, Study, folder, has
+from xsleep.study.runs import folder, has
+from xsleep.study.study import Study
 
 # A plan is millions of objects that stay. Collecting garbage less often saves a twelfth of its time.
 gc.set_threshold(100_000)
@@ -14,8 +16,8 @@ try:
     STUDY = Study(config, Path(workflow.basedir) / "config")
 except InputError as error:
     raise WorkflowError(str(error)) from None
-if not STUDY.databases:
-    raise WorkflowError(next(iter(STUDY.left_out.values())))
+if not STUDY.databases.names:
+    raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
 MESSAGES = Messages(STUDY)
 
 
@@ -25,7 +27,7 @@ wildcard_constraints:
 
 def fetched(database):
     """The files of a database, once those that can be fetched are there."""
-    files = STUDY.files[database]
+    files = STUDY.databases.files[database]
     if files.to_fetch:
         checkpoints.fetch.get(database=database, attempt=files.attempt)
     return files
@@ -33,14 +35,14 @@ def fetched(database):
 
 def listed(database):
     """The files of a database, once its recordings are known."""
-    files = STUDY.files[database]
+    files = STUDY.databases.files[database]
     return files if files.entries else fetched(database)
 
 
 def growing(resource):
     """Memory or minutes of a run as its preset says, and as much more at each further attempt."""
     return lambda wildcards, attempt: attempt * getattr(
-        STUDY.preset_of(wildcards).resources, resource
+        STUDY.settings.preset_of(wildcards).resources, resource
     )
 
 

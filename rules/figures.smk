@@ -22,7 +22,7 @@ rule fig4:
 
 rule fig5:
     input:
-        STUDY.first_histories,
+        STUDY.figures.histories,
     output:
         svg=report(
             f"results/figures/fig5/{paths.CASE}.svg",
@@ -37,7 +37,7 @@ rule fig5:
     conda:
         "../environment.yml"
     params:
-        systems=[STUDY.systems[slug] for slug in STUDY.figure_systems("learning")],
+        systems=[STUDY.systems[slug] for slug in STUDY.figures.learning],
         title=f"{{database}}, {{window}}, {{channels}}: seed {STUDY.workflow.seeds[0]}, fold 1",
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
@@ -99,7 +99,7 @@ rule gain:
 
 rule reliability:
     input:
-        predictions=lambda wildcards: STUDY.table2_predictions(**wildcards),
+        predictions=lambda wildcards: STUDY.table2.predictions(**wildcards),
         recordings=paths.RECORDINGS,
     output:
         subjects=report(
@@ -126,8 +126,8 @@ rule reliability:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        runs=lambda wildcards: [run for run in STUDY.table2_runs if has(run, wildcards)],
-        systems=STUDY.table2_systems,
+        runs=lambda wildcards: [run for run in STUDY.table2.runs if has(run, wildcards)],
+        systems=STUDY.table2.systems,
         title="{database}, {window}, {channels}",
     message:
         "Accuracy by subject, and calibration: {wildcards.database}, {wildcards.window}, "
@@ -140,11 +140,11 @@ rule hypnograms:
     input:
         predictions=lambda wildcards: [
             f"{folder(run)}/predictions.h5"
-            for run in STUDY.scratch_runs
+            for run in STUDY.runs.scratch
             if has(run, wildcards)
         ],
         recordings=paths.RECORDINGS,
-        index=STUDY.index_of,
+        index=STUDY.settings.index_of,
     output:
         *[
             report(
@@ -163,7 +163,7 @@ rule hypnograms:
         "../environment.yml"
     params:
         runs=lambda wildcards: [
-            run for run in STUDY.scratch_runs if has(run, wildcards)
+            run for run in STUDY.runs.scratch if has(run, wildcards)
         ],
         systems=STUDY.systems,
         title=lambda wildcards: (

@@ -1,6 +1,6 @@
 rule table1:
     input:
-        recordings=STUDY.each(paths.RECORDINGS),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
         indexes=STUDY.indexes,
     output:
         report(
@@ -15,7 +15,7 @@ rule table1:
     conda:
         "../environment.yml"
     params:
-        databases=STUDY.described,
+        databases=STUDY.databases.described,
     message:
         "Table 1"
     script:
@@ -24,8 +24,8 @@ rule table1:
 
 rule table2:
     input:
-        predictions=STUDY.table2_predictions(),
-        recordings=STUDY.each(paths.RECORDINGS),
+        predictions=STUDY.table2.predictions(),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
         csv=report(
             "results/table2.csv",
@@ -48,10 +48,10 @@ rule table2:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        databases=STUDY.databases,
-        runs=STUDY.table2_runs,
-        systems=STUDY.table2_systems,
-        not_run=lambda wildcards: STUDY.not_run(),
+        databases=STUDY.databases.names,
+        runs=STUDY.table2.runs,
+        systems=STUDY.table2.systems,
+        not_run=lambda wildcards: STUDY.table2.not_run(),
     message:
         "Table 2"
     script:
@@ -77,14 +77,14 @@ rule metrics:
 
 rule comparisons:
     input:
-        predictions=STUDY.table2_predictions(),
+        predictions=STUDY.table2.predictions(),
         histories=[
             f"{folder(run)}/{file}"
-            for run in STUDY.scratch_runs
+            for run in STUDY.runs.scratch
             for file in ("history.csv", "run.json")
         ],
-        recordings=STUDY.each(paths.RECORDINGS),
-        folds=STUDY.each(paths.FOLDS),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
+        folds=STUDY.databases.each(paths.FOLDS),
     output:
         comparisons=report(
             "results/comparisons.csv",
@@ -106,9 +106,9 @@ rule comparisons:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        databases=STUDY.databases,
-        runs=STUDY.table2_runs,
-        systems=STUDY.table2_systems,
+        databases=STUDY.databases.names,
+        runs=STUDY.table2.runs,
+        systems=STUDY.table2.systems,
     message:
         "Comparisons of systems, and claims"
     script:
@@ -117,14 +117,14 @@ rule comparisons:
 
 rule appendix:
     input:
-        predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.scratch_runs],
-        branched=[f"{folder(run)}/predictions.h5" for run in STUDY.blended_runs],
+        predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch],
+        branched=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.blended],
         weights=[
             f"{folder(run)}/{file}"
-            for run in STUDY.blended_runs
+            for run in STUDY.runs.blended
             for file in ("history.csv", "run.json")
         ],
-        recordings=STUDY.each(paths.RECORDINGS),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
         **{
             table: report(
@@ -143,9 +143,9 @@ rule appendix:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        databases=STUDY.databases,
-        runs=STUDY.scratch_runs,
-        branched=STUDY.blended_runs,
+        databases=STUDY.databases.names,
+        runs=STUDY.runs.scratch,
+        branched=STUDY.runs.blended,
         systems=STUDY.systems,
     message:
         "Appendix: tables B, C and D"
@@ -156,12 +156,12 @@ rule appendix:
 rule ablation:
     input:
         predictions=[
-            f"{STUDY.ablated_folder(difference, run)}/predictions.h5"
-            for difference, run in STUDY.ablated
+            f"{STUDY.ablation.folder(difference, run)}/predictions.h5"
+            for difference, run in STUDY.ablation.runs
         ],
         recordings=(
             paths.RECORDINGS.format(database=STUDY.workflow.ablation.database)
-            if STUDY.switched
+            if STUDY.ablation.switched
             else []
         ),
     output:
@@ -181,9 +181,9 @@ rule ablation:
     params:
         database=STUDY.workflow.ablation.database,
         preset=STUDY.workflow.sources[STUDY.workflow.ablation.database].preset,
-        runs=STUDY.ablated,
+        runs=STUDY.ablation.runs,
         systems=STUDY.systems,
-        values=STUDY.ablated_values,
+        values=STUDY.ablation.values,
     message:
         "Ablation"
     script:

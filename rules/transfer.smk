@@ -24,20 +24,20 @@ rule import_weights:
 # Where several databases are pretrained on, they are pooled.
 rule source_split:
     input:
-        STUDY.source_indexes,
+        [*STUDY.transfer.indexes.values()],
     output:
-        f"results/pretraining/{STUDY.source}/split.csv",
+        f"results/pretraining/{STUDY.transfer.source}/split.csv",
     log:
-        f"logs/pretraining/{STUDY.source}/split.log",
+        f"logs/pretraining/{STUDY.transfer.source}/split.log",
     localrule: True
     conda:
         "../environment.yml"
     params:
-        windows=STUDY.source_windows,
+        windows=STUDY.transfer.windows,
         validation=STUDY.workflow.transfer.validation,
         seed=1,
     message:
-        f"{STUDY.source}: who trains and who validates"
+        f"{STUDY.transfer.source}: who trains and who validates"
     script:
         "../workflow_scripts/source_split.py"
 
@@ -45,29 +45,32 @@ rule source_split:
 rule pretrain:
     input:
         split=rules.source_split.output[0],
-        indexes=STUDY.source_indexes,
+        indexes=[*STUDY.transfer.indexes.values()],
     output:
-        model=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/model.safetensors",
-        history=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/history.csv",
-        run=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/run.json",
+        model=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/model.safetensors",
+        history=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/history.csv",
+        run=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/run.json",
     log:
-        f"logs/training/{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}.log",
+        f"logs/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.log",
     benchmark:
-        f"logs/benchmarks/training/{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}.tsv"
+        f"logs/benchmarks/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.tsv"
     conda:
         "../environment.yml"
-    threads: STUDY.source_preset.resources.threads
+    threads: STUDY.settings.pretraining.resources.threads
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * STUDY.source_preset.resources.mem_mb,
+        mem_mb=lambda wildcards, attempt: attempt
+        * STUDY.settings.pretraining.resources.mem_mb,
         runtime=lambda wildcards, attempt: attempt
-        * STUDY.source_preset.resources.runtime,
-        gpu=STUDY.source_preset.resources.gpu,
+        * STUDY.settings.pretraining.resources.runtime,
+        gpu=STUDY.settings.pretraining.resources.gpu,
     params:
-        windows=STUDY.source_windows,
-        source=STUDY.source,
-        run=lambda wildcards: STUDY.pretraining(STUDY.systems[wildcards.system]),
+        windows=STUDY.transfer.windows,
+        source=STUDY.transfer.source,
+        run=lambda wildcards: STUDY.settings.pretraining.record(
+            STUDY.systems[wildcards.system]
+        ),
     message:
-        f"{STUDY.source}, {{wildcards.source_channels}}: "
+        f"{STUDY.transfer.source}, {{wildcards.source_channels}}: "
         "pretrain {wildcards.system}, seed {wildcards.seed}"
     script:
         "../workflow_scripts/pretrain.py"
@@ -75,12 +78,12 @@ rule pretrain:
 
 rule finetune:
     input:
-        pretrained=lambda wildcards: STUDY.pretrained(
+        pretrained=lambda wildcards: STUDY.transfer.pretrained(
             wildcards.source_channels, wildcards.system, wildcards.seed
         ),
         folds=paths.FOLDS,
-        index=lambda wildcards: STUDY.index(
-            wildcards.database, STUDY.source_preset.network
+        index=lambda wildcards: STUDY.settings.index(
+            wildcards.database, STUDY.settings.pretraining.network
         ),
     output:
         model=f"{paths.TRANSFER}/{paths.ADDRESS}/model.safetensors",
@@ -92,11 +95,11 @@ rule finetune:
         f"logs/benchmarks/training/{paths.TRANSFER}/{paths.ADDRESS}.tsv"
     conda:
         "../environment.yml"
-    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
+    threads: lambda wildcards: STUDY.settings.preset_of(wildcards).resources.threads
     resources:
         mem_mb=growing("mem_mb"),
         runtime=growing("runtime"),
-        gpu=lambda wildcards: STUDY.preset_of(wildcards).resources.gpu,
+        gpu=lambda wildcards: STUDY.settings.preset_of(wildcards).resources.gpu,
     params:
         run=lambda wildcards: {
             "system": STUDY.systems[wildcards.system],
@@ -105,7 +108,7 @@ rule finetune:
                 if wildcards.subjects
                 else None
             ),
-            "training": STUDY.training(wildcards, finetuning=True).model_dump(
+            "training": STUDY.settings.training(wildcards, finetuning=True).model_dump(
                 mode="json"
             ),
         },
@@ -134,7 +137,7 @@ use rule import_weights as import_zero_shot with:
 rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
-        index=STUDY.index(
+        index=STUDY.settings.index(
             STUDY.workflow.zero_shot.database,
             STUDY.workflow.presets["released"].network,
         ),
@@ -152,17 +155,21 @@ rule zero_shot:
         "logs/benchmarks/zero_shot.tsv"
     conda:
         "../environment.yml"
-    threads: STUDY.preset(STUDY.workflow.zero_shot.database).resources.threads
+    threads: STUDY.settings.preset(STUDY.workflow.zero_shot.database).resources.threads
     resources:
-        mem_mb=STUDY.preset(STUDY.workflow.zero_shot.database).resources.mem_mb,
+        mem_mb=STUDY.settings.preset(STUDY.workflow.zero_shot.database).resources.mem_mb,
         runtime=60,
-        gpu=min(STUDY.preset(STUDY.workflow.zero_shot.database).resources.gpu, 1),
+        gpu=min(
+            STUDY.settings.preset(STUDY.workflow.zero_shot.database).resources.gpu, 1
+        ),
     params:
         database=STUDY.workflow.zero_shot.database,
-        source=STUDY.source_settings(STUDY.workflow.zero_shot.database),
+        source=STUDY.settings.source(STUDY.workflow.zero_shot.database),
         window=STUDY.workflow.sources[STUDY.workflow.zero_shot.database].windows[0],
-        longest_gap=STUDY.preset(STUDY.workflow.zero_shot.database).training.longest_gap,
-        scoring_stride=STUDY.preset(
+        longest_gap=STUDY.settings.preset(
+            STUDY.workflow.zero_shot.database
+        ).training.longest_gap,
+        scoring_stride=STUDY.settings.preset(
             STUDY.workflow.zero_shot.database
         ).training.scoring_stride,
     message:
@@ -175,10 +182,10 @@ rule transfer_table:
     input:
         predictions=lambda wildcards: [
             f"{run['folder']}/predictions.h5"
-            for run in STUDY.transfer_runs[wildcards.table]
+            for run in STUDY.transfer.runs[wildcards.table]
         ],
         runs=lambda wildcards: [
-            f"{run['folder']}/run.json" for run in STUDY.transfer_runs[wildcards.table]
+            f"{run['folder']}/run.json" for run in STUDY.transfer.runs[wildcards.table]
         ],
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
@@ -191,15 +198,15 @@ rule transfer_table:
     log:
         "logs/{table}.log",
     wildcard_constraints:
-        table="|".join(STUDY.transfer_runs),
+        table="|".join(STUDY.transfer.runs),
     conda:
         "../environment.yml"
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        source=STUDY.source,
-        runs=lambda wildcards: STUDY.transfer_runs[wildcards.table],
+        source=STUDY.transfer.source,
+        runs=lambda wildcards: STUDY.transfer.runs[wildcards.table],
         targets=list(STUDY.workflow.target),
     message:
         "{wildcards.table}"
@@ -221,7 +228,7 @@ rule transfer_figure:
     log:
         "logs/figures/{table}.log",
     wildcard_constraints:
-        table="|".join(STUDY.transfer_runs),
+        table="|".join(STUDY.transfer.runs),
     localrule: True
     conda:
         "../environment.yml"

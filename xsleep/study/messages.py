@@ -31,10 +31,10 @@ class Messages:
 
     def on_start(self) -> None:
         """Tell which databases are left out, and which files are missing or surplus."""
-        for database, line in self.study.left_out.items():
+        for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
-        for database in self.study.databases:
-            if line := self.study.files[database].placement():
+        for database in self.study.databases.names:
+            if line := self.study.databases.files[database].placement():
                 print(line, file=sys.stderr)
 
     def on_success(self) -> None:
@@ -55,10 +55,10 @@ class Messages:
         for name, (path, *_) in made.items():
             more = " (also .html, .tex)" if name == "Table 2" else ""
             console.print(f"{name + ':':<12}{path}{more}")
-        curves = list(self.study.transfer_runs)
+        curves = list(self.study.transfer.runs)
         standing = ["comparisons", "claims", *(f"appendix_{table}" for table in "bcd")]
         on_demand = ["footprint", "zero_shot", "ablation", *curves]
-        figures = [*self.study.figures, *(f"results/figures/{table}.png" for table in curves)]
+        figures = [*self.study.figures.paths, *(f"results/figures/{table}.png" for table in curves)]
         for label, paths in (
             ("Table", [f"results/{table}.csv" for table in (*standing, *on_demand)]),
             ("Page", ["results/explorer/index.html"]),
