@@ -194,6 +194,7 @@ def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
         ([(0, 20, "W")], "no epoch with a stage in it"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*whole epochs count")
 def test_wrong_csv_is_one_line(tmp_path, rows, expected):
     write_signals(tmp_path, "s1_1")
     write_csv(tmp_path / "s1_1.csv", rows)

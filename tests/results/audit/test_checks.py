@@ -24,7 +24,7 @@ from tests.results.audit.finished import (
     edit_json,
     folder,
 )
-from xsleep.core.files import sha256
+from xsleep.core.files import read_csv, sha256
 from xsleep.networks import checkpoints
 from xsleep.results.audit import checks, page, results
 from xsleep.results.published import Size
@@ -128,7 +128,7 @@ def wrong_stages(night):
 
 
 def subject_that_tests_trains():
-    rows = list(csv.DictReader(FOLDS.open()))
+    rows = read_csv(FOLDS)
     tested = next(row for row in rows if row["role"] == "test" and row["fold"] == "2")
     append(FOLDS, f"2,training,{tested['subject']},{tested['recording']}\n".encode())
 
@@ -154,7 +154,7 @@ def normalised_with_all():
 def better_validation(path=RUN):
     """As if another set had been validated on: all accuracies are higher."""
     history = path.with_name("history.csv")
-    rows = list(csv.DictReader(history.open()))
+    rows = read_csv(history)
     with history.open("w") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -174,7 +174,7 @@ def pretrained_on_who_tests():
 
 
 def pretraining_subject_on_two_sides():
-    rows = list(csv.DictReader(SPLIT.open()))
+    rows = read_csv(SPLIT)
     validates = next(row for row in rows if row["role"] == "validation")
     append(SPLIT, f"training,Y,{validates['subject']},{validates['recording']}\n".encode())
 
