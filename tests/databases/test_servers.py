@@ -193,7 +193,7 @@ def test_a_list_that_does_not_come_whole_is_none(
     server, request, monkeypatch, reader, where, fault, message
 ):
     source = request.getfixturevalue(reader)
-    monkeypatch.setattr("xsleep.databases.fetch.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("xsleep.databases.fetch.download._Client.pause", lambda *_: None)
     address = next(name for name in server.files if name.startswith(where))
     server.faults[address] = [fault] * 9
     refused(source, f"{server.url}{where}: ")
