@@ -19,9 +19,8 @@ with job(snakemake.log[0]) as report:
         for role in ("test", "validation")
     )
     compared = comparisons.compare(results, tested)
-    weighted = appendix.decided_by(
-        appendix.ENSEMBLES[1], [run for run in runs if run.system == "XSleepNet1"], recordings
-    )
-    evidence = Evidence(compared, results, runs, weighted, validated)
+    first = [run for run in runs if run.system == "XSleepNet1"]
+    ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
+    evidence = Evidence(compared, results, runs, ensembles=ensembles, ratios=validated)
     table2.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
     table2.write_csv(claims(evidence), snakemake.output.claims)
