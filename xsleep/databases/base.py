@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -21,7 +21,6 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.core.recording import Channel, Hypnogram, Recording
 from xsleep.core.settings import Settings
-from xsleep.databases.fetch.listing import Listed
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import Channels
 
@@ -61,6 +60,13 @@ class Published:
 
     url: str
     name: str
+    digest: str
+    size: int = 0
+
+
+class Listed(NamedTuple):
+    """Hash of a published file in hexadecimal, and bytes, roughly; 0 if unknown."""
+
     digest: str
     size: int = 0
 

@@ -22,8 +22,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
 from xsleep.core.stages import label
 from xsleep.databases import base
-from xsleep.databases.base import STAGING, EdfDatabase, Entry, Origin, Published
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.base import STAGING, EdfDatabase, Entry, Listed, Origin, Published
 from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
 from xsleep.databases.fetch.unpacking import unpack
 from xsleep.databases.formats import edf

@@ -20,8 +20,7 @@ import numpy as np
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording, Signal
 from xsleep.core.stages import label
-from xsleep.databases.base import Entry, Origin, Size, Sizes, files
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.base import Entry, Listed, Origin, Size, Sizes, files
 from xsleep.databases.fetch.servers import ServerListed, ask
 from xsleep.databases.formats.channels import (
     UNITS,

@@ -22,8 +22,7 @@ from pydantic import PositiveInt
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram
 from xsleep.databases import base
-from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes, Source
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.base import EdfDatabase, Entry, Listed, Origin, Size, Sizes, Source
 from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock

@@ -24,8 +24,17 @@ from xsleep.core.files import read_csv
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
 from xsleep.databases import lights
-from xsleep.databases.base import Database, Entry, Origin, Size, Sizes, doubled, files, grouped
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.base import (
+    Database,
+    Entry,
+    Listed,
+    Origin,
+    Size,
+    Sizes,
+    doubled,
+    files,
+    grouped,
+)
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
 
