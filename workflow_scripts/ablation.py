@@ -3,7 +3,8 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.core.errors import InputError
-from xsleep.results import table2
+from xsleep.results.ablation import ablation
+from xsleep.results.formatting import write_csv
 from xsleep.results.measurements import RunPredictions
 
 with job(snakemake.log[0]):
@@ -18,5 +19,5 @@ with job(snakemake.log[0]):
         names = run | {"system": params.systems[run["system"]]}
         runs[difference].append(RunPredictions(**names, predictions=Path(path)))
     recordings = {params.database: Path(snakemake.input.recordings)}
-    table = table2.ablation(runs, {"none": {}} | params.values, recordings)
-    table2.write_csv(table, snakemake.output[0])
+    table = ablation(runs, {"none": {}} | params.values, recordings)
+    write_csv(table, snakemake.output[0])

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from xsleep.core.console import job
-from xsleep.results import appendix, table2
+from xsleep.results import appendix, formatting, table2
 from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
@@ -15,6 +15,6 @@ with job(snakemake.log[0]) as report:
     )
     for note in filter(None, ensembles["note"].unique()):
         report(f"left out of D: {note}")
-    table2.write_csv(appendix.b(results), snakemake.output.b)
-    table2.write_csv(appendix.c(results), snakemake.output.c)
-    table2.write_csv(ensembles, snakemake.output.d)
+    formatting.write_csv(appendix.b(results), snakemake.output.b)
+    formatting.write_csv(appendix.c(results), snakemake.output.c)
+    formatting.write_csv(ensembles, snakemake.output.d)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.core.files import whole
-from xsleep.results import table2, typeset
+from xsleep.results import formatting, table2, typeset
 from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
@@ -15,7 +15,7 @@ with job(snakemake.log[0]) as report:
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
     table = table2.table2(results, params.not_run)
-    table2.write_csv(table, snakemake.output.csv)
+    formatting.write_csv(table, snakemake.output.csv)
     for path, write in (
         (snakemake.output.html, typeset.html),
         (snakemake.output.tex, typeset.latex),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import transfer_tables
+from xsleep.results.formatting import write_csv
 from xsleep.results.measurements import RunPredictions
-from xsleep.results.table2 import write_csv
 
 with job(snakemake.log[0]) as report:
     params, inputs = snakemake.params, snakemake.input

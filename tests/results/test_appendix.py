@@ -7,8 +7,8 @@ from tests.studies import Study, epochs, write_history
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import appendix
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import CLASS_WISE, METRICS, measure
-from xsleep.results.table2 import write_csv
 
 BRANCHES = ("raw", "time-frequency", "joint")
 

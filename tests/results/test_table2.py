@@ -9,16 +9,11 @@ from rich.console import Console
 from tests.studies import Study, epochs
 from xsleep.core.errors import InputError
 from xsleep.results import inference, published
+from xsleep.results.ablation import ablation
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import METRICS, measure
-from xsleep.results.table2 import (
-    ablation,
-    bold,
-    faults,
-    measured_metrics,
-    read_csv,
-    summary,
-    write_csv,
-)
+from xsleep.results.table2 import faults, measured_metrics, read_csv
+from xsleep.results.typeset import bold, summary
 
 
 @pytest.fixture

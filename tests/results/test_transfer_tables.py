@@ -5,8 +5,8 @@ from scipy import stats
 
 from tests.studies import Study, epochs
 from xsleep.results import inference
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import measure
-from xsleep.results.table2 import write_csv
 from xsleep.results.transfer_tables import Transfer, table
 
 FOLDS = (("a1", "a2"), ("b1", "d1"), ("e1", "f1"), ("g1", "h1"))

@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.studies import Study
-from xsleep.results.table2 import stands_on
-from xsleep.results.typeset import html, latex
+from xsleep.results.typeset import html, latex, stands_on
 
 
 @pytest.fixture

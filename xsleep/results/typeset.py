@@ -1,28 +1,30 @@
-"""Table 2 as a page (HTML, self-contained) and as a LaTeX document."""
+"""Table 2 on the console, as a page (HTML, self-contained) and as a LaTeX document."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
+from rich.console import Console
+from rich.text import Text
 
+from xsleep import systems
+from xsleep.core.console_table import console_table
+from xsleep.results import published
+from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.inference import RESAMPLES
-from xsleep.results.metrics import METRICS
+from xsleep.results.published import CHANNELS
 from xsleep.results.table2 import (
     DIFFERENCE,
     FROM,
-    HEADINGS,
     MEASURED,
-    NOT_RUN,
     PUBLISHED,
     QUOTED,
     TO,
-    bold,
-    daggered,
-    number,
-    stands_on,
+    columns,
+    shown_together,
 )
 from xsleep.results.templates import render
 
@@ -44,21 +46,103 @@ EXPLAINED = (
 )
 SPAN = "95 % interval"
 
-_Row = tuple[str, Sequence[tuple[str, bool]]]
+
+def daggered(database: str, window: str, system: str) -> bool:
+    """Return whether a system is not comparable with the others of its database, marked † in the
+    paper: pretrained on another database, or measured on a different subset of this one."""
+    row = published.row(database, window, system)
+    return system in systems.finetuned() or bool(row and row.dagger)
+
+
+def bold(table: pd.DataFrame) -> pd.DataFrame:
+    """Return which metrics of Table 2 are bold: true or false, with the table's index.
+
+    Among published metrics as in the paper (caption of its Table 2): those of an XSleepNet that are
+    better than or equal to those of all baselines and of comparable earlier work. Among measured
+    metrics, separately, the best of the comparable systems. Values are compared as rounded.
+    """
+    names = table[["database", "window", "system"]].itertuples(index=False)
+    comparable = table[[not daggered(*map(str, name)) for name in names]]
+    shown = comparable[columns(*CHANNELS)].apply(
+        lambda values: values.map(lambda value: float(number(value, values.name) or "nan"))
+    )
+    marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
+    for _, block in comparable.groupby(["database", "window"], sort=False):
+        measured = block["source"] == MEASURED
+        reported = block["source"].isin((PUBLISHED, QUOTED))
+        ours = reported & block["system"].isin(published.xsleepnets())
+        for rows, others in ((measured, measured), (ours, reported & ~ours)):
+            best = shown.loc[others[others].index].max()
+            marks.loc[rows[rows].index] = shown.loc[rows[rows].index] >= best
+    return marks
+
+
+def stands_on(row: pd.Series) -> str:
+    """Describe the counts that a measured row of Table 2 is based on."""
+    counted = [
+        f"{row[many]:,} {many.removesuffix('s') if row[many] == 1 else many}"
+        for many in ("subjects", "recordings", "epochs", "folds", "seeds")
+    ]
+    counted[1] += f" ({row['skipped']:,} skipped)"
+    return ", ".join(counted)
+
+
+def summary(table: pd.DataFrame, console: Console) -> None:
+    """Print Table 2 in at least 80 columns: one block per database and window.
+
+    Published rows are shown only for systems that were measured.
+    """
+    marks, table = bold(table), shown_together(table, (MEASURED, PUBLISHED, QUOTED))
+    for (database, window), block in table.groupby(["database", "window"], sort=False):
+        title = f"{database}, {window} (percent; kappa a fraction)"
+        shown = console_table(title, ("system", "channels", "source"), HEADINGS)
+        sentences: dict[str, list[str]] = defaultdict(list)
+        for channels, row in _lines(block):
+            best = marks.loc[[row.name]].iloc[0]
+            values = [
+                Text(number(row[column], column), "bold" if best[column] else "")
+                for column in columns(channels)
+            ]
+            style = None if row["source"] == MEASURED else "dim"
+            shown.add_row(row["system"], channels, row["source"], *values, style=style)
+            if row["source"] == MEASURED:
+                sentences[stands_on(row)].append(f"{row['system']} {channels}")
+        console.print(shown)
+        for sentence, who in sentences.items():
+            console.print(sentence if len(sentences) == 1 else f"{', '.join(who)}: {sentence}")
+        console.print()
+
+
+def _lines(block: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """Yield channels and row of each result, measured above published, system by system."""
+    for _, rows in block.groupby("system", sort=False):
+        for channels in CHANNELS:
+            there = rows[rows[columns(channels)].notna().any(axis=1)]
+            if MEASURED in set(there["source"]):
+                yield from ((channels, row) for _, row in there.iterrows())
+
+
+def html(table: pd.DataFrame) -> str:
+    """Return a self-contained page of Table 2, as ``xsleep.results.table2.table2`` makes it."""
+    return _render("table2.html", table)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """Return a LaTeX document of Table 2, which needs booktabs."""
+    return _render("table2.tex", table)
+
+
+def _render(template: str, table: pd.DataFrame) -> str:
+    context = {"title": TITLE, "explained": EXPLAINED, "headings": HEADINGS}
+    return render(template, **context, blocks=list(_blocks(table)))
 
 
 @dataclass(frozen=True)
 class _System:
-    """The rows of one system.
-
-    Attributes:
-        name: with a dagger where it is not directly comparable.
-        rows: each a source and its cells by channel set and metric: text, and whether it is bold.
-        notes: on all rows.
-    """
+    """The rows of one system: each a source and its texts, and whether they are bold."""
 
     name: str
-    rows: Sequence[_Row]
+    rows: Sequence[tuple[str, Sequence[tuple[str, bool]]]]
     notes: Sequence[str]
 
 
@@ -77,63 +161,26 @@ class _Block:
         return list(dict.fromkeys(note for system in self.systems for note in system.notes))
 
     def marks(self, system: _System) -> list[int]:
-        """The numbers of a system's notes, from 1."""
+        """Return the numbers of a system's notes, from 1."""
         return [self.notes.index(note) + 1 for note in system.notes]
 
 
-def html(table: pd.DataFrame) -> str:
-    """Return a self-contained page of Table 2, as ``xsleep.results.table2.table2`` makes it."""
-    return render("table2.html", **_context(table), looks=_LOOKS)
-
-
-def latex(table: pd.DataFrame) -> str:
-    """Return a LaTeX document of Table 2, which needs booktabs."""
-    return render("table2.tex", **_context(table))
-
-
-def _context(table: pd.DataFrame) -> dict[str, Any]:
-    headings = list(HEADINGS.values())
-    blocks = list(_blocks(table))
-    return {"title": TITLE, "explained": EXPLAINED, "headings": headings, "blocks": blocks}
-
-
 def _blocks(table: pd.DataFrame) -> Iterator[_Block]:
-    every = [
-        column.removesuffix(" accuracy")
-        for column in map(str, table.columns)
-        if column.endswith(" accuracy")
-    ]
     marks = bold(table)
     for (database, window), block in table.groupby(["database", "window"], sort=False):
-        there = [
-            channels
-            for channels in every
-            if block[[f"{channels} {m}" for m in METRICS]].notna().any(axis=None)
-        ]
-        columns = [f"{channels} {metric}" for channels in there for metric in METRICS]
+        there = [c for c in CHANNELS if block[columns(c)].notna().any(axis=None)]
         systems = [
-            _System(
-                f"{name} {DAGGER}"
-                if daggered(str(database), str(window), str(name))
-                else str(name),
-                *_rows(rows, marks.loc[rows.index, columns]),
-            )
-            for name, rows in block.groupby("system", sort=False)
+            _system(rows, marks.loc[rows.index, columns(*there)])
+            for _, rows in block.groupby("system", sort=False)
         ]
         yield _Block(str(database), str(window), there, systems)
 
 
-def _rows(system: pd.DataFrame, marks: pd.DataFrame) -> tuple[list[_Row], list[str]]:
-    """Return the rows and notes of one system, with the two rows of an interval joined.
-
-    Args:
-        system: its rows of Table 2.
-        marks: whether each cell is bold, of the same rows and the columns to show.
-    """
-    rows: list[_Row] = []
-    notes: list[str] = []
-    low: list[str] = []
-    for (_, row), (_, best) in zip(system.iterrows(), marks.iterrows(), strict=True):
+def _system(table: pd.DataFrame, marks: pd.DataFrame) -> _System:
+    """Return the rows of one system, with the two of an interval joined, and whether each cell of
+    the columns to show is bold."""
+    rows, notes, low = [], [], [""]
+    for (_, row), (_, best) in zip(table.iterrows(), marks.iterrows(), strict=True):
         source = row["source"]
         cells = [number(row[column], column) for column in map(str, marks.columns)]
         if source == MEASURED:
@@ -150,7 +197,5 @@ def _rows(system: pd.DataFrame, marks: pd.DataFrame) -> tuple[list[_Row], list[s
             cells = [cell if cell[:1] in ("", "-") else f"+{cell}" for cell in cells]
         shown = [cell.replace("-", "−") for cell in cells]
         rows.append((source, list(zip(shown, best, strict=True))))
-    return rows, notes
-
-
-_LOOKS = {MEASURED: "measured", PUBLISHED: "published", QUOTED: "elsewhere", NOT_RUN: "elsewhere"}
+    names = [str(table[name].iloc[0]) for name in ("database", "window", "system")]
+    return _System(f"{names[2]} {DAGGER}" if daggered(*names) else names[2], rows, notes)

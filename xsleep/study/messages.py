@@ -41,13 +41,13 @@ class Messages:
         """Show the tables that were made, and where all results are."""
         from rich.console import Console
 
-        from xsleep.results import inventory, table2
+        from xsleep.results import inventory, table2, typeset
 
         console = Console(stderr=True)
         shown = {
             "Recordings": ("results/recordings.csv", read_table, inventory.summary),
             "Table 1": ("results/table1.csv", read_table, inventory.summary1),
-            "Table 2": ("results/table2.csv", table2.read_csv, table2.summary),
+            "Table 2": ("results/table2.csv", table2.read_csv, typeset.summary),
         }
         made = {name: table for name, table in shown.items() if self._is_made(table[0])}
         for path, read, summary in made.values():

@@ -13,7 +13,7 @@ from xsleep.config.training import TrainingSettings
 from xsleep.core.files import write_csv
 from xsleep.databases import source_of
 from xsleep.preparation.jobs import make_folds, prepare
-from xsleep.results import inventory, table2
+from xsleep.results import formatting, inventory, table2
 from xsleep.results.audit.evidence import Evidence, Pretraining, Run
 from xsleep.results.measurements import RunPredictions, gather
 from xsleep.scoring.jobs import score_run
@@ -62,7 +62,7 @@ def make() -> None:
         _train_and_score(run)
     _train_and_score(evidence().retrained[1])
     results = gather([run.identity for run in evidence().runs], {"X": RECORDINGS})
-    table2.write_csv(table2.table2(results), TABLE2)
+    formatting.write_csv(table2.table2(results), TABLE2)
 
 
 def _prepare(database: str, folder: Path, names: list[str], index: Path, recordings: Path) -> None:

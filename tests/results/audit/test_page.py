@@ -9,8 +9,9 @@ from tests.results.audit import finished
 from tests.studies import Study
 from xsleep.results.audit import checks, page
 from xsleep.results.audit.evidence import Evidence
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import METRICS
-from xsleep.results.table2 import read_csv, write_csv
+from xsleep.results.table2 import read_csv
 
 FAULTS = [f"run {number} <has> a fault" for number in range(page.SHOWN + 1)]
 VERDICTS = [

@@ -19,8 +19,8 @@ from xsleep.results.audit.checks import (
     summary,
 )
 from xsleep.results.audit.evidence import Evidence
+from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.metrics import METRICS
-from xsleep.results.table2 import HEADINGS, number
 from xsleep.results.templates import render
 
 SHOWN = 50
@@ -80,7 +80,7 @@ def html(audit: Mapping[str, Any]) -> str:
         title="Audit of Table 2",
         audit=audit,
         counts={verdict: _count(audit["cells"], verdict) for verdict in verdicts},
-        headings=[HEADINGS[metric] for metric in METRICS],
+        headings=HEADINGS,
         tables=_tables(audit["cells"]),
         marks={PASSED: "✓", FAILED: "✗", NOT_APPLICABLE: "–"},
         shown=SHOWN,

@@ -11,9 +11,9 @@ from sklearn import metrics as scikit
 
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
-from xsleep.results import table2
 from xsleep.results.audit.evidence import MACHINE, Evidence, Run
 from xsleep.results.audit.finding import Found, NotApplicable, faults_of, many
+from xsleep.results.formatting import number
 from xsleep.results.metrics import METRICS, probabilities
 from xsleep.results.published import size
 from xsleep.store.predictions import Prediction
@@ -100,7 +100,7 @@ def metrics(evidence: Evidence) -> Found:
         for metric, value in _recomputed(seeds.values()).items():
             shown = told[f"{channels} {metric}"]
             if not np.isclose(shown, value, rtol=0, atol=ROUNDED[metric] + 1e-9, equal_nan=True):
-                yield f"{where}: {metric} {shown}, recomputed {table2.number(value, metric)}"
+                yield f"{where}: {metric} {shown}, recomputed {number(value, metric)}"
 
     every = {
         (row["database"], row["window"], row["system"], end.removesuffix(" accuracy"))
