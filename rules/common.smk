@@ -39,11 +39,25 @@ def listed(database):
     return files if files.entries else fetched(database)
 
 
-def growing(resource):
-    """Memory or minutes of a run as its preset says, and as much more at each further attempt."""
-    return lambda wildcards, attempt: attempt * getattr(
-        STUDY.settings.preset_of(wildcards).resources, resource
-    )
+def growing(**amounts):
+    """Resources of a job, numbers or functions of the wildcards: as much more at each attempt."""
+
+    def grown(amount):
+        return lambda wildcards, attempt: attempt * (
+            amount(wildcards) if callable(amount) else amount
+        )
+
+    return {name: grown(amount) for name, amount in amounts.items()}
+
+
+def preset(resource):
+    """Function from the wildcards of a run to a resource of a training, as its preset has it."""
+    return lambda wildcards: getattr(STUDY.settings.preset_of(wildcards).resources, resource)
+
+
+def reported(path, caption, category, **labels):
+    """A file that is in the report."""
+    return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)
 
 
 def labels_of(figure, case=True, **more):

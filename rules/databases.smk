@@ -34,10 +34,8 @@ rule simulate:
         or "(?!)",
     conda:
         "../environment.yml"
-    threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        **growing(mem_mb=1000, runtime=10),
     params:
         cohort=lambda wildcards: STUDY.settings.source(wildcards.database)["cohort"],
     message:
@@ -58,21 +56,15 @@ rule prepare:
         "logs/benchmarks/preparation/{store}/{database}/{batch}.tsv"
     conda:
         "../environment.yml"
-    threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         # Minutes: a recording of 24 hours takes seconds.
         runtime=lambda wildcards, attempt: attempt
-        * (
-            10
-            + len(STUDY.databases.files[wildcards.database].batches[wildcards.batch])
-        ),
+        * (10 + len(STUDY.databases.files[wildcards.database].batches[wildcards.batch])),
     params:
         version=FORMAT_VERSION,
         source=lambda wildcards: STUDY.settings.source(wildcards.database),
-        channels=lambda wildcards: STUDY.workflow.sources[
-            wildcards.database
-        ].stored_channels,
+        channels=lambda wildcards: STUDY.workflow.sources[wildcards.database].stored_channels,
         filtering=lambda wildcards: STUDY.settings.filterings[wildcards.store],
         recordings=lambda wildcards: STUDY.databases.files[wildcards.database].batches[
             wildcards.batch
@@ -131,12 +123,7 @@ rule all_recordings:
     input:
         STUDY.databases.each(paths.RECORDINGS),
     output:
-        report(
-            "results/recordings.csv",
-            caption="../captions/recordings.rst",
-            category="Tables",
-            labels={"table": "Recordings", "format": "CSV"},
-        ),
+        reported("results/recordings.csv", "recordings", "Tables", table="Recordings", format="CSV"),
     log:
         "logs/inventory.log",
     localrule: True
@@ -159,9 +146,7 @@ rule folds:
     conda:
         "../environment.yml"
     params:
-        folds=lambda wildcards: STUDY.workflow.sources[
-            wildcards.database
-        ].model_dump()["folds"],
+        folds=lambda wildcards: STUDY.workflow.sources[wildcards.database].model_dump()["folds"],
     message:
         "{wildcards.database}: folds"
     script:

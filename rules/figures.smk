@@ -139,9 +139,7 @@ rule reliability:
 rule hypnograms:
     input:
         predictions=lambda wildcards: [
-            f"{folder(run)}/predictions.h5"
-            for run in STUDY.runs.scratch
-            if has(run, wildcards)
+            f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch if has(run, wildcards)
         ],
         recordings=paths.RECORDINGS,
         index=STUDY.settings.index_of,
@@ -162,9 +160,7 @@ rule hypnograms:
     conda:
         "../environment.yml"
     params:
-        runs=lambda wildcards: [
-            run for run in STUDY.runs.scratch if has(run, wildcards)
-        ],
+        runs=lambda wildcards: [run for run in STUDY.runs.scratch if has(run, wildcards)],
         systems=STUDY.systems,
         title=lambda wildcards: (
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "

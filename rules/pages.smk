@@ -35,10 +35,7 @@ rule audit:
             paths.RECORDINGS,
             database=STUDY.transfer.windows if STUDY.audit.pretrainings else [],
         ),
-        retrained=[
-            f"{folder(run, paths.RETRAINED)}/predictions.h5"
-            for run in STUDY.audit.again
-        ],
+        retrained=[f"{folder(run, paths.RETRAINED)}/predictions.h5" for run in STUDY.audit.again],
     output:
         html=report(
             "results/audit/index.html",

@@ -14,20 +14,13 @@ rule train:
         root="results(/ablation/[^/]+|/audit/retrained)?",
     conda:
         "../environment.yml"
-    threads: lambda wildcards: STUDY.settings.preset_of(wildcards).resources.threads
+    threads: preset("threads")
     resources:
-        mem_mb=growing("mem_mb"),
-        runtime=growing("runtime"),
-        gpu=lambda wildcards: STUDY.settings.preset_of(wildcards).resources.gpu,
+        **growing(mem_mb=preset("mem_mb"), runtime=preset("runtime")),
+        gpu=preset("gpu"),
     params:
         # In one, as a plan of thousands of runs takes its time function by function.
-        run=lambda wildcards: {
-            "system": STUDY.systems[wildcards.system],
-            "network": STUDY.settings.preset_of(wildcards).network.model_dump(
-                mode="json"
-            ),
-            "training": STUDY.settings.training(wildcards).model_dump(mode="json"),
-        },
+        run=STUDY.settings.record,
     message:
         "{wildcards.root}/{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
@@ -49,11 +42,10 @@ rule score:
         f"logs/benchmarks/scoring/{paths.RUN}.tsv"
     conda:
         "../environment.yml"
-    threads: lambda wildcards: STUDY.settings.preset_of(wildcards).resources.threads
+    threads: preset("threads")
     resources:
-        mem_mb=growing("mem_mb"),
-        runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=lambda wildcards: min(STUDY.settings.preset_of(wildcards).resources.gpu, 1),
+        **growing(mem_mb=preset("mem_mb"), runtime=60),
+        gpu=lambda wildcards: min(preset("gpu")(wildcards), 1),
     params:
         scoring=lambda wildcards: STUDY.settings.training(wildcards).model_dump(
             include={"longest_gap", "scoring_stride"}

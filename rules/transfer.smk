@@ -1,9 +1,7 @@
 # The authors' networks of the channels that are transferred.
 rule import_weights:
     input:
-        lambda wildcards: existing(
-            STUDY.workflow.transfer.weights[wildcards.source_channels]
-        ),
+        lambda wildcards: existing(STUDY.workflow.transfer.weights[wildcards.source_channels]),
     output:
         "results/pretraining/authors/{source_channels}/model.safetensors",
     log:
@@ -12,9 +10,7 @@ rule import_weights:
     conda:
         "../environment.yml"
     params:
-        weights=lambda wildcards: str(
-            STUDY.workflow.transfer.weights[wildcards.source_channels]
-        ),
+        weights=lambda wildcards: str(STUDY.workflow.transfer.weights[wildcards.source_channels]),
     message:
         "{wildcards.source_channels}: import {params.weights}"
     script:
@@ -42,7 +38,7 @@ rule source_split:
         "../workflow_scripts/source_split.py"
 
 
-rule pretrain:
+use rule train as pretrain with:
     input:
         split=rules.source_split.output[0],
         indexes=[*STUDY.transfer.indexes.values()],
@@ -54,29 +50,16 @@ rule pretrain:
         f"logs/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.log",
     benchmark:
         f"logs/benchmarks/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.tsv"
-    conda:
-        "../environment.yml"
-    threads: STUDY.settings.pretraining.resources.threads
-    resources:
-        mem_mb=lambda wildcards, attempt: attempt
-        * STUDY.settings.pretraining.resources.mem_mb,
-        runtime=lambda wildcards, attempt: attempt
-        * STUDY.settings.pretraining.resources.runtime,
-        gpu=STUDY.settings.pretraining.resources.gpu,
     params:
         windows=STUDY.transfer.windows,
         source=STUDY.transfer.source,
-        run=lambda wildcards: STUDY.settings.pretraining.record(
-            STUDY.systems[wildcards.system]
-        ),
+        run=STUDY.settings.record,
     message:
         f"{STUDY.transfer.source}, {{wildcards.source_channels}}: "
         "pretrain {wildcards.system}, seed {wildcards.seed}"
-    script:
-        "../workflow_scripts/pretrain.py"
 
 
-rule finetune:
+use rule train as finetune with:
     input:
         pretrained=lambda wildcards: STUDY.transfer.pretrained(
             wildcards.source_channels, wildcards.system, wildcards.seed
@@ -93,31 +76,12 @@ rule finetune:
         f"logs/training/{paths.TRANSFER}/{paths.ADDRESS}.log",
     benchmark:
         f"logs/benchmarks/training/{paths.TRANSFER}/{paths.ADDRESS}.tsv"
-    conda:
-        "../environment.yml"
-    threads: lambda wildcards: STUDY.settings.preset_of(wildcards).resources.threads
-    resources:
-        mem_mb=growing("mem_mb"),
-        runtime=growing("runtime"),
-        gpu=lambda wildcards: STUDY.settings.preset_of(wildcards).resources.gpu,
     params:
-        run=lambda wildcards: {
-            "system": STUDY.systems[wildcards.system],
-            "subjects": (
-                int(wildcards.subjects.rpartition("-")[2])
-                if wildcards.subjects
-                else None
-            ),
-            "training": STUDY.settings.training(wildcards, finetuning=True).model_dump(
-                mode="json"
-            ),
-        },
+        run=STUDY.transfer.record,
     message:
         "{wildcards.source} {wildcards.source_channels} to {wildcards.database} "
         "{wildcards.channels}{wildcards.subjects}: finetune {wildcards.system} "
         "({wildcards.strategy}), seed {wildcards.seed}, fold {wildcards.fold}"
-    script:
-        "../workflow_scripts/finetune.py"
 
 
 use rule import_weights as import_zero_shot with:
@@ -138,15 +102,12 @@ rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
         index=STUDY.settings.index(
-            STUDY.workflow.zero_shot.database,
+            STUDY.scored,
             STUDY.workflow.presets["released"].network,
         ),
     output:
-        table=report(
-            "results/zero_shot.csv",
-            caption="../captions/zero_shot.rst",
-            category="Tables",
-            labels={"table": "Zero-shot", "format": "CSV"},
+        table=reported(
+            "results/zero_shot.csv", "zero_shot", "Tables", table="Zero-shot", format="CSV"
         ),
         predictions="results/zero_shot/predictions.h5",
     log:
@@ -155,23 +116,17 @@ rule zero_shot:
         "logs/benchmarks/zero_shot.tsv"
     conda:
         "../environment.yml"
-    threads: STUDY.settings.preset(STUDY.workflow.zero_shot.database).resources.threads
+    threads: STUDY.settings.preset(STUDY.scored).resources.threads
     resources:
-        mem_mb=STUDY.settings.preset(STUDY.workflow.zero_shot.database).resources.mem_mb,
+        mem_mb=STUDY.settings.preset(STUDY.scored).resources.mem_mb,
         runtime=60,
-        gpu=min(
-            STUDY.settings.preset(STUDY.workflow.zero_shot.database).resources.gpu, 1
-        ),
+        gpu=min(STUDY.settings.preset(STUDY.scored).resources.gpu, 1),
     params:
-        database=STUDY.workflow.zero_shot.database,
-        source=STUDY.settings.source(STUDY.workflow.zero_shot.database),
-        window=STUDY.workflow.sources[STUDY.workflow.zero_shot.database].windows[0],
-        longest_gap=STUDY.settings.preset(
-            STUDY.workflow.zero_shot.database
-        ).training.longest_gap,
-        scoring_stride=STUDY.settings.preset(
-            STUDY.workflow.zero_shot.database
-        ).training.scoring_stride,
+        database=STUDY.scored,
+        source=STUDY.settings.source(STUDY.scored),
+        window=STUDY.workflow.sources[STUDY.scored].windows[0],
+        longest_gap=STUDY.settings.preset(STUDY.scored).training.longest_gap,
+        scoring_stride=STUDY.settings.preset(STUDY.scored).training.scoring_stride,
     message:
         "Zero-shot: score {params.database}"
     script:
@@ -181,20 +136,14 @@ rule zero_shot:
 rule transfer_table:
     input:
         predictions=lambda wildcards: [
-            f"{run['folder']}/predictions.h5"
-            for run in STUDY.transfer.runs[wildcards.table]
+            f"{run['folder']}/predictions.h5" for run in STUDY.transfer.runs[wildcards.table]
         ],
         runs=lambda wildcards: [
             f"{run['folder']}/run.json" for run in STUDY.transfer.runs[wildcards.table]
         ],
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
-        report(
-            "results/{table}.csv",
-            caption="../captions/{table}.rst",
-            category="Tables",
-            labels={"table": "{table}", "format": "CSV"},
-        ),
+        reported("results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"),
     log:
         "logs/{table}.log",
     wildcard_constraints:
@@ -202,8 +151,7 @@ rule transfer_table:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
         source=STUDY.transfer.source,
         runs=lambda wildcards: STUDY.transfer.runs[wildcards.table],

@@ -49,6 +49,10 @@ class RunSettings:
         system = systems.by_slug()[wildcards["system"]].name
         return self.preset_of(wildcards).training_of(system, finetuning)
 
+    def record(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
+        """Return the settings of a run that does not finetune, as its ``run.json`` has them."""
+        return self.preset_of(wildcards).record(systems.by_slug()[wildcards["system"]].name)
+
     @cached_property
     def filterings(self) -> dict[str, dict[str, Any]]:
         """Filter settings of each store: as released, or as a preset has them."""

@@ -28,6 +28,7 @@ class Study:
 
     Attributes:
         systems: names of the systems, by what they are in a path.
+        scored: the database that a released network scores without finetuning.
     """
 
     def __init__(self, config: Mapping[str, Any], folder: Path) -> None:
@@ -42,6 +43,7 @@ class Study:
         """
         self.systems = {slug: system.name for slug, system in systems.by_slug().items()}
         self.workflow = load(config, folder)
+        self.scored = self.workflow.zero_shot.database
         self.settings = RunSettings(self.workflow)
         self.databases = Databases(self.workflow, config, folder)
         self.runs = ScratchRuns(self.workflow, self.databases.names)

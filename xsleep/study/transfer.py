@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -55,6 +55,15 @@ class Transfer:
         """Return the network that a finetuned run starts from."""
         address = run["address"]
         return self.pretrained(run["source_channels"], address["system"], address["seed"])
+
+    def record(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
+        """Return the settings of a finetuning."""
+        subjects = wildcards["subjects"].rpartition("-")[2]
+        return {
+            "system": systems.by_slug()[wildcards["system"]].name,
+            "subjects": int(subjects) if subjects else None,
+            "training": self.settings.training(wildcards, True).model_dump(mode="json"),
+        }
 
     def of(self, network: str, strategy: str, subjects: int | None = None) -> list[Finetuning]:
         """Return the runs that finetune a network by a strategy.
