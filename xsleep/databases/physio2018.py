@@ -212,8 +212,7 @@ def _chosen(path: Path, header: wfdb.Record, channel: str, channels: Channels) -
         if wanted in names:
             return wanted
         if places := [i for i, name in enumerate(header.sig_name, start=1) if name == wanted]:
-            described = [f"#{n}: signal {place}" for n, place in enumerate(places, start=1)]
-            raise ambiguous(path, wanted, described)
+            raise ambiguous(path, wanted, [f"signal {place}" for place in places])
     raise no_channel(path, channel, channels.labels[channel], names)
 
 

@@ -106,7 +106,7 @@ class SleepEdf(Database):
         annotations = edf.read_annotations(scoring, file)
         # Telemetry was scored from lights off or later until lights on.
         partly = entry.name.startswith(TELEMETRY)
-        grid = edf.start_after(scoring, file) % EPOCH_SECONDS
+        grid = edf.start_after(edf.open_edf(scoring), file) % EPOCH_SECONDS
         hypnogram = read_hypnogram(scoring, annotations, file.seconds, partly=partly, grid=grid)
         off_on = start = None
         if file.clock is None:

@@ -141,10 +141,11 @@ def no_channel(
     )
 
 
-def ambiguous(path: Path, label: str, described: Sequence[str]) -> InputError:
+def ambiguous(path: Path, label: str, descriptions: Sequence[str]) -> InputError:
     """Return the error that several signals have the same label, with a description of each."""
+    described = "; ".join(f"#{number}: {one}" for number, one in enumerate(descriptions, start=1))
     return InputError(
-        f"{path}: {len(described)} signals are called {label!r} ({'; '.join(described)}); name "
+        f"{path}: {len(descriptions)} signals are called {label!r} ({described}); name "
         f"one by its number, as in '{label}#1', with --label or under labels in the database's "
         "configuration"
     )
