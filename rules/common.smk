@@ -60,11 +60,11 @@ def reported(path, caption, category, **labels):
     return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)
 
 
-def labels_of(figure, case=True, **more):
-    """Labels of a figure in the report."""
+def drawn(path, caption, figure, category="Figures", **labels):
+    """A figure that is in the report, with the database, window and channels of its path."""
     names = ("database", "window", "channels")
-    values = {name: f"{{{name}}}" if case else "all" for name in names}
-    return {"figure": figure, **values, **more}
+    case = {name: f"{{{name}}}" if f"{{{name}}}" in path else "all" for name in names}
+    return reported(path, caption, category, figure=figure, **case, **labels)
 
 
 def existing(path):

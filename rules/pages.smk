@@ -13,8 +13,7 @@ rule explorer:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=2000, runtime=60),
     params:
         databases=STUDY.databases.names,
         runs=STUDY.table2.runs,
@@ -37,12 +36,7 @@ rule audit:
         ),
         retrained=[f"{folder(run, paths.RETRAINED)}/predictions.h5" for run in STUDY.audit.again],
     output:
-        html=report(
-            "results/audit/index.html",
-            caption="../captions/audit.rst",
-            category="Audit",
-            labels={"page": "Audit of Table 2"},
-        ),
+        html=reported("results/audit/index.html", "audit", "Audit", page="Audit of Table 2"),
         json="results/audit/audit.json",
     log:
         "logs/audit.log",

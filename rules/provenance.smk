@@ -14,12 +14,7 @@ rule checklists:
         indexes=STUDY.indexes,
     output:
         **{
-            name: report(
-                f"results/checklists/{name}.md",
-                caption=f"../captions/{name}.rst",
-                category="Checklists",
-                labels={"checklist": title},
-            )
+            name: reported(f"results/checklists/{name}.md", name, "Checklists", checklist=title)
             for name, title in {
                 "ml_reproducibility": "ML reproducibility",
                 "reforms": "REFORMS",

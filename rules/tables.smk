@@ -3,12 +3,7 @@ rule table1:
         recordings=STUDY.databases.each(paths.RECORDINGS),
         indexes=STUDY.indexes,
     output:
-        report(
-            "results/table1.csv",
-            caption="../captions/table1.rst",
-            category="Tables",
-            labels={"table": "Table 1", "format": "CSV"},
-        ),
+        reported("results/table1.csv", "table1", "Tables", table="Table 1", format="CSV"),
     log:
         "logs/table1.log",
     localrule: True
@@ -27,26 +22,15 @@ rule table2:
         predictions=STUDY.table2.predictions(),
         recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
-        csv=report(
-            "results/table2.csv",
-            caption="../captions/table2.rst",
-            category="Tables",
-            labels={"table": "Table 2", "format": "CSV"},
-        ),
-        html=report(
-            "results/table2.html",
-            caption="../captions/table2.rst",
-            category="Tables",
-            labels={"table": "Table 2", "format": "HTML"},
-        ),
+        csv=reported("results/table2.csv", "table2", "Tables", table="Table 2", format="CSV"),
+        html=reported("results/table2.html", "table2", "Tables", table="Table 2", format="HTML"),
         tex="results/table2.tex",
     log:
         "logs/table2.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
         runs=STUDY.table2.runs,
@@ -86,25 +70,16 @@ rule comparisons:
         recordings=STUDY.databases.each(paths.RECORDINGS),
         folds=STUDY.databases.each(paths.FOLDS),
     output:
-        comparisons=report(
-            "results/comparisons.csv",
-            caption="../captions/comparisons.rst",
-            category="Comparisons",
-            labels={"table": "Systems in pairs"},
+        comparisons=reported(
+            "results/comparisons.csv", "comparisons", "Comparisons", table="Systems in pairs"
         ),
-        claims=report(
-            "results/claims.csv",
-            caption="../captions/claims.rst",
-            category="Comparisons",
-            labels={"table": "Claims of the paper"},
-        ),
+        claims=reported("results/claims.csv", "claims", "Comparisons", table="Claims of the paper"),
     log:
         "logs/comparisons.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
         runs=STUDY.table2.runs,
@@ -127,11 +102,11 @@ rule appendix:
         recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
         **{
-            table: report(
+            table: reported(
                 f"results/appendix_{table}.csv",
-                caption=f"../captions/appendix_{table}.rst",
-                category="Appendix",
-                labels={"table": f"Table {table.upper()}"},
+                f"appendix_{table}",
+                "Appendix",
+                table=f"Table {table.upper()}",
             )
             for table in "bcd"
         },
@@ -140,8 +115,7 @@ rule appendix:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
         runs=STUDY.runs.scratch,
@@ -165,19 +139,13 @@ rule ablation:
             else []
         ),
     output:
-        report(
-            "results/ablation.csv",
-            caption="../captions/ablation.rst",
-            category="Tables",
-            labels={"table": "Ablation", "format": "CSV"},
-        ),
+        reported("results/ablation.csv", "ablation", "Tables", table="Ablation", format="CSV"),
     log:
         "logs/ablation.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
         database=STUDY.workflow.ablation.database,
         preset=STUDY.workflow.sources[STUDY.workflow.ablation.database].preset,
@@ -192,12 +160,7 @@ rule ablation:
 
 rule footprint:
     output:
-        report(
-            "results/footprint.csv",
-            caption="../captions/footprint.rst",
-            category="Tables",
-            labels={"table": "Footprint", "format": "CSV"},
-        ),
+        reported("results/footprint.csv", "footprint", "Tables", table="Footprint", format="CSV"),
     log:
         "logs/footprint.log",
     localrule: True

@@ -166,12 +166,7 @@ rule transfer_figure:
     input:
         "results/{table}.csv",
     output:
-        svg=report(
-            "results/figures/{table}.svg",
-            caption="../captions/{table}.rst",
-            category="Figures",
-            labels=labels_of("{table}", case=False),
-        ),
+        svg=drawn("results/figures/{table}.svg", "{table}", "{table}"),
         png="results/figures/{table}.png",
     log:
         "logs/figures/{table}.log",
