@@ -8,6 +8,7 @@ joint branch (eq. 9) reads the sequence-level outputs of both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -31,31 +32,26 @@ FRAMES = 29
 Stream = tuple[nn.Module, nn.Module, int]
 """Epoch-level part (`EpochPart`), sequence-level part (`SequencePart`), size of its outputs."""
 
+StreamBuilder = Callable[[int, NetworkSettings, Generator], Stream]
+"""Function ``stream`` of a module of this package: from the number of channels, the settings and
+the generator of initial weights."""
+
 
 class EpochPart(Protocol):
     """Epoch-level part of a stream: epochs ``(N, ...)`` to ``(N, features)``."""
 
     features: int
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the features of epochs."""
+    def __call__(self, x: Tensor) -> Tensor: ...
 
 
 class SequencePart(Protocol):
     """Sequence-level part of a stream: features ``(L, B, F)`` to hidden states ``(L, B, 2H)``."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the hidden states of sequences."""
+    def __call__(self, x: Tensor) -> Tensor: ...
 
     def overlapping(self, x: Tensor, length: int) -> Tensor:
         """Return the states ``(length, S, 2H)`` of all sequences of a length in ``(n, F)``."""
-
-
-class StreamBuilder(Protocol):
-    """Function ``stream`` of a module of this package, which builds a stream."""
-
-    def __call__(self, channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
-        """Return a stream for a number of channels, with initial weights from the generator."""
 
 
 class Network(nn.Module):
@@ -114,12 +110,9 @@ class Network(nn.Module):
     def encode(self, raw: Tensor | None, time_frequency: Tensor | None) -> Tensor:
         """Return features of single epochs ``(N, F)``, those of the views side by side.
 
-        In training the batch statistics are those of all N epochs; in evaluation the features of an
-        epoch depend on nothing else, so overlapping sequences may share them.
-
-        Args:
-            raw: ``(N, 3000, C)`` in microvolts.
-            time_frequency: ``(N, 29, 129, C)`` in dB.
+        The inputs are ``(N, 3000, C)`` in microvolts and ``(N, 29, 129, C)`` in dB. In training the
+        batch statistics are those of all N epochs; in evaluation the features of an epoch depend on
+        nothing else, so overlapping sequences may share them.
         """
         features = []
         if "raw" in self.views:
@@ -138,13 +131,11 @@ class Network(nn.Module):
         epochs, longest = features.shape[1], self.settings.sequence_length
         if epochs > longest:
             raise InputError(f"a sequence of {epochs} epochs: the network reads at most {longest}")
-        parts = self._by_view(features)
-        return self._outputs(
-            {
-                view: self.sequence[view](part.transpose(0, 1).contiguous())
-                for view, part in parts.items()
-            }
-        )
+        hidden = {
+            view: self.sequence[view](part.transpose(0, 1).contiguous())
+            for view, part in self._by_view(features).items()
+        }
+        return self._outputs(hidden)
 
     def decode_overlapping(self, features: Tensor, length: int) -> dict[str, Tensor]:
         """Return branch to logits ``(S, length, 5)`` of all sequences in ``(n, F)``.
@@ -152,12 +143,11 @@ class Network(nn.Module):
         For evaluation, where overlapping sequences share the features of epochs. The
         S = n - length + 1 sequences start at every epoch with enough epochs after it.
         """
-        return self._outputs(
-            {
-                view: cast(SequencePart, self.sequence[view]).overlapping(part.contiguous(), length)
-                for view, part in self._by_view(features).items()
-            }
-        )
+        hidden = {
+            view: cast(SequencePart, self.sequence[view]).overlapping(part.contiguous(), length)
+            for view, part in self._by_view(features).items()
+        }
+        return self._outputs(hidden)
 
     def _by_view(self, features: Tensor) -> dict[str, Tensor]:
         """Return view to its part of the features ``(..., F)``."""
@@ -168,17 +158,10 @@ class Network(nn.Module):
         """Return branch to logits ``(B, L, 5)`` of eqs. 7-9 from view to states ``(L, B, 2H)``."""
         if "joint" in self.branches:
             hidden["joint"] = torch.cat([hidden[view] for view in self.views], dim=2)
-        return {
-            branch: self.outputs[branch](hidden[branch]).transpose(0, 1) for branch in self.branches
-        }
+        return {b: self.outputs[b](hidden[b]).transpose(0, 1) for b in self.branches}
 
     def forward(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
-        """Return branch to logits ``(B, L, 5)``.
-
-        Args:
-            raw: ``(B, L, 3000, C)`` in microvolts.
-            time_frequency: ``(B, L, 29, 129, C)`` in dB.
-        """
+        """Return branch to logits ``(B, L, 5)``, from the inputs of `encode` as ``(B, L, ...)``."""
         B, L = cast(Tensor, raw if "raw" in self.views else time_frequency).shape[:2]
         features = self.encode(
             None if raw is None else raw.flatten(0, 1),

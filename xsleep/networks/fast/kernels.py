@@ -25,6 +25,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from xsleep.networks.fast.steps import product_of_steps
+
 EPSILON = tl.constexpr(1e-5)
 """Added to variances, as in `xsleep.networks.fast.steps`."""
 
@@ -292,7 +294,7 @@ class _LSTM(torch.autograd.Function):
         made = a_grad, h_grad, c_grad, h_product, c_product, o_mean
         for t in reversed(range(T)):
             _lstm_backward[grid](grad, *kept, *made, t, T, N, u, **launch)
-        W_grad = _product_of_steps(hidden[:, :-1], h_grad[:, 1:])
+        W_grad = product_of_steps(hidden[:, :-1], h_grad[:, 1:])
         scales = (N * means.sum(1) for means in (h_product, c_product, o_mean))
         return a_grad, W_grad, *scales
 
@@ -461,8 +463,8 @@ class _GRU(torch.autograd.Function):
             _gru_gates_backward[grid](W_candidate, gates, hidden, *made, *sizes, **launch)
         return (
             projected_grad,
-            _product_of_steps(hidden[:, :-1], projected_grad[:, 1:, :, : 2 * u]),
-            _product_of_steps(resets, projected_grad[..., 2 * u :]),
+            product_of_steps(hidden[:, :-1], projected_grad[:, 1:, :, : 2 * u]),
+            product_of_steps(resets, projected_grad[..., 2 * u :]),
         )
 
 
@@ -499,9 +501,3 @@ def _by_tiles(D: int, N: int, u: int) -> tuple[tuple[int, int, int], dict[str, i
     """Return the grid and the compiler's arguments where programs have tiles of rows."""
     grid = D, triton.cdiv(u, COLUMNS), triton.cdiv(N, ROWS)
     return grid, {"R": ROWS, "C": COLUMNS, "num_warps": 4, **COMPILER}
-
-
-def _product_of_steps(states: Tensor, grads: Tensor) -> Tensor:
-    """Return a weight's gradient ``(D, u, v)`` from ``(D, T, N, u)`` and ``(D, T, N, v)``."""
-    states, grads = (value.flatten(1, 2) for value in (states, grads))
-    return torch.bmm(states.transpose(1, 2), grads)
