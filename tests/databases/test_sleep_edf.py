@@ -198,7 +198,9 @@ def test_table1_of_the_real_hypnograms_has_the_published_epochs(reference_nights
         nights = [night for row, night in reference_nights if row["database"] == name]
         write_index(index, [Stored(night, "", "", {}) for night in nights])
         path.write_text("\n".join(["recording,skipped", *(f"{n.recording}," for n in nights)]))
-    described = dict.fromkeys(names, inventory.Described("R&K", windows, "published"))
+    described = dict.fromkeys(
+        names, inventory.Described(scoring="R&K", windows=windows, folds="published")
+    )
     table = inventory.table1(described, indexes, recordings)
     assert table["epochs"].tolist() == [38_155, 42_835, 46_241, 155_055, 173_291, 192_263]
     assert table["difference in epochs"].tolist() == [0, -3406, 0, 0, -18_942, 30]
