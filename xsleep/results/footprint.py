@@ -9,7 +9,7 @@ import pandas as pd
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
-from xsleep.results.published import CHANNELS, PARAMETERS
+from xsleep.results.published import CHANNELS
 
 
 def footprint(networks: Mapping[str, NetworkSettings]) -> pd.DataFrame:
@@ -20,16 +20,16 @@ def footprint(networks: Mapping[str, NetworkSettings]) -> pd.DataFrame:
 
     Returns:
         A row for each preset, system and channel set: ``parameters``; the ``published`` number as
-        text with two digits; and whether they ``agree`` to these digits (``yes`` or ``no``). Both
-        are empty if the paper gives no number for the channel set.
+        text with two digits (Sections 4.4 and 5); and whether they ``agree`` to these digits
+        (``yes`` or ``no``). Both are empty if the paper gives no number for the channel set.
     """
     rows = []
     for preset, settings in networks.items():
-        for system in systems.registry():
+        for system, facts in systems.registry().items():
             for count, channels in enumerate(CHANNELS, start=1):
                 network = build(system, count, settings, seed=0)
                 parameters = sum(parameter.numel() for parameter in network.parameters())
-                published = PARAMETERS.get((system, channels), "")
+                published = facts.parameters.get(channels, "")
                 rows.append(
                     {
                         "preset": preset,

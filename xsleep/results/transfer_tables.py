@@ -124,6 +124,6 @@ def _published(transfer: Transfer) -> dict[str, object]:
     """Return the published metrics of this network and strategy, on all training subjects."""
     if transfer.subjects:
         return {}
-    values, origin = published.transferred(*transfer.case, transfer.strategy)
+    values, origin = published.transferred(transfer.case, transfer.strategy)
     found = {f"published {metric}": values[metric] for metric in METRICS if metric in values}
     return found | {"published from": origin}
