@@ -23,18 +23,8 @@ from xsleep.core.errors import InputError, warn
 from xsleep.core.files import read_csv
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
-from xsleep.databases import lights
-from xsleep.databases.base import (
-    Database,
-    Entry,
-    Listed,
-    Origin,
-    Size,
-    Sizes,
-    doubled,
-    files,
-    grouped,
-)
+from xsleep.databases import base, lights
+from xsleep.databases.base import Database, Entry, Listed, Origin, Size, Sizes
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
 
@@ -84,7 +74,7 @@ class SleepEdf(Database):
                 match = re.fullmatch(pattern, path.name.upper())  # some copies are in lower case
                 return match and match[1]
 
-            return grouped(files(self.folder, "*.edf"), key)
+            return base.grouped(base.files(self.folder, "*.edf"), key)
 
         signals, hypnograms = named(r"(.{8}).*-PSG\.EDF"), named(r"(.{6}).*-HYPNOGRAM\.EDF")
         if self.source.fetch is None and not signals.keys() & set(self.recordings):
@@ -94,7 +84,9 @@ class SleepEdf(Database):
         def entry(name: str) -> Entry:
             psgs = signals.get(name) or [self.folder / f"{name}-PSG.edf"]
             scored = hypnograms.get(name[:6]) or [self.folder / published[name[:6]]]
-            fault = doubled(psgs, "PSG of this recording") or doubled(scored, "hypnogram of it")
+            fault = base.doubled(psgs, "PSG of this recording") or base.doubled(
+                scored, "hypnogram of it"
+            )
             return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
         return [entry(name) for name in self.recordings]
