@@ -197,9 +197,8 @@ def _read_signals(
     signals = {}
     for channel, name in chosen.items():
         column = columns.index(places[name])
-        unit = common.voltage(
-            path, channel, name, channels.units.get(channel) or record.units[column]
-        )
+        unit = channels.units.get(channel) or record.units[column]
+        unit = common.voltage(path, channel, name, unit)
         values = record.p_signal[:, column] * np.float32(UNITS[unit])
         if not np.isfinite(values).all():
             raise InputError(
@@ -225,10 +224,10 @@ def _read_marks(path: Path) -> list[tuple[int, str]]:
     """Return (sample, note) of every annotation, in the order of the file."""
     from wfdb.io.annotation import load_byte_pairs, proc_ann_bytes
 
+    # The file ends with a null annotation; without it the last stage would last too long.
+    if not content(path, MISSING).endswith(b"\0\0"):
+        raise DamagedError(f"{path}: is empty or truncated")
     with _or_line(path):
-        # The file ends with a null annotation; without it the last stage would last too long.
-        if not path.read_bytes().endswith(b"\0\0"):
-            raise DamagedError(f"{path}: is empty or truncated")
         # wfdb.rdann drops every note at sample 0, also a stage.
         pairs = load_byte_pairs(str(path.with_suffix("")), "arousal", None)
         samples, *_, notes = proc_ann_bytes(pairs, None)
