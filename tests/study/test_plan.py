@@ -21,9 +21,9 @@ from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.study import costs, plan
 from xsleep.study.costs import Trainings
 from xsleep.study.plan import NOT_MEASURED
-from xsleep.study.sizes import Listed, Size, Sizes, size
+from xsleep.study.sizes import Size, Sizes, size
 
-NOWHERE, UNLISTED = Path("nowhere.h5"), Listed()
+NOWHERE, UNLISTED = Path("nowhere.h5"), (0, 0)
 SMALL = {"filters": [4, 4], "kernel": 5, "gru_units": 6, "frame_units": 4, "sequence_units": 4}
 
 
@@ -82,7 +82,7 @@ def test_eight_hours_are_assumed_and_said_where_no_epochs_are_published(paper):
 
 
 def test_listed_recordings_come_before_published_ones(paper):
-    found = sized(paper, "MASS", "whole-night", Listed(30, 29))
+    found = sized(paper, "MASS", "whole-night", (30, 29))
     assert (found.recordings, found.subjects) == (30, 29)
 
 
@@ -93,7 +93,7 @@ def test_prepared_recordings_come_before_all_others(paper, tmp_path):
 
     infos = [recording("a1", 50), recording("a2", 30), recording("b1", 0, "no hypnogram")]
     write_index(tmp_path / "all.h5", [Stored(info, "", "", {}) for info in infos])
-    found = sized(paper, "MASS", "whole-night", Listed(3, 2), tmp_path / "all.h5")
+    found = sized(paper, "MASS", "whole-night", (3, 2), tmp_path / "all.h5")
     assert found == Size(1, 2, 80, 80, "prepared")
 
 

@@ -88,7 +88,7 @@ def test_planned_runs_are_those_of_all_databases_and_the_pretraining_once(study)
             "weights": {},
         },
     )
-    counts = {line[:-1]: line.number for line in planned(chosen)}
+    counts = {line[:-1]: line.runs for line in planned(chosen)}
     assert counts["train", "MASS", "whole-night", "EEG", "ARNN+RNN"] == 20
     assert counts["finetune", "MASS", "whole-night", "EEG", "XSleepNet1"] == 20
     assert counts["pretrain", "SHHS", "", "EEG", "XSleepNet2"] == 1

@@ -26,14 +26,14 @@ COUNTED = 2
 
 
 class Trainings(NamedTuple):
-    """Trainings that differ only in fold and seed."""
+    """Trainings that differ only in fold and seed, or the preparation of a database."""
 
-    stage: Literal["train", "pretrain", "finetune"]
+    stage: Literal["prepare", "train", "pretrain", "finetune"]
     database: str
     window: str
     channels: str
     system: str
-    number: int
+    runs: int
 
 
 class Times(NamedTuple):

@@ -23,6 +23,11 @@ from xsleep.study.sizes import Roles, Size, Sizes, fold_roles
 
 NOT_MEASURED = "not measured"
 
+HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
+COLUMNS = ("stage", "database", "window", "channels", "system", "recordings", "epochs")
+COLUMNS += ("sizes from", "runs", "jobs", "steps", "fewest steps", "PFLOP", *HOURS)
+COLUMNS += ("time from", "disk GB", "checkpoint GB")
+
 
 def plan(
     sizes: Sizes, runs: Sequence[Trainings], finished: Sequence[Mapping[str, Any]]
@@ -37,8 +42,9 @@ def plan(
     pretrained = workflow.source if len(names) < len(runs) else ()
     lines = []
     for name in dict.fromkeys([*names, *pretrained]):
-        window, channels = sources[name].windows[0], sources[name].stored_channels
-        lines.append(preparation_line(name, window, channels, sizes.of(name, window)))
+        window, channels = sources[name].windows[0], "-".join(sources[name].stored_channels)
+        store = Trainings("prepare", name, window, channels, "", 0)
+        lines.append(preparation_line(store, sizes.of(name, window)))
     for line in runs:
         if line.stage == "pretrain":
             size, roles = sizes.pooled()
@@ -59,83 +65,66 @@ def _preset(workflow: Workflow, runs: Trainings) -> Preset:
     return preset.model_copy(update={"network": workflow.source_preset.network})
 
 
-def preparation_line(name: str, window: str, channels: Sequence[str], size: Size) -> dict[str, Any]:
+def _line(of: Trainings, size: Size, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of what is known; what is neither that nor ``found`` is 0."""
+    known = {"recordings": size.recordings, "epochs": size.epochs, "sizes from": size.source}
+    return dict.fromkeys(COLUMNS, 0) | of._asdict() | known | found
+
+
+def preparation_line(store: Trainings, size: Size) -> dict[str, Any]:
     """Return the cost of the stores of a database: epochs and spectrograms of all channels."""
-    fact = measured("prepared epoch")
+    fact, channels = measured("prepared epoch"), store.channels.count("-") + 1
     values = math.prod(RAW_SHAPE) + math.prod(IMAGE_SHAPE)
     in_one = math.ceil(size.recordings / MOST_BATCHES)
-    hours = round(size.stored * len(channels) * float(fact["seconds"]) / 3600, 3)
-    return {
-        "stage": "prepare",
-        "database": name,
-        "window": window,
-        "channels": "-".join(channels),
-        "system": "",
-        "recordings": size.recordings,
+    hours = round(size.stored * channels * float(fact["seconds"]) / 3600, 3)
+    found = {
         "epochs": size.stored,
-        "sizes from": size.source,
-        "runs": 0,
         "jobs": math.ceil(size.recordings / in_one) + 3,  # and index, inventory, folds
-        "steps": 0,
-        "fewest steps": 0,
-        "PFLOP": 0,
         "cpu hours": 0 if size.source == "prepared" else hours,
-        "gpu hours": 0,
         "fewest cpu hours": 0 if size.source == "prepared" else hours,
-        "fewest gpu hours": 0,
         "time from": f"{fact['seconds']} s an epoch and channel measured on {fact['device']}",
-        "disk GB": round(size.stored * len(channels) * 4 * values / 1e9, 4),
-        "checkpoint GB": 0,
+        "disk GB": round(size.stored * channels * 4 * values / 1e9, 4),
     }
+    return _line(store, size, found)
 
 
 def run_line(
-    runs: Trainings, preset: Preset, size: Size, roles: Roles, *, clock: Clock
+    of: Trainings, preset: Preset, size: Size, roles: Roles, *, clock: Clock
 ) -> dict[str, Any]:
     """Return the cost of runs that differ only in fold and seed."""
-    network = preset.network
-    settings = preset.training_of(runs.system, runs.stage == "finetune")
+    network, settings = preset.network, preset.training_of(of.system, of.stage == "finetune")
     sequences = roles.training * (size.epochs - size.recordings * (network.sequence_length - 1))
     sequences = max(int(sequences), 1)
     batch = min(settings.batch_size, sequences)
     steps = settings.steps or (settings.training_epochs or 0) * max(sequences // batch - 1, 1)
     test = roles.test * size.epochs
-    flop, branches, parameters = step_cost(runs.system, runs.channels, network.model_dump_json())
-    times = clock.times(runs, preset, batch)
+    flop, branches, parameters = step_cost(of.system, of.channels, network.model_dump_json())
+    times = clock.times(of, preset, batch)
 
     def hours(steps: int) -> float:
         evaluations = 1 + steps // min(settings.evaluate_every, steps)
         evaluated = evaluations * roles.evaluated * size.epochs + test
         seconds = steps * times.step + evaluated * times.evaluated
-        return round(runs.number * seconds / 3600, 3)
+        return round(of.runs * seconds / 3600, 3)
 
     fewest = fewest_steps(settings, steps)
-    most, least = hours(steps), hours(fewest)
+    unit, other = ("gpu", "cpu") if times.on_gpu else ("cpu", "gpu")
     # For every test epoch: the probability of each stage by each branch, the stage, and its place.
     predictions = test * (branches * 5 * 4 + 5)
-    return {
-        "stage": runs.stage,
-        "database": runs.database,
-        "window": runs.window,
-        "channels": runs.channels,
-        "system": runs.system,
-        "recordings": size.recordings,
-        "epochs": size.epochs,
-        "sizes from": size.source,
-        "runs": runs.number,
-        "jobs": runs.number if runs.stage == "pretrain" else 2 * runs.number,  # and to score
+    found = {
+        "jobs": of.runs if of.stage == "pretrain" else 2 * of.runs,  # and to score
         "steps": steps,
         "fewest steps": fewest,
-        "PFLOP": round(runs.number * steps * batch * flop / 1e15, 3),
-        "cpu hours": NOT_MEASURED if times.on_gpu else most,
-        "gpu hours": most if times.on_gpu else NOT_MEASURED,
-        "fewest cpu hours": NOT_MEASURED if times.on_gpu else least,
-        "fewest gpu hours": least if times.on_gpu else NOT_MEASURED,
+        "PFLOP": round(of.runs * steps * batch * flop / 1e15, 3),
+        f"{unit} hours": hours(steps),
+        f"fewest {unit} hours": hours(fewest),
+        **dict.fromkeys((f"{other} hours", f"fewest {other} hours"), NOT_MEASURED),
         "time from": times.source,
-        "disk GB": round(runs.number * (4 * parameters + predictions) / 1e9, 4),
+        "disk GB": round(of.runs * (4 * parameters + predictions) / 1e9, 4),
         # Weights, the best weights, and two moments of each; gone once the run ends.
         "checkpoint GB": round(4 * 4 * parameters / 1e9, 4),
     }
+    return _line(of, size, found)
 
 
 def fewest_steps(settings: TrainingSettings, steps: int) -> int:
@@ -146,16 +135,13 @@ def fewest_steps(settings: TrainingSettings, steps: int) -> int:
     return min(max(stop, settings.earliest_stop), steps)
 
 
-def total(
-    lines: Sequence[Mapping[str, Any]], stage: str = "", database: str = ""
-) -> dict[str, Any]:
-    """Return the sum of lines; hours are not measured if those of any line are not."""
-    found = {"stage": stage, "database": database}
-    hours = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
-    for column in ("runs", "jobs", "PFLOP", *hours, "disk GB"):
-        values = [line[column] for line in lines]
-        found[column] = NOT_MEASURED if NOT_MEASURED in values else round(sum(values), 3)
-    return found
+def total(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum of each column; hours are not measured if those of any line are not."""
+    columns = {c: [line[c] for line in lines] for c in ("runs", "jobs", "PFLOP", *HOURS, "disk GB")}
+    return {
+        column: NOT_MEASURED if NOT_MEASURED in values else round(sum(values), 3)
+        for column, values in columns.items()
+    }
 
 
 def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
@@ -165,9 +151,10 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for line in lines:
         groups.setdefault((line["stage"], line["database"]), []).append(line)
-    whole = total(lines, "total")
-    for line in (*(total(group, *key) for key, group in groups.items()), whole):
-        shown.add_row(line["stage"], line["database"], *(_shown(line[name]) for name in numbers))
+    groups["total", ""] = [*lines]
+    for names, group in groups.items():
+        whole = total(group)
+        shown.add_row(*names, *(_shown(whole[number]) for number in numbers))
     console.print(shown)
     remarks = []
     if early := [line["database"] for line in lines if line["fewest steps"] < line["steps"]]:
@@ -183,8 +170,9 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
         )
     # The factor is left out: it differs from line to line.
     times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
-    sizes = (f"{line['database']}: {line['sizes from']}" for line in lines)
-    for remark in (*remarks, *(f"Times: {t}" for t in dict.fromkeys(times)), *dict.fromkeys(sizes)):
+    remarks += [f"Times: {source}" for source in dict.fromkeys(times)]
+    remarks += dict.fromkeys(f"{line['database']}: {line['sizes from']}" for line in lines)
+    for remark in remarks:
         console.print(remark, markup=False, highlight=False, soft_wrap=True)
 
 

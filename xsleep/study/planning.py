@@ -16,7 +16,7 @@ from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
 from xsleep.study.costs import Trainings, finished_runs
 from xsleep.study.plan import plan, summary
-from xsleep.study.sizes import Listed, Sizes
+from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
 
 OUT = Path("results/plan.csv")
@@ -34,15 +34,13 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
         InputError: the configuration cannot be used.
     """
     study = Study(configuration([folder / "config.yaml", *files], changes), folder)
-    entries = {name: files.entries.values() for name, files in study.databases.files.items()}
-    sizes = Sizes(
-        study.workflow,
-        {
-            name: Listed(len(found), len({e.subject for e in found}))
-            for name, found in entries.items()
-        },
-        {name: Path(study.settings.index(name)) for name in entries},
-    )
+    subjects = {
+        name: [entry.subject for entry in files.entries.values()]
+        for name, files in study.databases.files.items()
+    }
+    listed = {name: (len(found), len(set(found))) for name, found in subjects.items()}
+    indexes = {name: Path(study.settings.index(name)) for name in subjects}
+    sizes = Sizes(study.workflow, listed, indexes)
     lines = plan(sizes, planned(study), finished_runs(Path("results")))
     write_csv(OUT, lines)
     summary(lines, Console(stderr=True))

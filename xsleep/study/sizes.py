@@ -24,13 +24,6 @@ RECORDING_EPOCHS = 8 * 120
 """Assumed number of epochs of a recording of unknown length."""
 
 
-class Listed(NamedTuple):
-    """Numbers of recordings and subjects with files; zero if the files are missing."""
-
-    recordings: int = 0
-    subjects: int = 0
-
-
 class Size(NamedTuple):
     """Size of a database in one window.
 
@@ -61,18 +54,19 @@ class Sizes:
     """Sizes of the databases of a configuration.
 
     Attributes:
-        listed: numbers of files of each database with files.
+        listed: numbers of recordings and subjects with files, of each database that has any.
         indexes: index of the store of each database; the sizes of existing ones are exact.
     """
 
     workflow: Workflow
-    listed: Mapping[str, Listed]
+    listed: Mapping[str, tuple[int, int]]
     indexes: Mapping[str, Path]
 
     def of(self, name: str, window: str) -> Size:
         """Return the size of a database in a window."""
-        database, listed = self.workflow.sources[name], self.listed.get(name, Listed())
-        return size(name, database, window, listed=listed, index=self.indexes[name])
+        listed = self.listed.get(name, (0, 0))
+        index = self.indexes[name]
+        return size(name, self.workflow.sources[name], window, listed=listed, index=index)
 
     def pooled(self) -> tuple[Size, Roles]:
         """Return the pooled size of the databases of pretraining, and the roles of subjects."""
@@ -85,7 +79,7 @@ class Sizes:
 
 
 def size(
-    name: str, database: DatabaseSettings, window: str, *, listed: Listed, index: Path
+    name: str, database: DatabaseSettings, window: str, *, listed: tuple[int, int], index: Path
 ) -> Size:
     """Return the size of a database in a window.
 
@@ -102,13 +96,12 @@ def size(
             "prepared",
         )
     known, described = published.size(name, window), open_database(database.source)
-    recordings = listed.recordings or known.recordings or known.subjects
+    recordings = listed[0] or known.recordings or known.subjects
     if not recordings:
         raise InputError(
             f"{name}: neither its files are there nor is a number of recordings published; "
             f"put them into {database.source.folder}, or leave it out of databases"
         )
-    source = "listed" if listed.recordings else "published"
     if known.epochs and known.recordings:
         each, basis = known.epochs / known.recordings, "published epochs"
     elif described.simulated and described.hours:
@@ -117,11 +110,11 @@ def size(
         each, basis = RECORDING_EPOCHS, "8 h assumed"
     stored = 120 * described.hours if described.hours else each
     return Size(
-        listed.subjects or known.subjects or 0,
+        listed[1] or known.subjects or 0,
         recordings,
         epochs=round(recordings * each),
         stored=round(recordings * stored),
-        source=f"{source} recordings, {basis}",
+        source=f"{'listed' if listed[0] else 'published'} recordings, {basis}",
     )
 
 
