@@ -99,7 +99,7 @@ def follow(name, rows):
         sums = [{b: n * row[f"{b} {part} loss"] for b in branches} for part, n in sequences.items()]
         blend = blending.update(*sums, *sequences.values())
         found = {b: row[f"{b} weight"] for b in branches}
-        if blend.generalisation is None:
+        if not blend.generalisation:
             assert found == blend.weights
             continue
         # Two slopes through two points, each the mean of two losses that were means before.

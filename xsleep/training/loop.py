@@ -221,8 +221,8 @@ class Trainer:
                 line[f"{branch} {name} loss"] = losses.sums[branch] / losses.count
                 line[f"{branch} {name} accuracy"] = losses.accuracies[branch]
             line[f"{branch} weight"] = blend.weights[branch]
-            line[f"{branch} G"] = blend.generalisation[branch] if blend.generalisation else None
-            line[f"{branch} O"] = blend.overfitting[branch] if blend.overfitting else None
+            line[f"{branch} G"] = blend.generalisation.get(branch)
+            line[f"{branch} O"] = blend.overfitting.get(branch)
         line["learning rate"] = self.settings.learning_rate
         return line | {"seconds": round(self.progress.seconds, 1)}
 
