@@ -32,11 +32,8 @@ HEADER = ("epoch", "onset", "stage", *STAGES)
 class HeldData:
     """Epochs of a recording in memory (`xsleep.training.sequences.Epochs`).
 
-    Attributes:
-        channels: in the order of the last axis.
-        signals: (n, 3000, C) microvolts.
-        images: (n, 29, 129, C) decibels.
-        hashes: none, as there are no files.
+    Signals are (n, 3000, C) microvolts, images (n, 29, 129, C) decibels; there are no files that
+    have hashes.
     """
 
     channels: tuple[str, ...]
@@ -45,15 +42,12 @@ class HeldData:
     hashes: Mapping[str, str] = field(default_factory=dict)
 
     def raw(self, start: int, stop: int, out: Singles | None = None) -> Singles:
-        """Return (stop - start, 3000, C) microvolts."""
         return self.signals[start:stop]
 
     def time_frequency(self, start: int, stop: int, out: Singles | None = None) -> Singles:
-        """Return (stop - start, 29, 129, C) decibels."""
         return self.images[start:stop]
 
     def sums(self) -> NDArray[np.float64]:
-        """Return the sums (2, 129, C) of the decibels and of their squares over all frames."""
         squares = np.einsum("nftc,nftc->tc", self.images, self.images, dtype=np.float64)
         return np.stack([self.images.sum((0, 1), dtype=np.float64), squares])
 
@@ -61,19 +55,15 @@ class HeldData:
 def score_file(
     model: Path, recording: Path, out: Path, *, labels: Sequence[str], units: Sequence[str] = ()
 ) -> str:
-    """Score every whole 30-s epoch of an EDF or BDF file and write a hypnogram.
+    """Score every whole 30-s epoch of an EDF or BDF file, write a hypnogram and say so in a line.
 
     Doubtful signals are warned of (`xsleep.core.errors.InputWarning`).
 
     Args:
         model: checkpoint of the network.
-        recording: the EDF or BDF file.
         labels: of the signals in the file, in the order of the network's channels.
         units: of these signals, in place of what the file says: none, one for all of them, or one
             for each.
-
-    Returns:
-        A line that says what was scored.
 
     Raises:
         InputError: the checkpoint or the recording cannot be used, or ``out`` is a file other than

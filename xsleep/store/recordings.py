@@ -38,7 +38,6 @@ class RecordingInfo:
     """Metadata and scoring of a stored recording, without its signals.
 
     Attributes:
-        recording, subject: identifiers.
         places: (n,) place of each scored epoch in the hypnogram.
         onsets: (n,) start of each epoch in seconds from the start of the recording.
         stages: (n,) labels.
@@ -80,10 +79,7 @@ class RecordingInfo:
 def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Floats]) -> None:
     """Write the epochs of a recording.
 
-    Args:
-        path: HDF5 file.
-        info: metadata and scoring.
-        signals: channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
+    ``signals`` are channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
     """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
@@ -99,12 +95,9 @@ def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Fl
             labels=json.dumps(dict(info.labels)),
             rates=json.dumps(dict(info.rates)),
         )
-        if info.lights:
-            file.attrs["lights"] = info.lights
-        if info.start is not None:
-            file.attrs["start"] = info.start
-        if info.seconds is not None:
-            file.attrs["seconds"] = info.seconds
+        for name in ("lights", "start", "seconds"):
+            if (value := getattr(info, name)) is not None:
+                file.attrs[name] = value
         write_dataset(file, "places", info.places.astype("i4"), unit="epochs", axes="epoch")
         write_dataset(file, "onsets", info.onsets.astype("f8"), unit="s", axes="epoch")
         stages = info.stages.astype("i1")
@@ -147,13 +140,10 @@ def read_signals(path: str | Path) -> dict[str, NDArray[np.float32]]:
 def write_spectrograms(
     path: str | Path, spectrograms: Mapping[str, Floats], sums: Mapping[str, Floats], source: str
 ) -> None:
-    """Write the time-frequency images of a recording.
+    """Write the time-frequency images of a recording, by channel.
 
-    Args:
-        path: HDF5 file.
-        spectrograms: channel to (n, 29, 129) decibels.
-        sums: channel to (n + 1, 2, 129), their `xsleep.preparation.spectrogram.running_sums`.
-        source: SHA-256 of the epochs' file.
+    They are (n, 29, 129) decibels, with their `xsleep.preparation.spectrogram.running_sums` (n + 1,
+    2, 129); ``source`` is the SHA-256 of the epochs' file.
     """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["source"] = source
@@ -179,7 +169,6 @@ class Stored:
     """A recording in the store: its metadata, and where its values are on disk.
 
     Attributes:
-        info: metadata and scoring.
         epochs, spectrograms: paths of its two files.
         offsets: dataset, such as ``signals/EEG``, to the byte of its file at which it begins.
         hashes: path to SHA-256 of the two files, as they were written.
@@ -276,8 +265,7 @@ class RecordingData:
     open, of which a large database has more than a process may open.
 
     Args:
-        stored: the recording.
-        channels: channels in the order of the networks' last axis.
+        channels: in the order of the networks' last axis.
         chosen: (n,) consecutive indices of the stored epochs that belong to the window.
 
     Raises:

@@ -11,7 +11,6 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from xsleep.preparation.windows import unusable
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
 from xsleep.training.origin import check_writable, origin
-from xsleep.training.parts import Data, Training, load_part, load_parts
+from xsleep.training.parts import Data, Training, load_part, recordings_of_role
 from xsleep.training.sequences import Part, bridging
 
 if TYPE_CHECKING:
@@ -144,15 +143,10 @@ class Job:
 
         def parts(role: str) -> list[Part]:
             rows = [row for row in read_csv(split) if row["role"] == role]
-            return [
-                load_part(
-                    recordings[row["database"]][row["recording"]],
-                    databases[row["database"]][1],
-                    self.channels,
-                    network,
-                )
-                for row in rows
+            stored = [
+                (row["database"], recordings[row["database"]][row["recording"]]) for row in rows
             ]
+            return [load_part(s, databases[d][1], self.channels, network) for d, s in stored]
 
         self.run(self._network(network), Data(*map(parts, ROLES)), {split.name: split})
 
@@ -166,16 +160,12 @@ class Job:
         self, folds: Path, index: Path, network: NetworkSettings, subjects: int | None = None
     ) -> Data:
         """Return the recordings of the fold."""
-        parts = partial(
-            load_parts,
-            folds,
-            self.address["fold"],
-            recordings=read_index(index),
-            window=self.address["window"],
-            channels=self.channels,
-            network=network,
-            subjects=subjects,
-        )
+        fold, window, recordings = self.address["fold"], self.address["window"], read_index(index)
+
+        def parts(role: str) -> list[Part]:
+            names = recordings_of_role(folds, fold, role, subjects)
+            return [load_part(recordings[n], window, self.channels, network) for n in names]
+
         return Data(*map(parts, ROLES))
 
     def run(

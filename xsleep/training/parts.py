@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,35 +49,27 @@ class Training:
     blocks: Sequence[str] = BLOCKS
 
 
-def load_parts(
-    folds: Path,
-    number: int,
-    role: str,
-    recordings: Mapping[str, Stored],
-    *,
-    window: str,
-    channels: tuple[str, ...],
-    network: NetworkSettings,
-    subjects: int | None = None,
-) -> list[Part]:
-    """Return the recordings of one role of a fold, as `load_part` does.
+def recordings_of_role(
+    folds: Path, number: int, role: str, subjects: int | None = None
+) -> list[str]:
+    """Return the names of the recordings of one role of a fold.
 
     Args:
         folds: CSV file of the folds.
-        number: of the fold.
         role: ``training``, ``training subset``, ``validation`` or ``test``.
         subjects: how many of the training subjects train; ``None``: all.
     """
     rows = [row for row in read_csv(folds) if row["fold"] == str(number)]
     chosen = [row for row in rows if row["role"] == role]
     if subjects is not None and role.startswith("training"):
-        training = [row["subject"] for row in rows if row["role"] == "training"]
-        few = fold_tables.few(training, subjects, number)
+        training = [row for row in rows if row["role"] == "training"]
+        few = fold_tables.few([row["subject"] for row in training], subjects, number)
         # The subset's recordings of subjects that train; where there are none, all that train.
-        chosen = [row for row in chosen if row["subject"] in few] or [
-            row for row in rows if row["role"] == "training" and row["subject"] in few
-        ]
-    return [load_part(recordings[row["recording"]], window, channels, network) for row in chosen]
+        chosen, training = (
+            [row for row in of if row["subject"] in few] for of in (chosen, training)
+        )
+        chosen = chosen or training
+    return [row["recording"] for row in chosen]
 
 
 def load_part(
