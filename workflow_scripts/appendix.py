@@ -10,11 +10,10 @@ with job(snakemake.log[0]) as report:
     results = gather(run_predictions(params.runs, given.predictions, params.systems), recordings)
     for line in table2.faults(results):
         report(f"left out: {line}")
-    ensembles = appendix.d(
-        run_predictions(params.branched, given.branched, params.systems), recordings
-    )
+    branched = run_predictions(params.branched, given.branched, params.systems)
+    ensembles = appendix.d(branched, recordings)
     for note in filter(None, ensembles["note"].unique()):
         report(f"left out of D: {note}")
-    formatting.write_csv(appendix.b(results), snakemake.output.b)
-    formatting.write_csv(appendix.c(results), snakemake.output.c)
-    formatting.write_csv(ensembles, snakemake.output.d)
+    tables = appendix.b(results), appendix.c(results), ensembles
+    for table, path in zip(tables, snakemake.output, strict=True):
+        formatting.write_csv(table, path)

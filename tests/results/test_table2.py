@@ -8,11 +8,12 @@ from rich.console import Console
 
 from tests.studies import Study, epochs
 from xsleep.core.errors import InputError
+from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.ablation import ablation
 from xsleep.results.formatting import write_csv
-from xsleep.results.metrics import METRICS, measure
-from xsleep.results.table2 import faults, measured_metrics, read_csv
+from xsleep.results.metrics import METRICS, confusion, measure
+from xsleep.results.table2 import confusion_table, faults, measured_metrics, read_csv
 from xsleep.results.typeset import bold, summary
 
 
@@ -324,3 +325,20 @@ def test_metrics_to_compare_commits_by_are_what_was_measured_and_nothing_else(st
     assert windows["in-bed"]["EEG"]["XSleepNet1"] == {
         metric: row(table, "measured", "XSleepNet1")[f"EEG {metric}"] for metric in METRICS
     }
+
+
+def test_the_confusion_of_all_recordings_has_their_metrics_in_its_last_line(study):
+    nights = study.run("a1", "b1")
+    table = confusion_table(nights)
+    true, predicted = epochs(nights)
+    assert [line["true stage"] for line in table] == [*STAGES, "all"]
+    counts = [[line[stage] for stage in STAGES] for line in table]
+    matrix = confusion(true, predicted)
+    assert counts == [*matrix.tolist(), matrix.sum(axis=0).tolist()]
+    assert table[-1]["accuracy"] == f"{measure(true, predicted)['accuracy']:.1f}"
+    assert table[-1]["epochs"] == 40 and table[0]["accuracy"] == ""
+
+
+def test_without_recordings_there_is_no_confusion():
+    with pytest.raises(InputError, match="no recordings"):
+        confusion_table([])

@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.formatting import number
 from xsleep.results.measurements import SystemResults
-from xsleep.results.metrics import METRICS, confusion, measure, pooled
+from xsleep.results.metrics import METRICS, confusion, decided, of_confusion
 from xsleep.results.published import CHANNELS, OURS, WINDOWS, paper_order
 from xsleep.store.predictions import Prediction
 
@@ -183,11 +185,12 @@ def confusion_table(predictions: Sequence[Prediction]) -> list[dict[str, object]
     ``METRICS`` as in Table 2.
 
     Raises:
-        InputError: The predictions cannot be pooled.
+        InputError: There are no recordings, or as for `xsleep.results.metrics.probabilities`.
     """
-    true, predicted = pooled(predictions)
-    matrix = confusion(true, predicted)
-    metrics = {m: number(value, m) for m, value in measure(true, predicted).items()}
+    if not predictions:
+        raise InputError("no recordings; delete the file and run the fold again")
+    matrix = np.sum([confusion(p.stages, decided(p)) for p in predictions], axis=0)
+    metrics = {m: number(float(value), m) for m, value in of_confusion(matrix).items()}
     return [
         {"true stage": stage}
         | dict(zip(STAGES, counts.tolist(), strict=True))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -137,35 +137,8 @@ def _render(template: str, table: pd.DataFrame) -> str:
     return render(template, **context, blocks=list(_blocks(table)))
 
 
-@dataclass(frozen=True)
-class _System:
-    """The rows of one system: each a source and its texts, and whether they are bold."""
-
-    name: str
-    rows: Sequence[tuple[str, Sequence[tuple[str, bool]]]]
-    notes: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The systems of one database and window."""
-
-    database: str
-    window: str
-    channel_sets: Sequence[str]
-    systems: Sequence[_System]
-
-    @property
-    def notes(self) -> list[str]:
-        """The different notes of all systems, in order."""
-        return list(dict.fromkeys(note for system in self.systems for note in system.notes))
-
-    def marks(self, system: _System) -> list[int]:
-        """Return the numbers of a system's notes, from 1."""
-        return [self.notes.index(note) + 1 for note in system.notes]
-
-
-def _blocks(table: pd.DataFrame) -> Iterator[_Block]:
+def _blocks(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the systems of each database and window, and their different notes in order."""
     marks = bold(table)
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         there = [c for c in CHANNELS if block[columns(c)].notna().any(axis=None)]
@@ -173,12 +146,16 @@ def _blocks(table: pd.DataFrame) -> Iterator[_Block]:
             _system(rows, marks.loc[rows.index, columns(*there)])
             for _, rows in block.groupby("system", sort=False)
         ]
-        yield _Block(str(database), str(window), there, systems)
+        notes = list(dict.fromkeys(note for system in systems for note in system["notes"]))
+        names = {"database": database, "window": window, "channel_sets": there}
+        yield names | {"systems": systems, "notes": notes}
 
 
-def _system(table: pd.DataFrame, marks: pd.DataFrame) -> _System:
-    """Return the rows of one system, with the two of an interval joined, and whether each cell of
-    the columns to show is bold."""
+def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:
+    """Return the name, notes and rows of one system: sources, texts, and whether each is bold.
+
+    The two rows of an interval are joined. ``marks`` has the columns to show.
+    """
     rows, notes, low = [], [], [""]
     for (_, row), (_, best) in zip(table.iterrows(), marks.iterrows(), strict=True):
         source = row["source"]
@@ -198,4 +175,5 @@ def _system(table: pd.DataFrame, marks: pd.DataFrame) -> _System:
         shown = [cell.replace("-", "−") for cell in cells]
         rows.append((source, list(zip(shown, best, strict=True))))
     names = [str(table[name].iloc[0]) for name in ("database", "window", "system")]
-    return _System(f"{names[2]} {DAGGER}" if daggered(*names) else names[2], rows, notes)
+    name = f"{names[2]} {DAGGER}" if daggered(*names) else names[2]
+    return {"name": name, "rows": rows, "notes": notes}
