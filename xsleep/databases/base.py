@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from glob import escape
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -26,8 +27,6 @@ from xsleep.databases.formats.channels import Channels
 
 if TYPE_CHECKING:
     from xsleep.databases.fetch.download import Key
-
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -343,13 +342,13 @@ def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
     return found
 
 
-def grouped(paths: Iterable[Path], key: Callable[[Path], K | None]) -> dict[K, list[Path]]:
-    """Return the paths by their key, without those whose key is ``None``."""
-    groups: dict[K, list[Path]] = defaultdict(list)
-    for path in paths:
-        if (found := key(path)) is not None:
-            groups[found].append(path)
-    return dict(groups)
+def by_name(folder: Path, pattern: str, depth: int = 0) -> dict[str, list[Path]]:
+    """Return the files whose names match a regular expression, by its group in capital letters."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in files(folder, "*", depth):
+        if match := re.fullmatch(pattern, path.name, re.IGNORECASE):
+            found[match[1].upper()].append(path)
+    return dict(found)
 
 
 def as_written(path: Path) -> Path:

@@ -92,24 +92,20 @@ class Dreams(ServerListed, EdfDatabase):
             unpack(self.folder / file.name, self.folder, patterns)
 
     def entries(self) -> list[Entry]:
-        def number(path: Path) -> int | None:
-            match = re.fullmatch(rf"{self.signals}(\d+)", path.stem, re.IGNORECASE)
-            return int(match[1]) if match else None
-
-        found = base.grouped(base.files(self.folder, "*.edf"), number)
+        found = base.by_name(self.folder, rf"{self.signals}0*(\d+)\.edf")
         if not found and self.source.fetch:
-            numbers = range(1, self.count + 1)
-            found = {number: [self.folder / f"{self.signals}{number}.edf"] for number in numbers}
+            numbers = map(str, range(1, self.count + 1))
+            found = {n: [self.folder / f"{self.signals}{n}.edf"] for n in numbers}
         if not found:
             raise self.none_there(f"DREAMS {self.signals}", f"{self.signals}1.edf")
         return [
             Entry(
                 f"{self.signals}{number}",
-                str(number),
+                number,
                 (paths[0], base.as_written(self.folder / f"{self.scored}{number}.txt")),
                 base.doubled(paths, "signals of this number"),
             )
-            for number, paths in sorted(found.items())
+            for number, paths in sorted(found.items(), key=lambda item: int(item[0]))
         ]
 
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:

@@ -7,7 +7,6 @@ others by those of Rechtschaffen & Kales in 20 s.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +16,8 @@ import numpy as np
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import Hypnogram
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
-from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes, doubled, files, grouped
+from xsleep.databases import base
+from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
 from xsleep.databases.formats.hypnograms import TOLERANCE, epochs_of
@@ -30,7 +30,6 @@ EPOCH_SECONDS = {1: 30, 2: 20, 3: 30, 4: 20, 5: 20}
 """Length of the scored epochs of each subset."""
 
 STAGE = "Sleep stage "
-NAME = re.compile(r"(01-0[1-5]-\d{4})[ _](PSG|Base|Annotations)\.edf", re.IGNORECASE)
 SUBFOLDERS = 2
 """Levels that are searched: the distributions have them as SS1, SS1/annotations or SS1/edfs."""
 
@@ -56,19 +55,17 @@ class Mass(EdfDatabase):
     }
 
     def entries(self) -> list[Entry]:
-        def key(path: Path) -> tuple[str, bool] | None:
-            match = NAME.fullmatch(path.name)
-            return (match[1], match[2].upper() == "PSG") if match else None
-
-        found = grouped(files(self.folder, "01-0*.edf", SUBFOLDERS), key)
-        if not any(is_signal for _, is_signal in found):
+        subject = r"(01-0[1-5]-\d{4})[ _]"
+        psgs = base.by_name(self.folder, rf"{subject}PSG\.edf", SUBFOLDERS)
+        hypnograms = base.by_name(self.folder, rf"{subject}(?:Base|Annotations)\.edf", SUBFOLDERS)
+        if not psgs:
             raise self.none_there("recording of MASS", "SS1/01-01-0001 PSG.edf")
 
         def entry(subject: str) -> Entry:
             expected = self.folder / f"SS{subject[4]}" / subject
-            signals = found.get((subject, True), [Path(f"{expected} PSG.edf")])
-            scorings = found.get((subject, False), [Path(f"{expected} Base.edf")])
-            fault = doubled(signals, "signals of this subject")
+            signals = psgs.get(subject, [Path(f"{expected} PSG.edf")])
+            scorings = hypnograms.get(subject, [Path(f"{expected} Base.edf")])
+            fault = base.doubled(signals, "signals of this subject")
             return Entry(subject, subject, (signals[0], *scorings), fault)
 
         return [entry(subject) for subject in subjects()]

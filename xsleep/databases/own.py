@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import filecmp
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -95,7 +96,10 @@ class Own(EdfDatabase):
     def entries(self) -> list[Entry]:
         found = sorted(base.files(self.folder, "*.edf") + base.files(self.folder, "*.bdf"))
         scorings = {s for path in found if (s := self._scoring(path)) != path}
-        signals = base.grouped((p for p in found if p not in scorings), lambda path: path.stem)
+        signals: dict[str, list[Path]] = defaultdict(list)
+        for path in found:
+            if path not in scorings:
+                signals[path.stem].append(path)
         if not signals:
             raise self.none_there("recording", "a.edf, b.bdf")
         return [self._entry(name, paths) for name, paths in sorted(signals.items())]

@@ -113,28 +113,23 @@ class Shhs(ServerListed, EdfDatabase):
         return Key(_with_token, refused)
 
     def entries(self) -> list[Entry]:
-        paths = sorted(self.folder / name for name in self.published() if name.endswith(".edf"))
-        paths = paths or [
-            path
-            for path in base.files(self.folder / "edfs" / VISIT, f"{VISIT}-*.edf")
-            if re.fullmatch(rf"{VISIT}-\d{{6}}", path.stem, re.IGNORECASE)
-        ]
-        if not paths:
+        listed = sorted(name for name in self.published() if name.endswith(".edf"))
+        signals = {Path(name).stem[-6:]: [self.folder / name] for name in listed}
+        signals = signals or base.by_name(self.folder / "edfs" / VISIT, rf"{VISIT}-(\d{{6}})\.edf")
+        if not signals:
             raise self.none_there("recording of SHHS", "edfs/shhs1/shhs1-200001.edf")
-        folders = {kind: self.folder / f"annotations-events-{kind}" / VISIT for kind in SCORINGS}
-        xml = (path for folder in folders.values() for path in base.files(folder, "*.xml"))
+        folders = [self.folder / f"annotations-events-{kind}" / VISIT for kind in SCORINGS]
+        xml = (path for folder in folders for path in base.files(folder, "*.xml"))
         there = {path.name.lower(): path for path in xml}
-        signals = base.grouped(paths, lambda path: path.stem.lower())
 
-        def entry(name: str, paths: Sequence[Path]) -> Entry:
-            named = {kind: f"{name}-{kind}.xml" for kind in SCORINGS}
-            scorings = [there[file] for file in named.values() if file in there]
-            expected = folders[SCORINGS[0]] / named[SCORINGS[0]]
-            files_of = (paths[0], *(scorings or [expected]))
-            subject = name.removeprefix(f"{VISIT}-")
-            return Entry(name, subject, files_of, base.doubled(paths, "signals of this name"))
+        def entry(subject: str, paths: Sequence[Path]) -> Entry:
+            name = f"{VISIT}-{subject}"
+            named = [f"{name}-{kind}.xml" for kind in SCORINGS]
+            scorings = [there[file] for file in named if file in there] or [folders[0] / named[0]]
+            fault = base.doubled(paths, "signals of this name")
+            return Entry(name, subject, (paths[0], *scorings), fault)
 
-        return [entry(name, paths) for name, paths in signals.items()]
+        return [entry(subject, paths) for subject, paths in signals.items()]
 
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
         _, scoring, *others = entry.files

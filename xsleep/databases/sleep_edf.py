@@ -8,7 +8,6 @@ or G, x: scorer), ``ST7ssNJ0-PSG.edf`` and so on in the telemetry study. Stages 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
@@ -69,14 +68,9 @@ class SleepEdf(Database):
         return {name: Listed(digest) for name, digest in published_hashes().items()}
 
     def entries(self) -> list[Entry]:
-        def named(pattern: str) -> dict[str, list[Path]]:
-            def key(path: Path) -> str | None:
-                match = re.fullmatch(pattern, path.name.upper())  # some copies are in lower case
-                return match and match[1]
-
-            return base.grouped(base.files(self.folder, "*.edf"), key)
-
-        signals, hypnograms = named(r"(.{8}).*-PSG\.EDF"), named(r"(.{6}).*-HYPNOGRAM\.EDF")
+        # Some copies have names in small letters.
+        signals = base.by_name(self.folder, r"(.{8}).*-PSG\.edf")
+        hypnograms = base.by_name(self.folder, r"(.{6}).*-Hypnogram\.edf")
         if self.source.fetch is None and not signals.keys() & set(self.recordings):
             raise self.none_there("recording of this database", f"{self.recordings[0]}-PSG.edf")
         published = {name[:6]: name for name in published_hashes() if "Hypnogram" in name}
@@ -84,9 +78,8 @@ class SleepEdf(Database):
         def entry(name: str) -> Entry:
             psgs = signals.get(name) or [self.folder / f"{name}-PSG.edf"]
             scored = hypnograms.get(name[:6]) or [self.folder / published[name[:6]]]
-            fault = base.doubled(psgs, "PSG of this recording") or base.doubled(
-                scored, "hypnogram of it"
-            )
+            fault = base.doubled(psgs, "PSG of this recording")
+            fault = fault or base.doubled(scored, "hypnogram of this recording")
             return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
         return [entry(name) for name in self.recordings]
