@@ -16,9 +16,7 @@ with job(snakemake.log[0]) as report:
         print(f"left out: {line}", file=sys.stderr)
     table = table2.table2(results, params.not_run)
     formatting.write_csv(table, snakemake.output.csv)
-    for path, write in (
-        (snakemake.output.html, typeset.html),
-        (snakemake.output.tex, typeset.latex),
-    ):
+    texts = {snakemake.output.html: typeset.html(table), snakemake.output.tex: typeset.latex(table)}
+    for path, text in texts.items():
         with whole(path) as temporary:
-            temporary.write_text(write(table), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")

@@ -133,7 +133,7 @@ def table1(
         infos = [stored.info for stored in read_index(index).values()]
         used = [info for info in infos if not reasons[info.recording]]
         subjects = {info.subject for info in used}
-        row = {channel: _taken(channel, used) for channel in CHANNELS}
+        row: dict[str, Any] = {channel: _taken(channel, used) for channel in CHANNELS}
         row |= {"folds": fold_tables.count(name, described.folds), "split": _split(described.folds)}
         row |= _held_out(name, described.folds, sorted(subjects))
         row |= {"subjects": len(subjects), "recordings": len(used)}

@@ -101,7 +101,7 @@ def table(
 
 
 def _mean(facts: Sequence[Mapping[str, Any]], name: str) -> int:
-    return round(np.mean([one[name] for one in facts]))
+    return round(float(np.mean([one[name] for one in facts])))
 
 
 def _interval(name: str, value: float, low: float, high: float) -> list[tuple[str, float]]:
