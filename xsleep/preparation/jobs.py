@@ -33,7 +33,6 @@ from xsleep.store.recordings import (
     RecordingInfo,
     Stored,
     read_index,
-    read_spectrograms_source,
     read_stored,
     write_epochs,
     write_index,
@@ -47,10 +46,7 @@ COVERED = 0.75
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
     """Download the files that are missing in the source's folder, and list them with their hashes.
 
-    Args:
-        source: settings of the database.
-        out: list to write, in the format of ``sha256sum``.
-        report: called with one line for each file.
+    The list ``out`` is in the format of ``sha256sum``; ``report`` receives a line for each file.
 
     Raises:
         InputError: a file could not be downloaded.
@@ -93,14 +89,11 @@ def prepare(
     stored by the same recipe is left as it is, so that an interrupted job resumes.
 
     Args:
-        source: settings of the database.
-        channels: channels to store.
-        filtering: filters of the raw signals.
         names: recordings to store.
         epochs, spectrograms: folders of the two files of each recording.
         index: index file to write.
         seen: cache of `Seen` for the hashes of the database's files.
-        report: called with one line for each recording and each warning.
+        report: receives a line for each recording and each warning.
 
     Returns:
         Metadata of the recordings, with the reason if they cannot be used, and with warnings.
@@ -154,10 +147,8 @@ def prepare(
 def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> str:
     """Return a token that changes when stored recordings were made from other contents.
 
-    Args:
-        folder: folder of the database.
-        entries: recordings of an index.
-        index, seen: as in `prepare`.
+    ``entries`` are the recordings of an index, ``folder`` that of the database; ``index`` and
+    ``seen`` are as in `prepare`.
     """
     known = Seen(seen)
     try:
@@ -178,7 +169,6 @@ def _as_stored(
     """Return the recording if it is stored, undamaged, by the same recipe from the same files."""
     try:
         stored = read_stored(epochs, spectrograms)
-        source = read_spectrograms_source(spectrograms)
     except InputError:  # not there, or damaged
         return None
     same = (
@@ -187,7 +177,7 @@ def _as_stored(
         and stored.info.hashes == info.hashes
         and len(info.hashes) == len(entry.files)
         and not entry.fault
-        and source == sha256(epochs)
+        and stored.hashes[str(epochs)] == sha256(epochs)
     )
     return stored if same else None
 
@@ -263,10 +253,8 @@ def _tell_coverage(recording: Recording, seconds: float) -> None:
     step = float(np.median(np.diff(onsets))) if len(onsets) > 1 else float(EPOCH_SECONDS)
     scored = float(np.count_nonzero(stages != UNSCORED) * step)
     if scored < COVERED * seconds:
-        warn(
-            recording.files[-1],
-            f"has stages for {as_clock(scored)} of {as_clock(seconds)}; the rest is not used",
-        )
+        part = f"{as_clock(scored)} of {as_clock(seconds)}"
+        warn(recording.files[-1], f"has stages for {part}; the rest is not used")
 
 
 def _store(
@@ -284,20 +272,13 @@ def _store(
 
 def make_index(batches: Sequence[Path], out: Path) -> None:
     """Write the index of a database, given the indexes of its batches."""
-    recordings = [stored for path in batches for stored in read_index(path).values()]
-    write_index(out, recordings)
+    write_index(out, [stored for path in batches for stored in read_index(path).values()])
 
 
 def make_folds(
     database: str, settings: KFold | Literal["published"], recordings: Path, out: Path
 ) -> None:
-    """Write the folds: the role of each recording that is not skipped, by subject.
-
-    Args:
-        database: its name.
-        settings: parameters of the k folds, or ``published`` for the published ones.
-        recordings: ``recordings.csv`` of the database.
-        out: ``folds.csv`` to write.
+    """Write ``folds.csv``: the role of each recording of ``recordings.csv`` that is not skipped.
 
     Raises:
         InputError: no recording can be used, or the subjects do not fit the folds.

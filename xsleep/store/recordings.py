@@ -32,6 +32,9 @@ RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
 
+PER_EPOCH = ("places", "onsets", "stages")
+"""Fields of `RecordingInfo` that have a value for each epoch."""
+
 
 @dataclass(frozen=True)
 class RecordingInfo:
@@ -158,12 +161,6 @@ def write_spectrograms(
             write_dataset(group, channel, values, unit=unit, axes=axes)
 
 
-def read_spectrograms_source(path: str | Path) -> str:
-    """Return the SHA-256 of the epochs' file that ``write_spectrograms`` was given."""
-    with open_file(path) as file:
-        return str(file.attrs["source"])
-
-
 @dataclass(frozen=True)
 class Stored:
     """A recording in the store: its metadata, and where its values are on disk.
@@ -199,26 +196,18 @@ def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
             for group in sorted({"signals", "spectrograms", "sums"}.intersection(file)):
                 for channel, dataset in file[group].items():
                     offsets[f"{group}/{channel}"] = dataset.id.get_offset()
-    hashes = {
-        str(epochs): read_spectrograms_source(spectrograms),
-        str(spectrograms): sha256(spectrograms),
-    }
+    with open_file(spectrograms) as file:
+        source = str(file.attrs["source"])
+    hashes = {str(epochs): source, str(spectrograms): sha256(spectrograms)}
     return Stored(read_info(epochs), str(epochs), str(spectrograms), offsets, hashes)
-
-
-PER_EPOCH = ("places", "onsets", "stages")
 
 
 def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
     """Write the index of a database: all of its recordings except for their signals."""
+    fields = ("epochs", "spectrograms", "offsets", "hashes")
     lines = [
-        {
-            "night": {k: v for k, v in vars(one.info).items() if k not in PER_EPOCH},
-            "epochs": one.epochs,
-            "spectrograms": one.spectrograms,
-            "offsets": one.offsets,
-            "hashes": one.hashes,
-        }
+        {"night": {k: v for k, v in vars(one.info).items() if k not in PER_EPOCH}}
+        | {name: getattr(one, name) for name in fields}
         for one in recordings
     ]
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
@@ -238,14 +227,10 @@ def read_index(path: str | Path) -> dict[str, Stored]:
         per_epoch = zip(*(np.split(file[name][:], cuts) for name in PER_EPOCH), strict=True)
     recordings = {}
     for line, arrays in zip(lines, per_epoch, strict=False):
-        known = line.pop("night")
-        lights, remarks = known.pop("lights"), known.pop("remarks")
-        info = RecordingInfo(
-            **known,
-            remarks=tuple(remarks),
-            **dict(zip(PER_EPOCH, arrays, strict=True)),
-            lights=None if lights is None else tuple(lights),
-        )
+        known = line.pop("night") | dict(zip(PER_EPOCH, arrays, strict=True))
+        known["remarks"] = tuple(known["remarks"])
+        known["lights"] = known["lights"] and tuple(known["lights"])
+        info = RecordingInfo(**known)
         recordings[info.recording] = Stored(info, **line, index=str(path))
     return recordings
 

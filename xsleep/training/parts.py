@@ -65,10 +65,9 @@ def recordings_of_role(
         training = [row for row in rows if row["role"] == "training"]
         few = fold_tables.few([row["subject"] for row in training], subjects, number)
         # The subset's recordings of subjects that train; where there are none, all that train.
-        chosen, training = (
-            [row for row in of if row["subject"] in few] for of in (chosen, training)
-        )
-        chosen = chosen or training
+        chosen = [row for row in chosen if row["subject"] in few] or [
+            row for row in training if row["subject"] in few
+        ]
     return [row["recording"] for row in chosen]
 
 
