@@ -61,8 +61,7 @@ def test_appendix_c_has_the_confusion_of_each_seed(study):
 
 
 def ensembles(study):
-    cells = study.runs
-    table = appendix.d(cells, {"SleepEDF-20": study.recordings("SleepEDF-20")})
+    table = appendix.d(study.runs, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     return table.set_index("decided by")
 
 

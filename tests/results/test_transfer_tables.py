@@ -23,7 +23,7 @@ def study(tmp_path):
 
 
 def finetune(study, skill, folds=FOLDS):
-    """Predictions of all folds, and their cells."""
+    """Predictions of all folds, and their runs."""
     nights, before = [], len(study.runs)
     for fold, names in enumerate(folds, start=1):
         nights += study.run(*names, fold=fold, system="SeqSleepNet+", skill=skill)
@@ -32,8 +32,8 @@ def finetune(study, skill, folds=FOLDS):
 
 def made(study, runs, source="MASS"):
     facts = {
-        which: [{"parameters_trained": 7, "training_subjects": 3} for _ in cells]
-        for which, cells in runs.items()
+        which: [{"parameters_trained": 7, "training_subjects": 3} for _ in some]
+        for which, some in runs.items()
     }
     return table(source, runs, facts, {"SleepEDF-20": study.recordings("SleepEDF-20")})
 

@@ -179,7 +179,6 @@ class _Tested:
     run: RunPredictions
     recording: str
     subject: str
-    epochs: int
     marks: tuple[object, ...]
     matrix: Integers
 
@@ -204,7 +203,7 @@ def _read(run: RunPredictions, known: pd.DataFrame, listed: Path, decide: Decide
             raise InputError("no recordings; delete the file and run the fold again")
         for prediction in predictions:
             _check(prediction, known, listed)
-            # a recording is counted before the next is checked: the first fault is told
+            # counted before the next is checked, so that the first fault is reported
             tested.append(_tested(run, prediction, decide(run, prediction)))
     except InputError as error:
         place = f"{run.predictions}: "
@@ -235,7 +234,7 @@ def _tested(run: RunPredictions, prediction: Prediction, predicted: Integers) ->
     name, subject, stages = prediction.recording, prediction.subject, prediction.stages
     arrays = (values.astype("i8").tobytes() for values in (prediction.places, stages))
     marks = (*(hashlib.sha256(array).digest() for array in arrays), run.fold)
-    return _Tested(run, name, subject, len(stages), marks, confusion(stages, predicted))
+    return _Tested(run, name, subject, marks, confusion(stages, predicted))
 
 
 def _usual(tested: Iterable[_Tested]) -> dict[Key, _Tested]:
@@ -292,8 +291,9 @@ def _contradiction(file: _File, usual: Mapping[Key, _Tested], seen: Mapping[str,
         for what, mark, expected in zip(_MARKS, one.marks, other.marks, strict=True):
             if mark != expected:
                 return (
-                    f"{where} does not have the {what} of {other.run.predictions} ({one.epochs} "
-                    f"epochs, there {other.epochs}); delete the run that is wrong and run it again"
+                    f"{where} does not have the {what} of {other.run.predictions} "
+                    f"({one.matrix.sum()} epochs, there {other.matrix.sum()}); delete the run that is "
+                    "wrong and run it again"
                 )
     return ""
 

@@ -77,7 +77,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
     return marks
 
 
-def stands_on(row: pd.Series) -> str:
+def basis(row: pd.Series) -> str:
     """Describe the counts that a measured row of Table 2 is based on."""
     counted = [
         f"{row[many]:,} {many.removesuffix('s') if row[many] == 1 else many}"
@@ -106,7 +106,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
             style = None if row["source"] == MEASURED else "dim"
             shown.add_row(row["system"], channels, row["source"], *values, style=style)
             if row["source"] == MEASURED:
-                sentences[stands_on(row)].append(f"{row['system']} {channels}")
+                sentences[basis(row)].append(f"{row['system']} {channels}")
         console.print(shown)
         for sentence, who in sentences.items():
             console.print(sentence if len(sentences) == 1 else f"{', '.join(who)}: {sentence}")
@@ -161,7 +161,7 @@ def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:
         source = row["source"]
         cells = [number(row[column], column) for column in map(str, marks.columns)]
         if source == MEASURED:
-            notes.append(stands_on(row))
+            notes.append(basis(row))
         if row["note"]:
             notes.append(row["note"])
         if source == FROM:
