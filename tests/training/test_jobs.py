@@ -18,11 +18,12 @@ from xsleep import __version__
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
+from xsleep.preparation.jobs import make_source_split
 from xsleep.scoring import probabilities
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
-from xsleep.training.jobs import Job, make_source_split
+from xsleep.training.jobs import Job
 from xsleep.training.parts import Data
 
 

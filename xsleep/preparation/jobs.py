@@ -6,6 +6,7 @@ Slow imports are local to the job that needs them.
 from __future__ import annotations
 
 import json
+import random
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ from xsleep.databases import Database, Entry, Source, open_database
 from xsleep.databases.formats import plausibility
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
-from xsleep.preparation.windows import check_enough
+from xsleep.preparation.windows import check_enough, unusable
 from xsleep.store.identity import Seen, below
 from xsleep.store.recordings import (
     FORMAT_VERSION,
@@ -301,5 +302,49 @@ def make_folds(
         for role in ("test", "validation", "training", "training_subset")
         for subject in getattr(fold, role)
         for name in names[subject]
+    ]
+    write_csv(out, lines)
+
+
+def make_source_split(
+    databases: Mapping[str, tuple[Path, str]], validation: int, seed: int, out: Path
+) -> None:
+    """Write which subjects of the pooled databases train and which validate; none test.
+
+    The CSV file ``out`` has a line per recording and role.
+
+    Args:
+        databases: name to the index of its store and the window that is trained on.
+        validation: number of subjects that validate. As many of the others, all of which train,
+            are the training subset.
+        seed: of the random choice.
+
+    Raises:
+        InputError: there are too few subjects.
+    """
+    usable = [
+        (name, stored.info)
+        for name, (index, window) in databases.items()
+        for stored in read_index(index).values()
+        if not unusable(stored.info, [window], Path(stored.epochs))
+    ]
+    subjects = sorted({(name, info.subject) for name, info in usable})
+    if len(subjects) < 2 * validation:
+        raise InputError(
+            f"{', '.join(databases)}: {len(subjects)} usable subjects, too few for {validation} to "
+            f"validate and as many to train; lower transfer.validation to at most "
+            f"{len(subjects) // 2} or add recordings"
+        )
+    order = random.Random(seed).sample(subjects, len(subjects))
+    roles = {
+        "validation": order[:validation],
+        "training": order[validation:],
+        "training subset": order[validation : 2 * validation],
+    }
+    lines = [
+        {"role": role, "database": name, "subject": info.subject, "recording": info.recording}
+        for role, who in roles.items()
+        for name, info in usable
+        if (name, info.subject) in who
     ]
     write_csv(out, lines)

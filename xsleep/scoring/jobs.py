@@ -1,7 +1,4 @@
-"""Scoring jobs: a network and the index of recordings in, predictions out.
-
-PyTorch takes seconds to import, so it is imported where it is used.
-"""
+"""Scoring jobs: a network and the index of recordings in, predictions out."""
 
 from __future__ import annotations
 
@@ -9,14 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from xsleep.compute import device
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.databases import Source, open_database
+from xsleep.networks import checkpoints
 from xsleep.preparation.windows import unusable
+from xsleep.scoring import probabilities
 from xsleep.store.predictions import write_predictions
 from xsleep.store.recordings import read_index
 from xsleep.training.origin import check_writable, origin
 from xsleep.training.parts import load_part, recordings_of_role
+from xsleep.training.sequences import normalisation
 
 
 def score_run(
@@ -42,12 +45,6 @@ def score_run(
         longest_gap, scoring_stride: as in `xsleep.config.training.TrainingSettings`.
         threads: of the processor.
     """
-    import torch
-
-    from xsleep.compute import device
-    from xsleep.networks import checkpoints
-    from xsleep.scoring import probabilities
-
     torch.set_num_threads(threads)
     network, _, channels = checkpoints.load(model)
     network.to(device.best())
@@ -87,13 +84,6 @@ def zero_shot(
     Raises:
         InputError: no recording can be used.
     """
-    import torch
-
-    from xsleep.compute import device
-    from xsleep.networks import checkpoints
-    from xsleep.scoring import probabilities
-    from xsleep.training.sequences import normalisation
-
     torch.set_num_threads(threads)
     network, system, channels = checkpoints.load(model)
     files = {entry.name: entry.files[0] for entry in open_database(source).entries()}

@@ -1,80 +1,34 @@
-"""Training jobs: settings and stored recordings in; model, history and ``run.json`` out.
-
-PyTorch takes seconds to import, so it is imported where it is used.
-"""
+"""Training jobs: settings and stored recordings in; model, history and ``run.json`` out."""
 
 from __future__ import annotations
 
 import json
-import random
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from xsleep.compute import parallel
 from xsleep.config.names import BLOCKS, STRATEGIES
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv, sha256, whole, write_csv
-from xsleep.preparation.windows import unusable
+from xsleep.core.files import read_csv, sha256, whole
+from xsleep.networks import Network, build, checkpoints
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
+from xsleep.training import loop
 from xsleep.training.origin import check_writable, origin
 from xsleep.training.parts import Data, Training, load_part, recordings_of_role
+from xsleep.training.resume import CHECKPOINT
 from xsleep.training.sequences import Part, bridging
-
-if TYPE_CHECKING:
-    from xsleep.networks import Network
 
 ROLES = ("training", "training subset", "validation")
 """Roles of `Data`, as in the tables of folds."""
-
-
-def make_source_split(
-    databases: Mapping[str, tuple[Path, str]], validation: int, seed: int, out: Path
-) -> None:
-    """Write which subjects of the pooled databases train and which validate; none test.
-
-    The CSV file ``out`` has a line per recording and role.
-
-    Args:
-        databases: name to the index of its store and the window that is trained on.
-        validation: number of subjects that validate. As many of the others, all of which train,
-            are the training subset.
-        seed: of the random choice.
-
-    Raises:
-        InputError: there are too few subjects.
-    """
-    usable = [
-        (name, stored.info)
-        for name, (index, window) in databases.items()
-        for stored in read_index(index).values()
-        if not unusable(stored.info, [window], Path(stored.epochs))
-    ]
-    subjects = sorted({(name, info.subject) for name, info in usable})
-    if len(subjects) < 2 * validation:
-        raise InputError(
-            f"{', '.join(databases)}: {len(subjects)} usable subjects, too few for {validation} to "
-            f"validate and as many to train; lower transfer.validation to at most "
-            f"{len(subjects) // 2} or add recordings"
-        )
-    order = random.Random(seed).sample(subjects, len(subjects))
-    roles = {
-        "validation": order[:validation],
-        "training": order[validation:],
-        "training subset": order[validation : 2 * validation],
-    }
-    lines = [
-        {"role": role, "database": name, "subject": info.subject, "recording": info.recording}
-        for role, who in roles.items()
-        for name, info in usable
-        if (name, info.subject) in who
-    ]
-    write_csv(out, lines)
 
 
 @dataclass(frozen=True)
@@ -115,8 +69,6 @@ class Job:
         Raises:
             InputError: the network is of another system, or has another number of channels.
         """
-        from xsleep.networks import checkpoints
-
         system, strategy = self.address["system"], self.address["strategy"]
         network, pretrained_system, pretrained_channels = checkpoints.load(pretrained)
         if not same_network(pretrained_system, system):
@@ -138,7 +90,7 @@ class Job:
     def pretrain(
         self, network: NetworkSettings, split: Path, databases: Mapping[str, tuple[Path, str]]
     ) -> None:
-        """Pretrain a network on whole databases, by what `make_source_split` wrote of them."""
+        """Pretrain a network on whole databases, by their table of `make_source_split`."""
         recordings = {name: read_index(index) for name, (index, _) in databases.items()}
 
         def parts(role: str) -> list[Part]:
@@ -152,8 +104,6 @@ class Job:
 
     def _network(self, settings: NetworkSettings) -> Network:
         """Return the network with its initial weights."""
-        from xsleep.networks import build
-
         return build(self.address["system"], len(self.channels), settings, self.address["seed"])
 
     def _fold(
@@ -179,12 +129,6 @@ class Job:
 
         ``inputs`` are name to file of what else was read.
         """
-        import torch
-
-        from xsleep.compute import parallel
-        from xsleep.training.loop import train
-        from xsleep.training.resume import CHECKPOINT
-
         torch.set_num_threads(max(self.threads // parallel.size(), 1))
         began = time.monotonic()
         # Steps that may fail come before hours of training.
@@ -199,7 +143,7 @@ class Job:
         }
         system, seed = self.address["system"], self.address["seed"]
         training = Training(system, self.channels, seed, self.settings, data, blocks)
-        facts = train(network, training, self.folder, self.report)
+        facts = loop.train(network, training, self.folder, self.report)
         if parallel.rank():
             return
         outputs = ("model.safetensors", "history.csv")

@@ -12,13 +12,14 @@ from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.files import write_csv
 from xsleep.databases import source_of
-from xsleep.preparation.jobs import make_folds, prepare
+from xsleep.preparation.jobs import make_folds, make_source_split, prepare
 from xsleep.results import formatting, inventory, table2
-from xsleep.results.audit.evidence import Evidence, Pretraining, Run
+from xsleep.results.audit.evidence import Evidence
+from xsleep.results.audit.trainings import Pretraining, Run
 from xsleep.results.measurements import RunPredictions, gather
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import read_index
-from xsleep.training.jobs import Job, make_source_split
+from xsleep.training.jobs import Job
 
 SYSTEMS = ("ARNN+RNN", "FCNN+RNN")
 FINETUNED = "FT-SeqSleepNet+"
@@ -147,12 +148,12 @@ def evidence() -> Evidence:
         {"Y": (SOURCE_INDEX, "whole-night")},
     )
     return Evidence(
-        found,
-        {"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
-        {"X": FOLDS},
-        TABLE2,
-        (found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
-        [pretraining],
+        runs=found,
+        recordings={"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
+        folds={"X": FOLDS},
+        table2=TABLE2,
+        retrained=(found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
+        pretrainings=[pretraining],
     )
 
 

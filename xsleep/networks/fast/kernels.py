@@ -305,22 +305,16 @@ def lstm(projected: Tensor, W_hh: Tensor, *vectors: Tensor) -> tuple[Tensor, ...
     variance, mean = torch.var_mean(projected, 2, correction=0, keepdim=True)
     factor = x_scale[:, None, None] * torch.rsqrt(variance + EPSILON.value)
     inputs = torch.addcmul(h_offset[:, None, None], projected - mean, factor)
-    by_unit = map(_gates_by_unit, (inputs, W_hh, h_scale))
+    by_unit = (_exchanged(values, (4, -1)) for values in (inputs, W_hh, h_scale))
     hidden, *moments = _LSTM.apply(*by_unit, c_scale, c_offset)  # type: ignore[no-untyped-call]
-    h_moments = map(_units_by_gate, moments[:2])
+    h_moments = (_exchanged(moment, (-1, 4)) for moment in moments[:2])
     x_moments = (moment.detach().squeeze(2) for moment in (mean, variance))
     return hidden, *x_moments, *h_moments, *moments[2:]
 
 
-def _gates_by_unit(x: Tensor) -> Tensor:
-    """Return columns ``(..., 4u)`` ordered with the gates of a unit side by side."""
-    ordered: Tensor = x.unflatten(-1, (4, -1)).transpose(-1, -2).flatten(-2)
-    return ordered
-
-
-def _units_by_gate(x: Tensor) -> Tensor:
-    """Return columns ``(..., 4u)`` ordered with the units of a gate side by side."""
-    ordered: Tensor = x.unflatten(-1, (-1, 4)).transpose(-1, -2).flatten(-2)
+def _exchanged(x: Tensor, sizes: tuple[int, int]) -> Tensor:
+    """Return columns ``(..., 4u)`` ordered by unit if they are by gate ``(4, -1)``, or by gate."""
+    ordered: Tensor = x.unflatten(-1, sizes).transpose(-1, -2).flatten(-2)
     return ordered
 
 
