@@ -21,7 +21,7 @@ from xsleep.config.workflow import load
 from xsleep.results.metrics import decided
 from xsleep.scoring.jobs import score_run
 from xsleep.store.predictions import read_predictions
-from xsleep.training.jobs import Job
+from xsleep.training.jobs import TrainingJob
 
 CONFIG = Path(__file__).parents[1] / "config"
 INSTRUCTIONS = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
@@ -76,7 +76,7 @@ def train(system: str, fold: int, threads: int, out: Path) -> None:
     folds, index = Path(f"results/{name}/folds.csv"), Path(f"data/index/{name}/all.h5")
     training = preset.training_of(system)
     address |= {"seed": 1, "fold": fold}
-    job = Job(address, training, out, threads, report=lambda line: None)
+    job = TrainingJob(address, training, out, threads, report=lambda line: None)
     job.train(preset.network, folds, index)
     score_run(
         out / "model.safetensors",

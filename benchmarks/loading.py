@@ -161,14 +161,14 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
     from xsleep.config.network import NetworkSettings
     from xsleep.config.training import TrainingSettings
-    from xsleep.training.jobs import Job
+    from xsleep.training.jobs import TrainingJob
 
     def report(line: str) -> None:
         raise Started(line)
 
     address = dict(window="whole-night", channels="EEG", system="XSleepNet2", seed=1, fold=1)
     try:
-        job = Job(address, TrainingSettings(steps=1), folder, 1, report)
+        job = TrainingJob(address, TrainingSettings(steps=1), folder, 1, report)
         job.train(NetworkSettings(), folder / "folds.csv", folder / "shhs.h5")
     except Started as line:
         return time.time() - began, str(line), peak_mb()

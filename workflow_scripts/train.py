@@ -4,7 +4,7 @@ from xsleep.compute import device, parallel
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.console import job
-from xsleep.training.jobs import Job
+from xsleep.training.jobs import TrainingJob
 
 ADDRESS = ("source", "source_channels", "database", "window", "channels", "system", "seed", "fold")
 ADDRESS += ("strategy",)
@@ -18,7 +18,7 @@ with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get
     given |= {name: int(given[name]) for name in ("seed", "fold") if name in given}
     if split:
         given |= {"source": snakemake.params.source, "channels": given.pop("source_channels")}
-    training = Job(
+    training = TrainingJob(
         {name: given[name] for name in ADDRESS if name in given},
         TrainingSettings(**run["training"]),
         folder=Path(snakemake.output.model).parent,

@@ -23,7 +23,7 @@ from xsleep.scoring import probabilities
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
-from xsleep.training.jobs import Job
+from xsleep.training.jobs import TrainingJob
 from xsleep.training.parts import Data
 
 
@@ -42,7 +42,7 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
     checkpoints.save(path, build(pretrained, len(channels), NETWORK, 1), pretrained, channels)
     address = {"system": "SeqSleepNet+", "channels": "EEG", "seed": 1, "strategy": "all"}
     nowhere = tmp_path / "nowhere"
-    job = Job(address, TrainingSettings(steps=1), tmp_path, 1, print)
+    job = TrainingJob(address, TrainingSettings(steps=1), tmp_path, 1, print)
     with pytest.raises(InputError, match=line) as error:
         job.finetune(None, path, nowhere, nowhere)
     assert str(error.value).startswith(f"{path}: ")
@@ -69,7 +69,7 @@ def train(store_folder, folder):
     settings = TrainingSettings(steps=1, batch_size=2, evaluate_every=1)
     address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
     network = build("ARNN+RNN", 1, NETWORK, 1)
-    Job(address, settings, folder, 1, print).run(network, data, inputs={})
+    TrainingJob(address, settings, folder, 1, print).run(network, data, inputs={})
 
 
 def missing(package):

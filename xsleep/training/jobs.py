@@ -32,7 +32,7 @@ ROLES = ("training", "training subset", "validation")
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """Training of one network, which writes ``model.safetensors``, ``history.csv``, ``run.json``.
 
     Attributes:

@@ -19,7 +19,7 @@ from xsleep.results.audit.trainings import Pretraining, Run
 from xsleep.results.measurements import RunPredictions, gather
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import read_index
-from xsleep.training.jobs import Job
+from xsleep.training.jobs import TrainingJob
 
 SYSTEMS = ("ARNN+RNN", "FCNN+RNN")
 FINETUNED = "FT-SeqSleepNet+"
@@ -91,7 +91,7 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
 def _pretrain() -> None:
     (pretraining,) = evidence().pretrainings
     address = {key: pretraining.settings[key] for key in ("source", "channels", "system", "seed")}
-    job = Job(address, TRAINING, PRETRAINED, **QUIET)
+    job = TrainingJob(address, TRAINING, PRETRAINED, **QUIET)
     job.pretrain(NETWORK, SPLIT, {"Y": (SOURCE_INDEX, "whole-night")})
 
 
@@ -102,7 +102,7 @@ def _eeg(seed: int):
 def _train_and_score(run: Run) -> None:
     settings = {**run.settings}
     address = {k: v for k, v in settings.items() if k not in ("network", "training")}
-    job = Job(address, TRAINING, run.folder, **QUIET)
+    job = TrainingJob(address, TRAINING, run.folder, **QUIET)
     if run.pretrained:
         job.finetune(None, run.pretrained, FOLDS, INDEX)
     else:
