@@ -6,7 +6,7 @@ Unusable predictions are a gap: they are left out, the reason is kept, and the r
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -156,7 +156,7 @@ def gather(
     databases = dict.fromkeys(run.database for run in ordered)
     known = {database: _recordings(database, recordings) for database in databases}
     files = [_read(run, known[run.database], recordings[run.database], decide) for run in ordered]
-    usual = _usual(recording for file in files for recording in file.tested)
+    usual = _usual([one for file in files for one in file.tested])
     results = []
     for names, group in groupby(files, key=lambda file: file.run.names):
         counts, gaps = _counted(list(group), usual)
@@ -237,16 +237,13 @@ def _tested(run: RunPredictions, prediction: Prediction, predicted: Integers) ->
     return _Tested(run, name, subject, marks, confusion(stages, predicted))
 
 
-def _usual(tested: Iterable[_Tested]) -> dict[Key, _Tested]:
+def _usual(tested: Sequence[_Tested]) -> dict[Key, _Tested]:
     """Return each recording as most files have it, from the first of these files."""
-    versions: dict[Key, list[_Tested]] = defaultdict(list)
-    for one in tested:
-        versions[one.key].append(one)
-    numbers = {key: Counter(one.marks for one in found) for key, found in versions.items()}
-    return {
-        key: max(found, key=lambda one: numbers[one.key][one.marks])
-        for key, found in versions.items()
-    }
+    numbers = Counter((one.key, one.marks) for one in tested)
+    usual: dict[Key, _Tested] = {}
+    for one in sorted(tested, key=lambda one: -numbers[one.key, one.marks]):
+        usual.setdefault(one.key, one)
+    return usual
 
 
 def _counted(
@@ -292,8 +289,8 @@ def _contradiction(file: _File, usual: Mapping[Key, _Tested], seen: Mapping[str,
             if mark != expected:
                 return (
                     f"{where} does not have the {what} of {other.run.predictions} "
-                    f"({one.matrix.sum()} epochs, there {other.matrix.sum()}); delete the run that is "
-                    "wrong and run it again"
+                    f"({one.matrix.sum()} epochs, there {other.matrix.sum()}); delete the run that "
+                    "is wrong and run it again"
                 )
     return ""
 

@@ -43,7 +43,6 @@ def table2(
     averaged over seeds.
 
     Args:
-        results: The measured systems.
         not_run: Why a published database or system was not measured; by default ``not configured``.
 
     Returns:
