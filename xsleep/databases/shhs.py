@@ -161,11 +161,8 @@ def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
     clock = recording.start - datetime.combine(recording.start, time())
     apart = abs(edf.between_clocks(said - clock.total_seconds()))
     if apart >= 1:
-        warn(
-            scoring,
-            f"says that the recording started at {as_clock(said)}, {recording.path.name} at "
-            f"{recording.clock}; its onsets count from the first sample",
-        )
+        says = f"says that the recording started at {as_clock(said)}, {recording.path.name} at"
+        warn(scoring, f"{says} {recording.clock}; its onsets count from the first sample")
 
 
 def _tell_other_stages(other: Path, seconds: float, scoring: Path, taken: Hypnogram) -> None:

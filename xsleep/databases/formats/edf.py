@@ -48,7 +48,6 @@ LARGEST = 1e7
 """Largest amplitude that a header may give, in microvolts."""
 LARGEST_FIELD = 10_000_000
 """Largest number of data records, of seconds of each, and of samples in it."""
-
 LARGEST_DRIFT = 0.5
 """Largest drift of the onsets of data records in a file without gaps, in seconds."""
 LONGEST = 31 * DAY_SECONDS
@@ -212,10 +211,9 @@ def open_edf(path: Path) -> Edf:
 def _text(field: bytes) -> str:
     """Return the text of a header field, which NUL ends, as in C, and blanks pad."""
     field = field.split(b"\0")[0]
-    try:
+    with suppress(UnicodeDecodeError):
         return field.decode().strip()
-    except UnicodeDecodeError:
-        return field.decode("latin-1").strip()
+    return field.decode("latin-1").strip()
 
 
 def _number(
@@ -267,10 +265,8 @@ def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
         warn(path, f"{surplus} zeros after the last data record are passed over")
         return promised
     if promised >= 0 and records != promised:
-        warn(
-            path,
-            f"holds {records} data records, its header gives {promised}; the {records} are read",
-        )
+        says = f"its header gives {promised}; the {records} are read"
+        warn(path, f"holds {records} data records, {says}")
     elif rest:
         warn(path, f"{rest} bytes after the last whole data record are passed over")
     return records
@@ -516,19 +512,14 @@ def between_clocks(seconds: float) -> float:
 
 def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:
     """Warn if a file does not start with the recording, or if that is unknown."""
+    name = recording.path.name
     if edf.clock is None or recording.clock is None:
-        without = edf if edf.clock is None else recording
-        warn(
-            edf.path,
-            f"taken to begin with {recording.path.name}: the header of {without.path.name} gives "
-            "no start time",
-        )
+        without = edf.path.name if edf.clock is None else name
+        warn(edf.path, f"taken to begin with {name}: the header of {without} gives no start time")
     elif abs(shift) >= 1:
-        warn(
-            edf.path,
-            f"starts {_start(edf)}, {recording.path.name} {_start(recording)}: its onsets count "
-            f"from {as_clock(abs(round(shift)))} {'after' if shift > 0 else 'before'} it",
-        )
+        apart = f"{as_clock(abs(round(shift)))} {'after' if shift > 0 else 'before'} it"
+        starts = f"starts {_start(edf)}, {name} {_start(recording)}"
+        warn(edf.path, f"{starts}: its onsets count from {apart}")
 
 
 def _start(edf: Edf) -> str:

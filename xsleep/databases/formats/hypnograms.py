@@ -64,9 +64,8 @@ def epochs_of(
                 )
             count = int(length // epoch)
             if onset + length <= seconds - epoch:
-                warn(
-                    path, f"the last stage, at {onset:g} s, lasts {length:g} s: whole epochs count"
-                )
+                last = f"the last stage, at {onset:g} s, lasts {length:g} s"
+                warn(path, f"{last}: whole epochs count")
         onsets += [onset + i * epoch for i in range(count)]
         labels += [label] * count
         end = onset + length

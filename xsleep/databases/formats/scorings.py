@@ -67,9 +67,10 @@ def read_csv(
     separator, names, rows = _table(path)
     columns = _columns(path, names)
     if "onset" not in columns:
-        return _one_row_per_epoch(
-            path, epoch, seconds, names=names, columns=columns, rows=list(rows)
-        )
+        if "duration" in columns:
+            raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
+        every, stage = list(rows), columns["stage"]
+        return _one_row_per_epoch(path, names, stage, every, epoch=epoch, seconds=seconds)
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
@@ -237,17 +238,9 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def _one_row_per_epoch(
-    path: Path,
-    epoch: float,
-    seconds: float,
-    *,
-    names: Sequence[str],
-    columns: dict[str, int],
-    rows: list[Row],
+    path: Path, names: Sequence[str], stage: int, rows: list[Row], *, epoch: float, seconds: float
 ) -> list[Stretch]:
     """Return the stretches of a table without onsets, if it must have one row for each epoch."""
-    if "duration" in columns:
-        raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
     while rows and not any(rows[-1][1]):
         rows.pop()
     for where, values in rows:
@@ -258,7 +251,6 @@ def _one_row_per_epoch(
             )
     what = f"no column onset, and {len(rows)} rows"
     _check_count(path, what, len(rows), epoch=epoch, seconds=seconds)
-    stage = columns["stage"]
     for place, name in enumerate(names):
         if place != stage:
             _check_numbers(path, name, [(where, values[place]) for where, values in rows])
