@@ -62,11 +62,9 @@ rule metrics:
 rule comparisons:
     input:
         predictions=STUDY.table2.predictions(),
-        histories=[
-            f"{folder(run)}/{file}"
-            for run in STUDY.runs.scratch
-            for file in ("history.csv", "run.json")
-        ],
+        histories=expand(
+            "{run}/{file}", run=map(folder, STUDY.runs.scratch), file=["history.csv", "run.json"]
+        ),
         recordings=STUDY.databases.each(paths.RECORDINGS),
         folds=STUDY.databases.each(paths.FOLDS),
     output:
@@ -94,11 +92,9 @@ rule appendix:
     input:
         predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch],
         branched=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.blended],
-        weights=[
-            f"{folder(run)}/{file}"
-            for run in STUDY.runs.blended
-            for file in ("history.csv", "run.json")
-        ],
+        weights=expand(
+            "{run}/{file}", run=map(folder, STUDY.runs.blended), file=["history.csv", "run.json"]
+        ),
         recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
         b=reported("results/appendix_b.csv", "appendix_b", "Appendix", table="Table B"),

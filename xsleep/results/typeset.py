@@ -12,20 +12,11 @@ from rich.text import Text
 
 from xsleep import systems
 from xsleep.core.console_table import console_table
-from xsleep.results import published
+from xsleep.results import published, table2
 from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.inference import RESAMPLES
 from xsleep.results.published import CHANNELS
-from xsleep.results.table2 import (
-    DIFFERENCE,
-    FROM,
-    MEASURED,
-    PUBLISHED,
-    QUOTED,
-    TO,
-    columns,
-    shown_together,
-)
+from xsleep.results.table2 import MEASURED, columns, shown_together
 from xsleep.results.templates import render
 
 TITLE = "Table 2: measured and published"
@@ -69,7 +60,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
     marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
     for _, block in comparable.groupby(["database", "window"], sort=False):
         measured = block["source"] == MEASURED
-        reported = block["source"].isin((PUBLISHED, QUOTED))
+        reported = block["source"].isin((table2.PUBLISHED, table2.QUOTED))
         ours = reported & block["system"].isin(published.xsleepnets())
         for rows, others in ((measured, measured), (ours, reported & ~ours)):
             best = shown.loc[others[others].index].max()
@@ -92,7 +83,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 
     Published rows are shown only for systems that were measured.
     """
-    marks, table = bold(table), shown_together(table, (MEASURED, PUBLISHED, QUOTED))
+    marks, table = bold(table), shown_together(table, (MEASURED, table2.PUBLISHED, table2.QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         title = f"{database}, {window} (percent; kappa a fraction)"
         shown = console_table(title, ("system", "channels", "source"), HEADINGS)
@@ -164,13 +155,13 @@ def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:
             notes.append(basis(row))
         if row["note"]:
             notes.append(row["note"])
-        if source == FROM:
+        if source == table2.FROM:
             low = cells
             continue
-        if source == TO:
+        if source == table2.TO:
             source = SPAN
             cells = [f"{a}–{b}" if a else "" for a, b in zip(low, cells, strict=True)]
-        if source == DIFFERENCE:
+        if source == table2.DIFFERENCE:
             cells = [cell if cell[:1] in ("", "-") else f"+{cell}" for cell in cells]
         shown = [cell.replace("-", "−") for cell in cells]
         rows.append((source, list(zip(shown, best, strict=True))))
