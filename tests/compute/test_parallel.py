@@ -93,7 +93,7 @@ def follow(name, rows):
     """Assert that weights, G and O of a history are those of its own losses."""
     system, _, settings = TRAININGS[name]
     branches = [key.removesuffix(" weight") for key in rows[0] if key.endswith(" weight")]
-    sequences = {"training": 24, "validation": 36}  # of two and three nights with 12 each
+    sequences = {"training": 24, "validation": 36}  # of two and three recordings with 12 each
     blending = policy(system, settings)
     for row in rows:
         sums = [{b: n * row[f"{b} {part} loss"] for b in branches} for part, n in sequences.items()]

@@ -48,19 +48,19 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
     assert str(error.value).startswith(f"{path}: ")
 
 
-def test_a_night_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path):
+def test_a_recording_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path):
     """Nor one of which the window is not known; the others are."""
     onsets = 30.0 * np.arange(40)
     lights = {"0": (0, 1200), "1": None, "2": (0, 1200), "3": (0, 570)}  # 19 epochs
-    nights = [
-        RecordingInfo(f"night{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
+    recordings = [
+        RecordingInfo(f"recording{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
         for name, off_on in lights.items()
     ]
-    write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])
+    write_index(tmp_path / "all.h5", [Stored(info, "", "", {}) for info in recordings])
     out = tmp_path / "split.csv"
     make_source_split({"X": (tmp_path / "all.h5", "in-bed")}, 1, 1, out)
     with out.open() as file:
-        assert {row["recording"] for row in csv.DictReader(file)} == {"night0", "night2"}
+        assert {row["recording"] for row in csv.DictReader(file)} == {"recording0", "recording2"}
 
 
 def train(store_folder, folder):
