@@ -14,7 +14,7 @@ from xsleep.results.claims.base import (
     published_metric,
 )
 from xsleep.results.claims.evidence import Case, Evidence
-from xsleep.results.claims.table import CLAIMS, EQUAL_WEIGHTS, claims
+from xsleep.results.claims.table import CLAIMS, EQUAL, claims
 from xsleep.results.comparisons import compare
 from xsleep.results.measurements import gather
 from xsleep.results.metrics import of_confusion
@@ -164,7 +164,7 @@ def test_sec4_4_the_papers_average_gains_are_those_over_its_17_columns():
     for text, gain in published.items():
         assert f" gains {gain:.1f} points over " in text
     in_bed = [c for c in paper_cases() if c.window != "in-bed+30min"]
-    (gain,) = (c for c in GAINS if (c.system, c.against) == ("XSleepNet2", "FCNN+RNN"))
+    (gain,) = (c for c in GAINS if (c.system, c.against) == ("XSleepNet2", ["FCNN+RNN"]))
     assert round(gain.published(in_bed), 1) != 1.4
 
 
@@ -279,8 +279,8 @@ def test_a_claim_of_systems_that_were_not_run_says_so(study):
         row["claim"]: row["why"] for _, row in table(study).query("database != 'all'").iterrows()
     }
     assert whys["XSleepNet2 beats Naive Fusion"] == "Naive Fusion is not run"
-    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL_WEIGHTS}"
-    assert whys[equal] == f"{EQUAL_WEIGHTS} is not run"
+    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL}"
+    assert whys[equal] == f"{EQUAL} is not run"
     everything = table(study).query("database == 'all'")
     others = everything[
         ~everything["claim"].str.contains("XSleepNet2 outperforms|XSleepNet2 is the")
@@ -305,8 +305,8 @@ def test_the_verdict_over_all_is_supported_where_all_are_or_most(study):
 
 def test_adaptive_weights_beat_equal_ones(study):
     train(study, "XSleepNet2", 2)
-    train(study, EQUAL_WEIGHTS, 0)
-    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL_WEIGHTS}"
+    train(study, EQUAL, 0)
+    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL}"
     assert case(study, equal)["verdict"] == "supported"
 
 
@@ -315,7 +315,7 @@ def test_table2_a_figure_is_reproduced_by_seeds_within_the_margin(monkeypatch, s
     where = Case("SleepEDF-20", "in-bed", "EEG")
     values = 83.9 + shift + np.array([-0.1, 0, 0.1])
     monkeypatch.setattr(reported, "accuracies", lambda *args: values)
-    claim = reported.Reproduces("", "", system="XSleepNet2")
+    claim = reported.Reproduces("", "", "XSleepNet2")
     assert claim.test(None, where).verdict == expected
     assert claim.test(None, Case("SleepEDF-20", "in-bed+30min", "EEG")) is None
     wrapped = Case("SleepEDF-20", "in-bed+30min-as-published", "EEG")
@@ -377,7 +377,7 @@ def test_fig5_the_test_over_folds_is_corrected_for_the_subjects_that_validate(st
     monkeypatch.setattr(learning.inference, "corrected_t", lambda d, ratio: seen.append(ratio) or 1)
     monkeypatch.setitem(RATIOS, "SleepEDF-20", 0.25)
     evidence = Evidence(compare([], RATIOS), [], study.runs, ensembles=[], ratios=RATIOS)
-    claim = learning.Prevents("", "", system="XSleepNet2", branch="raw", other="FCNN+RNN")
+    claim = learning.Prevents("", "", "XSleepNet2", ["FCNN+RNN"])
     claim.test(evidence, Case("SleepEDF-20", "in-bed", "EEG"))
     assert seen == [0.25]
 

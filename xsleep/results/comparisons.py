@@ -86,12 +86,12 @@ def _compared(one: SystemResults, other: SystemResults, ratio: float) -> list[di
     """Return a row for each of ``COMPARED``, without p Holm."""
     folds = [inference.each(result.matrices("fold")) for result in (one, other)]
     return [
-        dict(zip(CASE, one.case, strict=True))
-        | {"system": one.system, "against": other.system, "metric": metric}
+        one.names
+        | {"against": other.system, "metric": metric}
         | values
         | {"p corrected t": inference.corrected_t(folds[0][metric] - folds[1][metric], ratio)}
-        | {"subjects": one.number("subject"), "folds": one.number("fold")}
-        | {"seeds": min(result.number("seed") for result in (one, other))}
+        | one.numbers("subjects", "folds")
+        | {"seeds": min(one.number("seed"), other.number("seed"))}
         for metric, values in paired(one, other).items()
     ]
 
@@ -99,8 +99,7 @@ def _compared(one: SystemResults, other: SystemResults, ratio: float) -> list[di
 def subjects_ratio(folds: Path, role: str = "test") -> float:
     """Return test (or ``validation``) over training subjects, averaged over a ``folds.csv``.
 
-    Raises:
-        InputError: The file is missing or invalid.
+    Raises `InputError` if the file is missing or invalid.
     """
     try:
         table = pd.read_csv(folds, dtype=str)

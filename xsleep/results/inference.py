@@ -56,9 +56,8 @@ def intervals(
     Subjects are drawn with replacement, ``RESAMPLES`` times, the same for every seed and for both
     systems. Each error is studentised by the standard error of the jackknife pseudo-values of the
     subjects drawn (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, 12.5 and 11.5).
-    Seeds are too few to be resampled: a ninth of the draws of three would be one seed three times.
-    Their errors are drawn from the normal distribution with the observed standard deviation,
-    independently for two systems. ``benchmarks/coverage.py`` measures the coverage.
+    Seeds are too few to be resampled; their errors are drawn from the normal distribution with the
+    observed standard deviation, independently for two systems.
 
     Args:
         matrices: Confusion matrices (seeds, subjects, 5, 5) in epochs.

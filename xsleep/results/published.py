@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,7 +27,7 @@ from xsleep.config.names import SYSTEMS
 from xsleep.databases import Size, named
 from xsleep.results.metrics import METRICS
 
-TABLE = resources.files("xsleep.results") / "published_table2.csv"
+TABLE = Path(__file__).with_name("published_table2.csv")
 
 OURS = "this paper"
 """The authors of the rows whose systems can be run; those of the others are quoted."""
@@ -90,15 +89,10 @@ class Row:
         return "; ".join(filter(None, [*parts, fault(self)]))
 
 
-def _read(path: Traversable) -> pd.DataFrame:
-    with path.open(encoding="utf-8") as file:
-        return pd.read_csv(file)
-
-
 @cache
 def rows() -> tuple[Row, ...]:
     """Read all rows of the published Table 2, in its order."""
-    table = _read(TABLE).fillna({"note": "", "dagger": "", "digitised": ""})
+    table = pd.read_csv(TABLE).fillna({"note": "", "dagger": "", "digitised": ""})
     return tuple(
         Row(
             **row[["database", "window", "system", "authors", "dagger", "note"]],
@@ -124,7 +118,7 @@ def size(database: str, window: str) -> Size:
 
 @cache
 def _transfers() -> dict[Any, dict[Any, float]]:
-    table = _read(resources.files("xsleep.results") / "published_transfer.csv")
+    table = pd.read_csv(TABLE.with_name("published_transfer.csv"))
     names = ["database", "window", "network", "source channels", "channels", "strategy"]
     return table.set_index(names).to_dict("index")
 

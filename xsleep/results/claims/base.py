@@ -50,6 +50,8 @@ class Claim:
 
     Attributes:
         section: section of the paper that makes it.
+        system: the system that it is about; empty if it is about several.
+        against: systems with which that one is compared.
         criterion: rule by which the verdict in a case is reached.
         overall: rule for the verdict over all cases, ``ALL`` or ``MOST``; empty if it has no cases.
         nowhere: reason given where no case was run that the claim is about.
@@ -58,6 +60,8 @@ class Claim:
 
     text: str
     section: str
+    system: str = ""
+    against: Sequence[str] = ()
     _: KW_ONLY
     criterion: str = "none"
     overall: str = ALL
@@ -67,8 +71,7 @@ class Claim:
     def test(self, evidence: Evidence, case: Case) -> Finding | None:
         """Return the finding in a case, or ``None`` where the claim is not about the case.
 
-        Raises:
-            InputError: it cannot be tested, for the reason given.
+        Raises `InputError` with the reason if it cannot be tested.
         """
         return None
 
@@ -78,8 +81,7 @@ class Claim:
 
     def findings(self, evidence: Evidence) -> dict[Case, Finding]:
         """Return the finding in each case that was run, and last the one ``OVER_ALL``."""
-        tested = {case: self._tested(evidence, case) for case in evidence.cases()}
-        found = {case: finding for case, finding in tested.items() if finding}
+        found = {c: one for c in evidence.cases() if (one := self._tested(evidence, c))}
         return found | {OVER_ALL: self.over_all(list(found.values()))}
 
     def _tested(self, evidence: Evidence, case: Case) -> Finding | None:

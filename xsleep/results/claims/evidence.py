@@ -32,8 +32,7 @@ class Evidence:
         results: results of all systems, in the order of Table 2.
         runs: runs with a ``history.csv`` beside their predictions.
         ensembles: results of XSleepNet1 with stages decided by the ensemble of its branches.
-        ratios: validation subjects over training subjects of each database, from
-            `xsleep.results.comparisons.subjects_ratio`.
+        ratios: validation subjects over training subjects of each database.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Evidence:
         self.pairs = dict(zip(names, accuracies.to_dict("records"), strict=True))
         self.runs: dict[tuple[Case, str], list[RunPredictions]] = defaultdict(list)
         for run in runs:
-            self.runs[Case(run.database, run.window, run.channels), run.system].append(run)
+            self.runs[Case(*run.case), run.system].append(run)
 
     def cases(self) -> list[Case]:
         """Return the cases with at least one result."""
@@ -73,8 +72,7 @@ class Evidence:
     def pair(self, case: Case, system: str, against: str) -> Pair:
         """Return the comparison of the accuracies of two systems.
 
-        Raises:
-            InputError: one of them was not run, or they have no subject in common.
+        Raises `InputError` if one of them was not run, or if they have no subject in common.
         """
         for name in (system, against):
             self.result(case, name)
@@ -85,8 +83,7 @@ class Evidence:
     def histories(self, case: Case, system: str) -> dict[tuple[int, int], pd.DataFrame]:
         """Return ``history.csv``, indexed by step, of each seed and fold.
 
-        Raises:
-            InputError: there is no run, or a history is not valid.
+        Raises `InputError` if there is no run, or if a history is not valid.
         """
         if not (runs := self.runs.get((case, system))):
             raise InputError(f"{system} is not run")

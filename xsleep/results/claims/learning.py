@@ -16,9 +16,6 @@ from xsleep.results.claims import base
 from xsleep.results.claims.evidence import Case, Evidence
 from xsleep.systems import registry
 
-Runs = Mapping[tuple[int, int], float]
-"""A value of each run of a system, by seed and fold."""
-
 OVERFITTED = 0.05
 """Rise of the validation loss, relative to its minimum, from which a branch overfits."""
 SMOOTHED = 10
@@ -47,15 +44,17 @@ class _Folds(NamedTuple):
         return inference.corrected_t(differences, self.ratio)
 
 
-def _by_fold(evidence: Evidence, case: Case, of_systems: Iterable[Runs]) -> _Folds:
-    """Average the values of each system over seeds, on the seeds and folds that all share."""
+def _by_fold(
+    evidence: Evidence, case: Case, of_systems: Iterable[Mapping[tuple[int, int], float]]
+) -> _Folds:
+    """Average values by (seed, fold) of each system over seeds, on what all systems share."""
     table = pd.concat(map(pd.Series, of_systems), axis=1, join="inner").sort_index()
     if table.empty:
         raise InputError("no seed and fold in common")
     seeds, folds = (table.index.unique(level).size for level in (0, 1))
     values = table.groupby(level=1 if folds > 1 else 0).mean().to_numpy().T
     told = f"{base.number(folds, 'fold')}, {base.number(seeds, 'seed')}"
-    # seeds of a single fold share no subjects of validation with each other's training
+    # the t-test is corrected over folds, and the plain one over the seeds of a single fold
     return _Folds(values, seeds, told, evidence.ratios[case.database] if folds > 1 else 0.0)
 
 
@@ -81,11 +80,8 @@ def _rise(losses: pd.Series) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Prevents(base.Claim):
-    """Claim that a branch of a system overfits less than the same branch of another system."""
+    """Claim that a system overfits less than another, by the losses of the latter's last branch."""
 
-    system: str
-    branch: str
-    other: str
     shown: str = _LOSSES
     criterion: str = (
         f"{_RISE}: supported where the system compared with overfits (rises by {OVERFITTED:.0%} or "
@@ -94,12 +90,13 @@ class Prevents(base.Claim):
     )
 
     def test(self, evidence: Evidence, case: Case) -> base.Finding:
-        branches = [(self.other, self.branch), (self.system, self.branch)]
-        folds, last = _rises(evidence, case, branches)
+        (other,) = self.against
+        branch = registry()[other].branches[-1]
+        folds, last = _rises(evidence, case, [(other, branch), (self.system, branch)])
         p = folds.p(folds.values[0] - folds.values[1])
         alone, blended = folds.values.mean(axis=1)
         told = (
-            f"{self.branch} branch {blended:+z.1%}, {self.other} {alone:+z.1%}, to step {last}; "
+            f"{branch} branch {blended:+z.1%}, {other} {alone:+z.1%}, to step {last}; "
             f"{base.p_value(p)}, {folds.told}"
         )
         neither = max(alone, blended) < OVERFITTED
@@ -114,9 +111,8 @@ class Prevents(base.Claim):
 
 @dataclass(frozen=True, kw_only=True)
 class NoOverfitting(base.Claim):
-    """Claim that no system overfits on a database."""
+    """Claim that no system overfits on SHHS."""
 
-    database: str
     shown: str = _LOSSES
     criterion: str = (
         f"{_RISE}, of every system's last branch: supported where each is below {OVERFITTED:.0%} "
@@ -124,7 +120,7 @@ class NoOverfitting(base.Claim):
     )
 
     def test(self, evidence: Evidence, case: Case) -> base.Finding | None:
-        if case.database != self.database:
+        if case.database != "SHHS":
             return None
         systems = (*base.XSLEEPNETS, *base.BASELINES)
         if missing := [system for system in systems if (case, system) not in evidence.runs]:
