@@ -26,7 +26,7 @@ rule all:
         "results/recordings.csv",
         "results/table1.csv",
         rules.table2.output,
-        STUDY.figures,
+        STUDY.figures.paths,
         rules.comparisons.output,
         rules.appendix.output,
     localrule: True
@@ -40,7 +40,7 @@ include: "rules/provenance.smk"
 
 rule figures:
     input:
-        STUDY.figures,
+        STUDY.figures.paths,
     localrule: True
     message:
         "Figures"

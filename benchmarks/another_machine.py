@@ -21,7 +21,7 @@ from xsleep.config.workflow import load
 from xsleep.results.metrics import decided
 from xsleep.scoring.jobs import score_run
 from xsleep.store.predictions import read_predictions
-from xsleep.training.jobs import train_run
+from xsleep.training.jobs import TrainingJob
 
 CONFIG = Path(__file__).parents[1] / "config"
 INSTRUCTIONS = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
@@ -75,16 +75,9 @@ def train(system: str, fold: int, threads: int, out: Path) -> None:
     address = dict(database=name, window=window, channels=channels, system=system)
     folds, index = Path(f"results/{name}/folds.csv"), Path(f"data/index/{name}/all.h5")
     training = preset.training_of(system)
-    train_run(
-        address | {"seed": 1, "fold": fold},
-        preset.network,
-        training,
-        folds=folds,
-        index=index,
-        folder=out,
-        threads=threads,
-        report=lambda line: None,
-    )
+    address |= {"seed": 1, "fold": fold}
+    job = TrainingJob(address, training, out, threads, report=lambda line: None)
+    job.train(preset.network, folds, index)
     score_run(
         out / "model.safetensors",
         folds,

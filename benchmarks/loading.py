@@ -161,23 +161,15 @@ def start_at_shhs_size(folder: Path, began: float) -> tuple[float, str, float]:
 
     from xsleep.config.network import NetworkSettings
     from xsleep.config.training import TrainingSettings
-    from xsleep.training.jobs import train_run
+    from xsleep.training.jobs import TrainingJob
 
     def report(line: str) -> None:
         raise Started(line)
 
     address = dict(window="whole-night", channels="EEG", system="XSleepNet2", seed=1, fold=1)
     try:
-        train_run(
-            address,
-            NetworkSettings(),
-            TrainingSettings(steps=1),
-            folds=folder / "folds.csv",
-            index=folder / "shhs.h5",
-            folder=folder,
-            threads=1,
-            report=report,
-        )
+        job = TrainingJob(address, TrainingSettings(steps=1), folder, 1, report)
+        job.train(NetworkSettings(), folder / "folds.csv", folder / "shhs.h5")
     except Started as line:
         return time.time() - began, str(line), peak_mb()
     raise AssertionError("no report")

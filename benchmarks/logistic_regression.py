@@ -17,7 +17,7 @@ from xsleep.config.network import NetworkSettings
 from xsleep.core.stages import STAGES
 from xsleep.results.metrics import measure
 from xsleep.store.recordings import read_index
-from xsleep.training.parts import load_parts
+from xsleep.training.parts import load_part, recordings_of_role
 
 
 def main() -> None:
@@ -31,17 +31,10 @@ def main() -> None:
     recordings = read_index(Path("data/index") / arguments.database / "all.h5")
 
     def features(fold: int, role: str) -> tuple[np.ndarray, np.ndarray]:
-        parts = load_parts(
-            folds,
-            fold,
-            role,
-            recordings,
-            window=arguments.window,
-            channels=channels,
-            network=NetworkSettings(),
-        )
-        powers = []
-        for part in parts:
+        powers, parts = [], []
+        for name in recordings_of_role(folds, fold, role):
+            part = load_part(recordings[name], arguments.window, channels, NetworkSettings())
+            parts.append(part)
             raw = part.data.raw(0, len(part))
             powers.append(np.hstack([log_powers(raw[..., c]) for c in range(len(channels))]))
         return np.concatenate(powers), np.concatenate([part.info.stages for part in parts])

@@ -31,7 +31,7 @@ from sklearn.model_selection import GroupKFold
 from xsleep.core.stages import RK_STAGES, STAGES
 from xsleep.databases.simulated.background import BANDS as KNOTS
 from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
-from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
+from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recordings
 from xsleep.databases.simulated.files import write_recording
 
 PASS = {"EEG Fpz-Cz": (0.5, 30), "EEG Pz-Oz": (0.5, 30), "EOG horizontal": (0.5, 15)}
@@ -52,14 +52,13 @@ def band_pass(signal: np.ndarray, low: float, high: float) -> np.ndarray:
     return oaconvolve(signal, taps, mode="same")
 
 
-def features(night: tuple[str, str], cohort: Cohort) -> dict:
+def features(recording: str, cohort: Cohort) -> dict:
     """Write and read a recording, and return features in the window around sleep.
 
     Returns:
         ``powers`` (epochs, 3, 5) logarithmic; ``stages`` (epochs,); ``in_bed`` (epochs,);
         ``subject``; ``hypnogram``: the letters scored in bed.
     """
-    recording, subject = night
     with tempfile.TemporaryDirectory() as folder:
         write_recording(Path(folder), recording, cohort)
         psg = edfio.read_edf(Path(folder) / f"{recording}-PSG.edf")
@@ -83,7 +82,7 @@ def features(night: tuple[str, str], cohort: Cohort) -> dict:
         "powers": np.stack(powers, axis=1)[scored],
         "stages": stages[first:last][scored],
         "in_bed": ((place >= lights[0]) & (place < lights[1]))[scored],
-        "subject": subject,
+        "subject": recording[3:5],
         "hypnogram": letters[lights[0] : lights[1]],
     }
 
@@ -269,9 +268,9 @@ def main() -> None:
     assert list(KNOTS) == list(BANDS)
 
     def measured(seed: int) -> list[dict]:
-        cohort = Cohort(args.subjects, args.nights, args.hours, seed)
+        cohort = Cohort(subjects=args.subjects, nights=args.nights, hours=args.hours, seed=seed)
         with ProcessPoolExecutor(args.processes) as pool:
-            return list(pool.map(partial(features, cohort=cohort), recording_ids(cohort)))
+            return list(pool.map(partial(features, cohort=cohort), recordings(cohort)))
 
     real = real_moments(args.reference)
     for turn in range(args.calibrate):

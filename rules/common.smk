@@ -4,8 +4,10 @@ from pathlib import Path
 from xsleep.core.errors import InputError
 from xsleep.store.recordings import FORMAT_VERSION
 from xsleep.study import paths
+from xsleep.study.figures import PICKS
 from xsleep.study.messages import Messages
-from xsleep.study.study import PICKS, Study, folder, has
+from xsleep.study.runs import folder, has
+from xsleep.study.study import Study
 
 # A plan is millions of objects that stay. Collecting garbage less often saves a twelfth of its time.
 gc.set_threshold(100_000)
@@ -14,8 +16,8 @@ try:
     STUDY = Study(config, Path(workflow.basedir) / "config")
 except InputError as error:
     raise WorkflowError(str(error)) from None
-if not STUDY.databases:
-    raise WorkflowError(next(iter(STUDY.left_out.values())))
+if not STUDY.databases.names:
+    raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
 MESSAGES = Messages(STUDY)
 
 
@@ -25,7 +27,7 @@ wildcard_constraints:
 
 def fetched(database):
     """The files of a database, once those that can be fetched are there."""
-    files = STUDY.files[database]
+    files = STUDY.databases.files[database]
     if files.to_fetch:
         checkpoints.fetch.get(database=database, attempt=files.attempt)
     return files
@@ -33,22 +35,36 @@ def fetched(database):
 
 def listed(database):
     """The files of a database, once its recordings are known."""
-    files = STUDY.files[database]
+    files = STUDY.databases.files[database]
     return files if files.entries else fetched(database)
 
 
-def growing(resource):
-    """Memory or minutes of a run as its preset says, and as much more at each further attempt."""
-    return lambda wildcards, attempt: attempt * getattr(
-        STUDY.preset_of(wildcards).resources, resource
-    )
+def growing(**amounts):
+    """Resources of a job, numbers or functions of the wildcards: as much more at each attempt."""
+
+    def grown(amount):
+        return lambda wildcards, attempt: attempt * (
+            amount(wildcards) if callable(amount) else amount
+        )
+
+    return {name: grown(amount) for name, amount in amounts.items()}
 
 
-def labels_of(figure, case=True, **more):
-    """Labels of a figure in the report."""
+def preset(resource):
+    """Function from the wildcards of a run to a resource of a training, as its preset has it."""
+    return lambda wildcards: getattr(STUDY.settings.preset_of(wildcards).resources, resource)
+
+
+def reported(path, caption, category, **labels):
+    """A file that is in the report."""
+    return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)
+
+
+def drawn(path, caption, figure, category="Figures", **labels):
+    """A figure that is in the report, with the database, window and channels of its path."""
     names = ("database", "window", "channels")
-    values = {name: f"{{{name}}}" if case else "all" for name in names}
-    return {"figure": figure, **values, **more}
+    case = {name: f"{{{name}}}" if f"{{{name}}}" in path else "all" for name in names}
+    return reported(path, caption, category, figure=figure, **case, **labels)
 
 
 def existing(path):

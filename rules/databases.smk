@@ -10,7 +10,7 @@ checkpoint fetch:
     conda:
         "../environment.yml"
     params:
-        source=lambda wildcards: STUDY.source_settings(wildcards.database, fetched=True),
+        source=lambda wildcards: STUDY.settings.source(wildcards.database, fetched=True),
     message:
         "{wildcards.database}: fetch missing files"
     script:
@@ -29,17 +29,15 @@ rule simulate:
     wildcard_constraints:
         # Without a cohort nothing; an empty expression would be any name.
         database="|".join(
-            name for name, f in STUDY.files.items() if f.database.simulated
+            name for name, f in STUDY.databases.files.items() if f.database.simulated
         )
         or "(?!)",
     conda:
         "../environment.yml"
-    threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        **growing(mem_mb=1000, runtime=10),
     params:
-        cohort=lambda wildcards: STUDY.source_settings(wildcards.database)["cohort"],
+        cohort=lambda wildcards: STUDY.settings.source(wildcards.database)["cohort"],
     message:
         "{wildcards.database}: simulate {wildcards.night}"
     script:
@@ -58,23 +56,20 @@ rule prepare:
         "logs/benchmarks/preparation/{store}/{database}/{batch}.tsv"
     conda:
         "../environment.yml"
-    threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         # Minutes: a recording of 24 hours takes seconds.
         runtime=lambda wildcards, attempt: attempt
-        * (10 + len(STUDY.files[wildcards.database].batches[wildcards.batch])),
+        * (10 + len(STUDY.databases.files[wildcards.database].batches[wildcards.batch])),
     params:
         version=FORMAT_VERSION,
-        source=lambda wildcards: STUDY.source_settings(wildcards.database),
-        channels=lambda wildcards: STUDY.workflow.sources[
-            wildcards.database
-        ].stored_channels,
-        filtering=lambda wildcards: STUDY.filterings[wildcards.store],
-        recordings=lambda wildcards: STUDY.files[wildcards.database].batches[
+        source=lambda wildcards: STUDY.settings.source(wildcards.database),
+        channels=lambda wildcards: STUDY.workflow.sources[wildcards.database].stored_channels,
+        filtering=lambda wildcards: STUDY.settings.filterings[wildcards.store],
+        recordings=lambda wildcards: STUDY.databases.files[wildcards.database].batches[
             wildcards.batch
         ],
-        content=lambda wildcards: STUDY.files[wildcards.database].content(
+        content=lambda wildcards: STUDY.databases.files[wildcards.database].content(
             wildcards.store, wildcards.batch
         ),
         seen=paths.SEEN,
@@ -107,7 +102,7 @@ rule index:
 
 rule recordings:
     input:
-        STUDY.index_of,
+        STUDY.settings.index_of,
     output:
         paths.RECORDINGS,
     log:
@@ -116,7 +111,7 @@ rule recordings:
     conda:
         "../environment.yml"
     params:
-        source=lambda wildcards: STUDY.source_settings(wildcards.database),
+        source=lambda wildcards: STUDY.settings.source(wildcards.database),
         windows=lambda wildcards: STUDY.workflow.sources[wildcards.database].windows,
     message:
         "{wildcards.database}: every recording"
@@ -126,14 +121,9 @@ rule recordings:
 
 rule all_recordings:
     input:
-        STUDY.each(paths.RECORDINGS),
+        STUDY.databases.each(paths.RECORDINGS),
     output:
-        report(
-            "results/recordings.csv",
-            caption="../captions/recordings.rst",
-            category="Tables",
-            labels={"table": "Recordings", "format": "CSV"},
-        ),
+        reported("results/recordings.csv", "recordings", "Tables", table="Recordings", format="CSV"),
     log:
         "logs/inventory.log",
     localrule: True
@@ -156,9 +146,7 @@ rule folds:
     conda:
         "../environment.yml"
     params:
-        folds=lambda wildcards: STUDY.workflow.sources[
-            wildcards.database
-        ].model_dump()["folds"],
+        folds=lambda wildcards: STUDY.workflow.sources[wildcards.database].model_dump()["folds"],
     message:
         "{wildcards.database}: folds"
     script:

@@ -2,12 +2,7 @@ rule fig4:
     input:
         "results/table2.csv",
     output:
-        svg=report(
-            "results/figures/fig4.svg",
-            caption="../captions/fig4.rst",
-            category="Figures",
-            labels=labels_of("Fig. 4", case=False),
-        ),
+        svg=drawn("results/figures/fig4.svg", "fig4", "Fig. 4"),
         png="results/figures/fig4.png",
     log:
         "logs/figures/fig4.log",
@@ -22,14 +17,9 @@ rule fig4:
 
 rule fig5:
     input:
-        STUDY.first_histories,
+        STUDY.figures.histories,
     output:
-        svg=report(
-            f"results/figures/fig5/{paths.CASE}.svg",
-            caption="../captions/fig5.rst",
-            category="Figures",
-            labels=labels_of("Fig. 5"),
-        ),
+        svg=drawn(f"results/figures/fig5/{paths.CASE}.svg", "fig5", "Fig. 5"),
         png=f"results/figures/fig5/{paths.CASE}.png",
     log:
         f"logs/figures/results/figures/fig5/{paths.CASE}.log",
@@ -37,7 +27,7 @@ rule fig5:
     conda:
         "../environment.yml"
     params:
-        systems=[STUDY.systems[slug] for slug in STUDY.figure_systems("learning")],
+        systems=[STUDY.systems[slug] for slug in STUDY.figures.learning],
         title=f"{{database}}, {{window}}, {{channels}}: seed {STUDY.workflow.seeds[0]}, fold 1",
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
@@ -47,12 +37,7 @@ rule fig5:
 
 use rule fig5 as fig1 with:
     output:
-        svg=report(
-            f"results/figures/fig1/{paths.CASE}.svg",
-            caption="../captions/fig1.rst",
-            category="Figures",
-            labels=labels_of("Fig. 1(b), (d)"),
-        ),
+        svg=drawn(f"results/figures/fig1/{paths.CASE}.svg", "fig1", "Fig. 1(b), (d)"),
         png=f"results/figures/fig1/{paths.CASE}.png",
     log:
         f"logs/figures/results/figures/fig1/{paths.CASE}.log",
@@ -62,12 +47,7 @@ use rule fig5 as fig1 with:
 
 use rule fig5 as fig6 with:
     output:
-        svg=report(
-            f"results/figures/fig6/{paths.CASE}.svg",
-            caption="../captions/fig6.rst",
-            category="Figures",
-            labels=labels_of("Fig. 6"),
-        ),
+        svg=drawn(f"results/figures/fig6/{paths.CASE}.svg", "fig6", "Fig. 6"),
         png=f"results/figures/fig6/{paths.CASE}.png",
     log:
         f"logs/figures/results/figures/fig6/{paths.CASE}.log",
@@ -79,12 +59,7 @@ rule gain:
     input:
         "results/table2.csv",
     output:
-        svg=report(
-            "results/figures/gain.svg",
-            caption="../captions/gain.rst",
-            category="Figures",
-            labels=labels_of("Gain", case=False),
-        ),
+        svg=drawn("results/figures/gain.svg", "gain", "Gain"),
         png="results/figures/gain.png",
     log:
         "logs/figures/gain.log",
@@ -99,20 +74,12 @@ rule gain:
 
 rule reliability:
     input:
-        predictions=lambda wildcards: STUDY.table2_predictions(**wildcards),
+        predictions=lambda wildcards: STUDY.table2.predictions(**wildcards),
         recordings=paths.RECORDINGS,
     output:
-        subjects=report(
-            f"results/figures/subjects/{paths.CASE}.svg",
-            caption="../captions/subjects.rst",
-            category="Figures",
-            labels=labels_of("Subjects"),
-        ),
-        calibration=report(
-            f"results/figures/calibration/{paths.CASE}.svg",
-            caption="../captions/calibration.rst",
-            category="Figures",
-            labels=labels_of("Calibration"),
+        subjects=drawn(f"results/figures/subjects/{paths.CASE}.svg", "subjects", "Subjects"),
+        calibration=drawn(
+            f"results/figures/calibration/{paths.CASE}.svg", "calibration", "Calibration"
         ),
         png=[
             f"results/figures/subjects/{paths.CASE}.png",
@@ -123,11 +90,10 @@ rule reliability:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
-        runs=lambda wildcards: [run for run in STUDY.table2_runs if has(run, wildcards)],
-        systems=STUDY.table2_systems,
+        runs=lambda wildcards: [run for run in STUDY.table2.runs if has(run, wildcards)],
+        systems=STUDY.table2.systems,
         title="{database}, {window}, {channels}",
     message:
         "Accuracy by subject, and calibration: {wildcards.database}, {wildcards.window}, "
@@ -139,19 +105,18 @@ rule reliability:
 rule hypnograms:
     input:
         predictions=lambda wildcards: [
-            f"{folder(run)}/predictions.h5"
-            for run in STUDY.scratch_runs
-            if has(run, wildcards)
+            f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch if has(run, wildcards)
         ],
         recordings=paths.RECORDINGS,
-        index=STUDY.index_of,
+        index=STUDY.settings.index_of,
     output:
         *[
-            report(
+            drawn(
                 f"{paths.HYPNOGRAMS}/{pick}.svg",
-                caption="../captions/hypnogram.rst",
+                "hypnogram",
+                f"{pick} recording",
                 category="Hypnograms",
-                labels=labels_of(f"{pick} night", system="{system}"),
+                system="{system}",
             )
             for pick in PICKS
         ],
@@ -162,9 +127,7 @@ rule hypnograms:
     conda:
         "../environment.yml"
     params:
-        runs=lambda wildcards: [
-            run for run in STUDY.scratch_runs if has(run, wildcards)
-        ],
+        runs=lambda wildcards: [run for run in STUDY.runs.scratch if has(run, wildcards)],
         systems=STUDY.systems,
         title=lambda wildcards: (
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "
@@ -179,11 +142,12 @@ rule hypnograms:
 
 use rule hypnograms as hypnogram with:
     output:
-        report(
+        drawn(
             f"{paths.HYPNOGRAMS}/{{night}}.svg",
-            caption="../captions/hypnogram.rst",
+            "hypnogram",
+            "{night}",
             category="Hypnograms",
-            labels=labels_of("{night}", system="{system}"),
+            system="{system}",
         ),
         f"{paths.HYPNOGRAMS}/{{night}}.png",
     log:

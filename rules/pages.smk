@@ -1,8 +1,8 @@
 # Not in the report: what the page shows lies in a file for each night, which are read one by one.
 rule explorer:
     input:
-        predictions=STUDY.table2_predictions(),
-        recordings=STUDY.each(paths.RECORDINGS),
+        predictions=STUDY.table2.predictions(),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
         indexes=STUDY.indexes,
     output:
         page="results/explorer/index.html",
@@ -13,12 +13,11 @@ rule explorer:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=2000, runtime=60),
     params:
-        databases=STUDY.databases,
-        runs=STUDY.table2_runs,
-        systems=STUDY.table2_systems,
+        databases=STUDY.databases.names,
+        runs=STUDY.table2.runs,
+        systems=STUDY.table2.systems,
     message:
         "A page to explore the nights"
     script:
@@ -33,19 +32,11 @@ rule audit:
         # those of Table 2 are made by then
         sources=expand(
             paths.RECORDINGS,
-            database=STUDY.source_databases if STUDY.pretrainings else [],
+            database=STUDY.transfer.windows if STUDY.audit.pretrainings else [],
         ),
-        retrained=[
-            f"{folder(run, paths.RETRAINED)}/predictions.h5"
-            for run in STUDY.trained_again
-        ],
+        retrained=[f"{folder(run, paths.RETRAINED)}/predictions.h5" for run in STUDY.audit.again],
     output:
-        html=report(
-            "results/audit/index.html",
-            caption="../captions/audit.rst",
-            category="Audit",
-            labels={"page": "Audit of Table 2"},
-        ),
+        html=reported("results/audit/index.html", "audit", "Audit", page="Audit of Table 2"),
         json="results/audit/audit.json",
     log:
         "logs/audit.log",
@@ -53,28 +44,28 @@ rule audit:
         "logs/benchmarks/audit.tsv"
     conda:
         "../environment.yml"
-    threads: max(resources.threads for resources in STUDY.resources())
+    threads: STUDY.audit.resources.threads
     resources:
-        mem_mb=max(resources.mem_mb for resources in STUDY.resources()),
+        mem_mb=STUDY.audit.resources.mem_mb,
         runtime=lambda wildcards, attempt: 600 * attempt,
-        gpu=max(resources.gpu for resources in STUDY.resources()),
+        gpu=STUDY.audit.resources.gpu,
     params:
         # Another at every call: what was audited may have changed since.
         asked=MESSAGES.started,
-        runs=STUDY.table2_runs,
-        folders=STUDY.table2_folders,
-        indexes=STUDY.table2_indexes,
-        pretrained=[None] * len(STUDY.scratch_runs) + STUDY.pretrained_models,
-        pretrainings=STUDY.pretrainings,
+        runs=STUDY.table2.runs,
+        folders=STUDY.table2.folders,
+        indexes=STUDY.table2.indexes,
+        pretrained=STUDY.table2.pretrained,
+        pretrainings=STUDY.audit.pretrainings,
         split=rules.source_split.output[0],
         sources={
-            database: (index, STUDY.source_windows[database])
-            for database, index in zip(STUDY.source_databases, STUDY.source_indexes)
+            database: (index, STUDY.transfer.windows[database])
+            for database, index in STUDY.transfer.indexes.items()
         },
-        again=[STUDY.table2_runs.index(run) for run in STUDY.trained_again],
-        systems=STUDY.table2_systems,
-        configured=STUDY.configured,
-        databases=STUDY.databases,
+        again=[STUDY.table2.runs.index(run) for run in STUDY.audit.again],
+        systems=STUDY.table2.systems,
+        configured=STUDY.audit.configured,
+        databases=STUDY.databases.names,
     message:
         "Audit"
     script:

@@ -7,19 +7,14 @@ rule provenance:
 
 rule checklists:
     input:
-        runs=[f"{folder}/run.json" for folder in STUDY.run_folders],
+        runs=[f"{folder}/run.json" for folder in STUDY.table2.run_folders],
         table1="results/table1.csv",
         recordings="results/recordings.csv",
-        folds=STUDY.each(paths.FOLDS),
+        folds=STUDY.databases.each(paths.FOLDS),
         indexes=STUDY.indexes,
     output:
         **{
-            name: report(
-                f"results/checklists/{name}.md",
-                caption=f"../captions/{name}.rst",
-                category="Checklists",
-                labels={"checklist": title},
-            )
+            name: reported(f"results/checklists/{name}.md", name, "Checklists", checklist=title)
             for name, title in {
                 "ml_reproducibility": "ML reproducibility",
                 "reforms": "REFORMS",
@@ -31,7 +26,7 @@ rule checklists:
     conda:
         "../environment.yml"
     params:
-        workflow=STUDY.available.model_dump(mode="json"),
+        workflow=STUDY.databases.available.model_dump(mode="json"),
     message:
         "Checklists"
     script:
@@ -43,20 +38,20 @@ rule ro_crate:
         results=[
             *rules.all.input,
             *rules.checklists.output,
-            *STUDY.each(paths.FOLDS),
-            *STUDY.each(paths.RECORDINGS),
+            *STUDY.databases.each(paths.FOLDS),
+            *STUDY.databases.each(paths.RECORDINGS),
         ],
-        runs=[f"{folder}/run.json" for folder in STUDY.run_folders],
+        runs=[f"{folder}/run.json" for folder in STUDY.table2.run_folders],
         models=[
-            *STUDY.pretrained_networks,
-            *[f"{folder}/history.csv" for folder in STUDY.run_folders],
+            *STUDY.table2.pretrained_networks,
+            *[f"{folder}/history.csv" for folder in STUDY.table2.run_folders],
             *[
                 f"{folder}/{file}"
-                for folder in STUDY.table2_folders
+                for folder in STUDY.table2.folders
                 for file in ("model.safetensors", "predictions.h5", "scoring.json")
             ],
         ],
-        indexes=list(STUDY.read_indexes.values()),
+        indexes=list(STUDY.table2.read_indexes.values()),
     output:
         crate="results/ro-crate-metadata.json",
         code=directory("results/workflow"),
@@ -67,8 +62,8 @@ rule ro_crate:
         "../environment.yml"
     params:
         sources={
-            database: STUDY.source_settings(database, fetched=True)
-            for database in STUDY.read_indexes
+            database: STUDY.settings.source(database, fetched=True)
+            for database in STUDY.table2.read_indexes
         },
     message:
         "Workflow Run RO-Crate"

@@ -1,21 +1,16 @@
 rule table1:
     input:
-        recordings=STUDY.each(paths.RECORDINGS),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
         indexes=STUDY.indexes,
     output:
-        report(
-            "results/table1.csv",
-            caption="../captions/table1.rst",
-            category="Tables",
-            labels={"table": "Table 1", "format": "CSV"},
-        ),
+        reported("results/table1.csv", "table1", "Tables", table="Table 1", format="CSV"),
     log:
         "logs/table1.log",
     localrule: True
     conda:
         "../environment.yml"
     params:
-        databases=STUDY.described,
+        databases=STUDY.databases.described,
     message:
         "Table 1"
     script:
@@ -24,34 +19,23 @@ rule table1:
 
 rule table2:
     input:
-        predictions=STUDY.table2_predictions(),
-        recordings=STUDY.each(paths.RECORDINGS),
+        predictions=STUDY.table2.predictions(),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
-        csv=report(
-            "results/table2.csv",
-            caption="../captions/table2.rst",
-            category="Tables",
-            labels={"table": "Table 2", "format": "CSV"},
-        ),
-        html=report(
-            "results/table2.html",
-            caption="../captions/table2.rst",
-            category="Tables",
-            labels={"table": "Table 2", "format": "HTML"},
-        ),
+        csv=reported("results/table2.csv", "table2", "Tables", table="Table 2", format="CSV"),
+        html=reported("results/table2.html", "table2", "Tables", table="Table 2", format="HTML"),
         tex="results/table2.tex",
     log:
         "logs/table2.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
-        databases=STUDY.databases,
-        runs=STUDY.table2_runs,
-        systems=STUDY.table2_systems,
-        not_run=lambda wildcards: STUDY.not_run(),
+        databases=STUDY.databases.names,
+        runs=STUDY.table2.runs,
+        systems=STUDY.table2.systems,
+        not_run=lambda wildcards: STUDY.table2.not_run(),
     message:
         "Table 2"
     script:
@@ -77,38 +61,27 @@ rule metrics:
 
 rule comparisons:
     input:
-        predictions=STUDY.table2_predictions(),
-        histories=[
-            f"{folder(run)}/{file}"
-            for run in STUDY.scratch_runs
-            for file in ("history.csv", "run.json")
-        ],
-        recordings=STUDY.each(paths.RECORDINGS),
-        folds=STUDY.each(paths.FOLDS),
+        predictions=STUDY.table2.predictions(),
+        histories=expand(
+            "{run}/{file}", run=map(folder, STUDY.runs.scratch), file=["history.csv", "run.json"]
+        ),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
+        folds=STUDY.databases.each(paths.FOLDS),
     output:
-        comparisons=report(
-            "results/comparisons.csv",
-            caption="../captions/comparisons.rst",
-            category="Comparisons",
-            labels={"table": "Systems in pairs"},
+        comparisons=reported(
+            "results/comparisons.csv", "comparisons", "Comparisons", table="Systems in pairs"
         ),
-        claims=report(
-            "results/claims.csv",
-            caption="../captions/claims.rst",
-            category="Comparisons",
-            labels={"table": "Claims of the paper"},
-        ),
+        claims=reported("results/claims.csv", "claims", "Comparisons", table="Claims of the paper"),
     log:
         "logs/comparisons.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
-        databases=STUDY.databases,
-        runs=STUDY.table2_runs,
-        systems=STUDY.table2_systems,
+        databases=STUDY.databases.names,
+        runs=STUDY.table2.runs,
+        systems=STUDY.table2.systems,
     message:
         "Comparisons of systems, and claims"
     script:
@@ -117,35 +90,26 @@ rule comparisons:
 
 rule appendix:
     input:
-        predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.scratch_runs],
-        branched=[f"{folder(run)}/predictions.h5" for run in STUDY.blended_runs],
-        weights=[
-            f"{folder(run)}/{file}"
-            for run in STUDY.blended_runs
-            for file in ("history.csv", "run.json")
-        ],
-        recordings=STUDY.each(paths.RECORDINGS),
+        predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch],
+        branched=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.blended],
+        weights=expand(
+            "{run}/{file}", run=map(folder, STUDY.runs.blended), file=["history.csv", "run.json"]
+        ),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
-        **{
-            table: report(
-                f"results/appendix_{table}.csv",
-                caption=f"../captions/appendix_{table}.rst",
-                category="Appendix",
-                labels={"table": f"Table {table.upper()}"},
-            )
-            for table in "bcd"
-        },
+        b=reported("results/appendix_b.csv", "appendix_b", "Appendix", table="Table B"),
+        c=reported("results/appendix_c.csv", "appendix_c", "Appendix", table="Table C"),
+        d=reported("results/appendix_d.csv", "appendix_d", "Appendix", table="Table D"),
     log:
         "logs/appendix.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
-        databases=STUDY.databases,
-        runs=STUDY.scratch_runs,
-        branched=STUDY.blended_runs,
+        databases=STUDY.databases.names,
+        runs=STUDY.runs.scratch,
+        branched=STUDY.runs.blended,
         systems=STUDY.systems,
     message:
         "Appendix: tables B, C and D"
@@ -156,34 +120,28 @@ rule appendix:
 rule ablation:
     input:
         predictions=[
-            f"{STUDY.ablated_folder(difference, run)}/predictions.h5"
-            for difference, run in STUDY.ablated
+            f"{STUDY.ablation.folder(difference, run)}/predictions.h5"
+            for difference, run in STUDY.ablation.runs
         ],
         recordings=(
             paths.RECORDINGS.format(database=STUDY.workflow.ablation.database)
-            if STUDY.switched
+            if STUDY.ablation.switched
             else []
         ),
     output:
-        report(
-            "results/ablation.csv",
-            caption="../captions/ablation.rst",
-            category="Tables",
-            labels={"table": "Ablation", "format": "CSV"},
-        ),
+        reported("results/ablation.csv", "ablation", "Tables", table="Ablation", format="CSV"),
     log:
         "logs/ablation.log",
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
         database=STUDY.workflow.ablation.database,
         preset=STUDY.workflow.sources[STUDY.workflow.ablation.database].preset,
-        runs=STUDY.ablated,
+        runs=STUDY.ablation.runs,
         systems=STUDY.systems,
-        values=STUDY.ablated_values,
+        values=STUDY.ablation.values,
     message:
         "Ablation"
     script:
@@ -192,12 +150,7 @@ rule ablation:
 
 rule footprint:
     output:
-        report(
-            "results/footprint.csv",
-            caption="../captions/footprint.rst",
-            category="Tables",
-            labels={"table": "Footprint", "format": "CSV"},
-        ),
+        reported("results/footprint.csv", "footprint", "Tables", table="Footprint", format="CSV"),
     log:
         "logs/footprint.log",
     localrule: True

@@ -1,7 +1,7 @@
 rule train:
     input:
         folds=paths.FOLDS,
-        index=STUDY.index_of,
+        index=STUDY.settings.index_of,
     output:
         model=f"{paths.RUN}/model.safetensors",
         history=f"{paths.RUN}/history.csv",
@@ -14,18 +14,13 @@ rule train:
         root="results(/ablation/[^/]+|/audit/retrained)?",
     conda:
         "../environment.yml"
-    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
+    threads: preset("threads")
     resources:
-        mem_mb=growing("mem_mb"),
-        runtime=growing("runtime"),
-        gpu=lambda wildcards: STUDY.preset_of(wildcards).resources.gpu,
+        **growing(mem_mb=preset("mem_mb"), runtime=preset("runtime")),
+        gpu=preset("gpu"),
     params:
         # In one, as a plan of thousands of runs takes its time function by function.
-        run=lambda wildcards: {
-            "system": STUDY.systems[wildcards.system],
-            "network": STUDY.preset_of(wildcards).network.model_dump(mode="json"),
-            "training": STUDY.training(wildcards).model_dump(mode="json"),
-        },
+        run=STUDY.settings.record,
     message:
         "{wildcards.root}/{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "train {wildcards.system}, seed {wildcards.seed}, fold {wildcards.fold}"
@@ -37,7 +32,7 @@ rule score:
     input:
         model=f"{paths.RUN}/model.safetensors",
         folds=paths.FOLDS,
-        index=STUDY.index_of,
+        index=STUDY.settings.index_of,
     output:
         predictions=f"{paths.RUN}/predictions.h5",
         record=f"{paths.RUN}/scoring.json",
@@ -47,13 +42,12 @@ rule score:
         f"logs/benchmarks/scoring/{paths.RUN}.tsv"
     conda:
         "../environment.yml"
-    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
+    threads: preset("threads")
     resources:
-        mem_mb=growing("mem_mb"),
-        runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=lambda wildcards: min(STUDY.preset_of(wildcards).resources.gpu, 1),
+        **growing(mem_mb=preset("mem_mb"), runtime=60),
+        gpu=lambda wildcards: min(preset("gpu")(wildcards), 1),
     params:
-        scoring=lambda wildcards: STUDY.training(wildcards).model_dump(
+        scoring=lambda wildcards: STUDY.settings.training(wildcards).model_dump(
             include={"longest_gap", "scoring_stride"}
         ),
     message:

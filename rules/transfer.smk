@@ -1,9 +1,7 @@
 # The authors' networks of the channels that are transferred.
 rule import_weights:
     input:
-        lambda wildcards: existing(
-            STUDY.workflow.transfer.weights[wildcards.source_channels]
-        ),
+        lambda wildcards: existing(STUDY.workflow.transfer.weights[wildcards.source_channels]),
     output:
         "results/pretraining/authors/{source_channels}/model.safetensors",
     log:
@@ -12,9 +10,7 @@ rule import_weights:
     conda:
         "../environment.yml"
     params:
-        weights=lambda wildcards: str(
-            STUDY.workflow.transfer.weights[wildcards.source_channels]
-        ),
+        weights=lambda wildcards: str(STUDY.workflow.transfer.weights[wildcards.source_channels]),
     message:
         "{wildcards.source_channels}: import {params.weights}"
     script:
@@ -24,63 +20,53 @@ rule import_weights:
 # Where several databases are pretrained on, they are pooled.
 rule source_split:
     input:
-        STUDY.source_indexes,
+        [*STUDY.transfer.indexes.values()],
     output:
-        f"results/pretraining/{STUDY.source}/split.csv",
+        f"results/pretraining/{STUDY.transfer.source}/split.csv",
     log:
-        f"logs/pretraining/{STUDY.source}/split.log",
+        f"logs/pretraining/{STUDY.transfer.source}/split.log",
     localrule: True
     conda:
         "../environment.yml"
     params:
-        windows=STUDY.source_windows,
+        windows=STUDY.transfer.windows,
         validation=STUDY.workflow.transfer.validation,
         seed=1,
     message:
-        f"{STUDY.source}: who trains and who validates"
+        f"{STUDY.transfer.source}: who trains and who validates"
     script:
         "../workflow_scripts/source_split.py"
 
 
-rule pretrain:
+use rule train as pretrain with:
     input:
         split=rules.source_split.output[0],
-        indexes=STUDY.source_indexes,
+        indexes=[*STUDY.transfer.indexes.values()],
     output:
-        model=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/model.safetensors",
-        history=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/history.csv",
-        run=f"{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}/run.json",
+        model=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/model.safetensors",
+        history=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/history.csv",
+        run=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/run.json",
     log:
-        f"logs/training/{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}.log",
+        f"logs/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.log",
     benchmark:
-        f"logs/benchmarks/training/{STUDY.pretraining_folder}/{{system}}/seed-{{seed}}.tsv"
-    conda:
-        "../environment.yml"
-    threads: STUDY.source_preset.resources.threads
-    resources:
-        mem_mb=lambda wildcards, attempt: attempt * STUDY.source_preset.resources.mem_mb,
-        runtime=lambda wildcards, attempt: attempt
-        * STUDY.source_preset.resources.runtime,
-        gpu=STUDY.source_preset.resources.gpu,
+        f"logs/benchmarks/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.tsv"
     params:
-        windows=STUDY.source_windows,
-        source=STUDY.source,
-        run=lambda wildcards: STUDY.pretraining(STUDY.systems[wildcards.system]),
+        windows=STUDY.transfer.windows,
+        source=STUDY.transfer.source,
+        run=STUDY.settings.record,
     message:
-        f"{STUDY.source}, {{wildcards.source_channels}}: "
+        f"{STUDY.transfer.source}, {{wildcards.source_channels}}: "
         "pretrain {wildcards.system}, seed {wildcards.seed}"
-    script:
-        "../workflow_scripts/pretrain.py"
 
 
-rule finetune:
+use rule train as finetune with:
     input:
-        pretrained=lambda wildcards: STUDY.pretrained(
+        pretrained=lambda wildcards: STUDY.transfer.pretrained(
             wildcards.source_channels, wildcards.system, wildcards.seed
         ),
         folds=paths.FOLDS,
-        index=lambda wildcards: STUDY.index(
-            wildcards.database, STUDY.source_preset.network
+        index=lambda wildcards: STUDY.settings.index(
+            wildcards.database, STUDY.settings.pretraining.network
         ),
     output:
         model=f"{paths.TRANSFER}/{paths.ADDRESS}/model.safetensors",
@@ -90,31 +76,12 @@ rule finetune:
         f"logs/training/{paths.TRANSFER}/{paths.ADDRESS}.log",
     benchmark:
         f"logs/benchmarks/training/{paths.TRANSFER}/{paths.ADDRESS}.tsv"
-    conda:
-        "../environment.yml"
-    threads: lambda wildcards: STUDY.preset_of(wildcards).resources.threads
-    resources:
-        mem_mb=growing("mem_mb"),
-        runtime=growing("runtime"),
-        gpu=lambda wildcards: STUDY.preset_of(wildcards).resources.gpu,
     params:
-        run=lambda wildcards: {
-            "system": STUDY.systems[wildcards.system],
-            "subjects": (
-                int(wildcards.subjects.rpartition("-")[2])
-                if wildcards.subjects
-                else None
-            ),
-            "training": STUDY.training(wildcards, finetuning=True).model_dump(
-                mode="json"
-            ),
-        },
+        run=STUDY.transfer.record,
     message:
         "{wildcards.source} {wildcards.source_channels} to {wildcards.database} "
         "{wildcards.channels}{wildcards.subjects}: finetune {wildcards.system} "
         "({wildcards.strategy}), seed {wildcards.seed}, fold {wildcards.fold}"
-    script:
-        "../workflow_scripts/finetune.py"
 
 
 use rule import_weights as import_zero_shot with:
@@ -134,16 +101,13 @@ use rule import_weights as import_zero_shot with:
 rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
-        index=STUDY.index(
-            STUDY.workflow.zero_shot.database,
+        index=STUDY.settings.index(
+            STUDY.scored,
             STUDY.workflow.presets["released"].network,
         ),
     output:
-        table=report(
-            "results/zero_shot.csv",
-            caption="../captions/zero_shot.rst",
-            category="Tables",
-            labels={"table": "Zero-shot", "format": "CSV"},
+        table=reported(
+            "results/zero_shot.csv", "zero_shot", "Tables", table="Zero-shot", format="CSV"
         ),
         predictions="results/zero_shot/predictions.h5",
     log:
@@ -152,19 +116,17 @@ rule zero_shot:
         "logs/benchmarks/zero_shot.tsv"
     conda:
         "../environment.yml"
-    threads: STUDY.preset(STUDY.workflow.zero_shot.database).resources.threads
+    threads: STUDY.settings.preset(STUDY.scored).resources.threads
     resources:
-        mem_mb=STUDY.preset(STUDY.workflow.zero_shot.database).resources.mem_mb,
+        mem_mb=STUDY.settings.preset(STUDY.scored).resources.mem_mb,
         runtime=60,
-        gpu=min(STUDY.preset(STUDY.workflow.zero_shot.database).resources.gpu, 1),
+        gpu=min(STUDY.settings.preset(STUDY.scored).resources.gpu, 1),
     params:
-        database=STUDY.workflow.zero_shot.database,
-        source=STUDY.source_settings(STUDY.workflow.zero_shot.database),
-        window=STUDY.workflow.sources[STUDY.workflow.zero_shot.database].windows[0],
-        longest_gap=STUDY.preset(STUDY.workflow.zero_shot.database).training.longest_gap,
-        scoring_stride=STUDY.preset(
-            STUDY.workflow.zero_shot.database
-        ).training.scoring_stride,
+        database=STUDY.scored,
+        source=STUDY.settings.source(STUDY.scored),
+        window=STUDY.workflow.sources[STUDY.scored].windows[0],
+        longest_gap=STUDY.settings.preset(STUDY.scored).training.longest_gap,
+        scoring_stride=STUDY.settings.preset(STUDY.scored).training.scoring_stride,
     message:
         "Zero-shot: score {params.database}"
     script:
@@ -174,32 +136,25 @@ rule zero_shot:
 rule transfer_table:
     input:
         predictions=lambda wildcards: [
-            f"{run['folder']}/predictions.h5"
-            for run in STUDY.transfer_runs[wildcards.table]
+            f"{run['folder']}/predictions.h5" for run in STUDY.transfer.runs[wildcards.table]
         ],
         runs=lambda wildcards: [
-            f"{run['folder']}/run.json" for run in STUDY.transfer_runs[wildcards.table]
+            f"{run['folder']}/run.json" for run in STUDY.transfer.runs[wildcards.table]
         ],
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
-        report(
-            "results/{table}.csv",
-            caption="../captions/{table}.rst",
-            category="Tables",
-            labels={"table": "{table}", "format": "CSV"},
-        ),
+        reported("results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"),
     log:
         "logs/{table}.log",
     wildcard_constraints:
-        table="|".join(STUDY.transfer_runs),
+        table="|".join(STUDY.transfer.runs),
     conda:
         "../environment.yml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=4000, runtime=60),
     params:
-        source=STUDY.source,
-        runs=lambda wildcards: STUDY.transfer_runs[wildcards.table],
+        source=STUDY.transfer.source,
+        runs=lambda wildcards: STUDY.transfer.runs[wildcards.table],
         targets=list(STUDY.workflow.target),
     message:
         "{wildcards.table}"
@@ -211,17 +166,12 @@ rule transfer_figure:
     input:
         "results/{table}.csv",
     output:
-        svg=report(
-            "results/figures/{table}.svg",
-            caption="../captions/{table}.rst",
-            category="Figures",
-            labels=labels_of("{table}", case=False),
-        ),
+        svg=drawn("results/figures/{table}.svg", "{table}", "{table}"),
         png="results/figures/{table}.png",
     log:
         "logs/figures/{table}.log",
     wildcard_constraints:
-        table="|".join(STUDY.transfer_runs),
+        table="|".join(STUDY.transfer.runs),
     localrule: True
     conda:
         "../environment.yml"

@@ -3,20 +3,21 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.core.errors import InputError
-from xsleep.results import table2
-from xsleep.results.measurements import RunPredictions
+from xsleep.results.ablation import ablation
+from xsleep.results.formatting import write_csv
+from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0]):
-    params = snakemake.params
+    params, inputs = snakemake.params, snakemake.input
     if not params.runs:
         raise InputError(
             f"{params.database}: the preset {params.preset} has every difference as in the paper, "
             "which leaves nothing to switch; choose another preset for it"
         )
+    differences, addresses = zip(*params.runs, strict=True)
+    found = run_predictions(addresses, inputs.predictions, params.systems)
     runs = defaultdict(list)
-    for (difference, run), path in zip(params.runs, snakemake.input.predictions, strict=True):
-        names = run | {"system": params.systems[run["system"]]}
-        runs[difference].append(RunPredictions(**names, predictions=Path(path)))
-    recordings = {params.database: Path(snakemake.input.recordings)}
-    table = table2.ablation(runs, {"none": {}} | params.values, recordings)
-    table2.write_csv(table, snakemake.output[0])
+    for difference, run in zip(differences, found, strict=True):
+        runs[difference].append(run)
+    recordings = {params.database: Path(inputs.recordings)}
+    write_csv(ablation(runs, {"none": {}} | params.values, recordings), snakemake.output[0])

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from xsleep.core.console import job
-from xsleep.results import appendix, table2
+from xsleep.results import appendix, formatting, table2
 from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
@@ -10,11 +10,10 @@ with job(snakemake.log[0]) as report:
     results = gather(run_predictions(params.runs, given.predictions, params.systems), recordings)
     for line in table2.faults(results):
         report(f"left out: {line}")
-    ensembles = appendix.d(
-        run_predictions(params.branched, given.branched, params.systems), recordings
-    )
+    branched = run_predictions(params.branched, given.branched, params.systems)
+    ensembles = appendix.d(branched, recordings)
     for note in filter(None, ensembles["note"].unique()):
         report(f"left out of D: {note}")
-    table2.write_csv(appendix.b(results), snakemake.output.b)
-    table2.write_csv(appendix.c(results), snakemake.output.c)
-    table2.write_csv(ensembles, snakemake.output.d)
+    tables = appendix.b(results), appendix.c(results), ensembles
+    for table, path in zip(tables, snakemake.output, strict=True):
+        formatting.write_csv(table, path)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from xsleep.core.console import job
-from xsleep.results import appendix, comparisons, table2
+from xsleep.results import appendix, comparisons, formatting, table2
 from xsleep.results.claims.evidence import Evidence
 from xsleep.results.claims.table import claims
 from xsleep.results.measurements import gather, run_predictions
@@ -19,9 +19,8 @@ with job(snakemake.log[0]) as report:
         for role in ("test", "validation")
     )
     compared = comparisons.compare(results, tested)
-    weighted = appendix.decided_by(
-        appendix.ENSEMBLES[1], [run for run in runs if run.system == "XSleepNet1"], recordings
-    )
-    evidence = Evidence(compared, results, runs, weighted, validated)
-    table2.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
-    table2.write_csv(claims(evidence), snakemake.output.claims)
+    first = [run for run in runs if run.system == "XSleepNet1"]
+    ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
+    evidence = Evidence(compared, results, runs, ensembles=ensembles, ratios=validated)
+    formatting.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
+    formatting.write_csv(claims(evidence), snakemake.output.claims)

@@ -7,25 +7,17 @@ from xsleep.results import inventory
 from xsleep.store.recordings import read_index
 
 with job(snakemake.log[0]) as report:
-    table = inventory.recordings(
-        snakemake.wildcards.database,
-        source_of(**snakemake.params.source),
-        snakemake.params.windows,
-        [stored.info for stored in read_index(snakemake.input[0]).values()],
-    )
-    write_csv(snakemake.output[0], table)
-    skipped = [reason for reason in table["skipped"] if reason]
+    database, path = snakemake.wildcards.database, snakemake.output[0]
+    source, windows = source_of(**snakemake.params.source), snakemake.params.windows
+    infos = [stored.info for stored in read_index(snakemake.input[0]).values()]
+    table = inventory.recordings(database, source, windows, infos)
+    write_csv(path, table)
+    skipped = list(filter(None, table["skipped"]))
     for reason in skipped:
         report(f"skipped: {reason}")
-    if skipped:
-        print(
-            f"{snakemake.wildcards.database}: {len(skipped)} of {len(table)} recordings skipped, "
-            f"see {snakemake.output[0]}",
-            file=sys.stderr,
-        )
-    if warned := int((table["warnings"] != "").sum()):
-        print(
-            f"{snakemake.wildcards.database}: {warned} of {len(table)} recordings have warnings, "
-            f"see the column warnings of {snakemake.output[0]}",
-            file=sys.stderr,
-        )
+    for count, what in (
+        (len(skipped), f"skipped, see {path}"),
+        ((table["warnings"] != "").sum(), f"have warnings, see the column warnings of {path}"),
+    ):
+        if count:
+            print(f"{database}: {count} of {len(table)} recordings {what}", file=sys.stderr)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from xsleep.core.console import job
-from xsleep.training.jobs import make_source_split
+from xsleep.preparation.jobs import make_source_split
 
 with job(snakemake.log[0]):
     windows, indexes = snakemake.params.windows, map(Path, snakemake.input)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.core.files import whole
-from xsleep.results import table2, typeset
+from xsleep.results import formatting, table2, typeset
 from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
@@ -15,10 +15,8 @@ with job(snakemake.log[0]) as report:
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
     table = table2.table2(results, params.not_run)
-    table2.write_csv(table, snakemake.output.csv)
-    for path, write in (
-        (snakemake.output.html, typeset.html),
-        (snakemake.output.tex, typeset.latex),
-    ):
+    formatting.write_csv(table, snakemake.output.csv)
+    texts = {snakemake.output.html: typeset.html(table), snakemake.output.tex: typeset.latex(table)}
+    for path, text in texts.items():
         with whole(path) as temporary:
-            temporary.write_text(write(table), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")

@@ -4,25 +4,34 @@ from xsleep.compute import device, parallel
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.console import job
-from xsleep.training.jobs import train_run
+from xsleep.training.jobs import TrainingJob
+
+ADDRESS = ("source", "source_channels", "database", "window", "channels", "system", "seed", "fold")
+ADDRESS += ("strategy",)
+"""Names of a run in ``run.json``, of which a pretraining or a run from scratch has some."""
 
 with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
-    wildcards, run = snakemake.wildcards, snakemake.params.run
-    train_run(
-        {
-            "database": wildcards.database,
-            "window": wildcards.window,
-            "channels": wildcards.channels,
-            "system": run["system"],
-            "seed": int(wildcards.seed),
-            "fold": int(wildcards.fold),
-        },
-        NetworkSettings(**run["network"]),
+    inputs, run = snakemake.input, snakemake.params.run
+    split, pretrained = inputs.get("split"), inputs.get("pretrained")
+    given = dict(snakemake.wildcards.items()) | {"system": run["system"]}
+    given |= {name: int(given[name]) for name in ("seed", "fold") if name in given}
+    if split:
+        given |= {"source": snakemake.params.source, "channels": given.pop("source_channels")}
+    training = TrainingJob(
+        {name: given[name] for name in ADDRESS if name in given},
         TrainingSettings(**run["training"]),
-        folds=Path(snakemake.input.folds),
-        index=Path(snakemake.input.index),
         folder=Path(snakemake.output.model).parent,
         threads=snakemake.threads,
         report=report,
     )
+    if split:
+        windows, indexes = snakemake.params.windows, map(Path, inputs.indexes)
+        databases = dict(zip(windows, zip(indexes, windows.values(), strict=True), strict=True))
+        training.pretrain(NetworkSettings(**run["network"]), Path(split), databases)
+    elif pretrained:
+        folds, index = Path(inputs.folds), Path(inputs.index)
+        training.finetune(run["subjects"], Path(pretrained), folds, index)
+    else:
+        folds, index = Path(inputs.folds), Path(inputs.index)
+        training.train(NetworkSettings(**run["network"]), folds, index)

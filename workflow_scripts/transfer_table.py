@@ -1,21 +1,21 @@
 import json
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import transfer_tables
+from xsleep.results.formatting import write_csv
 from xsleep.results.measurements import RunPredictions
-from xsleep.results.table2 import write_csv
 
 with job(snakemake.log[0]) as report:
     params, inputs = snakemake.params, snakemake.input
     runs, facts = defaultdict(list), defaultdict(list)
+    names = [field.name for field in fields(transfer_tables.Transfer)]
     for run, predictions, told in zip(params.runs, inputs.predictions, inputs.runs, strict=True):
-        address = run["address"]
-        places = {name: address[name] for name in ("database", "window", "channels")}
-        named = ("network", "source_channels", "strategy", "subjects")
-        transfer = transfer_tables.Transfer(**places, **{name: run[name] for name in named})
-        runs[transfer].append(RunPredictions(**address, predictions=Path(predictions)))
+        known = {**run, **run["address"]}
+        transfer = transfer_tables.Transfer(**{name: known[name] for name in names})
+        runs[transfer].append(RunPredictions(**run["address"], predictions=Path(predictions)))
         facts[transfer].append(json.loads(Path(told).read_text()))
     recordings = dict(zip(params.targets, map(Path, inputs.recordings), strict=True))
     table, left_out = transfer_tables.table(params.source, runs, facts, recordings)

@@ -1,104 +1,26 @@
-"""The command ``xsleep``: what is done by hand, beside the workflow."""
+"""The command ``xsleep``: what is run by hand, beside the workflow."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from xsleep.core.errors import InputError, warnings_of_inputs
 
 EXAMPLE = """\
-example, of a network of EEG and EOG:
+example, for a network of EEG and EOG:
   xsleep score results/simulated/in-bed+30min/EEG-EOG/XSleepNet2/seed-1/fold-1/model.safetensors \\
-      night.edf scored.csv --label 'EEG Fpz-Cz' --label 'EOG horizontal'
+      recording.edf scored.csv --label 'EEG Fpz-Cz' --label 'EOG horizontal'
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. What cannot be used is one line on stderr."""
-    parser = argparse.ArgumentParser(
-        prog="xsleep",
-        description="What is done by hand with trained networks; they are trained by snakemake "
-        "(README.md). 'xsleep COMMAND --help' has the arguments of a command.",
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    command = commands.add_parser(
-        "import-weights",
-        help="make a checkpoint of a released TensorFlow network",
-        description="Make a checkpoint of a released SeqSleepNet or XSleepNet (docs/importing.md).",
-    )
-    command.add_argument("file", type=Path, help="npz file: variables by their TensorFlow names")
-    command.add_argument("out", type=Path, help="the checkpoint, NAME.safetensors")
-    command.set_defaults(run=_import_weights)
-    command = commands.add_parser(
-        "score",
-        help="score a night of your own",
-        description="Score the 30-s epochs of an EDF or BDF file with a trained network. What is "
-        "doubtful about its signals is said in a line each, what cannot be used ends the command "
-        "with exit status 1.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("model", type=Path, help="the network: model.safetensors of a run")
-    command.add_argument("recording", type=Path, help="EDF or BDF file of the night")
-    command.add_argument(
-        "out",
-        type=Path,
-        help="CSV that is written: onset in seconds, stage, and the probability of each stage",
-    )
-    command.add_argument(
-        "--label",
-        action="append",
-        required=True,
-        dest="labels",
-        metavar="LABEL",
-        help="a signal's label in the file, or a derivation as in 'C4 - M1'; once for each channel "
-        "of the network, in the order EEG, EOG, EMG. Of several signals with one label, 'LABEL#2' "
-        "is the second. A wrong one lists those in the file",
-    )
-    command.add_argument(
-        "--unit",
-        action="append",
-        default=[],
-        dest="units",
-        choices=("nV", "uV", "mV", "V"),
-        help="what the numbers of the signals are, where the file gives no unit or a wrong one; "
-        "once for all channels, or once for each",
-    )
-    command.set_defaults(run=_score)
-    command = commands.add_parser(
-        "plan",
-        help="estimate what Table 2 of a configuration costs: jobs, hours, disk",
-        description="Estimate what Table 2 of a configuration costs, without running any of it "
-        "(docs/cluster.md). It is run in the folder of the workflow and writes results/plan.csv.",
-    )
-    command.add_argument(
-        "--configfile",
-        action="append",
-        default=[],
-        dest="files",
-        type=Path,
-        metavar="FILE",
-        help="a configuration over config/config.yaml, as for snakemake",
-    )
-    command.add_argument(
-        "--config",
-        nargs="+",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="changes to the configuration, as for snakemake",
-    )
-    command.add_argument(
-        "--folder",
-        type=Path,
-        default=Path("config"),
-        help="folder of config.yaml, databases and presets (default: config)",
-    )
-    command.set_defaults(run=_plan)
-    given = parser.parse_args(arguments)
+    """Run the command and return its exit status. An unusable input is one line on stderr."""
+    given = _parser().parse_args(arguments)
     said, status = "", 0
     with warnings_of_inputs() as doubts:
         try:
@@ -111,6 +33,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xsleep",
+        description="Commands beside the workflow, which snakemake runs (README.md).",
+        epilog="'xsleep COMMAND --help' lists the arguments of a command.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[..., str], aim: str, more: str, **texts: str) -> Any:
+        """Return the function that adds an argument to a new command."""
+        texts["description"] = textwrap.fill(f"{aim[0].upper()}{aim[1:]}. {more}", 90)
+        style = argparse.RawDescriptionHelpFormatter
+        made = commands.add_parser(name, help=aim, formatter_class=style, **texts)
+        made.set_defaults(run=run)
+        return made.add_argument
+
+    aim = "convert a released SeqSleepNet or XSleepNet to a checkpoint"
+    add = command("import-weights", _import_weights, aim, "See docs/importing.md.")
+    add("file", type=Path, help="npz file of the variables, by their TensorFlow names")
+    add("out", type=Path, help="checkpoint to write, NAME.safetensors")
+    aim = "score the 30-s epochs of a recording of your own with a trained network"
+    doubts = "Doubts about its signals are warnings; a file that cannot be used is an error."
+    add = command("score", _score, aim, doubts, epilog=EXAMPLE)
+    add("model", type=Path, help="trained network, model.safetensors of a run")
+    add("recording", type=Path, help="EDF or BDF file")
+    out = "CSV file to write: onset in seconds, stage, and the probability of each stage"
+    add("out", type=Path, help=out)
+    add(
+        "--label",
+        action="append",
+        required=True,
+        help="label of a signal in the file, or a derivation such as 'C4 - M1'; give one for each "
+        "channel of the network, in the order EEG, EOG, EMG. 'LABEL#2' is the second signal with "
+        "that label. The message about an unknown label lists those in the file",
+    )
+    add(
+        "--unit",
+        action="append",
+        default=[],
+        choices=("nV", "uV", "mV", "V"),
+        help="unit of the signals, if the file gives none or a wrong one; give one for all "
+        "channels, or one for each",
+    )
+    aim = "estimate the cost of Table 2 in jobs, hours and disk space"
+    where = "Run it in the folder of the workflow; it writes results/plan.csv (docs/cluster.md)."
+    add = command("plan", _plan, aim, where)
+    file = "configuration file that overrides config/config.yaml, as for snakemake"
+    add("--configfile", action="append", default=[], type=Path, metavar="FILE", help=file)
+    values = "values that override the configuration, as for snakemake"
+    add("--config", nargs="+", default=[], metavar="KEY=VALUE", help=values)
+    folder = "folder of config.yaml, databases and presets (default: config)"
+    add("--folder", type=Path, default=Path("config"), help=folder)
+    return parser
+
+
 # PyTorch takes seconds to load: what needs it is imported when it runs.
 def _import_weights(given: argparse.Namespace) -> str:
     from xsleep.networks.importing import import_weights
@@ -121,12 +98,10 @@ def _import_weights(given: argparse.Namespace) -> str:
 def _score(given: argparse.Namespace) -> str:
     from xsleep.scoring.score_file import score_file
 
-    return score_file(
-        given.model, given.recording, given.out, labels=given.labels, units=given.units
-    )
+    return score_file(given.model, given.recording, given.out, labels=given.label, units=given.unit)
 
 
 def _plan(given: argparse.Namespace) -> str:
     from xsleep.study.planning import write_plan
 
-    return write_plan(given.files, given.changes, given.folder)
+    return write_plan(given.configfile, given.config, given.folder)

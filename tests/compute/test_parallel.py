@@ -15,7 +15,7 @@ from xsleep.config.training import TrainingSettings
 from xsleep.networks import build
 from xsleep.training.blending import policy
 from xsleep.training.loop import train
-from xsleep.training.parts import Data
+from xsleep.training.parts import Data, Training
 
 WHOLE = NETWORK.model_copy(
     update={"convolution_dropout": 0.0, "recurrent_dropout": 0.0, "deepsleepnet_dropout": 0.0}
@@ -50,8 +50,7 @@ def trained(name, folder, store, stop=False):
     if network is WHOLE:
         in_double(start)
     try:
-        run = {"system": system, "channels": ("EEG",), "seed": 1, "report": report}
-        return train(start, settings, data, folder, **run)
+        return train(start, Training(system, ("EEG",), 1, settings, data), folder, report)
     except KeyboardInterrupt:
         return None
 
@@ -94,13 +93,13 @@ def follow(name, rows):
     """Assert that weights, G and O of a history are those of its own losses."""
     system, _, settings = TRAININGS[name]
     branches = [key.removesuffix(" weight") for key in rows[0] if key.endswith(" weight")]
-    sequences = {"training": 24, "validation": 36}  # of two and three nights with 12 each
+    sequences = {"training": 24, "validation": 36}  # of two and three recordings with 12 each
     blending = policy(system, settings)
     for row in rows:
         sums = [{b: n * row[f"{b} {part} loss"] for b in branches} for part, n in sequences.items()]
         blend = blending.update(*sums, *sequences.values())
         found = {b: row[f"{b} weight"] for b in branches}
-        if blend.generalisation is None:
+        if not blend.generalisation:
             assert found == blend.weights
             continue
         # Two slopes through two points, each the mean of two losses that were means before.

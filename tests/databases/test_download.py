@@ -151,12 +151,7 @@ def test_404_is_one_line_at_once_and_the_others_are_fetched_all_the_same(server,
 @pytest.mark.parametrize("code", [429, 503])
 def test_429_and_503_are_asked_again_when_they_say(server, tmp_path, monkeypatch, code):
     pauses = []
-
-    def waited(*arguments, sleep):
-        return wait(*arguments, sleep=pauses.append)
-
-    wait = download._wait
-    monkeypatch.setattr(download, "_wait", waited)
+    monkeypatch.setattr(download._Client, "pause", lambda _, s=0: pauses.append(s) if s else None)
     server.headers["Retry-After"] = "7"
     server.faults[NIGHT] = [("status", code)]
     get(server, tmp_path, patience=replace(QUICK, longest_pause=8))
@@ -347,7 +342,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_looks_whole(server, tmp_path):
     program = (
         "import sys; from pathlib import Path; from xsleep.databases.fetch import download;"
         "from xsleep.databases.base import Published;"
-        "download._Amount.add_bytes = lambda *_: print('bytes', flush=True);"
+        "download._Bar.add_bytes = lambda *_: print('bytes', flush=True);"
         "download.fetch(Path(sys.argv[1]), [Published(*sys.argv[2:])], lambda line: None)"
     )
     file = published(server)

@@ -16,7 +16,7 @@ import yaml
 from tests.conftest import ROOT, prepare, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
 from xsleep.databases import open_database, source_of
-from xsleep.databases.sleep_edf import cassette_nights, published_hashes
+from xsleep.databases.sleep_edf import CASSETTE, published_hashes, recordings
 from xsleep.store.recordings import read_index
 
 # What happens to files of any kind.
@@ -189,7 +189,7 @@ READERS = {
         sleep_edf,
         [
             night[:7]
-            for night in cassette_nights()
+            for night in recordings(CASSETTE)
             if f"{night[:7]}C-Hypnogram.edf" in published_hashes()
         ],
         {0: SIGNALS + scales(0), 1: annotations(b"+150\x15150\x14Sleep stage 1\x14")},

@@ -8,9 +8,9 @@ from tests import serving
 from tests.serving import TOKEN, Server
 from xsleep.core.errors import InputError
 from xsleep.databases import open_database, source_of
-from xsleep.databases.fetch import listing
+from xsleep.databases.base import Listed
 from xsleep.databases.fetch.download import fetch
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.fetch.servers import LIST, read_list, write_list
 from xsleep.databases.physio2018 import SIGNAL_BYTES
 
 RECORD = [f"tr03-0005/tr03-0005.{kind}" for kind in ("arousal", "hea", "mat")]
@@ -66,7 +66,7 @@ def refused(source, message):
     assert message in str(error.value)
     assert "\n" not in str(error.value) and "42-secret" not in str(error.value)
     assert str(error.value).endswith("and set source.fetch to null)")
-    assert not listing.exists(source.folder)
+    assert not (source.folder / LIST).exists()
 
 
 def test_physionet_publishes_the_sums_of_the_training_records(server, physio2018):
@@ -193,7 +193,7 @@ def test_a_list_that_does_not_come_whole_is_none(
     server, request, monkeypatch, reader, where, fault, message
 ):
     source = request.getfixturevalue(reader)
-    monkeypatch.setattr("xsleep.databases.fetch.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("xsleep.databases.fetch.download._Client.pause", lambda *_: None)
     address = next(name for name in server.files if name.startswith(where))
     server.faults[address] = [fault] * 9
     refused(source, f"{server.url}{where}: ")
@@ -211,9 +211,9 @@ def test_an_answer_that_is_no_list_is_one_line(server, request, reader, where, a
 
 
 def test_a_list_that_was_damaged_is_one_line(tmp_path):
-    listing.write(tmp_path, {"a.edf": Listed("0" * 32, 7)})
-    assert listing.read(tmp_path) == {"a.edf": Listed("0" * 32, 7)}
+    write_list(tmp_path, {"a.edf": Listed("0" * 32, 7)})
+    assert read_list(tmp_path) == {"a.edf": Listed("0" * 32, 7)}
     for content in ("file,hash,bytes\na.edf,00,many\n", "file\na.edf\n", "\xff"):
-        (tmp_path / listing.NAME).write_text(content, encoding="latin-1")
+        (tmp_path / LIST).write_text(content, encoding="latin-1")
         with pytest.raises(InputError, match=r"\.published\.csv: is not the list .* delete it"):
-            listing.read(tmp_path)
+            read_list(tmp_path)

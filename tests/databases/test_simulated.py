@@ -13,14 +13,9 @@ import pytest
 from scipy.signal import welch
 
 from xsleep.core.errors import InputError
+from xsleep.core.settings import checked
 from xsleep.core.stages import RK_STAGES, STAGES
-from xsleep.databases.simulated.cohort import (
-    Cohort,
-    generator,
-    hypnogram_name,
-    recording_ids,
-    traits,
-)
+from xsleep.databases.simulated.cohort import Cohort, generator, hypnogram_name, recordings, traits
 from xsleep.databases.simulated.files import write_recording
 from xsleep.databases.simulated.hypnogram import WAKE_AROUND, simulate
 
@@ -36,7 +31,7 @@ COHORT = Cohort(subjects=4, nights=2, hours=6, seed=11)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first night of each subject of ``COHORT``."""
     folder = tmp_path_factory.mktemp("simulated")
-    for recording, _ in recording_ids(COHORT)[::2]:
+    for recording in list(recordings(COHORT))[::2]:
         write_recording(folder, recording, COHORT)
     return folder
 
@@ -61,19 +56,19 @@ def nights(count: int, hours: float = 9) -> list:
     ]
 
 
-def test_ids_are_those_of_sleep_edf_in_order():
-    assert recording_ids(Cohort(2, 2, 9, 0)) == [
-        ("SC4001E0", "00"),
-        ("SC4002E0", "00"),
-        ("SC4011E0", "01"),
-        ("SC4012E0", "01"),
+def test_names_are_those_of_sleep_edf_in_order():
+    assert list(recordings(Cohort(subjects=2, nights=2, hours=9)).items()) == [
+        ("SC4001E0", (0, 1)),
+        ("SC4002E0", (0, 2)),
+        ("SC4011E0", (1, 1)),
+        ("SC4012E0", (1, 2)),
     ]
 
 
-def test_ids_extend_to_900_different_recordings():
-    ids = [name for name, _ in recording_ids(Cohort(100, 9, 9, 0))]
-    assert len(set(ids)) == 900
-    assert ids[-1] == "SC4999E0"
+def test_names_extend_to_900_different_recordings():
+    names = list(recordings(Cohort(subjects=100, nights=9, hours=9)))
+    assert len(names) == 900
+    assert names[-1] == "SC4999E0"
 
 
 @pytest.mark.parametrize(
@@ -82,9 +77,9 @@ def test_ids_extend_to_900_different_recordings():
 def test_impossible_cohorts_are_one_line_that_names_the_value(change):
     ((name, value),) = change.items()
     with pytest.raises(InputError) as error:
-        Cohort(**{"subjects": 2, "nights": 1, "hours": 9, "seed": 0} | change)
+        checked(Cohort, {"subjects": 2, "nights": 1, "hours": 9, "seed": 0} | change, "cohort")
     assert "\n" not in str(error.value)
-    assert f"{name} is {value}" in str(error.value)
+    assert f"{name} = {value}: Input should be " in str(error.value)
 
 
 def test_a_recording_outside_the_cohort_is_an_input_error(tmp_path):
@@ -175,7 +170,7 @@ def test_the_same_recording_is_the_same_bytes_whoever_else_is_in_the_cohort(fold
 
 
 def test_another_seed_is_another_night(folder, tmp_path):
-    write_recording(tmp_path, "SC4011E0", Cohort(2, 1, COHORT.hours, COHORT.seed + 1))
+    write_recording(tmp_path, "SC4011E0", COHORT.model_copy(update={"seed": COHORT.seed + 1}))
     name = "SC4011E0-PSG.edf"
     assert (tmp_path / name).read_bytes() != (folder / name).read_bytes()
 

@@ -18,10 +18,11 @@ from xsleep.databases import open_database, source_of
 from xsleep.databases.formats.channels import Channels
 from xsleep.databases.lights import derived_on, lights_of
 from xsleep.databases.sleep_edf import (
-    cassette_nights,
-    placebo_nights,
+    CASSETTE,
+    TELEMETRY,
     published_hashes,
     read_hypnogram,
+    recordings,
 )
 from xsleep.preparation.windows import in_window
 from xsleep.results import inventory
@@ -197,7 +198,9 @@ def test_table1_of_the_real_hypnograms_has_the_published_epochs(reference_nights
         nights = [night for row, night in reference_nights if row["database"] == name]
         write_index(index, [Stored(night, "", "", {}) for night in nights])
         path.write_text("\n".join(["recording,skipped", *(f"{n.recording}," for n in nights)]))
-    described = dict.fromkeys(names, inventory.Described("R&K", windows, "published"))
+    described = dict.fromkeys(
+        names, inventory.Described(scoring="R&K", windows=windows, folds="published")
+    )
     table = inventory.table1(described, indexes, recordings)
     assert table["epochs"].tolist() == [38_155, 42_835, 46_241, 155_055, 173_291, 192_263]
     assert table["difference in epochs"].tolist() == [0, -3406, 0, 0, -18_942, 30]
@@ -276,7 +279,7 @@ def read_telemetry(folder, annotations):
     start = datetime.time(22, 58, 30)
     write_night(folder, "ST7011J0", 41, annotations, signals, start=start)
     (folder / "ST7011JC-Hypnogram.edf").rename(folder / "ST7011JP-Hypnogram.edf")
-    database = sleep_edf(folder, placebo_nights())
+    database = sleep_edf(folder, recordings(TELEMETRY))
     return database.read(database.entries()[0], ("EEG", "EOG"))
 
 
@@ -292,7 +295,7 @@ def test_telemetry_is_scored_in_part_and_lights_on_is_where_scoring_ends(tmp_pat
 
 
 def test_the_22_placebo_nights_are_of_22_subjects():
-    nights = placebo_nights()
+    nights = recordings(TELEMETRY)
     assert len(nights) == len({name[3:5] for name in nights}) == 22
     assert {"03", "23"}.isdisjoint(name[3:5] for name in nights)
     # Second nights, where temazepam was given in the first.
@@ -307,8 +310,8 @@ def test_any_scorer_letter_is_found(tmp_path):
 
 
 def test_the_sets_have_39_and_153_nights():
-    assert len(cassette_nights(20)) == 39
-    assert len(cassette_nights()) == 153
+    assert len(recordings(CASSETTE, 20)) == 39
+    assert len(recordings(CASSETTE)) == 153
 
 
 # What can be wrong with a recording.
@@ -433,7 +436,10 @@ def test_a_recording_without_a_start_time_has_no_lights_times(tmp_path):
     content = bytearray(path.read_bytes())
     content[176:184] = b"xx.xx.xx"
     path.write_bytes(content)
-    with pytest.warns(InputWarning, match="PSG.edf: its header gives no start time, so"):
+    with (
+        pytest.warns(InputWarning, match="PSG.edf: its header gives no start time, so"),
+        pytest.warns(InputWarning, match="Hypnogram.edf: taken to begin with SC4001E0-PSG.edf"),
+    ):
         recording = read(tmp_path)
     assert (recording.lights, recording.start) == (None, None)
 
@@ -450,7 +456,9 @@ def test_hypnograms_of_two_scorers_are_named(tmp_path):
     write_night(tmp_path)
     content = (tmp_path / "SC4001EC-Hypnogram.edf").read_bytes()
     (tmp_path / "SC4001EV-Hypnogram.edf").write_bytes(content)
-    refused(tmp_path, "SC4001EC-Hypnogram.edf: not the only", "SC4001EV-Hypnogram.edf as well")
+    (entry,) = sleep_edf(tmp_path, ["SC4001E0"]).entries()
+    assert "SC4001EC-Hypnogram.edf: not the only hypnogram" in entry.fault
+    assert "SC4001EV-Hypnogram.edf as well" in entry.fault
 
 
 def test_hypnogram_of_a_longer_night_is_refused(tmp_path):
@@ -462,7 +470,7 @@ def test_hypnogram_of_a_longer_night_is_refused(tmp_path):
 
 def test_folder_without_any_of_the_nights_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no recording of this database there"):
-        sleep_edf(tmp_path, cassette_nights(20)).entries()
+        sleep_edf(tmp_path, recordings(CASSETTE, 20)).entries()
 
 
 def test_annotations_come_in_order_of_onset(tmp_path):
@@ -475,8 +483,8 @@ def test_annotations_come_in_order_of_onset(tmp_path):
 def test_two_files_of_every_night_are_published_with_a_hash():
     files = published_hashes()
     signals = {name[:8] for name in files if name.endswith("-PSG.edf")}
-    assert {name for name in signals if name.startswith("SC")} == set(cassette_nights())
-    assert signals > set(placebo_nights())
+    assert {name for name in signals if name.startswith("SC")} == set(recordings(CASSETTE))
+    assert signals > set(recordings(TELEMETRY))
     hypnograms = sorted(name[:6] for name in files if name.endswith("-Hypnogram.edf"))
     assert hypnograms == sorted(name[:6] for name in signals)
     assert len(files) == 2 * (153 + 44)
@@ -507,4 +515,4 @@ def test_telemetry_nights_are_fetched_too(tmp_path):
     source = source_of(reader="sleep-edf-st", folder=tmp_path, labels=LABELS, fetch=fetch)
     assert {
         file.name[:8] for file in open_database(source).to_fetch() if "PSG" in file.name
-    } == set(placebo_nights())
+    } == set(recordings(TELEMETRY))

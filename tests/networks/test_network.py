@@ -1,7 +1,12 @@
+import sys
+from types import ModuleType
+
 import pytest
 import torch
+from torch import nn
 
 from tests.rounding import assert_alike, in_double
+from xsleep import systems
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
@@ -255,3 +260,119 @@ def test_released_batch_statistics_run_over_all_epochs_of_the_minibatch(inputs):
     filterbank = network.epoch["time-frequency"].filterbank
     frames = filterbank(inputs[1].double().flatten(0, 1))
     assert_alike(lstm.xh.mean[0], 0.05 * (frames[:, 0] @ lstm.W_xh).mean(0))
+
+
+class Mean(nn.Module):
+    """Epoch part of stock layers, as a newcomer writes it."""
+
+    def __init__(self, features=6):
+        super().__init__()
+        self.dense, self.features = nn.Linear(129 * C, features), features
+
+    def forward(self, x):
+        return self.dense(x.mean(1).flatten(1))
+
+
+class States(nn.Module):
+    """Sequence part of a GRU of PyTorch, without `overlapping`."""
+
+    def __init__(self, features=6, units=4, channels_last=False):
+        super().__init__()
+        self.gru = nn.GRU(features, units, bidirectional=True, batch_first=channels_last)
+
+    def forward(self, x):
+        return self.gru(x)[0]
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Return a function that registers a system whose ``stream`` returns this."""
+
+    def register(returned):
+        module = ModuleType("own_stream")
+        module.stream = lambda channels, settings, generator: returned()
+        monkeypatch.setitem(sys.modules, "xsleep.networks.own_stream", module)
+        system = systems.System(
+            name="Own",
+            place=9,
+            streams={"time-frequency": "own_stream"},
+            branches=["time-frequency"],
+            cost=1,
+        )
+        monkeypatch.setattr(systems, "registry", lambda: {"Own": system})
+        return module
+
+    return register
+
+
+def test_layers_of_pytorch_have_the_weights_of_the_seed(own):
+    own(lambda: (Mean(), States(), 8))
+    before = torch.get_rng_state()
+    first = build("Own", C, SMALL, 1).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(5)
+    again, other = (build("Own", C, SMALL, seed).state_dict() for seed in (1, 2))
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert not torch.equal(
+        first["epoch.time-frequency.dense.weight"], other["epoch.time-frequency.dense.weight"]
+    )
+
+
+def test_a_gru_of_pytorch_decodes_overlapping_sequences(own, inputs):
+    own(lambda: (Mean(), States(), 8))
+    network = in_double(build("Own", C, SMALL, seed=0)).eval()
+    with torch.no_grad():
+        features = network.encode(None, inputs[1][0])
+        expected = torch.stack([features[i : i + 4] for i in range(L - 3)])
+        found = network.decode_overlapping(features, 4)
+        assert_alike(found, network.decode(expected))
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda: Mean(), r"`stream` returned Mean; \(epoch part, sequence part, size of the "),
+        (lambda: (Mean(), States()), r"`stream` returned \(Mean, States\); \(epoch part, "),
+        (lambda: (nn.Flatten(), States(), 8), "the epoch part has no number of `features`"),
+        (
+            lambda: (Mean(5), nn.GRU(5, 8), 8),
+            r"the sequence part returned \(\(10, 2, 8\), \(1, 2, 8\)\); \(10, 2, 8\) is expected",
+        ),
+        (
+            lambda: (Mean(5), States(5), 4),
+            r"the sequence part returned \(10, 2, 8\); \(10, 2, 4\) is expected, L epochs, B ",
+        ),
+        (
+            lambda: (Mean(5), States(6), 8),
+            r"the sequence part cannot read \(10, 2, 5\) \(RuntimeError: input.size",
+        ),
+    ],
+)
+def test_a_stream_of_the_wrong_shape_is_one_line(own, returned, message):
+    own(returned)
+    with pytest.raises(InputError, match=f"^xsleep/networks/own_stream.py: {message}") as error:
+        build("Own", C, SMALL, seed=0)
+    assert "\n" not in str(error.value)
+
+
+def test_an_epoch_part_of_the_wrong_shape_is_one_line(own):
+    epoch = Mean()
+    epoch.features = 7
+    own(lambda: (epoch, States(7), 8))
+    expected = r"the epoch part returned \(2, 6\); \(2, 7\) is expected, N epochs by its `features`"
+    with pytest.raises(InputError, match=expected):
+        build("Own", C, SMALL, seed=0)
+
+
+def test_a_module_without_stream_is_one_line(own):
+    del own(None).stream
+    with pytest.raises(InputError, match=r"own_stream.py: there is no function `stream`"):
+        build("Own", C, SMALL, seed=0)
+
+
+def test_trying_a_stream_changes_neither_its_statistics_nor_its_mode(own):
+    normalised = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(29 * 129 * C), nn.Dropout())
+    normalised.features = 29 * 129 * C
+    own(lambda: (normalised, States(29 * 129 * C), 8))
+    network = build("Own", C, SMALL, seed=0)
+    assert normalised[1].num_batches_tracked == 0 and network.training and normalised.training

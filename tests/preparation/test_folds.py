@@ -8,13 +8,13 @@ import pytest
 from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
 from xsleep.databases import mass
-from xsleep.databases.sleep_edf import cassette_nights, placebo_nights
+from xsleep.databases.sleep_edf import CASSETTE, TELEMETRY, recordings
 from xsleep.preparation.folds import count, few, k_fold, published
 
 SUBJECTS = {
-    "SleepEDF-20": sorted({name[3:5] for name in cassette_nights(20)}),
-    "SleepEDF-78": sorted({name[3:5] for name in cassette_nights()}),
-    "SleepEDF-ST": [name[3:5] for name in placebo_nights()],
+    "SleepEDF-20": sorted({name[3:5] for name in recordings(CASSETTE, 20)}),
+    "SleepEDF-78": sorted({name[3:5] for name in recordings(CASSETTE)}),
+    "SleepEDF-ST": [name[3:5] for name in recordings(TELEMETRY)],
     "MASS": mass.subjects(),
 }
 

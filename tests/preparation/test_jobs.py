@@ -35,7 +35,7 @@ def source(folder):
     return source_of(reader="sleep-edf-20", folder=folder, labels=LABELS)
 
 
-def stored_night(folder, channels=("EEG", "EOG"), **filtering):
+def stored_recording(folder, channels=("EEG", "EOG"), **filtering):
     """The night of ``write_night`` in the store."""
     given = folder, source(folder), channels, "SC4001E0"
     index, skipped = prepare(*given, **filtering)
@@ -49,7 +49,7 @@ def rows(path):
 
 
 def make_folds(folder, names, windows):
-    """The folds of these nights, and their rows in recordings.csv."""
+    """The folds of these recordings, and their rows in recordings.csv."""
     index, _ = prepare(folder, source(folder), ("EEG", "EOG"), *names)
     recordings, folds = folder / "recordings.csv", folder / "folds.csv"
     write_recordings(recordings, source(folder), windows, index)
@@ -59,13 +59,13 @@ def make_folds(folder, names, windows):
 
 
 def write_recordings(path, source, windows, index):
-    nights = [stored.info for stored in read_index(index).values()]
-    write_csv(path, inventory.recordings("X", source, windows, nights))
+    infos = [stored.info for stored in read_index(index).values()]
+    write_csv(path, inventory.recordings("X", source, windows, infos))
 
 
 def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
     write_night(tmp_path)
-    stored = stored_night(tmp_path)
+    stored = stored_recording(tmp_path)
     files = [tmp_path / f"SC4001E{end}.edf" for end in ("0-PSG", "C-Hypnogram")]
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     info = read_info(stored.epochs)
@@ -84,7 +84,7 @@ def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
 )
 def test_a_stored_recording_tells_its_filter_and_no_other_network_reads_it(tmp_path, ours, other):
     write_night(tmp_path)
-    one = stored_night(tmp_path, ["EEG"], filtering=Filtering(**ours))
+    one = stored_recording(tmp_path, ["EEG"], filtering=Filtering(**ours))
     with h5py.File(one.epochs) as file:
         name = file.attrs["raw_filter"]
     assert name == NetworkSettings(**ours).filter_name
@@ -115,7 +115,7 @@ def flip_a_bit(path):
 
 
 def batch(folder, changed=(), channels=("EEG",), **filtering):
-    """The nights that this batch of three makes, with the source changed; the rest is stored."""
+    """The recordings that this batch of three makes with the source changed; the rest is stored."""
     lines = []
     given = source(folder).model_copy(update=dict(changed))
     index, _ = prepare(
@@ -199,8 +199,8 @@ def test_a_recording_that_cannot_be_used_is_told_each_time_and_the_others_go_on(
         (reason,) = skipped.values()
         assert list(skipped) == [NIGHTS[1]] and f"{SECOND_PSG}: no such file" in reason
         assert lines[1:3] == [f"2 of 3: {NIGHTS[1]}", f"skipped: {reason}"]
-        nights = [stored.info for stored in read_index(index).values()]
-        assert [len(info.stages) for info in nights] == [40, 0, 40]
+        infos = [stored.info for stored in read_index(index).values()]
+        assert [len(info.stages) for info in infos] == [40, 0, 40]
 
 
 def test_the_index_of_a_database_is_that_of_its_batches(three_nights):
@@ -216,7 +216,7 @@ def test_the_index_of_a_database_is_that_of_its_batches(three_nights):
 
 def test_spectrograms_are_those_of_the_stored_epochs(tmp_path):
     write_night(tmp_path)
-    stored = stored_night(tmp_path)
+    stored = stored_recording(tmp_path)
     with h5py.File(stored.spectrograms) as file:
         assert file.attrs["source"] == sha256(stored.epochs)
         for channel, values in read_signals(stored.epochs).items():
@@ -256,7 +256,7 @@ def test_a_window_by_lights_without_lights_is_a_reason_to_skip(tmp_path, dreams_
     )
 
 
-def test_nights_of_one_subject_have_one_role_in_a_fold(tmp_path):
+def test_recordings_of_one_subject_have_one_role_in_a_fold(tmp_path):
     names = ["SC4001E0", "SC4002E0", "SC4011E0", "SC4012E0", "SC4021E0", "SC4031E0"]
     for name in names:
         write_night(tmp_path, name, annotations=SCORED)
@@ -279,7 +279,7 @@ def test_no_usable_recording_at_all_is_one_line(tmp_path):
 def test_parts_are_cut_to_the_window(tmp_path):
     lights = [(300, 0, "Lights off"), (1020, 0, "Lights on")]
     write_night(tmp_path, annotations=[*SCORED, *lights])
-    stored = stored_night(tmp_path)
+    stored = stored_recording(tmp_path)
     part = load_part(stored, "in-bed", ("EOG",), NetworkSettings())
     assert part.info.places.tolist() == list(range(10, 34))
     whole = read_signals(stored.epochs)["EOG"]
@@ -288,7 +288,7 @@ def test_parts_are_cut_to_the_window(tmp_path):
 
 def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
     write_night(tmp_path, annotations=SCORED)
-    one = stored_night(tmp_path)
+    one = stored_recording(tmp_path)
     stored = (one, "whole-night", ("EEG", "EOG"))
     plain, scaled = (
         load_part(*stored, NetworkSettings(raw_deviation=deviation)) for deviation in (None, 20)

@@ -220,7 +220,7 @@ def test_epochs_are_3000_samples_from_their_onset():
     assert np.array_equal(epochs.signals["EEG"], whole.reshape(3, 3000))
 
 
-def test_dropped_epochs_leave_their_place_in_the_night():
+def test_dropped_epochs_leave_their_place_in_the_recording():
     epochs = cut(recording([0, -1, 2, -1, -1, 4]))
     assert epochs.places.tolist() == [0, 2, 5]
     assert epochs.stages.tolist() == [0, 2, 4]
@@ -259,6 +259,6 @@ def test_what_is_no_voltage_is_refused(value, rate, raw_filter):
         cut(recorded, Filtering(raw_filter=raw_filter))
 
 
-def test_a_night_without_a_scored_epoch_is_refused():
+def test_a_recording_without_a_scored_epoch_is_refused():
     with pytest.raises(InputError, match="no epoch is scored"):
         cut(recording([-1, -1]))

@@ -7,8 +7,8 @@ from tests.studies import Study, epochs, write_history
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import appendix
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import CLASS_WISE, METRICS, measure
-from xsleep.results.table2 import write_csv
 
 BRANCHES = ("raw", "time-frequency", "joint")
 
@@ -61,8 +61,7 @@ def test_appendix_c_has_the_confusion_of_each_seed(study):
 
 
 def ensembles(study):
-    cells = study.runs
-    table = appendix.d(cells, {"SleepEDF-20": study.recordings("SleepEDF-20")})
+    table = appendix.d(study.runs, {"SleepEDF-20": study.recordings("SleepEDF-20")})
     return table.set_index("decided by")
 
 

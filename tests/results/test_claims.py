@@ -5,22 +5,21 @@ import pytest
 from tests.studies import Study, write_history
 from xsleep.results import appendix
 from xsleep.results.claims import learning, reported
-from xsleep.results.claims.evidence import (
+from xsleep.results.claims.base import (
     BASELINES,
     MARGIN,
     XSLEEPNETS,
-    Case,
-    Evidence,
     Finding,
     paper_cases,
-    published_accuracy,
+    published_metric,
 )
-from xsleep.results.claims.reported import published_gain
-from xsleep.results.claims.table import CLAIMS, EQUAL_WEIGHTS, _overall, claims
+from xsleep.results.claims.evidence import Case, Evidence
+from xsleep.results.claims.table import CLAIMS, EQUAL, claims
 from xsleep.results.comparisons import compare
 from xsleep.results.measurements import gather
 from xsleep.results.metrics import of_confusion
 
+GAINS = [claim for claim in CLAIMS if isinstance(claim, reported.Gain)]
 FOLDS = (("a1", "a2"), ("b1", "d1"), ("e1", "f1"), ("g1", "h1"))
 SEEDS = (0, 1, 2)
 RATIOS = dict.fromkeys(
@@ -44,8 +43,8 @@ def table(study):
     recordings = {name: study.recordings(name) for name in {c.database for c in study.runs}}
     first = [cell for cell in study.runs if cell.system == "XSleepNet1"]
     ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
-    evidence = Evidence(compare(results, RATIOS), results, study.runs, ensembles, RATIOS)
-    return claims(evidence)
+    compared = compare(results, RATIOS)
+    return claims(Evidence(compared, results, study.runs, ensembles=ensembles, ratios=RATIOS))
 
 
 def rows(study, claim):
@@ -160,10 +159,13 @@ def test_sec4_4_nothing_is_said_of_the_better_view_on_sleepedf_78(study):
 
 def test_sec4_4_the_papers_average_gains_are_those_over_its_17_columns():
     assert len(paper_cases()) == 17
-    gains = {s: [round(published_gain(s, b), 1) for b in BASELINES] for s in XSLEEPNETS}
-    assert gains == {"XSleepNet1": [0.9, 0.6, 1.1], "XSleepNet2": [1.2, 0.9, 1.4]}
+    published = {claim.text: claim.published(paper_cases()) for claim in GAINS}
+    assert len(published) == len(XSLEEPNETS) * len(BASELINES)
+    for text, gain in published.items():
+        assert f" gains {gain:.1f} points over " in text
     in_bed = [c for c in paper_cases() if c.window != "in-bed+30min"]
-    assert round(published_gain("XSleepNet2", "FCNN+RNN", in_bed), 1) != 1.4
+    (gain,) = (c for c in GAINS if (c.system, c.against) == ("XSleepNet2", ["FCNN+RNN"]))
+    assert round(gain.published(in_bed), 1) != 1.4
 
 
 def test_sec4_4_an_average_gain_is_undecided_until_all_columns_are_measured(study):
@@ -192,30 +194,21 @@ def key(result, system):
     return result.system == system and result.window == "in-bed+30min-as-published"
 
 
-def measured(values):
-    """Evidence in which every seed's accuracy is as given, by case and system."""
-
-    class Known(Evidence):
-        def __init__(self):
-            self.results = dict.fromkeys(values)
-
-    return Known()
-
-
 def test_sec4_4_average_gains_are_supported_within_the_margin(monkeypatch):
     """Seeds that differ by 0.1 around the published accuracies of all 17 columns."""
     noise = np.array([-0.1, 0, 0.1])
 
     def accuracies(evidence, case, system, shift=0.0):
         extra = shift if system == "XSleepNet2" else 0.0
-        return published_accuracy(case, system) + extra + noise
+        return published_metric(case, system) + extra + noise
 
-    evidence = measured({(tuple(c), "any"): None for c in paper_cases()})
+    monkeypatch.setattr(Evidence, "cases", lambda self: paper_cases())
+    evidence = Evidence(compare([], {}), [], [], ensembles=[], ratios={})
     for shift, verdict in ((0.0, "supported"), (0.2, "supported"), (0.35, "contradicted")):
         monkeypatch.setattr(
-            reported, "_accuracies", lambda *args, shift=shift: accuracies(*args, shift=shift)
+            reported, "accuracies", lambda *args, shift=shift: accuracies(*args, shift=shift)
         )
-        found = {claim.text: finding.verdict for claim, _, finding in reported.gains(evidence)}
+        found = {c.text: f.verdict for c in GAINS for f in c.findings(evidence).values()}
         assert len(found) == 6
         assert found["XSleepNet2 gains 1.4 points over FCNN+RNN on average"] == verdict
         assert found["XSleepNet1 gains 1.1 points over FCNN+RNN on average"] == "supported"
@@ -286,8 +279,8 @@ def test_a_claim_of_systems_that_were_not_run_says_so(study):
         row["claim"]: row["why"] for _, row in table(study).query("database != 'all'").iterrows()
     }
     assert whys["XSleepNet2 beats Naive Fusion"] == "Naive Fusion is not run"
-    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL_WEIGHTS}"
-    assert whys[equal] == f"{EQUAL_WEIGHTS} is not run"
+    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL}"
+    assert whys[equal] == f"{EQUAL} is not run"
     everything = table(study).query("database == 'all'")
     others = everything[
         ~everything["claim"].str.contains("XSleepNet2 outperforms|XSleepNet2 is the")
@@ -306,14 +299,14 @@ def test_the_verdict_over_all_is_supported_where_all_are_or_most(study):
     assert [row["verdict"] for row in cases] == ["supported", "supported", "contradicted"]
     assert overall["verdict"] == "supported"
     assert overall["measured"] == "supported in 2, contradicted in 1 of 3"
-    universal = _overall(CLAIMS[0], [Finding("", "", row["verdict"]) for row in cases])
+    universal = CLAIMS[0].over_all([Finding("", "", row["verdict"]) for row in cases])
     assert universal.verdict == "contradicted"
 
 
 def test_adaptive_weights_beat_equal_ones(study):
     train(study, "XSleepNet2", 2)
-    train(study, EQUAL_WEIGHTS, 0)
-    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL_WEIGHTS}"
+    train(study, EQUAL, 0)
+    equal = f"adaptive weights beat equal ones: XSleepNet2 and {EQUAL}"
     assert case(study, equal)["verdict"] == "supported"
 
 
@@ -321,20 +314,18 @@ def test_adaptive_weights_beat_equal_ones(study):
 def test_table2_a_figure_is_reproduced_by_seeds_within_the_margin(monkeypatch, shift, expected):
     where = Case("SleepEDF-20", "in-bed", "EEG")
     values = 83.9 + shift + np.array([-0.1, 0, 0.1])
-    monkeypatch.setattr(reported, "_accuracies", lambda *args: values)
-    finding = reported.reproduces(None, where, "XSleepNet2")
-    assert finding.verdict == expected
-    assert (
-        reported.reproduces(None, Case("SleepEDF-20", "in-bed+30min", "EEG"), "XSleepNet2") is None
-    )
+    monkeypatch.setattr(reported, "accuracies", lambda *args: values)
+    claim = reported.Reproduces("", "", "XSleepNet2")
+    assert claim.test(None, where).verdict == expected
+    assert claim.test(None, Case("SleepEDF-20", "in-bed+30min", "EEG")) is None
     wrapped = Case("SleepEDF-20", "in-bed+30min-as-published", "EEG")
-    assert reported.reproduces(None, wrapped, "XSleepNet2").published == "86.3"
-    monkeypatch.setattr(reported, "_accuracies", lambda *args: 83.9 + np.array([-2.0, 0, 2.0]))
-    assert reported.reproduces(None, where, "XSleepNet2").verdict == "undecided"
+    assert claim.test(None, wrapped).published == "86.3"
+    monkeypatch.setattr(reported, "accuracies", lambda *args: 83.9 + np.array([-2.0, 0, 2.0]))
+    assert claim.test(None, where).verdict == "undecided"
 
 
 def test_the_margin_is_half_of_the_smallest_average_gain_of_the_paper():
-    gains = [published_gain(s, b) for s in XSLEEPNETS for b in BASELINES]
+    gains = [claim.published(paper_cases()) for claim in GAINS]
     assert round(min(gains), 1) / 2 == pytest.approx(MARGIN)
 
 
@@ -385,9 +376,9 @@ def test_fig5_the_test_over_folds_is_corrected_for_the_subjects_that_validate(st
     seen = []
     monkeypatch.setattr(learning.inference, "corrected_t", lambda d, ratio: seen.append(ratio) or 1)
     monkeypatch.setitem(RATIOS, "SleepEDF-20", 0.25)
-    evidence = Evidence(pd.DataFrame(columns=["metric"]), [], study.runs, [], RATIOS)
-    where = Case("SleepEDF-20", "in-bed", "EEG")
-    learning.prevents(evidence, where, "XSleepNet2", "raw", other="FCNN+RNN")
+    evidence = Evidence(compare([], RATIOS), [], study.runs, ensembles=[], ratios=RATIOS)
+    claim = learning.Prevents("", "", "XSleepNet2", ["FCNN+RNN"])
+    claim.test(evidence, Case("SleepEDF-20", "in-bed", "EEG"))
     assert seen == [0.25]
 
 
@@ -451,7 +442,7 @@ def test_the_warm_up_of_equal_weights_is_not_smoothness():
     weights[30:, 0] += np.arange(20) / 100
     columns = ["raw weight", "time-frequency weight", "joint weight"]
     # From the first that differ: a slope of 0.01 in one of three weights.
-    change = learning._change(pd.DataFrame(weights, columns=columns))
+    change = learning.change(pd.DataFrame(weights, columns=columns))
     assert change == pytest.approx(0.01 / 3)
 
 

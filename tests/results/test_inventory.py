@@ -112,7 +112,9 @@ def table1(written, *names):
     """Table 1 of these databases as it is written, by database and window."""
     chosen = {name: written(name) for name in names}
     described = {
-        name: inventory.Described(one.scoring, one.settings.windows, one.settings.folds)
+        name: inventory.Described(
+            scoring=one.scoring, windows=one.settings.windows, folds=one.settings.folds
+        )
         for name, one in chosen.items()
     }
     table = inventory.table1(

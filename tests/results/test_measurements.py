@@ -30,9 +30,8 @@ def test_counts_are_the_confusion_matrices_of_subjects_folds_and_all(study):
 
 
 def spoil(study, number, **fields):
-    cell = study.runs[number]
     name = fields.pop("recording", "a1")
-    write_predictions(cell.predictions, [replace(night(name, 0), **fields)])
+    write_predictions(study.runs[number].predictions, [replace(night(name, 0), **fields)])
 
 
 def with_nan(study):

@@ -10,7 +10,6 @@ from xsleep.results.metrics import (
     confusion,
     measure,
     of_confusion,
-    pooled,
     probabilities,
 )
 from xsleep.store.predictions import Prediction
@@ -99,11 +98,6 @@ def test_metrics_of_a_single_stage_are_nan_where_they_do_not_exist():
     assert np.isnan([values["kappa"], values["specificity"]]).all()
 
 
-def test_pooled_joins_the_epochs_of_all_nights():
-    true, predicted = pooled([night([0, 1], joint=[0, 2]), night([4], joint=[3])])
-    assert (true.tolist(), predicted.tolist()) == ([0, 1, 4], [0, 2, 3])
-
-
 @pytest.mark.parametrize(
     ("branches", "branch", "decided"),
     [
@@ -136,8 +130,3 @@ def test_bad_scores_are_refused_in_one_line(refused, branch, names):
     with pytest.raises(InputError, match=names) as error:
         probabilities(refused, branch)
     assert "\n" not in str(error.value)
-
-
-def test_without_recordings_there_is_nothing_to_pool():
-    with pytest.raises(InputError, match="no recordings"):
-        pooled([])

@@ -8,17 +8,12 @@ from rich.console import Console
 
 from tests.studies import Study, epochs
 from xsleep.core.errors import InputError
+from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
-from xsleep.results.metrics import METRICS, measure
-from xsleep.results.table2 import (
-    ablation,
-    bold,
-    faults,
-    measured_metrics,
-    read_csv,
-    summary,
-    write_csv,
-)
+from xsleep.results.formatting import write_csv
+from xsleep.results.metrics import METRICS, confusion, measure
+from xsleep.results.table2 import confusion_table, faults, measured_metrics, read_csv
+from xsleep.results.typeset import summary
 
 
 @pytest.fixture
@@ -116,19 +111,6 @@ def test_table2_the_other_finetuned_systems_are_beside_what_is_quoted_of_them(st
     printed = io.StringIO()
     summary(table, Console(file=printed, width=80))
     assert "FT-SeqSleepNet+ EEG quoted 85.2" in " ".join(printed.getvalue().split())
-
-
-def test_table2_bold_counts_values_as_they_are_shown_and_measured_ones_apart(study):
-    study.run("a1", "b1", system="XSleepNet1", skill=0.1)
-    study.run("a1", "b1", system="ARNN+RNN", skill=5)
-    study.run("a1", "b1", system="FT-XSleepNet", skill=5)
-    table = study.table()
-    where = table["window"].eq("in-bed") & table["database"].eq("SleepEDF-20")
-    of = table["system"].where(where) + " " + table["source"]
-    accuracy = bold(table)["EEG accuracy"]
-    assert set(of[accuracy & where]) == {
-        *("ARNN+RNN measured", "XSleepNet2 published", "XSleepNet1 published")
-    }
 
 
 def test_what_was_not_run_says_why(study):
@@ -248,8 +230,7 @@ def test_a_misspelt_system_of_the_published_table_is_named_and_compared_with_not
         text.replace("SleepEDF-20,in-bed,XSleepNet2", "SleepEDF-20,in-bed,XSlepNet2")
     )
     monkeypatch.setattr(published, "TABLE", misspelt)
-    for name in ("rows", "_by_name"):  # both read once; here from the misspelt table
-        monkeypatch.setattr(published, name, cache(getattr(published, name).__wrapped__))
+    monkeypatch.setattr(published, "rows", cache(published.rows.__wrapped__))  # read anew
     study.run("a1")
     table = study.table()
     (line,) = faults(study.results())
@@ -260,63 +241,6 @@ def test_a_misspelt_system_of_the_published_table_is_named_and_compared_with_not
     assert row(table, "measured")["note"] == "not published"
     assert row(table, "measured")["EEG accuracy"] > 0
     assert not len(table.query("source == 'difference'"))
-
-
-def test_summary_fits_80_columns_and_says_what_each_figure_stands_on(study):
-    study.run("a1", "b1", channels="EEG")
-    study.run("a1", channels="EEG-EOG-EMG", system="Naive Fusion")
-    printed = io.StringIO()
-    summary(study.table(), Console(file=printed, width=80))
-    text = " ".join(printed.getvalue().split())
-    assert text.startswith("SleepEDF-20, in-bed (percent; kappa a fraction) system channels")
-    assert "XSleepNet2 EEG published 83.9 0.771 78.7 78.6 95.5" in text
-    assert "XSleepNet2 EEG: 2 subjects, 2 recordings (1 skipped), 40 epochs, 1 fold" in text
-    assert "Naive Fusion EEG-EOG-EMG: 1 subject, 1 recording (1 skipped), 20 epochs" in text
-    assert "…" not in text
-
-
-def test_ablation_notes_a_difference_that_was_as_in_the_paper_already(study):
-    study.run("a1", "a2", "b1")
-    study.run("a1", "a2", "b1")
-    runs = {"none": study.runs[:1], "l2": study.runs[:1], "gru_layers": study.runs[1:]}
-    settings = {"none": {}, "l2": {"training.l2": 0.0}, "gru_layers": {"network.gru_layers": 1}}
-    table = ablation(runs, settings, {"SleepEDF-20": study.recordings("SleepEDF-20")})
-    assert table["note"].tolist() == ["", "already", ""]
-    assert table["change in kappa"][1] == 0 != table["change in kappa"][2]
-
-
-def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tmp_path):
-    nights = {
-        difference: study.run("a1", "a2", fold=1) + study.run("b1", fold=2)
-        for difference in ("none", "units")
-    }
-    runs = {"none": study.runs[:2], "units": study.runs[2:]}
-    settings = {"none": {}, "units": {"network.gru_units": 64, "network.sequence_units": 256}}
-    table = ablation(runs, settings, {"SleepEDF-20": study.recordings("SleepEDF-20")})
-    assert table["difference"].tolist() == ["none", "units"]
-    assert table["setting"].tolist() == ["", "network.gru_units, network.sequence_units"]
-    assert table["value"].tolist() == ["", "64, 256"]
-    assert table.loc[1, "subjects":"seeds"].tolist() == [2, 3, 1, 60, 2, 1]
-    none, units = (measure(*epochs(n)) for n in nights.values())
-    for metric in none:
-        assert table.loc[1, metric] == pytest.approx(units[metric])
-        assert table.loc[0, f"change in {metric}"] == 0
-        assert table.loc[1, f"change in {metric}"] == pytest.approx(units[metric] - none[metric])
-    write_csv(table, tmp_path / "ablation.csv")
-    written = pd.read_csv(tmp_path / "ablation.csv", dtype=str, keep_default_na=False)
-    assert written.loc[1, "value"] == "64, 256"
-    assert written.loc[1, "change in kappa"] == f"{units['kappa'] - none['kappa']:.3f}"
-    assert written.loc[1, "change in MF1"] == f"{units['MF1'] - none['MF1']:.1f}"
-
-
-def test_ablation_of_runs_that_contradict_each_other_is_refused_in_one_line(study):
-    study.run("a1")
-    study.run("a1")
-    study.runs[1].predictions.write_text("junk")
-    runs = {"none": study.runs[:1], "l2": study.runs[1:]}
-    with pytest.raises(InputError, match="not a readable HDF5 file") as error:
-        ablation(runs, {"none": {}, "l2": {}}, {"SleepEDF-20": study.recordings("SleepEDF-20")})
-    assert "\n" not in str(error.value)
 
 
 def test_metrics_to_compare_commits_by_are_what_was_measured_and_nothing_else(study):
@@ -330,3 +254,20 @@ def test_metrics_to_compare_commits_by_are_what_was_measured_and_nothing_else(st
     assert windows["in-bed"]["EEG"]["XSleepNet1"] == {
         metric: row(table, "measured", "XSleepNet1")[f"EEG {metric}"] for metric in METRICS
     }
+
+
+def test_the_confusion_of_all_recordings_has_their_metrics_in_its_last_line(study):
+    nights = study.run("a1", "b1")
+    table = confusion_table(nights)
+    true, predicted = epochs(nights)
+    assert [line["true stage"] for line in table] == [*STAGES, "all"]
+    counts = [[line[stage] for stage in STAGES] for line in table]
+    matrix = confusion(true, predicted)
+    assert counts == [*matrix.tolist(), matrix.sum(axis=0).tolist()]
+    assert table[-1]["accuracy"] == f"{measure(true, predicted)['accuracy']:.1f}"
+    assert table[-1]["epochs"] == 40 and table[0]["accuracy"] == ""
+
+
+def test_without_recordings_there_is_no_confusion():
+    with pytest.raises(InputError, match="no recordings"):
+        confusion_table([])

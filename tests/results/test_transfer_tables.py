@@ -5,8 +5,8 @@ from scipy import stats
 
 from tests.studies import Study, epochs
 from xsleep.results import inference
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import measure
-from xsleep.results.table2 import write_csv
 from xsleep.results.transfer_tables import Transfer, table
 
 FOLDS = (("a1", "a2"), ("b1", "d1"), ("e1", "f1"), ("g1", "h1"))
@@ -23,7 +23,7 @@ def study(tmp_path):
 
 
 def finetune(study, skill, folds=FOLDS):
-    """Predictions of all folds, and their cells."""
+    """Predictions of all folds, and their runs."""
     nights, before = [], len(study.runs)
     for fold, names in enumerate(folds, start=1):
         nights += study.run(*names, fold=fold, system="SeqSleepNet+", skill=skill)
@@ -32,8 +32,8 @@ def finetune(study, skill, folds=FOLDS):
 
 def made(study, runs, source="MASS"):
     facts = {
-        which: [{"parameters_trained": 7, "training_subjects": 3} for _ in cells]
-        for which, cells in runs.items()
+        which: [{"parameters_trained": 7, "training_subjects": 3} for _ in some]
+        for which, some in runs.items()
     }
     return table(source, runs, facts, {"SleepEDF-20": study.recordings("SleepEDF-20")})
 

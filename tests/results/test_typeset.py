@@ -1,18 +1,23 @@
+import io
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 
 from tests.studies import Study
-from xsleep.results.table2 import stands_on
-from xsleep.results.typeset import html, latex
+from xsleep.results.typeset import basis, bold, html, latex, summary
 
 
 @pytest.fixture
-def table(tmp_path):
-    study = Study(tmp_path)
+def study(tmp_path):
+    return Study(tmp_path)
+
+
+@pytest.fixture
+def table(study):
     for seed in (1, 2):
         for channels in ("EEG", "EEG-EOG"):
             study.run("a1", "b1", channels=channels, seed=seed)
@@ -62,7 +67,7 @@ def test_a_system_has_measured_interval_deviation_published_and_difference(table
     ]
     first = table.iloc[0]
     assert rows[at][2] == f"{first['EEG accuracy']:.1f}"
-    assert rows[at][-1].startswith(stands_on(first))
+    assert rows[at][-1].startswith(basis(first))
     span, deviation, published, difference = rows[at + 1 : at + 5]
     low, high = table.iloc[1]["EEG accuracy"], table.iloc[2]["EEG accuracy"]
     assert span[:2] == ["95 % interval", f"{low:.1f}–{high:.1f}"]
@@ -159,3 +164,29 @@ def test_latex_compiles(table, tmp_path):
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+
+
+def test_table2_bold_counts_values_as_they_are_shown_and_measured_ones_apart(study):
+    study.run("a1", "b1", system="XSleepNet1", skill=0.1)
+    study.run("a1", "b1", system="ARNN+RNN", skill=5)
+    study.run("a1", "b1", system="FT-XSleepNet", skill=5)
+    table = study.table()
+    where = table["window"].eq("in-bed") & table["database"].eq("SleepEDF-20")
+    of = table["system"].where(where) + " " + table["source"]
+    accuracy = bold(table)["EEG accuracy"]
+    assert set(of[accuracy & where]) == {
+        *("ARNN+RNN measured", "XSleepNet2 published", "XSleepNet1 published")
+    }
+
+
+def test_summary_fits_80_columns_and_says_what_each_figure_is_based_on(study):
+    study.run("a1", "b1", channels="EEG")
+    study.run("a1", channels="EEG-EOG-EMG", system="Naive Fusion")
+    printed = io.StringIO()
+    summary(study.table(), Console(file=printed, width=80))
+    text = " ".join(printed.getvalue().split())
+    assert text.startswith("SleepEDF-20, in-bed (percent; kappa a fraction) system channels")
+    assert "XSleepNet2 EEG published 83.9 0.771 78.7 78.6 95.5" in text
+    assert "XSleepNet2 EEG: 2 subjects, 2 recordings (1 skipped), 40 epochs, 1 fold" in text
+    assert "Naive Fusion EEG-EOG-EMG: 1 subject, 1 recording (1 skipped), 20 epochs" in text
+    assert "…" not in text

@@ -65,7 +65,7 @@ def test_shared_features_give_the_scores_of_the_plain_way(tmp_path, system):
         (L, [(0, 5), (5, 10), (9, 14)]),  # the last is aligned to the end
     ],
 )
-def test_sequences_may_score_a_night_some_epochs_apart(tmp_path, stride, spans):
+def test_sequences_may_score_a_recording_some_epochs_apart(tmp_path, stride, spans):
     part, built = make_part(tmp_path, epochs=14), network("XSleepNet2")
     (prediction,) = score(built, [part], None, stride)
     for branch, values in plainly(built, part, spans).items():

@@ -1,4 +1,4 @@
-"""The command ``xsleep score``: a night of one's own."""
+"""The command ``xsleep score``: a recording of one's own."""
 
 import re
 
@@ -25,7 +25,7 @@ SOURCE = {"EEG": LABELS[:1], "EOG": LABELS[1:]}
 
 
 @pytest.fixture
-def night(tmp_path):
+def psg(tmp_path):
     write_night(tmp_path / "nights")
     return tmp_path / "nights" / "SC4001E0-PSG.edf"
 
@@ -41,17 +41,17 @@ def write_model(path, channels, raw_deviation=None):
     return network
 
 
-def run(model, night, out, *labels):
-    return main(["score", *map(str, (model, night, out)), *(f"--label={one}" for one in labels)])
+def run(model, psg, out, *labels):
+    return main(["score", *map(str, (model, psg, out)), *(f"--label={one}" for one in labels)])
 
 
 @pytest.mark.parametrize("raw_deviation", (None, 20.0))
-def test_a_night_gets_the_stages_that_the_pipeline_gives_it(tmp_path, night, raw_deviation):
+def test_a_recording_gets_the_stages_that_the_pipeline_gives_it(tmp_path, psg, raw_deviation):
     channels = ("EEG", "EOG")
     network = write_model(tmp_path / "model.safetensors", channels, raw_deviation)
-    assert run(tmp_path / "model.safetensors", night, tmp_path / "hypnogram.csv", *LABELS) == 0
+    assert run(tmp_path / "model.safetensors", psg, tmp_path / "hypnogram.csv", *LABELS) == 0
 
-    source = source_of(reader="sleep-edf-20", folder=night.parent, labels=SOURCE)
+    source = source_of(reader="sleep-edf-20", folder=psg.parent, labels=SOURCE)
     index, _ = prepare(tmp_path, source, channels, "SC4001E0")
     (stored,) = read_index(index).values()
     part = load_part(stored, "whole-night", channels, network.settings)
@@ -65,11 +65,11 @@ def test_a_night_gets_the_stages_that_the_pipeline_gives_it(tmp_path, night, raw
     assert hypnogram["onset"].tolist() == [30 * i for i in range(40)]
 
 
-def test_released_weights_are_normalised_over_the_night(tmp_path, night, capsys):
+def test_released_weights_are_normalised_over_the_recording(tmp_path, psg, capsys):
     network = make_network("ARNN+RNN")
     checkpoints.save(tmp_path / "model.safetensors", network, "ARNN+RNN", ("EEG",))
     out = tmp_path / "hypnogram.csv"
-    assert run(tmp_path / "model.safetensors", night, out, LABELS[0]) == 0
+    assert run(tmp_path / "model.safetensors", psg, out, LABELS[0]) == 0
     assert "normalised over this file" in capsys.readouterr().out
 
 
@@ -81,16 +81,16 @@ def test_released_weights_are_normalised_over_the_night(tmp_path, night, capsys)
         ((LABELS[0], "EMG submental"), "'EMG submental' is sampled at 1 Hz"),
     ],
 )
-def test_labels_that_do_not_fit_are_one_line(tmp_path, night, capsys, labels, message):
+def test_labels_that_do_not_fit_are_one_line(tmp_path, psg, capsys, labels, message):
     write_model(tmp_path / "model.safetensors", ("EEG", "EOG"))
     out = tmp_path / "hypnogram.csv"
-    assert run(tmp_path / "model.safetensors", night, out, *labels) == 1
+    assert run(tmp_path / "model.safetensors", psg, out, *labels) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not out.exists()
 
 
-def test_files_that_cannot_be_used_are_one_line(tmp_path, night, capsys):
+def test_files_that_cannot_be_used_are_one_line(tmp_path, psg, capsys):
     model, out = tmp_path / "model.safetensors", tmp_path / "hypnogram.csv"
     write_model(model, ("EEG",))
     edfio.Edf([edf_signal(LABELS[0], 20)]).write(tmp_path / "short.edf")
@@ -100,8 +100,8 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, night, capsys):
         (model, tmp_path / "none.edf", "no such file"),
         (model, tmp_path / "short.edf", "shorter than an epoch"),
         (model, model, "not readable as EDF"),
-        (night, night, "not a checkpoint"),
-        (tmp_path / "none.safetensors", night, "no such file; name the model.safetensors"),
+        (psg, psg, "not a checkpoint"),
+        (tmp_path / "none.safetensors", psg, "no such file; name the model.safetensors"),
         (model, scoring, "scoring.edf: holds no signals"),
     ):
         assert run(model_given, recording, out, LABELS[0]) == 1
@@ -202,31 +202,31 @@ def rewritten(path, facts=None, change=lambda tensors: tensors):
         (None, lambda tensors: {name: value * float("nan") for name, value in tensors.items()}),
     ],
 )
-def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, night, capsys, facts, change):
+def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, psg, capsys, facts, change):
     model = tmp_path / "model.safetensors"
     write_model(model, ("EEG",))
     rewritten(model, facts, change)
-    assert run(model, night, tmp_path / "hypnogram.csv", LABELS[0]) == 1
+    assert run(model, psg, tmp_path / "hypnogram.csv", LABELS[0]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: {model}: ") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ("nights/SC4001E0-PSG.edf", "model.safetensors", "by_hand.csv"))
-def test_no_file_of_a_persons_is_overwritten(tmp_path, night, capsys, name):
+def test_no_file_of_a_persons_is_overwritten(tmp_path, psg, capsys, name):
     write_model(tmp_path / "model.safetensors", ("EEG",))
     (tmp_path / "by_hand.csv").write_text("onset,stage\n0,W\n")
     out = tmp_path / name
     before = out.read_bytes()
-    assert run(tmp_path / "model.safetensors", night, out, LABELS[0]) == 1
+    assert run(tmp_path / "model.safetensors", psg, out, LABELS[0]) == 1
     error = capsys.readouterr().err
     assert f"{out}: exists" in error and error.count("\n") == 1
     assert out.read_bytes() == before
 
 
-def test_a_night_can_be_scored_again_into_the_same_file(tmp_path, night):
+def test_a_recording_can_be_scored_again_into_the_same_file(tmp_path, psg):
     write_model(tmp_path / "model.safetensors", ("EEG",))
     for _ in range(2):
-        assert run(tmp_path / "model.safetensors", night, tmp_path / "scored.csv", LABELS[0]) == 0
+        assert run(tmp_path / "model.safetensors", psg, tmp_path / "scored.csv", LABELS[0]) == 0
 
 
 def test_checkpoint_is_readable_by_those_who_can_read_other_files(tmp_path):

@@ -37,11 +37,11 @@ def model(tmp_path):
 def test_the_mass_network_scores_the_616_epochs_of_dreams(tmp_path, reference, dreams_folder):
     model = tmp_path / "model.safetensors"
     import_weights(reference / "parity/seqsleepnet_mass_1chan_eeg.npz", model)
-    rows, nights = score(tmp_path, dreams_folder, model)
+    rows, predictions = score(tmp_path, dreams_folder, model)
     assert (rows["all"]["recordings"], rows["all"]["epochs"]) == (7, 616)
     assert [int(rows[stage]["epochs"]) for stage in STAGES] == [71, 48, 368, 123, 6]
     # No epoch is undecided by rounding, which moves logits by less than 1e-4 (test_released.py).
-    chances = np.concatenate([night.probabilities["time-frequency"] for night in nights])
+    chances = np.concatenate([one.probabilities["time-frequency"] for one in predictions])
     _, second, first = np.sort(np.log(chances), axis=1)[:, -3:].T
     assert (first - second).min() > 4 * 1e-4
     assert [int(rows[stage][stage]) for stage in STAGES] == [54, 21, 318, 15, 0]
@@ -52,8 +52,8 @@ def test_the_cohort_is_normalised_as_a_whole(tmp_path, model):
     """A gain common to all recordings changes nothing, one that differs between them does."""
     once, all_louder, one_louder = (
         [
-            night.probabilities["time-frequency"]
-            for night in score(
+            one.probabilities["time-frequency"]
+            for one in score(
                 tmp_path / name, write_excerpts(tmp_path / f"{name}-in", *gains), model
             )[1]
         ]
@@ -64,9 +64,11 @@ def test_the_cohort_is_normalised_as_a_whole(tmp_path, model):
 
 
 def test_the_table_is_the_confusion_matrix_of_the_predictions(tmp_path, model):
-    rows, nights = score(tmp_path, write_excerpts(tmp_path / "in", 1, 1), model)
-    true = np.concatenate([night.stages for night in nights])
-    given = np.concatenate([n.probabilities["time-frequency"].argmax(axis=1) for n in nights])
+    rows, predictions = score(tmp_path, write_excerpts(tmp_path / "in", 1, 1), model)
+    true = np.concatenate([one.stages for one in predictions])
+    given = np.concatenate(
+        [one.probabilities["time-frequency"].argmax(axis=1) for one in predictions]
+    )
     for i, stage in enumerate(STAGES):
         expected = [int(((true == i) & (given == j)).sum()) for j in range(5)]
         assert [int(rows[stage][s]) for s in STAGES] == expected

@@ -25,7 +25,7 @@ from xsleep.store.recordings import (
     write_spectrograms,
 )
 
-NIGHT = RecordingInfo(
+RECORDING = RecordingInfo(
     "SC4001E0",
     "00",
     np.array([0, 1, 4]),
@@ -42,9 +42,9 @@ NIGHT = RecordingInfo(
 
 def test_a_recording_comes_back_as_it_was_written(tmp_path):
     signals = {"EEG": np.ones((3, 3000), "f4"), "EOG": np.zeros((3, 3000), "f4")}
-    write_epochs(tmp_path / "a.h5", NIGHT, signals)
+    write_epochs(tmp_path / "a.h5", RECORDING, signals)
     back = read_info(tmp_path / "a.h5")
-    for name, value in vars(NIGHT).items():
+    for name, value in vars(RECORDING).items():
         assert np.array_equal(getattr(back, name), value), name
     assert np.array_equal(read_signals(tmp_path / "a.h5")["EEG"], signals["EEG"])
 
@@ -87,7 +87,7 @@ def test_a_damaged_file_is_one_line(tmp_path):
 def test_an_index_knows_each_recording_as_its_files_do(tmp_path):
     paths = []
     for name, places in (("a", 6), ("b", 0), ("c", 3)):
-        info = replace(NIGHT, recording=name, lights=None if name == "c" else NIGHT.lights)
+        info = replace(RECORDING, recording=name, lights=None if name == "c" else RECORDING.lights)
         info = replace(info, **{k: np.arange(places) for k in ("places", "onsets", "stages")})
         signals = {"EEG": np.zeros((places, 3000), "f4")} if places else {}
         paths.append((tmp_path / f"{name}.h5", tmp_path / f"{name}-tf.h5"))

@@ -18,10 +18,12 @@ from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 from xsleep.results import published
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
-from xsleep.study import plan
-from xsleep.study.plan import NOT_MEASURED, Listed, Runs
+from xsleep.study import costs, plan
+from xsleep.study.costs import Trainings
+from xsleep.study.plan import NOT_MEASURED
+from xsleep.study.sizes import Size, Sizes, size
 
-NOWHERE, UNLISTED = Path("nowhere.h5"), Listed()
+NOWHERE, UNLISTED = Path("nowhere.h5"), (0, 0)
 SMALL = {"filters": [4, 4], "kernel": 5, "gru_units": 6, "frame_units": 4, "sequence_units": 4}
 
 
@@ -43,16 +45,16 @@ def small(paper):
 
 
 def sized(paper, name, window, listed=UNLISTED, index=NOWHERE):
-    return plan.size(name, paper.databases[name], window, listed, index)
+    return size(name, paper.databases[name], window, listed=listed, index=index)
 
 
 def planned(workflow, runs, finished=()):
     indexes = dict.fromkeys(workflow.sources, NOWHERE)
-    return plan.plan(workflow, runs, {}, indexes, 100, finished)
+    return plan.plan(Sizes(workflow, {}, indexes), runs, finished)
 
 
 def train(system="XSleepNet2", channels="EEG", database="SleepEDF-20", window="in-bed", count=20):
-    return Runs("train", database, window, channels, system, count)
+    return Trainings("train", database, window, channels, system, count)
 
 
 def test_table2_paper_preset_has_all_databases_systems_windows_and_channels(paper):
@@ -80,31 +82,31 @@ def test_eight_hours_are_assumed_and_said_where_no_epochs_are_published(paper):
 
 
 def test_listed_recordings_come_before_published_ones(paper):
-    found = sized(paper, "MASS", "whole-night", Listed(30, 29))
+    found = sized(paper, "MASS", "whole-night", (30, 29))
     assert (found.recordings, found.subjects) == (30, 29)
 
 
 def test_prepared_recordings_come_before_all_others(paper, tmp_path):
-    def night(name, epochs, skipped=""):
+    def recording(name, epochs, skipped=""):
         places = np.arange(epochs)
         return RecordingInfo(name, name[0], places, 30.0 * places, 0 * places, skipped=skipped)
 
-    nights = [night("a1", 50), night("a2", 30), night("b1", 0, "no hypnogram")]
-    write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])
-    found = sized(paper, "MASS", "whole-night", Listed(3, 2), tmp_path / "all.h5")
-    assert found == plan.Size(1, 2, 80, 80, "prepared")
+    infos = [recording("a1", 50), recording("a2", 30), recording("b1", 0, "no hypnogram")]
+    write_index(tmp_path / "all.h5", [Stored(info, "", "", {}) for info in infos])
+    found = sized(paper, "MASS", "whole-night", (3, 2), tmp_path / "all.h5")
+    assert found == Size(1, 2, 80, 80, "prepared")
 
 
 def test_database_of_which_nothing_is_known_is_one_line():
     content = yaml.safe_load((ROOT / "config/databases/own.yaml").read_text())
     own = DatabaseSettings.model_validate(content)
     with pytest.raises(InputError, match=r"^own: neither [^\n]* leave it out of databases$"):
-        plan.size("own", own, own.windows[0], UNLISTED, NOWHERE)
+        size("own", own, own.windows[0], listed=UNLISTED, index=NOWHERE)
 
 
 def test_steps_are_those_of_ten_passes_over_the_training_sequences(small):
     """28,145 training sequences are the mean of the published folds, counted from the hypnograms
-    (benchmarks/fold.py); a night's share in them is rounded here."""
+    (benchmarks/fold.py); a recording's share in them is rounded here."""
     *_, line = planned(small, [train()])
     assert line["steps"] == pytest.approx(10 * (28_145 // 32 - 1), rel=0.01)
     assert (line["runs"], line["jobs"]) == (20, 40)
@@ -158,7 +160,7 @@ def test_operations_of_the_released_network_are_those_counted_by_hand(paper):
     """53.3 + 14.0 + 6.8 GFLOP a step, and 6.6 because the spectra of the filters, which a step
     needs once, count for every two sequences (benchmarks/gpu.md)."""
     network = paper.presets["released"].network.model_dump_json()
-    flop, branches, parameters = plan.step_cost("XSleepNet2", "EEG", network)
+    flop, branches, parameters = costs.step_cost("XSleepNet2", "EEG", network)
     assert 32 * flop == pytest.approx(80.7e9, rel=0.01)
     assert (branches, parameters) == (3, 5_736_831)
 
@@ -211,7 +213,7 @@ def test_gpu_hours_are_those_of_runs_on_a_gpu(small):
 
 
 def test_pretraining_takes_all_subjects_of_the_source_but_those_who_validate(small):
-    runs = [Runs("pretrain", "MASS", "", "EEG", "XSleepNet2", 1)]
+    runs = [Trainings("pretrain", "MASS", "", "EEG", "XSleepNet2", 1)]
     preparation, line = planned(small, runs)
     assert preparation["database"] == "MASS"
     sequences = 190 * (960 - 19)
@@ -248,4 +250,4 @@ def test_finished_runs_leave_out_what_is_damaged_or_took_no_step(tmp_path):
         folder = tmp_path / f"simulated/in-bed/EEG/XSleepNet2/seed-1/fold-{number}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(content)
-    assert plan.finished_runs(tmp_path) == [{"steps": 3, "processes": 1}]
+    assert costs.finished_runs(tmp_path) == [{"steps": 3, "processes": 1}]

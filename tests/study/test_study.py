@@ -11,8 +11,9 @@ import pytest
 from tests.conftest import ROOT
 from xsleep.core.errors import InputError
 from xsleep.study.messages import failures
-from xsleep.study.planning import configuration
-from xsleep.study.study import Study, folder
+from xsleep.study.planning import configuration, planned
+from xsleep.study.runs import folder
+from xsleep.study.study import Study
 
 CONFIG = ROOT / "config"
 
@@ -30,7 +31,7 @@ def study(tmp_path, monkeypatch):
 
 
 def test_runs_are_all_windows_channels_systems_seeds_and_folds(study):
-    runs = study(systems=["ARNN+RNN", "FCNN+RNN"], seeds=[1, 2]).scratch_runs
+    runs = study(systems=["ARNN+RNN", "FCNN+RNN"], seeds=[1, 2]).runs.scratch
     assert len(runs) == 2 * 2 * 2
     assert folder(runs[0]) == "results/simulated/in-bed+30min/EEG-EOG/ARNN+RNN/seed-1/fold-1"
     assert len(set(map(folder, runs))) == len(runs)
@@ -38,19 +39,20 @@ def test_runs_are_all_windows_channels_systems_seeds_and_folds(study):
 
 def test_systems_stand_in_the_order_of_table_2_by_their_names_in_a_path(study):
     chosen = study(systems=["XSleepNet (equal weights)", "Naive Fusion", "XSleepNet2"])
-    assert chosen.selected == ["XSleepNet2", "Naive-Fusion", "XSleepNet-equal-weights"]
+    assert chosen.runs.selected == ["XSleepNet2", "Naive-Fusion", "XSleepNet-equal-weights"]
 
 
 def test_the_cheapest_system_is_trained_again_for_the_audit(study):
-    (run,) = study(systems=["XSleepNet2", "ARNN+RNN", "FCNN+RNN"]).trained_again
+    (run,) = study(systems=["XSleepNet2", "ARNN+RNN", "FCNN+RNN"]).audit.again
     assert (run["system"], run["fold"]) == ("ARNN+RNN", 1)
 
 
 def test_making_a_study_reads_no_server_and_changes_no_file(study, tmp_path, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", lambda *address: pytest.fail("a server is asked"))
-    found = study("paper.yaml")
+    found = study("paper.yaml").databases
+    physio = found.files["Physio2018"]
     # PhysioNet is to be asked which recordings there are: by a job.
-    assert found.files["Physio2018"].to_fetch and not found.files["Physio2018"].entries
+    assert physio.to_fetch and not physio.entries
     assert set(found.left_out) == {"MASS", "SHHS"}
     assert os.listdir(tmp_path) == []
 
@@ -64,15 +66,15 @@ def test_the_start_of_a_job_imports_no_library_of_tables_and_networks():
 
 
 def test_a_database_that_is_not_there_is_left_out_with_the_reason(study):
-    chosen = study(databases=["simulated", "MASS"])
-    assert chosen.databases == ["simulated"]
+    chosen = study(databases=["simulated", "MASS"]).databases
+    assert chosen.names == ["simulated"]
     assert "apply for access at" in chosen.left_out["MASS"]
     assert chosen.not_run()["MASS"].startswith("no data here: ")
     assert list(chosen.available.databases) == ["simulated"]
 
 
 def test_planned_runs_are_those_of_all_databases_and_the_pretraining_once(study):
-    planned = study(
+    chosen = study(
         databases=["MASS"],
         systems=["ARNN+RNN", "FT-XSleepNet"],
         source="SHHS",
@@ -85,10 +87,11 @@ def test_planned_runs_are_those_of_all_databases_and_the_pretraining_once(study)
             "subjects": [],
             "weights": {},
         },
-    ).planned()
-    assert planned["train", "MASS", "whole-night", "EEG", "ARNN+RNN"] == 20
-    assert planned["finetune", "MASS", "whole-night", "EEG", "XSleepNet1"] == 20
-    assert planned["pretrain", "SHHS", "", "EEG", "XSleepNet2"] == 1
+    )
+    counts = {line[:-1]: line.runs for line in planned(chosen)}
+    assert counts["train", "MASS", "whole-night", "EEG", "ARNN+RNN"] == 20
+    assert counts["finetune", "MASS", "whole-night", "EEG", "XSleepNet1"] == 20
+    assert counts["pretrain", "SHHS", "", "EEG", "XSleepNet2"] == 1
 
 
 def test_a_key_that_is_not_known_is_one_line(study):

@@ -42,7 +42,7 @@ def test_released_traces_are_reproduced(trace):
         blend = blending.update(*arguments)
         found = [blend.weights[b] for b in BRANCHES]
         if w_g_o is None:
-            assert blend.generalisation is None and blend.overfitting is None
+            assert not blend.generalisation and not blend.overfitting
             assert found == weights == [1 / 3] * 3
         else:
             g = [blend.generalisation[b] for b in BRANCHES]
@@ -104,8 +104,8 @@ def test_eq15_eq16_xsleepnet2_measures_are_zero_on_straight_lines():
 
 def test_released_xsleepnet2_weights_are_equal_for_the_first_21_evaluations():
     curve = np.cumsum(np.linspace(-30, 1, 22)) + 1000
-    assert feed(policy("XSleepNet2", RELEASED), curve[:21], curve[:21]).generalisation is None
-    assert feed(policy("XSleepNet2", RELEASED), curve, curve).generalisation is not None
+    assert not feed(policy("XSleepNet2", RELEASED), curve[:21], curve[:21]).generalisation
+    assert feed(policy("XSleepNet2", RELEASED), curve, curve).generalisation
 
 
 def test_released_weights_are_equal_where_all_are_negative():
@@ -164,7 +164,7 @@ def test_algorithm_1_fits_w_plus_1_points_and_begins_at_n_equal_w(points, begins
     blending = policy("XSleepNet2", settings)
     for n, loss in enumerate(FIRST):
         blend = feed(blending, [loss], [loss])
-        assert (blend.generalisation is not None) == (n >= begins)
+        assert bool(blend.generalisation) == (n >= begins)
         if n >= begins:
             # Against the first tangent: the smallest so far, as losses fall ever slower.
             assert blend.generalisation["raw"] == pytest.approx(slopes[n - begins] - slopes[0])
@@ -274,4 +274,4 @@ def test_systems_without_blending_have_constant_weights(system, branches):
         losses = {branch: loss * (number + 1) for number, branch in enumerate(branches)}
         blend = blending.update(losses, losses, 10, 10)
         assert blend.weights == dict.fromkeys(branches, 1 / len(branches))
-        assert blend.generalisation is None and blend.overfitting is None
+        assert not blend.generalisation and not blend.overfitting

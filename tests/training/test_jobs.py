@@ -18,11 +18,12 @@ from xsleep import __version__
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
+from xsleep.preparation.jobs import make_source_split
 from xsleep.scoring import probabilities
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
-from xsleep.training.jobs import Job, make_source_split
+from xsleep.training.jobs import TrainingJob
 from xsleep.training.parts import Data
 
 
@@ -41,25 +42,25 @@ def test_weights_of_another_system_or_of_more_channels_are_refused(
     checkpoints.save(path, build(pretrained, len(channels), NETWORK, 1), pretrained, channels)
     address = {"system": "SeqSleepNet+", "channels": "EEG", "seed": 1, "strategy": "all"}
     nowhere = tmp_path / "nowhere"
-    job = Job(address, TrainingSettings(steps=1), tmp_path, 1, print)
+    job = TrainingJob(address, TrainingSettings(steps=1), tmp_path, 1, print)
     with pytest.raises(InputError, match=line) as error:
         job.finetune(None, path, nowhere, nowhere)
     assert str(error.value).startswith(f"{path}: ")
 
 
-def test_a_night_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path):
+def test_a_recording_that_the_window_has_too_little_of_is_not_pretrained_on(tmp_path):
     """Nor one of which the window is not known; the others are."""
     onsets = 30.0 * np.arange(40)
     lights = {"0": (0, 1200), "1": None, "2": (0, 1200), "3": (0, 570)}  # 19 epochs
-    nights = [
-        RecordingInfo(f"night{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
+    recordings = [
+        RecordingInfo(f"recording{name}", name, np.arange(40), onsets, np.zeros(40, "i1"), off_on)
         for name, off_on in lights.items()
     ]
-    write_index(tmp_path / "all.h5", [Stored(night, "", "", {}) for night in nights])
+    write_index(tmp_path / "all.h5", [Stored(info, "", "", {}) for info in recordings])
     out = tmp_path / "split.csv"
     make_source_split({"X": (tmp_path / "all.h5", "in-bed")}, 1, 1, out)
     with out.open() as file:
-        assert {row["recording"] for row in csv.DictReader(file)} == {"night0", "night2"}
+        assert {row["recording"] for row in csv.DictReader(file)} == {"recording0", "recording2"}
 
 
 def train(store_folder, folder):
@@ -68,7 +69,7 @@ def train(store_folder, folder):
     settings = TrainingSettings(steps=1, batch_size=2, evaluate_every=1)
     address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
     network = build("ARNN+RNN", 1, NETWORK, 1)
-    Job(address, settings, folder, 1, print).run(network, data, inputs={})
+    TrainingJob(address, settings, folder, 1, print).run(network, data, inputs={})
 
 
 def missing(package):

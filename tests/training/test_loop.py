@@ -17,7 +17,7 @@ from xsleep.networks import build, checkpoints
 from xsleep.training import loop
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.loop import train
-from xsleep.training.parts import Data
+from xsleep.training.parts import Data, Training
 from xsleep.training.resume import CHECKPOINT
 
 QUICK = TrainingSettings(
@@ -43,8 +43,7 @@ def run(
 ):
     folder.mkdir(exist_ok=True)
     start = start or build(system, 1, network, seed=1)
-    run_of = {"system": system, "channels": ("EEG",), "seed": 1, "report": report, "blocks": blocks}
-    return train(start, settings, data, folder, **run_of)
+    return train(start, Training(system, ("EEG",), 1, settings, data, blocks), folder, report)
 
 
 def interrupted(system, data, folder, settings=QUICK, *, step):

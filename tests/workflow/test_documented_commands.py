@@ -21,7 +21,8 @@ from snakemake.cli import parse_args
 from tests.conftest import ROOT
 from tests.workflow.test_workflow import environment
 from xsleep import cli
-from xsleep.databases.fetch import listing
+from xsleep.databases.base import Listed
+from xsleep.databases.fetch.servers import write_list
 
 TEXTS = ("README.md", "docs/**/*.md", "benchmarks/*.md", "captions/*.rst")
 COMMENTED = ("config/**/*.yaml", "profiles/*/*.yaml", "environment.yml", "dvc.yaml", "Makefile")
@@ -159,7 +160,7 @@ def project(tmp_path_factory):
         path.touch()
     for place, names in PUBLISHED.items():
         (recordings / place).mkdir(parents=True)
-        listing.write(recordings / place, dict.fromkeys(names, listing.Listed("0")))
+        write_list(recordings / place, dict.fromkeys(names, Listed("0")))
     return folder
 
 

@@ -44,10 +44,9 @@ def processes(count: int) -> Iterator[None]:
     on_gpu = torch.cuda.is_available()
     if not dist.is_torchelastic_launched():
         if count > 1:
-            if on_gpu and torch.cuda.device_count() < count:
+            if on_gpu and (there := torch.cuda.device_count()) < count:
                 raise InputError(
-                    f"gpu = {count}: this machine has {torch.cuda.device_count()}; lower gpu in "
-                    "the preset's resources"
+                    f"gpu = {count}: this machine has {there}; lower gpu in the preset's resources"
                 )
             _torchrun(count)
         yield

@@ -79,6 +79,12 @@ class Preset(Settings):
         changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
         return TrainingSettings(**self.training.model_dump() | changes)
 
+    def record(self, system: str) -> dict[str, Any]:
+        """Return the settings of a run from scratch, as its ``run.json`` has them."""
+        network, training = self.network, self.training_of(system)
+        dumped = {"network": network, "training": training}
+        return {"system": system} | {k: v.model_dump(mode="json") for k, v in dumped.items()}
+
     def of(self, name: str, database: Changes) -> dict[str, Any]:
         """Return the content for a database, with its differences in the preset, then its own."""
         content = self.model_dump(exclude={"databases"})

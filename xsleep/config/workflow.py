@@ -48,6 +48,15 @@ class Workflow(Settings):
         source = self.sources[database]
         return Preset.model_validate(self.presets[source.preset].of(database, source))
 
+    @property
+    def source_preset(self) -> Preset:
+        """Hyper-parameters of the pretraining: those of the first of the pooled databases.
+
+        What the released networks were trained with is in their files, but for the filter.
+        """
+        first = self.source[0]
+        return self.presets["released"] if first == AUTHORS else self.preset(first)
+
 
 def _names(value: Any) -> Any:
     """Return a single name as a list."""

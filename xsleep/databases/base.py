@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +13,16 @@ from fnmatch import fnmatchcase
 from glob import escape
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
-from xsleep.core.recording import Channel, Recording
+from xsleep.core.recording import Channel, Hypnogram, Recording
 from xsleep.core.settings import Settings
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import Channels
 
 if TYPE_CHECKING:
@@ -30,12 +31,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A recording that the database has or should have.
+    """A recording that the database has or should have, with its files, present or missing.
 
-    Attributes:
-        name, subject: identifiers, unique within the database.
-        files: the files that it consists of, those that are missing included.
-        fault: why it cannot be read, where its names alone tell; the others are read.
+    ``fault`` says why it cannot be read, where the names of its files alone tell.
     """
 
     name: str
@@ -53,14 +51,21 @@ class Published:
     """A file as its database publishes it.
 
     Attributes:
-        url: where it is had, as it may be shown.
-        name: its path below the database's folder.
-        digest: its MD5, SHA-1 or SHA-256 in hexadecimal.
-        size: bytes, roughly; 0 where it is not known.
+        url: address, as it may be shown.
+        name: path below the database's folder.
+        digest: MD5, SHA-1 or SHA-256 in hexadecimal.
+        size: bytes, roughly; 0 if unknown.
     """
 
     url: str
     name: str
+    digest: str
+    size: int = 0
+
+
+class Listed(NamedTuple):
+    """Hash of a published file in hexadecimal, and bytes, roughly; 0 if unknown."""
+
     digest: str
     size: int = 0
 
@@ -81,13 +86,11 @@ class Source(Settings):
     """Settings that say where a database's recordings are; databases may add their own.
 
     Attributes:
-        reader: which database of the package ``xsleep.databases`` they are of.
-        folder: where its files are; relative to where Snakemake runs.
-        labels: the names that a channel may have in the files, best first; of EDF files also
-            derivations, signals added or subtracted as in ``EOG(L) - EOG(R)``.
+        reader: class of `READERS`.
+        folder: folder of the files, relative to where Snakemake runs.
+        labels, units: as in `Channels`.
         fetch: where missing files are fetched from; ``None`` disables downloading.
-        apply: address at which access is applied for, where it is by licence.
-        units: units of a channel's numbers, where the files give none or a wrong one.
+        apply: address at which access is applied for, if by licence.
     """
 
     reader: str
@@ -127,13 +130,9 @@ class Source(Settings):
 
 @dataclass(frozen=True)
 class Origin:
-    """A database as its keepers offer it; a text is empty where this project does not know.
+    """A database as its keepers offer it, with address to text of what they ask to cite.
 
-    Attributes:
-        title, address: its name there, and where that is.
-        access: who may have it.
-        licence: what it may be used for.
-        cited: address to text of what its keepers ask to cite.
+    A text is empty where this project does not know.
     """
 
     title: str
@@ -150,9 +149,9 @@ class Size:
     Attributes:
         epochs: those of the authors' file lists, as the papers do not give them.
         note: on figures that cannot be met as they stand.
-        setup: how the subjects are divided up, as in ``20-fold CV``.
-        validation, training_subset: subjects of each fold who validate, and who measure the
-            training loss that loss weights are derived from.
+        setup: division of the subjects, as in ``20-fold CV``.
+        validation, training_subset: subjects of each fold who validate, and from whose training
+            loss the loss weights are derived.
     """
 
     subjects: int | None = None
@@ -183,11 +182,8 @@ class Database(ABC):
         reader: its name in the configuration (``source.reader``).
         name: name of the configuration that its published folds and sizes belong to.
         settings: model of the settings ``source``.
-        scoring: the rules that the stages were scored by, ``AASM`` or ``R&K``; empty where they
-            are not known.
-        origin: who offers it, and on which terms.
-        sizes: published size by window.
-        hours: length of a recording that is known before any is read; otherwise ``None``.
+        scoring: rules of the scoring, ``AASM`` or ``R&K``; empty if unknown.
+        hours: length of a recording, if known before any is read.
         simulated: whether the workflow makes the recordings itself.
         fetched: whether files can be fetched from a server that publishes their hashes.
         path_on_server: part of a file's address between ``source.fetch.url`` and its path.
@@ -235,9 +231,9 @@ class Database(ABC):
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:
         """Return the authors' folds: number to role (``test``, ``validation``) to subjects.
 
-        Subjects of the role ``training subset`` measure the training loss; where there are none,
-        they are drawn. Empty where no folds are published. Here they are those of
-        ``published_folds.csv``, which has the folds of the papers.
+        Subjects of the role ``training subset`` measure the training loss; if there are none, they
+        are drawn. Without published folds it is empty. By default they are those of
+        ``published_folds.csv``.
         """
         folds: dict[int, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for row in read_csv(resources.files("xsleep.databases") / "published_folds.csv"):
@@ -252,9 +248,6 @@ class Database(ABC):
 
     def list_files(self, report: Callable[[str], None]) -> None:  # noqa: B027 (optional)
         """Store the list of the server's files in the folder, if the database needs it.
-
-        Args:
-            report: is given a line where the server is asked.
 
         Raises:
             InputError: in one line, why there is no list.
@@ -275,14 +268,9 @@ class Database(ABC):
         """Return the files of all recordings that are missing and can be fetched."""
         if self.source.fetch is None:
             return []
-        there, url = self.published(), self.source.fetch.url.rstrip("/")
-        on_server = {
-            name: name.removeprefix(f"{STAGING}/") for name in self.missing(self.entries())
-        }
-        return [
-            Published(f"{url}/{self.path_on_server}{path}", name, *there[path])
-            for name, path in on_server.items()
-        ]
+        there, url = self.published(), f"{self.source.fetch.url.rstrip('/')}/{self.path_on_server}"
+        missing = {name: name.removeprefix(f"{STAGING}/") for name in self.missing(self.entries())}
+        return [Published(url + path, name, *there[path]) for name, path in missing.items()]
 
     def key(self) -> Key | None:
         """Return what opens the server; ``None`` where it is open to everyone.
@@ -295,19 +283,46 @@ class Database(ABC):
     def unpack(self, fetched: Sequence[Published]) -> None:  # noqa: B027 (optional)
         """Put what fetched archives hold in its place."""
 
+    def none_there(self, what: str, example: str) -> InputError:
+        """Return the error that the folder holds no recording."""
+        fetch = ", or give source.fetch.url there" if self.fetched and not self.source.fetch else ""
+        return InputError(
+            f"{self.folder}: no {what} there ({example}, ...); put the files there, or set the "
+            f"folder in the database's configuration{fetch}"
+        )
+
+
+class EdfDatabase(Database):
+    """Database of EDF files, the first of an entry, with a hypnogram of any format."""
+
+    def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
+        file = edf.open_edf(entry.files[0])
+        signals = edf.read_channels(file, self.channels, channels)
+        hypnogram = self.hypnogram(entry, file)
+        return Recording(
+            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
+        )
+
+    @abstractmethod
+    def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
+        """Read the hypnogram of a recording, whose EDF file is open.
+
+        Raises:
+            InputError: in one line, what is wrong with which file.
+        """
+
 
 def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
-    """The files whose names match, in order; none where the folder does not exist.
+    """Return the files whose names match, in order; none if the folder does not exist.
 
-    Capital and small letters are the same. Hidden files (``._night.edf`` of macOS) are passed over.
+    The case of letters does not matter. Hidden files (``._night.edf`` of macOS) are left out, as
+    are subfolders that cannot be listed.
 
     Args:
-        depth: how many levels of subfolders are searched. They are followed through links, and
-            the limit keeps links that lead in circles from being followed for ever. One that
-            cannot be listed is left out.
+        depth: levels of subfolders that are searched, also through links, which may be circular.
 
     Raises:
-        InputError: the folder is there, but cannot be listed.
+        InputError: the folder exists, but cannot be listed.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -320,20 +335,25 @@ def files(folder: Path, pattern: str, depth: int = 0) -> list[Path]:
         ) from None
     names = [name for name in names if not name.startswith(".")]
     found = [folder / name for name in names if fnmatchcase(name.lower(), pattern.lower())]
-    if depth:
-        for name in names:
-            if os.path.isdir(folder / name):
-                with suppress(InputError):
-                    found += files(folder / name, pattern, depth - 1)
+    for name in names if depth else ():
+        if os.path.isdir(folder / name):
+            with suppress(InputError):
+                found += files(folder / name, pattern, depth - 1)
     return found
 
 
+def by_name(folder: Path, pattern: str, depth: int = 0) -> dict[str, list[Path]]:
+    """Return the files whose names match a regular expression, by its group in capital letters."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in files(folder, "*", depth):
+        if match := re.fullmatch(pattern, path.name, re.IGNORECASE):
+            found[match[1].upper()].append(path)
+    return dict(found)
+
+
 def as_written(path: Path) -> Path:
-    """The file of this name, be its letters capital or small; the path itself where none is."""
-    if path.exists():
-        return path
-    name = escape(path.name)
-    return next(iter(files(path.parent, name)), path)
+    """Return the file of this name in any case of letters, or the path itself if there is none."""
+    return path if path.exists() else next(iter(files(path.parent, escape(path.name))), path)
 
 
 def doubled(paths: Sequence[Path], what: str) -> str:

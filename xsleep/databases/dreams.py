@@ -11,7 +11,6 @@ does for MASS.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from reprlib import repr as shown
@@ -20,52 +19,33 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xsleep.core.errors import InputError
-from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
 from xsleep.core.stages import label
-from xsleep.databases.base import (
-    READERS,
-    STAGING,
-    Entry,
-    Origin,
-    Published,
-    as_written,
-    doubled,
-    files,
-)
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases import base
+from xsleep.databases.base import STAGING, EdfDatabase, Entry, Listed, Origin, Published
 from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
 from xsleep.databases.fetch.unpacking import unpack
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import content
 
-CODES = {
-    "5": "W",
-    "4": "REM",
-    "3": "N1",
-    "2": "N2",
-    "1": "N3",
-    "0": "N3",
-    "-1": None,
-    "-2": None,
-    "-3": None,
-}
-"""Code of the text file to stage, the same for both scorings; movement and unknown have none."""
+CODES = {"5": "W", "4": "REM", "3": "N1", "2": "N2", "1": "N3", "0": "N3"}
+"""Code of the text file to stage, the same for both scorings."""
+NO_STAGE = {"-1", "-2", "-3"}
+"""Codes of movement and unknown."""
 
 CODE_SECONDS = 5
 MARK = "\xef\xbb\xbf"
 """The mark that some programs put before UTF-8, read as Latin-1."""
 
 
-class Dreams(ServerListed):
+class Dreams(ServerListed, EdfDatabase):
     """One of the DREAMS databases, in one scoring.
 
     Attributes:
-        signals: the name of a recording up to its number.
-        hypnogram: the same of its hypnogram.
-        epoch: seconds that scoring was done in.
+        signals, scored: names of the signals and the hypnogram of a recording up to its number.
+        epoch: length of the scored epochs in seconds.
         slack: seconds by which hypnogram and signal may differ in length.
-        archive: that it is published in.
-        count: recordings in the archive.
+        archive, count: archive that it is published in, and the number of recordings in it.
     """
 
     origin = Origin(
@@ -79,7 +59,7 @@ class Dreams(ServerListed):
     )
     path_on_server = "records/2650142/files/"
     signals: ClassVar[str]
-    hypnogram: ClassVar[str]
+    scored: ClassVar[str]
     epoch: ClassVar[int]
     slack: ClassVar[int]
     archive: ClassVar[str]
@@ -87,7 +67,7 @@ class Dreams(ServerListed):
 
     def ask(self, url: str) -> dict[str, Listed]:
         def read(answer: Any) -> dict[str, Listed]:
-            archives = {d.archive for d in READERS.values() if issubclass(d, Dreams)}
+            archives = {d.archive for d in base.READERS.values() if issubclass(d, Dreams)}
             found = {file["key"]: file for file in answer["files"]}
             return {
                 name: listed(found[name]["checksum"].removeprefix("md5:"), found[name]["size"])
@@ -99,8 +79,7 @@ class Dreams(ServerListed):
     def missing(self, entries: Sequence[Entry]) -> list[str]:
         """Return the path of the archive below the folder, if it is to be fetched or unpacked.
 
-        That is where no recording is there, as all come at once; and where the archive is, as it
-        is deleted once all of it is in its place.
+        All recordings come at once, and the archive is deleted once they are in their places.
         """
         path = f"{STAGING}/{self.archive}"
         some = any(entry.files[0].exists() for entry in entries)
@@ -113,48 +92,31 @@ class Dreams(ServerListed):
             unpack(self.folder / file.name, self.folder, patterns)
 
     def entries(self) -> list[Entry]:
-        signals, hypnogram = self.signals, self.hypnogram
-        found: dict[int, list[Path]] = defaultdict(list)
-        for path in files(self.folder, "*.edf"):
-            if match := re.fullmatch(rf"{signals}(\d+)", path.stem, re.IGNORECASE):
-                found[int(match[1])].append(path)
+        found = base.by_name(self.folder, rf"{self.signals}0*(\d+)\.edf")
         if not found and self.source.fetch:
-            numbers = range(1, self.count + 1)
-            found = {number: [self.folder / f"{signals}{number}.edf"] for number in numbers}
+            numbers = map(str, range(1, self.count + 1))
+            found = {n: [self.folder / f"{self.signals}{n}.edf"] for n in numbers}
         if not found:
-            raise InputError(
-                f"{self.folder}: no DREAMS {signals} there ({signals}1.edf, ...); set the folder "
-                "in the database's configuration"
-            )
+            raise self.none_there(f"DREAMS {self.signals}", f"{self.signals}1.edf")
         return [
             Entry(
-                f"{signals}{number}",
-                str(number),
-                (paths[0], as_written(self.folder / f"{hypnogram}{number}.txt")),
-                doubled(paths, "signals of this number"),
+                f"{self.signals}{number}",
+                number,
+                (paths[0], base.as_written(self.folder / f"{self.scored}{number}.txt")),
+                base.doubled(paths, "signals of this number"),
             )
-            for number, paths in sorted(found.items())
+            for number, paths in sorted(found.items(), key=lambda item: int(item[0]))
         ]
 
-    def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        signals_path, hypnogram_path = entry.files
-        file = edf.open_edf(signals_path)
-        signals = edf.read_channels(file, self.channels, channels)
-        return Recording(
-            entry.name,
-            entry.subject,
-            signals,
-            read_hypnogram(hypnogram_path, file.seconds, type(self)),
-            lights=None,
-            files=entry.files,
-        )
+    def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
+        return read_hypnogram(entry.files[1], file.seconds, type(self))
 
 
 class DreamsExcerpts(Dreams):
     """The sleep-spindle excerpts."""
 
     reader, scoring, epoch, slack = "dreams", "R&K", 20, 0
-    signals, hypnogram = "excerpt", "Hypnogram_excerpt"
+    signals, scored = "excerpt", "Hypnogram_excerpt"
     archive, count = "DatabaseSpindles.rar", 8
 
 
@@ -162,7 +124,7 @@ class DreamsSubjectsAasm(Dreams):
     """The whole-night recordings, scored by the AASM's rules."""
 
     reader, scoring, epoch, slack = "dreams-subjects-aasm", "AASM", 30, 60
-    signals, hypnogram = "subject", "HypnogramAASM_subject"
+    signals, scored = "subject", "HypnogramAASM_subject"
     archive, count = "DatabaseSubjects.rar", 20
 
 
@@ -170,18 +132,22 @@ class DreamsSubjectsRk(DreamsSubjectsAasm):
     """The same recordings, scored by the rules of Rechtschaffen & Kales."""
 
     reader, scoring, epoch = "dreams-subjects-rk", "R&K", 20
-    hypnogram = "HypnogramR&K_subject"
+    scored = "HypnogramR&K_subject"
 
 
 def read_hypnogram(path: Path, seconds: float, collection: type[Dreams]) -> Hypnogram:
-    """The epochs of a recording that lasts ``seconds``."""
+    """Return the 30-s epochs of a recording that lasts ``seconds``.
+
+    Raises:
+        InputError: a line is no code, or the number of codes does not fit the recording.
+    """
     text = content(path, "put the hypnogram beside its recording").decode("latin-1")
     title, *codes = (line.strip() for line in text.rstrip().splitlines() or [""])
     # A title that begins with a number, or with the mark of an encoding and one, is a code.
     if re.match(r"\W*\d", title.removeprefix(MARK)):
         raise InputError(f"{path}: line 1: {title!r} is no title; put one before the first code")
     for line, code in enumerate(codes, start=2):
-        if code not in CODES:
+        if code not in CODES.keys() | NO_STAGE:
             raise InputError(
                 f"{path}: line {line}: {shown(code)} is no stage code (-3 to 5); correct it"
             )
@@ -191,7 +157,7 @@ def read_hypnogram(path: Path, seconds: float, collection: type[Dreams]) -> Hypn
             "check that they belong together"
         )
     per_epoch = collection.epoch // CODE_SECONDS
-    stages = [label(CODES[code]) for code in codes[::per_epoch][: len(codes) // per_epoch]]
+    stages = [label(CODES.get(code)) for code in codes[::per_epoch][: len(codes) // per_epoch]]
     margin = (EPOCH_SECONDS - collection.epoch) / 2
     onsets = np.arange(len(stages)) * float(collection.epoch) - margin
     return Hypnogram(onsets, np.array(stages, "i1"))

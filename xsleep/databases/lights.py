@@ -1,7 +1,7 @@
-"""When lights went off and on in the nights of Sleep-EDF.
+"""Times of lights off and on of Sleep-EDF.
 
-PhysioNet tells lights off alone, in ``SC-subjects.xls`` and ``ST-subjects.xls``.
-``sleep_edf_lights.csv`` restates it, with the authors' lights on of the 153 cassette nights.
+PhysioNet publishes lights off, in ``SC-subjects.xls`` and ``ST-subjects.xls``.
+``sleep_edf_lights.csv`` has them, with the authors' lights on of the 153 cassette recordings.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ OFF, ON = "Lights off", "Lights on"
 """Standard EDF+ texts. PhysioNet's hypnograms do not have them; the simulated ones do."""
 
 IN_BED_AFTERWARDS = 15 * 60
-"""Seconds in bed after the sleep, as the authors' toolbox assumes (Imtiaz & Rodriguez-Villegas,
-EMBC 2015)."""
+"""Seconds in bed after the sleep, as in the authors' toolbox (Imtiaz & Rodriguez-Villegas, EMBC
+2015)."""
 
 LONGEST_WAKE = 3 * 60 * 60
-"""Seconds awake after which sleep is another sleep, a nap. Anything from 2 h 30 min to 3 h 30 min
-gives the same for the 153 cassette nights."""
+"""Seconds awake after which sleep is a nap; 2 h 30 min to 3 h 30 min give the same on cassette."""
 
 
 def lights_of(
@@ -39,16 +38,12 @@ def lights_of(
     *,
     hypnogram: Hypnogram,
 ) -> tuple[float, float] | None:
-    """Seconds from the start at which lights went off and on; ``None`` where nothing tells.
+    """Return the seconds from the start to lights off and on; ``None`` if unknown.
 
-    Annotations come before the table. Lights on that is not annotated is derived; that of a
-    telemetry night is where its scoring ends.
-
-    Args:
-        path: of the hypnogram, for messages.
+    Annotations take precedence over the table. Lights on that is not annotated is derived; that of
+    a telemetry recording is the end of its scoring.
     """
-    annotated = _annotated(path, annotations)
-    if annotated:
+    if annotated := _annotated(path, annotations):
         off, on = annotated
         return off, derived_on(path, hypnogram, off) if on is None else on
     if name not in table():
@@ -63,10 +58,10 @@ def lights_of(
 
 
 def derived_on(path: Path, hypnogram: Hypnogram, off: float) -> float:
-    """Seconds from the start: 15 minutes after the main sleep that follows lights off at ``off``.
+    """Return the seconds to 15 minutes after the main sleep that follows lights off at ``off``.
 
     Sleep before lights off, and after being awake for more than three hours, is a nap. It is what
-    the authors used for 147 of the 153 cassette nights (docs/databases/SleepEDF.md).
+    the authors used for 147 of the 153 cassette recordings (docs/databases/SleepEDF.md).
     """
     awake = (hypnogram.stages == UNSCORED) | (hypnogram.stages == STAGES.index("W"))
     asleep = hypnogram.onsets[~awake & (hypnogram.onsets >= off)]
@@ -95,13 +90,13 @@ def _annotated(
 
 
 def _after(start: datetime, clock: str) -> float:
-    """Seconds to the next time that clocks show this; nights run over midnight."""
+    """Return the seconds to the next time that clocks show this."""
     moment = datetime.combine(start.date(), time.fromisoformat(clock))
     return ((moment - start) % timedelta(days=1)).total_seconds()
 
 
 @cache
 def table() -> dict[str, tuple[str, str]]:
-    """Clock times of lights off and on; the latter is empty for the telemetry nights."""
+    """Return recording to clock times of lights off and on; without on for telemetry."""
     rows = read_csv(files("xsleep.databases") / "sleep_edf_lights.csv")
     return {row["recording"]: (row["lights_off"], row["lights_on"]) for row in rows}

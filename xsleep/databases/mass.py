@@ -7,8 +7,6 @@ others by those of Rechtschaffen & Kales in 20 s.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -16,9 +14,10 @@ from typing import ClassVar
 import numpy as np
 
 from xsleep.core.errors import InputError, warn
-from xsleep.core.recording import Hypnogram, Recording
+from xsleep.core.recording import Hypnogram
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
-from xsleep.databases.base import Database, Entry, Origin, Size, Sizes, doubled, files
+from xsleep.databases import base
+from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
 from xsleep.databases.formats.hypnograms import TOLERANCE, epochs_of
@@ -28,15 +27,14 @@ LAST = {1: 53, 2: 19, 3: 64, 4: 40, 5: 26}
 NOT_PUBLISHED = {(3, 43), (3, 49)}
 
 EPOCH_SECONDS = {1: 30, 2: 20, 3: 30, 4: 20, 5: 20}
-"""What each subset was scored in."""
+"""Length of the scored epochs of each subset."""
 
 STAGE = "Sleep stage "
-NAME = re.compile(r"(01-0[1-5]-\d{4})[ _](PSG|Base|Annotations)\.edf", re.IGNORECASE)
 SUBFOLDERS = 2
 """Levels that are searched: the distributions have them as SS1, SS1/annotations or SS1/edfs."""
 
 
-class Mass(Database):
+class Mass(EdfDatabase):
     """Recordings in a folder and its subfolders; each that is not there is named as missing."""
 
     reader, name = "mass", "MASS"
@@ -57,37 +55,27 @@ class Mass(Database):
     }
 
     def entries(self) -> list[Entry]:
-        found: dict[tuple[str, bool], list[Path]] = defaultdict(list)
-        for path in files(self.folder, "01-0*.edf", SUBFOLDERS):
-            if match := NAME.fullmatch(path.name):
-                found[match[1], match[2].upper() == "PSG"].append(path)
-        if not any(is_signal for _, is_signal in found):
-            raise InputError(
-                f"{self.folder}: no recording of MASS there (SS1/01-01-0001 PSG.edf, ...); set the "
-                "folder in config/databases/MASS.yaml"
-            )
+        subject = r"(01-0[1-5]-\d{4})[ _]"
+        psgs = base.by_name(self.folder, rf"{subject}PSG\.edf", SUBFOLDERS)
+        hypnograms = base.by_name(self.folder, rf"{subject}(?:Base|Annotations)\.edf", SUBFOLDERS)
+        if not psgs:
+            raise self.none_there("recording of MASS", "SS1/01-01-0001 PSG.edf")
 
         def entry(subject: str) -> Entry:
             expected = self.folder / f"SS{subject[4]}" / subject
-            signals = found.get((subject, True), [Path(f"{expected} PSG.edf")])
-            scorings = found.get((subject, False), [Path(f"{expected} Base.edf")])
-            fault = doubled(signals, "signals of this subject")
+            signals = psgs.get(subject, [Path(f"{expected} PSG.edf")])
+            scorings = hypnograms.get(subject, [Path(f"{expected} Base.edf")])
+            fault = base.doubled(signals, "signals of this subject")
             return Entry(subject, subject, (signals[0], *scorings), fault)
 
         return [entry(subject) for subject in subjects()]
 
-    def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        signals_path, *scorings = entry.files
-        file = edf.open_edf(signals_path)
-        signals = edf.read_channels(file, self.channels, channels)
-        hypnogram = _only_hypnogram(scorings, EPOCH_SECONDS[int(entry.name[4])], file)
-        return Recording(
-            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
-        )
+    def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
+        return _only_hypnogram(entry.files[1:], EPOCH_SECONDS[int(entry.name[4])], file)
 
 
 def subjects() -> list[str]:
-    """The 200 subjects, as their files name them and in the order of the authors' indices."""
+    """Return the 200 subjects, as in file names and in the order of the authors' indices."""
     return [
         f"01-0{subset}-{number:04d}"
         for subset, last in LAST.items()
@@ -99,8 +87,8 @@ def subjects() -> list[str]:
 def _only_hypnogram(paths: Sequence[Path], epoch: int, recording: edf.Edf) -> Hypnogram:
     """Read the scoring of a recording from the files that may have it.
 
-    Some have events alone (spindles), so that of several files one without stages is passed over,
-    and one that cannot be read with a warning.
+    Of several files those that have only events (spindles) are passed over, and, with a warning,
+    those that cannot be read.
 
     Raises:
         InputError: no file has stages, or two have different ones.
@@ -131,7 +119,7 @@ def _only_hypnogram(paths: Sequence[Path], epoch: int, recording: edf.Edf) -> Hy
 
 
 def _stages(path: Path, recording: edf.Edf) -> list[tuple[float, float, int]]:
-    """Onset, duration and label of each stage; other annotations do not count."""
+    """Return onset, duration and label of each stage, without other annotations."""
     scored = []
     for onset, length, text in edf.read_annotations(path, recording):
         if not text.startswith(STAGE):

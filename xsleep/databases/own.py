@@ -22,10 +22,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from xsleep.core.errors import InputError, warn
-from xsleep.core.recording import Hypnogram, Recording
+from xsleep.core.recording import Hypnogram
 from xsleep.core.settings import Settings
 from xsleep.core.stages import label
-from xsleep.databases.base import Database, Entry, Origin, Size, Sizes, Source, as_written, files
+from xsleep.databases import base
+from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes, Source
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.hypnograms import epochs_of
 from xsleep.databases.formats.scorings import Stretch, read_csv, read_lines
@@ -43,8 +44,8 @@ class HypnogramSettings(Settings):
     Attributes:
         file: name of the hypnogram beside ``NAME.edf``, where ``{name}`` stands for NAME. It ends
             in .edf (EDF+ annotations; ``{name}.edf``: those of the recording itself), .csv or .txt.
-        epoch: seconds that scoring was done in; 20 s are taken with 5 s before and after.
-        stages: what each label of the scoring is; ``null``: no stage (movement, not scored).
+        epoch: length of the scored epochs in seconds; those of 20 s are extended by 5 s either way.
+        stages: label of the scoring to stage; ``None``: no stage (movement, not scored).
         ignored: texts of annotations that are not about stages.
     """
 
@@ -67,10 +68,8 @@ class HypnogramSettings(Settings):
 class OwnSource(Source):
     """Settings of one's own recordings.
 
-    Attributes:
-        hypnogram: how the recordings are scored.
-        subject: regular expression that finds the subject at the start of a recording's name;
-            ``None``: every recording is a subject's only one.
+    ``subject`` is a regular expression for the subject at the start of a recording's name; without
+    it, every recording is of another subject.
     """
 
     hypnogram: HypnogramSettings
@@ -86,7 +85,7 @@ class OwnSource(Source):
         return subject
 
 
-class Own(Database):
+class Own(EdfDatabase):
     """The recordings in a folder."""
 
     reader = "own"
@@ -94,37 +93,29 @@ class Own(Database):
     origin = Origin("Recordings of one's own")
     source: OwnSource
 
-    def __init__(self, source: OwnSource) -> None:
-        super().__init__(source)
-        self.hypnogram, self.subject = source.hypnogram, source.subject
-
     def entries(self) -> list[Entry]:
-        found = sorted(files(self.folder, "*.edf") + files(self.folder, "*.bdf"))
-        apart = {self._scoring(path) for path in found}
-        if self.hypnogram.file == IN_RECORDING:
-            apart = set()
+        found = sorted(base.files(self.folder, "*.edf") + base.files(self.folder, "*.bdf"))
+        scorings = {s for path in found if (s := self._scoring(path)) != path}
         signals: dict[str, list[Path]] = defaultdict(list)
         for path in found:
-            if path not in apart:
+            if path not in scorings:
                 signals[path.stem].append(path)
         if not signals:
-            raise InputError(
-                f"{self.folder}: no recording there (*.edf, *.bdf); put the files there or set the "
-                "folder in the database's configuration"
-            )
+            raise self.none_there("recording", "a.edf, b.bdf")
         return [self._entry(name, paths) for name, paths in sorted(signals.items())]
 
     def _scoring(self, path: Path) -> Path:
-        """The hypnogram of a recording."""
-        if self.hypnogram.file == IN_RECORDING:
+        """Return the hypnogram of a recording."""
+        name = self.source.hypnogram.file
+        if name == IN_RECORDING:
             return path
-        return as_written(self.folder / self.hypnogram.file.replace("{name}", path.stem))
+        return base.as_written(self.folder / name.replace("{name}", path.stem))
 
     def _entry(self, name: str, paths: Sequence[Path]) -> Entry:
         path, *others = paths
-        subject, fault = name, ""
-        if self.subject is not None:
-            match = re.match(self.subject, name)
+        subject, fault, pattern = name, "", self.source.subject
+        if pattern is not None:
+            match = re.match(pattern, name)
             subject = match[0] if match else ""
         if not name.isprintable():
             # A name that no table can hold stands for itself, with its characters spelt out.
@@ -136,14 +127,13 @@ class Own(Database):
             fault = f"{path}: its name is longer than {LONGEST_NAME} bytes; rename the file"
         elif not subject:
             fault = (
-                f"{path}: its name does not begin with a subject, which is {self.subject!r}; "
+                f"{path}: its name does not begin with a subject, which is {pattern!r}; "
                 "correct subject in the database's configuration, or the name"
             )
         return Entry(name, subject or name, (path, self._scoring(path), *others), fault)
 
-    def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
+    def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
         signals_path, scoring, *others = entry.files
-        file = edf.open_edf(signals_path)
         for path in others:
             if not path.is_file():
                 warn(path, "passed over, as it is no file")
@@ -154,11 +144,7 @@ class Own(Database):
                     f"{path}: {signals_path.name} has the same name and other content; rename one "
                     "or take it away"
                 )
-        signals = edf.read_channels(file, self.channels, channels)
-        hypnogram = read_hypnogram(scoring, self.hypnogram, file)
-        return Recording(
-            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
-        )
+        return read_hypnogram(scoring, self.source.hypnogram, file)
 
 
 class SurreyCEEGrid(Own):
@@ -199,11 +185,7 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) 
 def _with_durations(
     path: Path, scored: Sequence[tuple[float, float, int]], epoch: float
 ) -> list[tuple[float, float, int]]:
-    """Take marks without a duration for epochs, as some programs write them.
-
-    Raises:
-        InputError: the next comes later, so that it may as well be the stage that changes there.
-    """
+    """Return the marks, those without a duration lasting an epoch, as some programs write them."""
     for (onset, length, _), (end, _, _) in pairwise(scored):
         if not length and end - onset > 1.5 * epoch:
             raise InputError(

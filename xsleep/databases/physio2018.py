@@ -9,7 +9,9 @@ not scored. Events are notes that open and close, ``(arousal_rera`` and ``arousa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
@@ -17,24 +19,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from xsleep.core.errors import DamagedError, InputError
+from xsleep.core.errors import DamagedError, InputError, reason
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording, Signal
 from xsleep.core.stages import label
-from xsleep.databases.base import Entry, Origin, Size, Sizes, files
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases.base import Entry, Listed, Origin, Size, Sizes, files
 from xsleep.databases.fetch.servers import ServerListed, ask
-from xsleep.databases.formats.channels import (
-    UNITS,
-    Channels,
-    ambiguous,
-    as_clock,
-    check_rate,
-    content,
-    no_channel,
-    numbered,
-    or_line,
-    voltage,
-)
+from xsleep.databases.formats import channels as common
+from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content, numbered
 from xsleep.databases.formats.hypnograms import epochs_of
 
 if TYPE_CHECKING:
@@ -62,7 +53,6 @@ MISSING = (
     "fetch it, or take the record's folder away (records of the Challenge's test set have no "
     ".arousal)"
 )
-
 
 KINDS = ("hea", "mat", "arousal")
 
@@ -119,15 +109,10 @@ class Physio2018(ServerListed):
         records = sorted({(self.folder / name).parent for name in self.published()})
         records = records or files(self.folder, FOLDERS)
         if not records:
-            raise InputError(
-                f"{self.folder}: no record of the Challenge there (tr03-0005/tr03-0005.hea, ...); "
-                "set the folder in config/databases/Physio2018.yaml"
-            )
+            raise self.none_there("record of the Challenge", "tr03-0005/tr03-0005.hea")
         return [
-            Entry(
-                record.name, record.name, tuple(record / f"{record.name}.{kind}" for kind in KINDS)
-            )
-            for record in records
+            Entry(path.name, path.name, tuple(path / f"{path.name}.{kind}" for kind in KINDS))
+            for path in records
         ]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
@@ -149,11 +134,22 @@ class Physio2018(ServerListed):
 # wfdb and scipy.io take long to import, and every job of the workflow lists the entries.
 
 
+@contextmanager
+def _or_line(path: Path) -> Iterator[None]:
+    """Make any error of a library a `DamagedError`, and ignore its warnings."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except Exception as error:  # libraries raise many kinds for a damaged file
+        raise DamagedError(f"{path}: not readable ({reason(error)})") from error
+
+
 def _read_header(path: Path, signals_path: Path) -> wfdb.Record:
     import scipy.io
     import wfdb
 
-    header = or_line(path, lambda: wfdb.rdheader(str(path.with_suffix(""))))
+    with _or_line(path):
+        header = wfdb.rdheader(str(path.with_suffix("")))
     # What wfdb cannot read of a line it replaces by values of its own.
     lines = content(path, MISSING).decode("latin-1").splitlines()
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
@@ -175,7 +171,8 @@ def _read_header(path: Path, signals_path: Path) -> wfdb.Record:
         raise DamagedError(
             f"{path}: says that the signals are in {others[0]!r}, not in {signals_path.name!r}"
         )
-    shape = or_line(signals_path, lambda: scipy.io.whosmat(signals_path)[0][1])
+    with _or_line(signals_path):
+        shape = scipy.io.whosmat(signals_path)[0][1]
     if shape != (header.n_sig, header.sig_len):
         raise DamagedError(
             f"{signals_path}: holds {' x '.join(map(str, shape))} samples, {path.name} says "
@@ -187,21 +184,21 @@ def _read_header(path: Path, signals_path: Path) -> wfdb.Record:
 def _read_signals(
     path: Path, header: wfdb.Record, channels: Channels, names: Sequence[str]
 ) -> dict[str, Signal]:
-    """The signals of these channels in microvolts, by the gains and units of the header."""
+    """Return channel to signal, in microvolts by the gains and units of the header."""
     import wfdb
 
     chosen = {channel: _chosen(path, header, channel, channels) for channel in names}
     for name in chosen.values():
-        check_rate(path, name, header.fs, channels.lowest_rate)
+        common.check_rate(path, name, header.fs, channels.lowest_rate)
     places = numbered(header.sig_name)
     columns = sorted({places[name] for name in chosen.values()})
-    record = or_line(
-        path, lambda: wfdb.rdrecord(str(path.with_suffix("")), channels=columns, return_res=32)
-    )
+    with _or_line(path):
+        record = wfdb.rdrecord(str(path.with_suffix("")), channels=columns, return_res=32)
     signals = {}
     for channel, name in chosen.items():
         column = columns.index(places[name])
-        unit = voltage(path, channel, name, channels.units.get(channel) or record.units[column])
+        unit = channels.units.get(channel) or record.units[column]
+        unit = common.voltage(path, channel, name, unit)
         values = record.p_signal[:, column] * np.float32(UNITS[unit])
         if not np.isfinite(values).all():
             raise InputError(
@@ -213,43 +210,39 @@ def _read_signals(
 
 
 def _chosen(path: Path, header: wfdb.Record, channel: str, channels: Channels) -> str:
-    """The first of a channel's labels that is in the record, where no two signals have it."""
+    """Return the first of a channel's labels that is in the record, once."""
     names = numbered(header.sig_name)
     for wanted in channels.labels[channel]:
         if wanted in names:
             return wanted
         if places := [i for i, name in enumerate(header.sig_name, start=1) if name == wanted]:
-            described = [f"#{n}: signal {place}" for n, place in enumerate(places, start=1)]
-            raise ambiguous(path, wanted, described)
-    raise no_channel(path, channel, channels.labels[channel], names)
+            raise common.ambiguous(path, wanted, [f"signal {place}" for place in places])
+    raise common.no_channel(path, channel, channels.labels[channel], names)
 
 
 def _read_marks(path: Path) -> list[tuple[int, str]]:
-    """(sample, note) of every annotation, in the order of the file."""
+    """Return (sample, note) of every annotation, in the order of the file."""
     from wfdb.io.annotation import load_byte_pairs, proc_ann_bytes
 
     # The file ends with a null annotation; without it the last stage would last too long.
-    if not or_line(path, path.read_bytes).endswith(b"\0\0"):
+    if not content(path, MISSING).endswith(b"\0\0"):
         raise DamagedError(f"{path}: is empty or truncated")
-
-    def marks() -> list[tuple[int, str]]:
+    with _or_line(path):
         # wfdb.rdann drops every note at sample 0, also a stage.
         pairs = load_byte_pairs(str(path.with_suffix("")), "arousal", None)
         samples, *_, notes = proc_ann_bytes(pairs, None)
         marks = zip(samples, notes, strict=True)
         return [(int(sample), note.strip("\0 \t\r\n")) for sample, note in marks]
 
-    return or_line(path, marks)
-
 
 def read_hypnogram(
     path: Path, marks: Sequence[tuple[int, str]], rate: float, samples: int
 ) -> Hypnogram:
-    """The 30-s epochs from the first scored one on.
+    """Return the 30-s epochs from the first scored one on.
 
     Args:
         marks: (sample, note) of every annotation; those that are no stages are passed over.
-        rate, samples: of the signals.
+        rate, samples: sampling rate of the signals in hertz, and their length.
     """
     changes = [(sample, note) for sample, note in marks if _is_stage(note)]
     scored = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, time
@@ -21,9 +20,9 @@ import numpy as np
 from pydantic import PositiveInt
 
 from xsleep.core.errors import InputError, warn
-from xsleep.core.recording import Hypnogram, Recording
-from xsleep.databases.base import Entry, Origin, Size, Sizes, Source, doubled, files
-from xsleep.databases.fetch.listing import Listed
+from xsleep.core.recording import Hypnogram
+from xsleep.databases import base
+from xsleep.databases.base import EdfDatabase, Entry, Listed, Origin, Size, Sizes, Source
 from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 
 VISIT = "shhs1"
 SCORINGS = ("nsrr", "profusion")
-"""Kinds of XML, the one taken first first."""
-
+"""Kinds of XML, in order of preference."""
 
 TOKEN = "NSRR_TOKEN"
 """Environment variable with the user's token."""
@@ -47,21 +45,16 @@ ON_SERVER = re.compile(
 
 
 class ShhsSource(Source):
-    """Settings of SHHS.
+    """Settings of SHHS, with the lowest sampling rate of a channel in hertz.
 
-    Attributes:
-        lowest_rate: hertz at which a channel must be sampled; those below 100 Hz are upsampled
-            (the EOG has 50).
+    Channels below 100 Hz are upsampled (the EOG has 50).
     """
 
     lowest_rate: PositiveInt = 100
 
 
-class Shhs(ServerListed):
-    """The recordings that the server lists or, if it is not asked, those in the folder.
-
-    The folder holds ``edfs`` and ``annotations-events-nsrr``.
-    """
+class Shhs(ServerListed, EdfDatabase):
+    """Recordings that the server lists or, if it is not asked, those in the folder."""
 
     reader, name = "shhs", "SHHS"
     settings = ShhsSource
@@ -120,44 +113,31 @@ class Shhs(ServerListed):
         return Key(_with_token, refused)
 
     def entries(self) -> list[Entry]:
-        paths = sorted(self.folder / name for name in self.published() if name.endswith(".edf"))
-        paths = paths or [
-            path
-            for path in files(self.folder / "edfs" / VISIT, f"{VISIT}-*.edf")
-            if re.fullmatch(rf"{VISIT}-\d{{6}}", path.stem, re.IGNORECASE)
-        ]
-        if not paths:
-            raise InputError(
-                f"{self.folder}: no recording of SHHS there (edfs/shhs1/shhs1-200001.edf, ...); "
-                "set the folder in config/databases/SHHS.yaml"
-            )
-        folders = {kind: self.folder / f"annotations-events-{kind}" / VISIT for kind in SCORINGS}
-        there = {p.name.lower(): p for folder in folders.values() for p in files(folder, "*.xml")}
-        signals: dict[str, list[Path]] = defaultdict(list)
-        for path in paths:
-            signals[path.stem.lower()].append(path)
+        listed = sorted(name for name in self.published() if name.endswith(".edf"))
+        signals = {Path(name).stem[-6:]: [self.folder / name] for name in listed}
+        signals = signals or base.by_name(self.folder / "edfs" / VISIT, rf"{VISIT}-(\d{{6}})\.edf")
+        if not signals:
+            raise self.none_there("recording of SHHS", "edfs/shhs1/shhs1-200001.edf")
+        folders = [self.folder / f"annotations-events-{kind}" / VISIT for kind in SCORINGS]
+        xml = (path for folder in folders for path in base.files(folder, "*.xml"))
+        there = {path.name.lower(): path for path in xml}
 
-        def entry(name: str, paths: Sequence[Path]) -> Entry:
-            named = {kind: f"{name}-{kind}.xml" for kind in SCORINGS}
-            scorings = [there[file] for file in named.values() if file in there]
-            expected = folders[SCORINGS[0]] / named[SCORINGS[0]]
-            files_of = (paths[0], *(scorings or [expected]))
-            subject = name.removeprefix(f"{VISIT}-")
-            return Entry(name, subject, files_of, doubled(paths, "signals of this name"))
+        def entry(subject: str, paths: Sequence[Path]) -> Entry:
+            name = f"{VISIT}-{subject}"
+            named = [f"{name}-{kind}.xml" for kind in SCORINGS]
+            scorings = [there[file] for file in named if file in there] or [folders[0] / named[0]]
+            fault = base.doubled(paths, "signals of this name")
+            return Entry(name, subject, (paths[0], *scorings), fault)
 
-        return [entry(name, paths) for name, paths in signals.items()]
+        return [entry(subject, paths) for subject, paths in signals.items()]
 
-    def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        signals_path, scoring, *others = entry.files
-        file = edf.open_edf(signals_path)
-        signals = edf.read_channels(file, self.channels, channels)
+    def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
+        _, scoring, *others = entry.files
         hypnogram = read_hypnogram(scoring, file.seconds)
         _tell_other_start(scoring, file)
         for other in others:
             _tell_other_stages(other, file.seconds, scoring, hypnogram)
-        return Recording(
-            entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
-        )
+        return hypnogram
 
 
 def _with_token(url: str) -> str:
@@ -181,11 +161,8 @@ def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
     clock = recording.start - datetime.combine(recording.start, time())
     apart = abs(edf.between_clocks(said - clock.total_seconds()))
     if apart >= 1:
-        warn(
-            scoring,
-            f"says that the recording started at {as_clock(said)}, {recording.path.name} at "
-            f"{recording.clock}; its onsets count from the first sample",
-        )
+        says = f"says that the recording started at {as_clock(said)}, {recording.path.name} at"
+        warn(scoring, f"{says} {recording.clock}; its onsets count from the first sample")
 
 
 def _tell_other_stages(other: Path, seconds: float, scoring: Path, taken: Hypnogram) -> None:

@@ -8,8 +8,8 @@ or G, x: scorer), ``ST7ssNJ0-PSG.edf`` and so on in the telemetry study. Stages 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, time
 from functools import cache, cached_property
 from importlib import resources
@@ -22,9 +22,8 @@ from xsleep.core.errors import InputError, warn
 from xsleep.core.files import read_csv
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
-from xsleep.databases import lights
-from xsleep.databases.base import Database, Entry, Origin, Size, Sizes, doubled, files
-from xsleep.databases.fetch.listing import Listed
+from xsleep.databases import base, lights
+from xsleep.databases.base import Database, Entry, Listed, Origin, Size, Sizes
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import as_clock
 
@@ -32,7 +31,8 @@ STAGE_TEXTS = {f"Sleep stage {text}": stage for text, stage in RK_STAGES.items()
 UNSCORED_TEXTS = {"Sleep stage ?", "Movement time"}
 GRID = 0.01
 """Seconds by which an annotation may be off the grid of 30 s: a sample."""
-TELEMETRY = "ST7"
+CASSETTE, TELEMETRY = "SC4", "ST7"
+"""Beginning of the names of the recordings of either study."""
 
 
 class SleepEdf(Database):
@@ -54,10 +54,13 @@ class SleepEdf(Database):
         },
     )
 
+    study: ClassVar[str] = CASSETTE
+    subjects: ClassVar[int | None] = None
+
     @cached_property
     def recordings(self) -> Sequence[str]:
         """Names of the recordings."""
-        raise NotImplementedError
+        return recordings(self.study, self.subjects)
 
     def published(self) -> Mapping[str, Listed]:
         if self.source.fetch is None:
@@ -66,64 +69,40 @@ class SleepEdf(Database):
 
     def entries(self) -> list[Entry]:
         # Some copies have names in small letters.
-        signals: dict[str, list[Path]] = defaultdict(list)
-        hypnograms: dict[str, list[Path]] = defaultdict(list)
-        for path in files(self.folder, "*.edf"):
-            name = path.name.upper()
-            if name.endswith("-PSG.EDF"):
-                signals[name[:8]].append(path)
-            elif name.endswith("-HYPNOGRAM.EDF"):
-                hypnograms[name[:6]].append(path)
+        signals = base.by_name(self.folder, r"(.{8}).*-PSG\.edf")
+        hypnograms = base.by_name(self.folder, r"(.{6}).*-Hypnogram\.edf")
         if self.source.fetch is None and not signals.keys() & set(self.recordings):
-            raise InputError(
-                f"{self.folder}: no recording of this database there ({self.recordings[0]}-PSG.edf"
-                ", ...); put the files there, set the database's folder in the configuration, or "
-                "give source.fetch.url there"
-            )
+            raise self.none_there("recording of this database", f"{self.recordings[0]}-PSG.edf")
         published = {name[:6]: name for name in published_hashes() if "Hypnogram" in name}
 
         def entry(name: str) -> Entry:
             psgs = signals.get(name) or [self.folder / f"{name}-PSG.edf"]
             scored = hypnograms.get(name[:6]) or [self.folder / published[name[:6]]]
-            fault = doubled(psgs, "PSG of this night")
+            fault = base.doubled(psgs, "PSG of this recording")
+            fault = fault or base.doubled(scored, "hypnogram of this recording")
             return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
         return [entry(name) for name in self.recordings]
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        psg, hypnogram_path, *others = entry.files
-        if others:
-            raise InputError(
-                f"{hypnogram_path}: not the only hypnogram of this night, there is "
-                f"{others[0].name} as well; take away the scorer's that is not meant"
-            )
+        psg, scoring, *_ = entry.files
         file = edf.open_edf(psg)
         signals = edf.read_channels(file, self.channels, channels)
-        annotations = edf.read_annotations(hypnogram_path, file)
+        annotations = edf.read_annotations(scoring, file)
         # Telemetry was scored from lights off or later until lights on.
         partly = entry.name.startswith(TELEMETRY)
-        grid = edf.start_after(hypnogram_path, file) % EPOCH_SECONDS
-        hypnogram = read_hypnogram(
-            hypnogram_path, annotations, file.seconds, partly=partly, grid=grid
-        )
+        grid = edf.start_after(edf.open_edf(scoring), file) % EPOCH_SECONDS
+        hypnogram = read_hypnogram(scoring, annotations, file.seconds, partly=partly, grid=grid)
+        off_on = start = None
         if file.clock is None:
             warn(psg, "its header gives no start time, so that lights times are not known")
-            return Recording(
-                entry.name, entry.subject, signals, hypnogram, lights=None, files=entry.files
+        else:
+            off_on = lights.lights_of(
+                scoring, entry.name, file.start, annotations, hypnogram=hypnogram
             )
-        start = file.start
-        off_on = lights.lights_of(
-            hypnogram_path, entry.name, start, annotations, hypnogram=hypnogram
-        )
-        midnight = datetime.combine(start.date(), time())
+            start = (file.start - datetime.combine(file.start, time())).total_seconds()
         return Recording(
-            entry.name,
-            entry.subject,
-            signals,
-            hypnogram,
-            lights=off_on,
-            files=entry.files,
-            start=(start - midnight).total_seconds(),
+            entry.name, entry.subject, signals, hypnogram, off_on, files=entry.files, start=start
         )
 
 
@@ -134,22 +113,12 @@ class SleepEdf20(SleepEdf):
     hours = 22  # a day and a night, all of which is stored
     subjects: ClassVar[int | None] = 20
     # XSleepNet paper, Table 1; recordings and epochs: the authors' file lists.
+    _in_bed = Size(20, 39, 38155, setup="20-fold CV", validation=4, training_subset=4)
+    _note = "4 nights are cut at the record start, as in in-bed+30min-as-published"
     sizes: ClassVar[Sizes] = {
-        "in-bed": Size(20, 39, 38155, setup="20-fold CV", validation=4, training_subset=4),
-        "in-bed+30min": Size(
-            20,
-            39,
-            46241,
-            note="4 nights are cut at the record start, as in in-bed+30min-as-published",
-            setup="20-fold CV",
-            validation=4,
-            training_subset=4,
-        ),
+        "in-bed": _in_bed,
+        "in-bed+30min": replace(_in_bed, epochs=46241, note=_note),
     }
-
-    @cached_property
-    def recordings(self) -> Sequence[str]:
-        return cassette_nights(self.subjects)
 
 
 class SleepEdf78(SleepEdf20):
@@ -158,26 +127,12 @@ class SleepEdf78(SleepEdf20):
     reader, name = "sleep-edf-78", "SleepEDF-78"
     subjects = None
     # As for SleepEDF-20.
+    _note = "79 subjects are a misprint of 78"
+    _in_bed = Size(79, 153, 155055, _note, "10-fold CV", validation=7, training_subset=7)
+    _note += "; some 20 nights are cut at the record start, as in in-bed+30min-as-published"
     sizes: ClassVar[Sizes] = {
-        "in-bed": Size(
-            79,
-            153,
-            155055,
-            note="79 subjects are a misprint of 78",
-            setup="10-fold CV",
-            validation=7,
-            training_subset=7,
-        ),
-        "in-bed+30min": Size(
-            79,
-            153,
-            192233,
-            note="79 subjects are a misprint of 78; some 20 nights are cut at the record start, as "
-            "in in-bed+30min-as-published",
-            setup="10-fold CV",
-            validation=7,
-            training_subset=7,
-        ),
+        "in-bed": _in_bed,
+        "in-bed+30min": replace(_in_bed, epochs=192233, note=_note),
     }
 
 
@@ -185,12 +140,9 @@ class SleepEdfSt(SleepEdf):
     """Telemetry study, the nights with placebo."""
 
     reader, name = "sleep-edf-st", "SleepEDF-ST"
+    study = TELEMETRY
     # Transfer paper; PhysioNet's ST-subjects.xls for which nights.
     sizes: ClassVar[Sizes] = {"in-bed": Size(22, 22)}
-
-    @cached_property
-    def recordings(self) -> Sequence[str]:
-        return placebo_nights()
 
 
 def read_hypnogram(
@@ -201,14 +153,17 @@ def read_hypnogram(
     partly: bool = False,
     grid: float = 0.0,
 ) -> Hypnogram:
-    """The 30-s epochs of a night whose signal lasts ``seconds``.
+    """Return the 30-s epochs of a recording of so many seconds, without those before it.
 
-    Unscored annotations may run past the signal, as the real ones do. Scored ones may not,
-    and the annotations must reach the end of the signal unless it is only ``partly`` scored.
-    What lies before the signal is left out.
+    Unscored annotations may run past the signal, as the real ones do. Scored ones may not, and the
+    annotations must reach the end of the signal.
 
     Args:
+        partly: whether the end need not be scored.
         grid: seconds, less than an epoch, from the first sample to the first epoch that begins.
+
+    Raises:
+        InputError: an annotation is unknown, overlaps, or is not of whole epochs within the signal.
     """
     stages = np.full(max(int((seconds - grid) // EPOCH_SECONDS), 0), UNSCORED, "i1")
     end, before = -math.inf, 0
@@ -253,17 +208,15 @@ def read_hypnogram(
 
 @cache
 def published_hashes() -> dict[str, str]:
-    """SHA-1 of the EDF files of both studies, as PhysioNet published it and MNE 1.13 ships it."""
+    """Return file to SHA-1 of both studies, as PhysioNet published it and MNE 1.13 ships it."""
     rows = read_csv(resources.files("xsleep.databases") / "sleep_edf_files.csv")
     return {row["file"]: row["sha1"] for row in rows}
 
 
-def cassette_nights(subjects: int | None = None) -> list[str]:
-    """The nights of subject numbers below ``subjects`` (20: SleepEDF-20), or all 153."""
-    nights = (name for name in lights.table() if not name.startswith(TELEMETRY))
-    return sorted(name for name in nights if subjects is None or int(name[3:5]) < subjects)
+def recordings(study: str, subjects: int | None = None) -> list[str]:
+    """Return the recordings of a study, all or of subject numbers below ``subjects``.
 
-
-def placebo_nights() -> list[str]:
-    """The telemetry nights of SleepEDF-ST: those of the 22 subjects that they had placebo in."""
-    return sorted(name for name in lights.table() if name.startswith(TELEMETRY))
+    For `TELEMETRY` they are those of SleepEDF-ST, of the nights that had placebo.
+    """
+    of_study = sorted(name for name in lights.table() if name.startswith(study))
+    return [name for name in of_study if subjects is None or int(name[3:5]) < subjects]

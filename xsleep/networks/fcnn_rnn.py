@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 from torch import Generator, Tensor, nn
@@ -27,19 +28,11 @@ class FCNN(nn.Module):
     ):
         super().__init__()
         s = settings
+        convolution = partial(Convolution, deviation=s.filter_deviation, generator=generator)
         self.convolutions = nn.ModuleList()
         self.lengths: list[int] = []
         for before, after in pairwise((channels, *s.filters)):
-            self.convolutions.append(
-                Convolution(
-                    samples,
-                    before,
-                    after,
-                    s.kernel,
-                    deviation=s.filter_deviation,
-                    generator=generator,
-                )
-            )
+            self.convolutions.append(convolution(samples, before, after, s.kernel))
             samples = (samples + 1) // 2
             if s.convolution_lengths == "printed":
                 samples = PRINTED.get(samples, samples)
@@ -52,9 +45,8 @@ class FCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = pairs(x.transpose(0, 1))
-        for convolution, activation, length, rate in zip(
-            self.convolutions, self.activations, self.lengths, self.rates, strict=True
-        ):
+        layers = zip(self.convolutions, self.activations, self.lengths, self.rates, strict=True)
+        for convolution, activation, length, rate in layers:
             x = convolution(x)
             if surplus := len(x) - length:
                 x = x.narrow(0, surplus // 2, length)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, reason
 from xsleep.networks import Network, build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
 
@@ -36,26 +36,16 @@ SIZES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 """Patterns of the names of the variables that have each size, and along which axis."""
 
-DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    MemoryError,  # a damaged header may claim any shape
-)
+# MemoryError, as a damaged header may claim any shape.
+DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 """Exceptions that NumPy raises for damaged files."""
 
 
 def import_weights(file: Path, out: Path) -> str:
-    """Write the network in an npz file as a checkpoint.
+    """Write the network in an npz file as a checkpoint, and return a line that describes it.
 
     The file has no statistics of its training set, so the checkpoint has no normalisation (mean 0,
     standard deviation 1): its user has to set one.
-
-    Returns:
-        A line that describes the network.
 
     Raises:
         InputError: the file is not an npz file; a variable is missing, surplus, of another shape or
@@ -99,8 +89,9 @@ def read(path: Path) -> dict[str, Singles]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except DAMAGE as error:
-        why = " ".join(str(error).split())
-        raise InputError(f"{path}: not a readable npz file ({why}); write it again") from error
+        raise InputError(
+            f"{path}: not a readable npz file ({reason(error)}); write it again"
+        ) from error
     return {name: _numbers(path, name, values) for name, values in arrays.items()}
 
 
@@ -131,8 +122,14 @@ def recognise(shapes: Shapes) -> tuple[str, tuple[str, ...], NetworkSettings]:
         size: _vote(_along(shapes, *evidence), getattr(default, size))
         for size, evidence in SIZES.items()
     }
-    # As many as released: without the ninth convolution the shapes would still fit together.
-    filters = tuple(_filters(shapes, *layer) for layer in enumerate(default.filters))
+    # As many as released: without the ninth convolution the shapes would still fit together. Each
+    # by its own variables and the next convolution's channels.
+    filters = tuple(
+        _vote(
+            _along(shapes, (f"/enc_{i}/W$", 3), (f"/enc_{i}/b$", 0), (f"/enc_{i + 1}/W$", 2)), size
+        )
+        for i, size in enumerate(default.filters)
+    )
     cells = {cell[0] for name in shapes if (cell := re.search(r"/cell_\d+/", name))}
     sizes["gru_layers"] = len(cells) or default.gru_layers
 
@@ -170,12 +167,6 @@ def _along(shapes: Shapes, *evidence: tuple[str, int]) -> Iterable[int]:
         for name, shape in shapes.items():
             if re.search(pattern, name) and -len(shape) <= axis < len(shape):
                 yield shape[axis]
-
-
-def _filters(shapes: Shapes, layer: int, default: int) -> int:
-    """Return the filters of a convolution, by its own variables and the next one's channels."""
-    own = (f"/enc_{layer}/W$", 3), (f"/enc_{layer}/b$", 0)
-    return _vote(_along(shapes, *own, (f"/enc_{layer + 1}/W$", 2)), default)
 
 
 def _vote(sizes: Iterable[int], default: int) -> int:

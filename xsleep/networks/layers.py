@@ -27,8 +27,7 @@ def same(samples: int, size: int, stride: int) -> tuple[int, int]:
 def triangles(filters: int) -> Tensor:
     """Return a bank of linear triangles between 0 and 50 Hz, ``(129, filters)``.
 
-    The corners are equidistant frequencies rounded down to bins of a 256-point
-    spectrum at 100 Hz.
+    The corners are equidistant frequencies rounded down to bins of a 256-point spectrum at 100 Hz.
     """
     corners = np.floor(257 * np.linspace(0, 50, filters + 2) / 100)
     bins = np.arange(BINS)

@@ -8,6 +8,8 @@ joint branch (eq. 9) reads the sequence-level outputs of both.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -17,7 +19,7 @@ from torch import Generator, Tensor, nn
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, reason
 from xsleep.core.stages import STAGES
 from xsleep.networks.layers import BINS, Output
 from xsleep.systems import System
@@ -28,8 +30,15 @@ SAMPLES = 3000
 FRAMES = 29
 """Frames of an epoch's spectrogram."""
 
+SHAPES = {"raw": (SAMPLES,), "time-frequency": (FRAMES, BINS)}
+"""Shape of one channel of an epoch in each view."""
+
 Stream = tuple[nn.Module, nn.Module, int]
 """Epoch-level part (`EpochPart`), sequence-level part (`SequencePart`), size of its outputs."""
+
+StreamBuilder = Callable[[int, NetworkSettings, Generator], Stream]
+"""Function ``stream`` of a module of this package: from the number of channels, the settings and
+the generator of initial weights."""
 
 
 class EpochPart(Protocol):
@@ -37,25 +46,17 @@ class EpochPart(Protocol):
 
     features: int
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the features of epochs."""
+    def __call__(self, x: Tensor) -> Tensor: ...
 
 
 class SequencePart(Protocol):
-    """Sequence-level part of a stream: features ``(L, B, F)`` to hidden states ``(L, B, 2H)``."""
+    """Sequence-level part of a stream: features ``(L, B, F)`` to hidden states ``(L, B, 2H)``.
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the hidden states of sequences."""
+    A part may have a faster way to the states ``(length, S, 2H)`` of all sequences of a length in
+    ``(n, F)``: a method ``overlapping(x, length)``.
+    """
 
-    def overlapping(self, x: Tensor, length: int) -> Tensor:
-        """Return the states ``(length, S, 2H)`` of all sequences of a length in ``(n, F)``."""
-
-
-class StreamBuilder(Protocol):
-    """Function ``stream`` of a module of this package, which builds a stream."""
-
-    def __call__(self, channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
-        """Return a stream for a number of channels, with initial weights from the generator."""
+    def __call__(self, x: Tensor) -> Tensor: ...
 
 
 class Network(nn.Module):
@@ -85,10 +86,16 @@ class Network(nn.Module):
         self.sequence = nn.ModuleDict()  # view to SequencePart
         sizes: dict[str, int] = {}  # branch to size of its hidden states
         for view, module in system.streams.items():
-            stream: StreamBuilder = import_module(f"xsleep.networks.{module}").stream
-            self.epoch[view], self.sequence[view], sizes[view] = stream(
-                channels, settings, generator
+            file = f"xsleep/networks/{module}.py"
+            stream: StreamBuilder | None = getattr(
+                import_module(f"xsleep.networks.{module}"), "stream", None
             )
+            if stream is None:
+                raise InputError(f"{file}: there is no function `stream` (docs/extending.md)")
+            parts = _stream(file, stream(channels, settings, generator))
+            if system.paper == "none":  # the others are tested
+                _try(file, parts, (*SHAPES[view], channels), settings.sequence_length)
+            self.epoch[view], self.sequence[view], sizes[view] = parts
         sizes["joint"] = sum(sizes.values())
         self.outputs = nn.ModuleDict(
             {b: Output(sizes[b], len(STAGES), generator) for b in self.branches}
@@ -114,12 +121,9 @@ class Network(nn.Module):
     def encode(self, raw: Tensor | None, time_frequency: Tensor | None) -> Tensor:
         """Return features of single epochs ``(N, F)``, those of the views side by side.
 
-        In training the batch statistics are those of all N epochs; in evaluation the features of an
-        epoch depend on nothing else, so overlapping sequences may share them.
-
-        Args:
-            raw: ``(N, 3000, C)`` in microvolts.
-            time_frequency: ``(N, 29, 129, C)`` in dB.
+        The inputs are ``(N, 3000, C)`` in microvolts and ``(N, 29, 129, C)`` in dB. In training the
+        batch statistics are those of all N epochs; in evaluation the features of an epoch depend on
+        nothing else, so overlapping sequences may share them.
         """
         features = []
         if "raw" in self.views:
@@ -138,13 +142,11 @@ class Network(nn.Module):
         epochs, longest = features.shape[1], self.settings.sequence_length
         if epochs > longest:
             raise InputError(f"a sequence of {epochs} epochs: the network reads at most {longest}")
-        parts = self._by_view(features)
-        return self._outputs(
-            {
-                view: self.sequence[view](part.transpose(0, 1).contiguous())
-                for view, part in parts.items()
-            }
-        )
+        hidden = {
+            view: self.sequence[view](part.transpose(0, 1).contiguous())
+            for view, part in self._by_view(features).items()
+        }
+        return self._outputs(hidden)
 
     def decode_overlapping(self, features: Tensor, length: int) -> dict[str, Tensor]:
         """Return branch to logits ``(S, length, 5)`` of all sequences in ``(n, F)``.
@@ -152,12 +154,11 @@ class Network(nn.Module):
         For evaluation, where overlapping sequences share the features of epochs. The
         S = n - length + 1 sequences start at every epoch with enough epochs after it.
         """
-        return self._outputs(
-            {
-                view: cast(SequencePart, self.sequence[view]).overlapping(part.contiguous(), length)
-                for view, part in self._by_view(features).items()
-            }
-        )
+        hidden = {
+            view: _windows(self.sequence[view], part.contiguous(), length)
+            for view, part in self._by_view(features).items()
+        }
+        return self._outputs(hidden)
 
     def _by_view(self, features: Tensor) -> dict[str, Tensor]:
         """Return view to its part of the features ``(..., F)``."""
@@ -168,17 +169,10 @@ class Network(nn.Module):
         """Return branch to logits ``(B, L, 5)`` of eqs. 7-9 from view to states ``(L, B, 2H)``."""
         if "joint" in self.branches:
             hidden["joint"] = torch.cat([hidden[view] for view in self.views], dim=2)
-        return {
-            branch: self.outputs[branch](hidden[branch]).transpose(0, 1) for branch in self.branches
-        }
+        return {b: self.outputs[b](hidden[b]).transpose(0, 1) for b in self.branches}
 
     def forward(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
-        """Return branch to logits ``(B, L, 5)``.
-
-        Args:
-            raw: ``(B, L, 3000, C)`` in microvolts.
-            time_frequency: ``(B, L, 29, 129, C)`` in dB.
-        """
+        """Return branch to logits ``(B, L, 5)``, from the inputs of `encode` as ``(B, L, ...)``."""
         B, L = cast(Tensor, raw if "raw" in self.views else time_frequency).shape[:2]
         features = self.encode(
             None if raw is None else raw.flatten(0, 1),
@@ -187,13 +181,74 @@ class Network(nn.Module):
         return self.decode(features.view(B, L, -1))
 
 
+def _windows(part: nn.Module, x: Tensor, length: int) -> Tensor:
+    """Return the states ``(length, S, 2H)`` of all sequences of a length in ``(n, F)``."""
+    if hasattr(part, "overlapping"):
+        return cast(Tensor, part.overlapping(x, length))
+    return cast(Tensor, part(x.unfold(0, length, 1).permute(2, 0, 1).contiguous()))
+
+
+def _stream(file: str, built: object) -> Stream:
+    """Return what a function ``stream`` built, or raise `InputError` if it is no `Stream`."""
+    match built:
+        case nn.Module() as epoch, nn.Module() as sequence, int() as size:
+            if isinstance(getattr(epoch, "features", None), int):
+                return epoch, sequence, size
+            raise InputError(f"{file}: the epoch part has no number of `features`; set it")
+    raise InputError(
+        f"{file}: `stream` returned {_shown(built)}; (epoch part, sequence part, size of the "
+        "sequence part's output) is expected"
+    )
+
+
+def _try(file: str, stream: Stream, epoch: tuple[int, ...], length: int) -> None:
+    """Run copies of both parts on zeros, or raise `InputError` if a shape is not as expected."""
+    features, size = cast(EpochPart, stream[0]).features, stream[2]
+    for name, part, given, expected, meaning in (
+        ("epoch", stream[0], (2, *epoch), (2, features), "N epochs by its `features`"),
+        (
+            "sequence",
+            stream[1],
+            (length, 2, features),
+            (length, 2, size),
+            "L epochs, B sequences, the size that `stream` returned",
+        ),
+    ):
+        try:
+            with torch.no_grad():
+                found = copy.deepcopy(part).eval()(torch.zeros(given))
+        except Exception as error:
+            raise InputError(
+                f"{file}: the {name} part cannot read {given} ({type(error).__name__}: "
+                f"{reason(error)})"
+            ) from error
+        if not isinstance(found, Tensor) or found.shape != expected:
+            raise InputError(
+                f"{file}: the {name} part returned {_shown(found)}; {expected} is expected, "
+                f"{meaning}"
+            )
+
+
+def _shown(found: object) -> str:
+    """Return the shape of a tensor, the types in a tuple, or the type of anything else."""
+    if isinstance(found, Tensor):
+        return str(tuple(found.shape))
+    if isinstance(found, tuple):
+        return f"({', '.join(map(_shown, found))})"
+    return type(found).__name__
+
+
 def build(system: str, channels: int, settings: NetworkSettings, seed: int) -> Network:
     """Return the network of a system with the initial weights of a seed.
 
+    Layers of PyTorch draw them from its own generator, which has the seed as well meanwhile.
+
     Raises:
-        InputError: the system is not registered.
+        InputError: the system is not registered, or a stream does not return what it should.
     """
     known = systems.registry()
     if system not in known:
         raise InputError(f"unknown system {system!r}: choose one of {', '.join(known)}")
-    return Network(known[system], channels, settings, torch.Generator().manual_seed(seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return Network(known[system], channels, settings, torch.Generator().manual_seed(seed))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from torch.nn.functional import pad
 from xsleep.compute import parallel
 from xsleep.networks.dropout import dropout
 from xsleep.networks.fast import steps
-from xsleep.networks.fast.acceleration import accelerated
+from xsleep.networks.fast.acceleration import Steps, accelerated
 from xsleep.networks.initial import glorot
 
 
@@ -36,7 +37,7 @@ def stacked(cells: Sequence[nn.Module], name: str) -> Tensor:
 class Cell(nn.Module, ABC):
     """Recurrent layer in one direction; its functions compute those of all directions at once.
 
-    The products are those of the inputs with their weights, of size P = 4u or 3u.
+    The products are those of the inputs with their weights, of size P: 4u, or 3u of a GRU.
     """
 
     @staticmethod
@@ -44,10 +45,10 @@ class Cell(nn.Module, ABC):
     def project(cells: Sequence[Any], x: Tensor) -> Tensor:
         """Return the products ``(D, M, P)`` of M inputs ``(D, M, F)``."""
 
-    @staticmethod
-    @abstractmethod
-    def train_steps(cells: Sequence[Any], projected: Tensor) -> Tensor:
+    @classmethod
+    def train_steps(cls, cells: Sequence[Any], projected: Tensor) -> Tensor:
         """Return hidden states ``(D, T, N, u)`` in training from products ``(D, T, N, P)``."""
+        return cls.evaluate_steps(cells, projected.unbind(1))
 
     @staticmethod
     @abstractmethod
@@ -115,21 +116,17 @@ class BatchNormLSTM(Cell):
 
     @staticmethod
     def project(cells: Sequence[BatchNormLSTM], x: Tensor) -> Tensor:
-        """Return the products of the inputs, P = 4u."""
         return torch.bmm(x, stacked(cells, "W_xh"))
 
-    @staticmethod
-    def train_steps(cells: Sequence[BatchNormLSTM], projected: Tensor) -> Tensor:
+    @classmethod
+    def train_steps(cls, cells: Sequence[BatchNormLSTM], projected: Tensor) -> Tensor:
         """Return hidden states, normalised by the statistics of the batch, which are followed."""
         names = ("W_hh", "xh.scale", "hh.scale", "hh.offset", "c.scale", "c.offset")
-        weights = (stacked(cells, name) for name in names)
-        if parallel.size() > 1:
-            hidden, *moments = steps.lstm(projected, *weights)
-        else:
-            hidden, *moments = accelerated("lstm", steps.lstm, projected, *weights)
-        parts = zip(("xh", "hh", "c"), moments[::2], moments[1::2], strict=True)
-        for part, means, variances in parts:
-            for cell, mean, variance in zip(cells, means, variances, strict=True):
+        fast = partial(accelerated, "lstm", steps.lstm)
+        take: Steps = steps.lstm if parallel.size() > 1 else fast
+        hidden, *moments = take(projected, *(stacked(cells, name) for name in names))
+        for part, *both in zip(("xh", "hh", "c"), moments[::2], moments[1::2], strict=True):
+            for cell, mean, variance in zip(cells, *both, strict=True):
                 getattr(cell, part).follow(mean, variance)
         return hidden
 
@@ -171,11 +168,9 @@ class GRULayer(Cell):
     @staticmethod
     def project(cells: Sequence[GRULayer], x: Tensor) -> Tensor:
         """Return the inputs' part of both gates and the candidate, P = 3u."""
-        F = x.shape[-1]
-        kernel = torch.cat(
-            [stacked(cells, f"{part}_kernel")[:, :F] for part in ("gates", "candidate")], dim=2
-        )
-        bias = torch.cat([stacked(cells, f"{part}_bias") for part in ("gates", "candidate")], dim=1)
+        parts, F = ("gates", "candidate"), x.shape[-1]
+        kernel = torch.cat([stacked(cells, f"{part}_kernel")[:, :F] for part in parts], dim=2)
+        bias = torch.cat([stacked(cells, f"{part}_bias") for part in parts], dim=1)
         return torch.baddbmm(bias.unsqueeze(1), x, kernel)
 
     @staticmethod
@@ -184,15 +179,13 @@ class GRULayer(Cell):
         u = len(cells[0].candidate_bias)
         return stacked(cells, "gates_kernel")[:, -u:], stacked(cells, "candidate_kernel")[:, -u:]
 
-    @staticmethod
-    def train_steps(cells: Sequence[GRULayer], projected: Tensor) -> Tensor:
-        """Return hidden states of products with P = 3u."""
-        kernels = GRULayer._state_kernels(cells)
+    @classmethod
+    def train_steps(cls, cells: Sequence[GRULayer], projected: Tensor) -> Tensor:
+        kernels = cls._state_kernels(cells)
         return cast(Tensor, accelerated("gru", steps.gru, projected, *kernels))
 
     @staticmethod
     def evaluate_steps(cells: Sequence[GRULayer], projected: Iterable[Tensor]) -> Tensor:
-        """Return hidden states of products with P = 3u."""
         W_gates, W_candidate = GRULayer._state_kernels(cells)
         u = W_candidate.shape[1]
         hidden = []
@@ -232,20 +225,13 @@ class PeepholeLSTM(Cell):
 
     @staticmethod
     def project(cells: Sequence[PeepholeLSTM], x: Tensor) -> Tensor:
-        """Return the inputs' part of the gates, P = 4u."""
         bias = stacked(cells, "bias")
         u = bias.shape[1] // 4
         bias = bias + pad(bias.new_ones(u), (2 * u, u))
         return torch.baddbmm(bias.unsqueeze(1), x, stacked(cells, "W_xh"))
 
     @staticmethod
-    def train_steps(cells: Sequence[PeepholeLSTM], projected: Tensor) -> Tensor:
-        """Return hidden states of products with P = 4u."""
-        return PeepholeLSTM.evaluate_steps(cells, projected.unbind(1))
-
-    @staticmethod
     def evaluate_steps(cells: Sequence[PeepholeLSTM], projected: Iterable[Tensor]) -> Tensor:
-        """Return hidden states of products with P = 4u."""
         W_hh = stacked(cells, "W_hh")
         enter_peephole, forget_peephole, leave_peephole = (
             stacked(cells, gate).unsqueeze(1) for gate in ("enter", "forget", "leave")
@@ -306,18 +292,14 @@ class Bidirectional(nn.Module):
         first, *others = self._layers()
         kind = type(first[0])
         fw, bw = kind.project(first, x.expand(2, *x.shape))
-        last = len(x) - length + 1
+        count = len(x) - length + 1
+        times = zip(range(length), reversed(range(length)), strict=True)
         h = kind.evaluate_steps(
-            first,
-            (
-                torch.stack((fw[t : t + last], bw[length - 1 - t : length - 1 - t + last]))
-                for t in range(length)
-            ),
+            first, (torch.stack((fw[t : t + count], bw[s : s + count])) for t, s in times)
         )
         for cells in others:
-            h = kind.evaluate_steps(
-                cells, kind.project(cells, h.flatten(1, 2)).view(2, length, last, -1).unbind(1)
-            )
+            projected = kind.project(cells, h.flatten(1, 2)).view(2, length, count, -1)
+            h = kind.evaluate_steps(cells, projected.unbind(1))
         return _joined(h)
 
 

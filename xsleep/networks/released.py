@@ -1,8 +1,7 @@
 """Variables of the released TensorFlow networks, by their names.
 
-A released SeqSleepNet is an ARNN+RNN; in an XSleepNet the same names carry
-``seq_`` in front, those of the raw stream ``deep_``, those of the joint output
-``joint_``.
+A released SeqSleepNet is an ARNN+RNN; in an XSleepNet the same names carry ``seq_`` in front, those
+of the raw stream ``deep_``, those of the joint output ``joint_``.
 """
 
 from __future__ import annotations
@@ -46,9 +45,8 @@ def variables(
 ) -> dict[str, Tensor]:
     """Return views of a network's variables by their TensorFlow names, in TensorFlow's shapes.
 
-    Args:
-        of: returns what is viewed of a parameter or buffer: itself, or its gradient.
-        channels: names of the filterbanks; those of the network are the first.
+    ``of`` returns what is viewed of a parameter or buffer: itself, or its gradient. ``channels``
+    are names of filterbanks; those of the network are the first.
     """
     both = len(network.views) == 2
     named: dict[str, Tensor] = {}
@@ -115,9 +113,6 @@ def load_variables(
     channels: Sequence[str] = CHANNELS,
 ) -> None:
     """Copy released variables, including population statistics, into a network.
-
-    Args:
-        channels: names of the filterbanks, as in `variables`.
 
     Raises:
         InputError: a variable is missing, surplus or of another shape; the network is unchanged.

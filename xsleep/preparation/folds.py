@@ -53,8 +53,7 @@ def published(database: str, subjects: Sequence[str]) -> list[Fold]:
     folds = []
     for number, roles in _published(database).items():
         role = {name: tuple(s for s in roles[name] if s in usable) for name in roles}
-        held_out = {*role["test"], *role["validation"]}
-        training = tuple(s for s in sorted(usable) if s not in held_out)
+        training = tuple(sorted(usable.difference(role["test"], role["validation"])))
         subset = role.get("training subset")
         if subset is None:
             size = min(len(role["validation"]), len(training))
@@ -103,9 +102,8 @@ def k_fold(database: str, subjects: Sequence[str], settings: KFold) -> list[Fold
         validation = draw.sample(others, settings.validation)
         training = [subject for subject in others if subject not in validation]
         subset = draw.sample(training, settings.training_subset)
-        folds.append(
-            Fold(index + 1, *(tuple(sorted(s)) for s in (test, validation, training, subset)))
-        )
+        roles = (tuple(sorted(role)) for role in (test, validation, training, subset))
+        folds.append(Fold(index + 1, *roles))
     return folds
 
 

@@ -6,6 +6,7 @@ Slow imports are local to the job that needs them.
 from __future__ import annotations
 
 import json
+import random
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -26,14 +27,13 @@ from xsleep.databases import Database, Entry, Source, open_database
 from xsleep.databases.formats import plausibility
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
-from xsleep.preparation.windows import check_enough
+from xsleep.preparation.windows import check_enough, unusable
 from xsleep.store.identity import Seen, below
 from xsleep.store.recordings import (
     FORMAT_VERSION,
     RecordingInfo,
     Stored,
     read_index,
-    read_spectrograms_source,
     read_stored,
     write_epochs,
     write_index,
@@ -47,10 +47,7 @@ COVERED = 0.75
 def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -> None:
     """Download the files that are missing in the source's folder, and list them with their hashes.
 
-    Args:
-        source: settings of the database.
-        out: list to write, in the format of ``sha256sum``.
-        report: called with one line for each file.
+    The list ``out`` is in the format of ``sha256sum``; ``report`` receives a line for each file.
 
     Raises:
         InputError: a file could not be downloaded.
@@ -93,14 +90,11 @@ def prepare(
     stored by the same recipe is left as it is, so that an interrupted job resumes.
 
     Args:
-        source: settings of the database.
-        channels: channels to store.
-        filtering: filters of the raw signals.
         names: recordings to store.
         epochs, spectrograms: folders of the two files of each recording.
         index: index file to write.
         seen: cache of `Seen` for the hashes of the database's files.
-        report: called with one line for each recording and each warning.
+        report: receives a line for each recording and each warning.
 
     Returns:
         Metadata of the recordings, with the reason if they cannot be used, and with warnings.
@@ -154,10 +148,8 @@ def prepare(
 def content(folder: Path, entries: Sequence[Entry], index: Path, seen: Path) -> str:
     """Return a token that changes when stored recordings were made from other contents.
 
-    Args:
-        folder: folder of the database.
-        entries: recordings of an index.
-        index, seen: as in `prepare`.
+    ``entries`` are the recordings of an index, ``folder`` that of the database; ``index`` and
+    ``seen`` are as in `prepare`.
     """
     known = Seen(seen)
     try:
@@ -178,7 +170,6 @@ def _as_stored(
     """Return the recording if it is stored, undamaged, by the same recipe from the same files."""
     try:
         stored = read_stored(epochs, spectrograms)
-        source = read_spectrograms_source(spectrograms)
     except InputError:  # not there, or damaged
         return None
     same = (
@@ -187,7 +178,7 @@ def _as_stored(
         and stored.info.hashes == info.hashes
         and len(info.hashes) == len(entry.files)
         and not entry.fault
-        and source == sha256(epochs)
+        and stored.hashes[str(epochs)] == sha256(epochs)
     )
     return stored if same else None
 
@@ -263,10 +254,8 @@ def _tell_coverage(recording: Recording, seconds: float) -> None:
     step = float(np.median(np.diff(onsets))) if len(onsets) > 1 else float(EPOCH_SECONDS)
     scored = float(np.count_nonzero(stages != UNSCORED) * step)
     if scored < COVERED * seconds:
-        warn(
-            recording.files[-1],
-            f"has stages for {as_clock(scored)} of {as_clock(seconds)}; the rest is not used",
-        )
+        part = f"{as_clock(scored)} of {as_clock(seconds)}"
+        warn(recording.files[-1], f"has stages for {part}; the rest is not used")
 
 
 def _store(
@@ -284,20 +273,13 @@ def _store(
 
 def make_index(batches: Sequence[Path], out: Path) -> None:
     """Write the index of a database, given the indexes of its batches."""
-    recordings = [stored for path in batches for stored in read_index(path).values()]
-    write_index(out, recordings)
+    write_index(out, [stored for path in batches for stored in read_index(path).values()])
 
 
 def make_folds(
     database: str, settings: KFold | Literal["published"], recordings: Path, out: Path
 ) -> None:
-    """Write the folds: the role of each recording that is not skipped, by subject.
-
-    Args:
-        database: its name.
-        settings: parameters of the k folds, or ``published`` for the published ones.
-        recordings: ``recordings.csv`` of the database.
-        out: ``folds.csv`` to write.
+    """Write ``folds.csv``: the role of each recording of ``recordings.csv`` that is not skipped.
 
     Raises:
         InputError: no recording can be used, or the subjects do not fit the folds.
@@ -320,5 +302,49 @@ def make_folds(
         for role in ("test", "validation", "training", "training_subset")
         for subject in getattr(fold, role)
         for name in names[subject]
+    ]
+    write_csv(out, lines)
+
+
+def make_source_split(
+    databases: Mapping[str, tuple[Path, str]], validation: int, seed: int, out: Path
+) -> None:
+    """Write which subjects of the pooled databases train and which validate; none test.
+
+    The CSV file ``out`` has a line per recording and role.
+
+    Args:
+        databases: name to the index of its store and the window that is trained on.
+        validation: number of subjects that validate. As many of the others, all of which train,
+            are the training subset.
+        seed: of the random choice.
+
+    Raises:
+        InputError: there are too few subjects.
+    """
+    usable = [
+        (name, stored.info)
+        for name, (index, window) in databases.items()
+        for stored in read_index(index).values()
+        if not unusable(stored.info, [window], Path(stored.epochs))
+    ]
+    subjects = sorted({(name, info.subject) for name, info in usable})
+    if len(subjects) < 2 * validation:
+        raise InputError(
+            f"{', '.join(databases)}: {len(subjects)} usable subjects, too few for {validation} to "
+            f"validate and as many to train; lower transfer.validation to at most "
+            f"{len(subjects) // 2} or add recordings"
+        )
+    order = random.Random(seed).sample(subjects, len(subjects))
+    roles = {
+        "validation": order[:validation],
+        "training": order[validation:],
+        "training subset": order[validation : 2 * validation],
+    }
+    lines = [
+        {"role": role, "database": name, "subject": info.subject, "recording": info.recording}
+        for role, who in roles.items()
+        for name, info in usable
+        if (name, info.subject) in who
     ]
     write_csv(out, lines)

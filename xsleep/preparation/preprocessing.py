@@ -91,9 +91,7 @@ class Epochs:
 def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     """Resample and filter the signals, and cut out the scored epochs that they cover completely.
 
-    Args:
-        recording: signals and hypnogram.
-        filtering: filters; by default those of most of the released code.
+    The filters are by default those of most of the released code.
 
     Raises:
         InputError: no epoch is scored, or a signal has impossible values.
@@ -120,18 +118,11 @@ def filtered_channel(
 ) -> NDArray[np.float32]:
     """Return (n,) microvolts at 100 Hz of a channel, filtered and checked.
 
-    Args:
-        path: file of the signal, for messages.
-        channel: ``EEG``, ``EOG`` or ``EMG``.
-        signal: as recorded.
-        filtering: filters by channel.
-
     Raises:
-        DamagedError: a value is not finite, or impossible for an electrode.
+        DamagedError: a value is not finite, or impossible for an electrode; ``path`` is named.
     """
-    values = filtered(
-        signal, filtering.raw_filter[cast(Channel, channel)], filtering.filter_rate == "recorded"
-    )
+    raw_filter = filtering.raw_filter[cast(Channel, channel)]
+    values = filtered(signal, raw_filter, filtering.filter_rate == "recorded")
     broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
     if len(broken):
         raise DamagedError(
@@ -146,10 +137,8 @@ def filtered(
 ) -> NDArray[np.float32]:
     """Return (n,) microvolts at 100 Hz, filtered with zero phase.
 
-    Args:
-        signal: as recorded.
-        raw_filter: key of `FILTERS`.
-        as_recorded: filter at the rate of the recording, and resample afterwards.
+    The filter is one of `FILTERS`; if ``as_recorded``, it is applied at the rate of the recording,
+    which is resampled afterwards.
     """
     values: Floats = np.asarray(signal.values)
     if as_recorded:

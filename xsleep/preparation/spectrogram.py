@@ -27,16 +27,11 @@ BLOCK = 16
 
 
 def spectrogram(epochs: Floats) -> NDArray[np.float32]:
-    """Return the log-magnitude spectrograms of epochs (Section 4.2).
+    """Return the log-magnitude spectrograms (n, 29, 129) of epochs (Section 4.2).
 
-    Frames are 2-s Hamming windows with 50 % overlap, transformed by a 256-point FFT; the value is
-    20 log10 of the magnitude.
-
-    Args:
-        epochs: (n, 3000) microvolts at 100 Hz.
-
-    Returns:
-        (n, 29, 129) decibels: frames, and bins b of 100 b / 256 Hz.
+    The epochs are (n, 3000) microvolts at 100 Hz. Frames are 2-s Hamming windows with 50 % overlap,
+    transformed by a 256-point FFT; the value in bin b, of 100 b / 256 Hz, is 20 log10 of the
+    magnitude.
     """
     window = np.hamming(WINDOW).astype(np.float32)
     frames = np.zeros((BLOCK, FRAMES, FFT), np.float32)
@@ -55,11 +50,8 @@ def spectrogram(epochs: Floats) -> NDArray[np.float32]:
 def running_sums(images: Floats) -> NDArray[np.float64]:
     """Return cumulative sums of spectrograms, of which differences are the sums of any window.
 
-    Args:
-        images: (n, 29, 129) decibels.
-
-    Returns:
-        (n + 1, 2, 129) sums of the values and of their squares over all frames before each epoch.
+    The sums, (n + 1, 2, 129), are those of the values and of their squares over all frames before
+    each epoch, of spectrograms (n, 29, 129).
     """
     sums = np.zeros((len(images) + 1, 2, BINS))
     for start in range(0, len(images), BLOCK):

@@ -57,8 +57,7 @@ def check_enough(path: Path, epochs: int, window: str = "") -> None:
 def unusable(info: RecordingInfo, windows: Sequence[str], path: Path) -> str:
     """Return why a recording cannot be used in all of these windows; empty if it can.
 
-    Args:
-        path: file of the recording, named in the reason.
+    The reason names ``path``, the file of the recording.
     """
     if info.skipped:
         return info.skipped
@@ -81,14 +80,7 @@ def _scored_seconds(info: RecordingInfo) -> float:
 
 
 def _bounds(info: RecordingInfo, window: str, begins: Floats, scored: float) -> tuple[float, float]:
-    """Return the start and end of a window in seconds from the start of the recording.
-
-    Args:
-        info: metadata and scoring of the recording.
-        window: as in `in_window`.
-        begins: (n,) starts of the scored epochs in seconds.
-        scored: their length in seconds.
-    """
+    """Return start and end of a window, given starts ``begins`` and length of epochs, in s."""
     if window == "whole-night":
         return -np.inf, np.inf
     if window == "sleep+30min":

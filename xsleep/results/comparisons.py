@@ -10,26 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, reason
 from xsleep.results import inference
 from xsleep.results.measurements import CASE, SystemResults
 
 COMPARED = ("accuracy", "kappa", "MF1")
 
+_PAIRED = ("of system", "of against", "difference", "95 % from", "95 % to", "p Wilcoxon")
+_COUNTS = ("subjects", "folds", "seeds")
+COLUMNS = [*CASE, "system", "against", "metric", *_PAIRED, "p Holm", "p corrected t", *_COUNTS]
+
 
 def compare(results: Iterable[SystemResults], ratios: Mapping[str, float]) -> pd.DataFrame:
     """Compare every pair of systems of a database, window and channel set on common recordings.
 
-    Args:
-        results: In the order in which systems are paired.
-        ratios: The `subjects_ratio` of each database.
+    ``ratios`` is the `subjects_ratio` of each database.
 
     Returns:
-        A row per pair and metric: the metric of either, their ``difference`` with the ends of its
-        95 % interval over seeds and subjects, ``p Wilcoxon`` over the metrics of single subjects,
-        averaged over seeds, ``p Holm``: the same adjusted for all pairs of the database, window and
-        channel set, ``p corrected t`` over the metrics of folds; ``subjects``, ``folds``,
-        ``seeds``. Pairs without a common recording have no row.
+        A row per pair, in the order of the results, and metric: its values and their comparison as
+        by `paired`, ``p Holm``: p Wilcoxon adjusted for all pairs of the case, ``p corrected t``
+        over the metrics of folds, averaged over seeds; ``subjects``, ``folds``, ``seeds``. Pairs
+        without a common recording have no row.
     """
     rows: list[dict[str, Any]] = []
     cases: dict[tuple[str, str, str], list[SystemResults]] = {}
@@ -55,25 +56,6 @@ def rounded(comparisons: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-COLUMNS = [
-    *CASE,
-    "system",
-    "against",
-    "metric",
-    "of system",
-    "of against",
-    "difference",
-    "95 % from",
-    "95 % to",
-    "p Wilcoxon",
-    "p Holm",
-    "p corrected t",
-    "subjects",
-    "folds",
-    "seeds",
-]
-
-
 def shared(one: SystemResults, other: SystemResults) -> tuple[SystemResults, SystemResults] | None:
     """Restrict both to the recordings that both tested; ``None`` if there is none."""
     both = [set(result.counts.index.unique("recording")) for result in (one, other)]
@@ -82,11 +64,10 @@ def shared(one: SystemResults, other: SystemResults) -> tuple[SystemResults, Sys
 
 
 def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, float]]:
-    """Compare two systems on the same recordings.
+    """Return for each of ``COMPARED`` the values of two systems on the same recordings.
 
-    Returns:
-        For each of ``COMPARED`` both values, their ``difference`` with the ends of its 95 %
-        interval over seeds and subjects, and ``p Wilcoxon`` over subjects.
+    Both values, their ``difference`` with the ends of its 95 % interval over seeds and subjects,
+    and ``p Wilcoxon`` over subjects.
     """
     pooled = [inference.estimate(result.matrices()) for result in (one, other)]
     subjects = [result.matrices("subject") for result in (one, other)]
@@ -95,10 +76,9 @@ def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, floa
     found = {}
     for metric in COMPARED:
         ours, theirs = (values[metric] for values in pooled)
-        low, high = spans[metric]
         p = inference.wilcoxon(own[0][metric] - own[1][metric])
-        found[metric] = {"of system": ours, "of against": theirs, "difference": ours - theirs}
-        found[metric] |= {"95 % from": low, "95 % to": high, "p Wilcoxon": p}
+        values = (ours, theirs, ours - theirs, *spans[metric], p)
+        found[metric] = dict(zip(_PAIRED, values, strict=True))
     return found
 
 
@@ -106,32 +86,26 @@ def _compared(one: SystemResults, other: SystemResults, ratio: float) -> list[di
     """Return a row for each of ``COMPARED``, without p Holm."""
     folds = [inference.each(result.matrices("fold")) for result in (one, other)]
     return [
-        dict(zip(CASE, one.case, strict=True))
-        | {"system": one.system, "against": other.system, "metric": metric}
+        one.names
+        | {"against": other.system, "metric": metric}
         | values
         | {"p corrected t": inference.corrected_t(folds[0][metric] - folds[1][metric], ratio)}
-        | {"subjects": one.number("subject"), "folds": one.number("fold")}
-        | {"seeds": min(result.number("seed") for result in (one, other))}
+        | one.numbers("subjects", "folds")
+        | {"seeds": min(one.number("seed"), other.number("seed"))}
         for metric, values in paired(one, other).items()
     ]
 
 
 def subjects_ratio(folds: Path, role: str = "test") -> float:
-    """Return test subjects divided by training subjects, averaged over folds of a ``folds.csv``.
+    """Return test (or ``validation``) over training subjects, averaged over a ``folds.csv``.
 
-    Args:
-        folds: Path of the ``folds.csv``.
-        role: ``validation`` for metrics of the validation subjects.
-
-    Raises:
-        InputError: The file is missing or invalid.
+    Raises `InputError` if the file is missing or invalid.
     """
     try:
         table = pd.read_csv(folds, dtype=str)
         numbers = table.groupby(["role", "fold"])["subject"].nunique().unstack("role")
         return float((numbers[role] / numbers["training"]).mean())
     except (OSError, KeyError, ValueError) as error:
-        why = " ".join(str(error).split())
         raise InputError(
-            f"{folds}: not a table of folds ({why}); delete it and run again"
+            f"{folds}: not a table of folds ({reason(error)}); delete it and run again"
         ) from error

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import pandas as pd
 
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
-from xsleep.results.published import CHANNELS, PARAMETERS
+from xsleep.results.published import CHANNELS
 
 
 def footprint(networks: Mapping[str, NetworkSettings]) -> pd.DataFrame:
     """Return the number of trainable parameters of each system with one, two and three channels.
 
-    Args:
-        networks: Preset to the settings of its networks.
-
-    Returns:
-        A row for each preset, system and channel set: ``parameters``; the ``published`` number as
-        text with two digits; and whether they ``agree`` to these digits (``yes`` or ``no``). Both
-        are empty if the paper gives no number for the channel set.
+    A row for each preset, whose networks have the given settings, system and channel set:
+    ``parameters``; the ``published`` number as text with two digits (Sections 4.4 and 5); and
+    whether they ``agree`` to these (``yes`` or ``no``). Both are empty if the paper gives no number
+    for the channels.
     """
     rows = []
-    for preset, settings in networks.items():
-        for system in systems.registry():
-            for count, channels in enumerate(CHANNELS, start=1):
-                network = build(system, count, settings, seed=0)
-                parameters = sum(parameter.numel() for parameter in network.parameters())
-                published = PARAMETERS.get((system, channels), "")
-                rows.append(
-                    {
-                        "preset": preset,
-                        "system": system,
-                        "channels": channels,
-                        "parameters": parameters,
-                        "published": published,
-                        "agree": _agree(parameters, published) if published else "",
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def _agree(parameters: int, published: str) -> str:
-    return "yes" if float(f"{parameters:.1e}") == float(published) else "no"
+    for preset, system, channels in product(networks, systems.registry(), CHANNELS):
+        count = CHANNELS.index(channels) + 1
+        network = build(system, count, networks[preset], seed=0)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        published = systems.registry()[system].parameters.get(channels, "")
+        agree = ""
+        if published:
+            agree = "yes" if float(f"{parameters:.1e}") == float(published) else "no"
+        rows.append((preset, system, channels, parameters, published, agree))
+    names = ("preset", "system", "channels", "parameters", "published", "agree")
+    return pd.DataFrame(rows, columns=names)

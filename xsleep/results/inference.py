@@ -32,12 +32,14 @@ equal or at least 100/(s n m) apart, 1e-6 with 10 seeds of 3,000 epochs."""
 
 def estimate(matrices: Floats | Integers) -> dict[str, float]:
     """Return each metric's mean over the seeds of (seeds, 5, 5) matrices; NaN without seeds."""
-    return {metric: _mean(values) for metric, values in of_confusion(matrices).items()}
+    metrics = of_confusion(matrices).items()
+    return {metric: float(values.mean()) if len(values) else np.nan for metric, values in metrics}
 
 
 def deviation_over_seeds(matrices: Floats | Integers) -> dict[str, float]:
     """Return each metric's standard deviation over the seeds of (seeds, 5, 5); NaN for one."""
-    return {metric: _deviation(values) for metric, values in of_confusion(matrices).items()}
+    metrics = of_confusion(matrices).items()
+    return {m: float(values.std(ddof=1)) if len(values) > 1 else np.nan for m, values in metrics}
 
 
 Measures = Callable[[NDArray[Any]], Mapping[str, Floats]]
@@ -54,15 +56,12 @@ def intervals(
     Subjects are drawn with replacement, ``RESAMPLES`` times, the same for every seed and for both
     systems. Each error is studentised by the standard error of the jackknife pseudo-values of the
     subjects drawn (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, 12.5 and 11.5).
-    Seeds are too few to be resampled: a ninth of the draws of three would be one seed three times.
-    Their errors are drawn from the normal distribution with the observed standard deviation,
-    independently for two systems. ``benchmarks/coverage.py`` measures the coverage, beside that of
-    the percentile and the BCa interval.
+    Seeds are too few to be resampled; their errors are drawn from the normal distribution with the
+    observed standard deviation, independently for two systems.
 
     Args:
         matrices: Confusion matrices (seeds, subjects, 5, 5) in epochs.
         against: Those of the other system, for the same subjects and any number of seeds.
-        measures: Function that computes the metrics.
 
     Returns:
         Metric to the ends of the ``LEVEL`` interval of the mean over seeds, clipped to the range of
@@ -81,11 +80,12 @@ def intervals(
             for parts in zip(*(one[metric][1:] for one in found), strict=True)
         )
         seeds = [one[metric][0] for one in found]
-        low, high = _bootstrap_t(value, drawn, without, seeds=seeds, draws=draws)
-        least, most = (-1, 1) if metric == "kappa" else (0, 100)
+        interval = _bootstrap_t(value, drawn, without, seeds=seeds, draws=draws)
+        limits = np.array((-1, 1) if metric == "kappa" else (0, 100))
         if against is not None:
-            least, most = least - most, most - least
-        ends[metric] = (float(np.clip(low, least, most)), float(np.clip(high, least, most)))
+            limits = limits - limits[::-1]
+        low, high = np.clip(interval, *limits).tolist()
+        ends[metric] = low, high
     return ends
 
 
@@ -95,11 +95,10 @@ def _drawn(
     """Return each metric by seed, its mean, and the means of each draw and without each subject."""
     flat = matrices.reshape(*matrices.shape[:2], -1).astype(float)
     pooled = flat.sum(axis=1, keepdims=True)
-    parts = [
+    whole, drawn, without = (
         measures(sums.reshape(*sums.shape[:2], *matrices.shape[2:]))
         for sums in (pooled, draws @ flat, pooled - flat)
-    ]
-    whole, drawn, without = parts
+    )
     return {
         m: (values[:, 0], values.mean(), drawn[m].mean(axis=0), without[m].mean(axis=0))
         for m, values in whole.items()
@@ -109,14 +108,10 @@ def _drawn(
 def _bootstrap_t(
     value: float, drawn: Floats, without: Floats, *, seeds: Sequence[Floats], draws: Doubles
 ) -> tuple[float, float]:
-    """Return the ends of the interval of a value.
+    """Return the ends of the interval of a value over all subjects.
 
-    Args:
-        value: The value over all subjects.
-        drawn: Value of each draw (``RESAMPLES``,), NaN where it is undefined.
-        without: Value without each subject (subjects,).
-        seeds: The metric by seed, for each system.
-        draws: How often each subject is drawn, (``RESAMPLES``, subjects).
+    ``drawn`` is the value of each draw (``RESAMPLES``,), ``without`` that without each subject
+    (subjects,), ``seeds`` the metric by seed of each system, ``draws`` as from `_draws`.
     """
     if np.isnan(value):
         return np.nan, np.nan
@@ -206,15 +201,9 @@ def holm(p: Floats) -> Doubles:
 def corrected_t(differences: Floats, ratio: float) -> float:
     """Return the two-sided p of the corrected resampled t-test (Nadeau and Bengio, 2003) of folds.
 
-    Folds share most of their training subjects, so the factor of the variance of their mean is
-    1/k + ``ratio`` instead of 1/k.
-
-    Args:
-        differences: One for each fold (k,); NaN are left out.
-        ratio: Number of test subjects divided by that of training subjects, in a fold.
-
-    Returns:
-        The p value; NaN for fewer than two folds, 1 if nothing differs.
+    Folds share most of their training subjects, so the factor of the variance of the mean of the
+    differences (k,) is 1/k + ``ratio``, test subjects over training subjects, instead of 1/k. NaN
+    differences are left out; p is NaN for fewer than two folds, 1 if nothing differs.
     """
     differences = without_rounding(differences[np.isfinite(differences)])
     k = len(differences)
@@ -244,14 +233,12 @@ class Beside:
 def beside(groups: Sequence[Floats], weights: Sequence[float], published: float) -> Beside:
     """Compare a weighted sum of means over seeds with a published value, of one training each.
 
-    Args:
-        groups: Values (seeds,) of each system, two or more.
-        weights: Weight of each group; variances add up, and the degrees of freedom are those of
-            Welch and Satterthwaite.
-        published: The published value of the weighted sum.
+    Each group has the values (seeds,) of a system, two or more. Variances add up, and the degrees
+    of freedom are those of Welch and Satterthwaite.
     """
-    means, squares = (np.array([f(group) for group in groups]) for f in (np.mean, _squares))
     factors, counts = np.array(weights), np.array([len(group) for group in groups])
+    means = np.array([np.mean(group) for group in groups])
+    squares = np.array([np.var(group, ddof=1) for group in groups])
     parts = factors**2 * squares / counts
     degrees = parts.sum() ** 2 / (parts**2 / (counts - 1)).sum() if parts.any() else 1.0
     difference = float(factors @ means - published)
@@ -259,15 +246,3 @@ def beside(groups: Sequence[Floats], weights: Sequence[float], published: float)
     within = abs(difference) + stats.t.ppf(LEVEL, degrees) * error
     expected = stats.t.ppf((1 + LEVEL) / 2, degrees) * further
     return Beside(difference, float(within), float(expected))
-
-
-def _squares(values: Floats) -> float:
-    return float(np.var(values, ddof=1))
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else np.nan
-
-
-def _deviation(values: Floats) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else np.nan

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from xsleep.config.databases import KFold
+from xsleep.config.databases import Folds
 from xsleep.config.names import Window
 from xsleep.core.arrays import Integers
 from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
 from xsleep.core.recording import DAY_SECONDS
+from xsleep.core.settings import Settings
 from xsleep.core.stages import STAGES
 from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats.channels import as_clock
@@ -34,9 +35,14 @@ WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night"
 NAMED = 5
 """Number of skipped recordings of a database listed on the console; the others are counted."""
 
+HELD_OUT = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
+"""Columns of Table 1 to the roles of a fold."""
+
+SIZES = ("subjects", "recordings", "epochs")
+
 
 def recordings(
-    database: str, source: Source, windows: Sequence[Window], nights: Iterable[RecordingInfo]
+    database: str, source: Source, windows: Sequence[Window], infos: Iterable[RecordingInfo]
 ) -> pd.DataFrame:
     """Return a row for every recording of a database, including the unusable ones.
 
@@ -49,48 +55,45 @@ def recordings(
     entries = {entry.name: entry for entry in open_database(source).entries()}
     owners: dict[str, str] = {}
     rows = []
-    for night in nights:
-        entry = entries[night.recording]
-        if not night.skipped:
-            signals = next(iter(night.hashes.values()), night.recording)
-            other = owners.setdefault(signals, night.recording)
-            if other != night.recording:
+    for info in infos:
+        entry = entries[info.recording]
+        if not info.skipped:
+            signals = next(iter(info.hashes.values()), info.recording)
+            other = owners.setdefault(signals, info.recording)
+            if other != info.recording:
                 remark = f"{entry.files[0]}: the same signals as {other}; take one away"
-                night = replace(night, remarks=(*night.remarks, remark))
-        rows.append({"database": database} | _row(night, entry, windows))
+                info = replace(info, remarks=(*info.remarks, remark))
+        rows.append({"database": database} | _row(info, entry, windows))
     return pd.DataFrame(rows)
 
 
-def _row(night: RecordingInfo, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
-    row: dict[str, object] = {
-        "recording": night.recording,
-        "subject": night.subject,
-        "files": "; ".join(map(str, entry.files)),
-    }
+def _row(info: RecordingInfo, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
+    row: dict[str, object] = {"recording": info.recording, "subject": info.subject}
+    row["files"] = "; ".join(map(str, entry.files))
     for channel in CHANNELS:
-        rate = night.rates.get(channel)
-        row[channel] = night.labels.get(channel, "")
-        row[f"{channel} Hz"] = "" if rate is None else f"{rate:g}"
-    row["hours"] = "" if night.seconds is None else f"{night.seconds / 3600:.2f}"
-    row["lights off"], row["lights on"] = _lights(night)
-    scored = len(night.stages) > 0
-    row["epochs"] = len(night.stages) if scored else ""
-    row |= _per_stage(night.stages) if scored else dict.fromkeys(STAGES, "")
-    row |= {window: _count(night, window) if scored else "" for window in WINDOWS}
-    row["skipped"] = unusable(night, windows, entry.files[0])
-    return row | {"warnings": " | ".join(night.remarks)}
+        row[channel] = info.labels.get(channel, "")
+        row[f"{channel} Hz"] = f"{info.rates[channel]:g}" if channel in info.rates else ""
+    row["hours"] = "" if info.seconds is None else f"{info.seconds / 3600:.2f}"
+    row["lights off"], row["lights on"] = _lights(info)
+    if len(info.stages):
+        row |= {"epochs": len(info.stages)} | _per_stage(info.stages)
+        row |= {window: _count(info, window) for window in WINDOWS}
+    else:
+        row |= dict.fromkeys(("epochs", *STAGES, *WINDOWS), "")
+    row["skipped"] = unusable(info, windows, entry.files[0])
+    return row | {"warnings": " | ".join(info.remarks)}
 
 
-def _lights(night: RecordingInfo) -> tuple[str, str]:
-    if night.lights is None or night.start is None:
+def _lights(info: RecordingInfo) -> tuple[str, str]:
+    if info.lights is None or info.start is None:
         return "", ""
-    off, on = ((night.start + seconds) % DAY_SECONDS for seconds in night.lights)
+    off, on = ((info.start + seconds) % DAY_SECONDS for seconds in info.lights)
     return as_clock(off), as_clock(on)
 
 
-def _count(night: RecordingInfo, window: Window) -> int | str:
+def _count(info: RecordingInfo, window: Window) -> int | str:
     try:
-        return int(np.count_nonzero(in_window(night, window)))
+        return int(np.count_nonzero(in_window(info, window)))
     except InputError:  # it has no lights times, or no sleep
         return ""
 
@@ -99,18 +102,12 @@ def _per_stage(stages: Integers) -> dict[str, int]:
     return dict(zip(STAGES, np.bincount(stages, minlength=len(STAGES)).tolist(), strict=True))
 
 
-@dataclass(frozen=True)
-class Described:
-    """Configuration of a database.
-
-    Attributes:
-        scoring: The rules that its stages were scored by.
-        windows, folds: As in `xsleep.config.databases.DatabaseSettings`.
-    """
+class Described(Settings):
+    """Configuration of a database, and the rules that its stages were scored by."""
 
     scoring: str
-    windows: Sequence[Window]
-    folds: KFold | Literal["published"]
+    windows: list[Window]
+    folds: Folds
 
 
 def table1(
@@ -118,71 +115,57 @@ def table1(
 ) -> pd.DataFrame:
     """Return Table 1 of the XSleepNet paper: a row for each database and window.
 
+    Columns: database, window, scoring; the label of each channel, with the number of recordings if
+    there are several; the number of folds, their origin, and the numbers of validation and
+    training-subset subjects of a fold (smallest and largest if they differ; empty if there are too
+    few subjects for the folds); used subjects and recordings, and skipped ones; epochs per stage
+    and in all, in the window; the published values, the difference in epochs, and a note. NaN if
+    nothing is published.
+
     Args:
         databases: Configuration of each database by name.
         indexes: Index of the store of each database.
         recordings: The ``recordings.csv`` of each database.
-
-    Returns:
-        Columns: database, window, scoring; the label of each channel, with the number of recordings
-        if there are several; the number of folds, their origin, and the numbers of validation and
-        training-subset subjects of a fold (smallest and largest if they differ; empty if there are
-        too few subjects for the folds); used subjects and recordings, and skipped ones; epochs per
-        stage and in all, in the window; the published values, the difference in epochs, and a note.
-        NaN if nothing is published.
     """
     rows: list[dict[str, Any]] = []
     for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
         reasons = read_table(path).set_index("recording")["skipped"]
-        nights = [stored.info for stored in read_index(index).values()]
-        used = [night for night in nights if not reasons[night.recording]]
-        subjects = {night.subject for night in used}
-        held_out = _held_out(name, described.folds, sorted(subjects))
+        infos = [stored.info for stored in read_index(index).values()]
+        used = [info for info in infos if not reasons[info.recording]]
+        subjects = {info.subject for info in used}
+        row: dict[str, Any] = {channel: _taken(channel, used) for channel in CHANNELS}
+        row |= {"folds": fold_tables.count(name, described.folds), "split": _split(described.folds)}
+        row |= _held_out(name, described.folds, sorted(subjects))
+        row |= {"subjects": len(subjects), "recordings": len(used)}
+        row |= {"skipped": len(infos) - len(used)}
         for window in described.windows:
-            inside = [night.stages[in_window(night, window)] for night in used]
+            inside = [info.stages[in_window(info, window)] for info in used]
             stages = np.concatenate([np.empty(0, int), *inside]).astype(int)
             published = size(name, window)
-            difference = published.epochs and len(stages) - published.epochs
             rows.append(
                 {"database": name, "window": window, "scoring": described.scoring}
-                | {channel: _taken(channel, used) for channel in CHANNELS}
-                | {"folds": fold_tables.count(name, described.folds)}
-                | {"split": _split(described.folds)}
-                | held_out
-                | {"subjects": len(subjects)}
-                | {"recordings": len(used), "skipped": len(nights) - len(used)}
+                | row
                 | _per_stage(stages)
-                | {"epochs": len(stages)}
-                | {
-                    "published split": published.setup,
-                    "published validation subjects": published.validation,
-                    "published training-subset subjects": published.training_subset,
-                    "published subjects": published.subjects,
-                    "published recordings": published.recordings,
-                    "published epochs": published.epochs,
-                    "difference in epochs": difference,
-                    "note": published.note,
-                }
+                | {"epochs": len(stages), "published split": published.setup}
+                | {f"published {c}": getattr(published, role) for c, role in HELD_OUT.items()}
+                | {f"published {name}": getattr(published, name) for name in SIZES}
+                | {"difference in epochs": published.epochs and len(stages) - published.epochs}
+                | {"note": published.note}
             )
-    whole_numbers = [
-        name
-        for name in rows[0]
-        if name.startswith(("published ", "difference ")) and name != "published split"
-    ]
+    published_numbers = [f"published {column}" for column in (*HELD_OUT, *SIZES)]
+    whole_numbers = (*published_numbers, "difference in epochs")
     return pd.DataFrame(rows).astype(dict.fromkeys(whole_numbers, "Int64"))
 
 
-def _taken(channel: str, nights: Sequence[RecordingInfo]) -> str:
+def _taken(channel: str, infos: Sequence[RecordingInfo]) -> str:
     """Return the labels of the channel in the files, the most frequent first."""
-    labels = Counter(night.labels[channel] for night in nights if channel in night.labels)
+    labels = Counter(info.labels[channel] for info in infos if channel in info.labels)
     if len(labels) == 1:
         return next(iter(labels))
     return "; ".join(f"{label} ({count})" for label, count in labels.most_common())
 
 
-def _held_out(
-    database: str, folds: KFold | Literal["published"], subjects: Sequence[str]
-) -> dict[str, str]:
+def _held_out(database: str, folds: Folds, subjects: Sequence[str]) -> dict[str, str]:
     """Return the numbers of validation and of training-subset subjects of a fold."""
     try:
         made = (
@@ -191,16 +174,15 @@ def _held_out(
             else fold_tables.k_fold(database, subjects, folds)
         )
     except InputError:  # too few subjects: reported when the folds are made
-        made = []
-    roles = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
-    sizes = {name: [len(getattr(fold, role)) for fold in made] for name, role in roles.items()}
+        return dict.fromkeys(HELD_OUT, "")
+    sizes = {name: [len(getattr(fold, role)) for fold in made] for name, role in HELD_OUT.items()}
     return {
-        name: "-".join(f"{size}" for size in sorted({min(counts), max(counts)})) if counts else ""
+        name: "-".join(f"{size}" for size in sorted({min(counts), max(counts)}))
         for name, counts in sizes.items()
     }
 
 
-def _split(folds: KFold | Literal["published"]) -> str:
+def _split(folds: Folds) -> str:
     if folds == "published":
         return folds
     return "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"

@@ -10,10 +10,7 @@ stages. With all five stages present the means are those of the paper.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from xsleep.core.arrays import Floats, Integers
@@ -27,19 +24,6 @@ CLASS_WISE = ("precision", "sensitivity", "specificity", "F1")
 """Per-class metrics, in percent; sensitivity is also known as recall."""
 
 
-def pooled(predictions: Iterable[Prediction]) -> tuple[Integers, Integers]:
-    """Return the true (n,) and predicted (n,) stages of all epochs of the test recordings.
-
-    Raises:
-        InputError: There are no recordings, or as for `probabilities`.
-    """
-    predictions = list(predictions)
-    if not predictions:
-        raise InputError("no recordings; delete the file and run the fold again")
-    true = np.concatenate([p.stages for p in predictions]).astype(int)
-    return true, np.concatenate([decided(p) for p in predictions])
-
-
 def decided(prediction: Prediction) -> Integers:
     """Return the predicted stages (n,) of a recording, as indices into ``STAGES``."""
     stages: Integers = probabilities(prediction).argmax(axis=1)
@@ -49,10 +33,7 @@ def decided(prediction: Prediction) -> Integers:
 def probabilities(prediction: Prediction, branch: str | None = None) -> Floats:
     """Return the probabilities (n, 5) from which the stages of a recording are predicted.
 
-    Args:
-        prediction: The predictions of the recording.
-        branch: The branch of the network; by default ``joint``, or the only branch of a
-            single-view system.
+    They are of the given branch, by default ``joint`` or the only branch of a single-view system.
 
     Raises:
         InputError: The branch is missing, an epoch has no true stage, or a probability is not
@@ -93,42 +74,34 @@ def confusion(true: Integers, predicted: Integers) -> Integers:
 
 
 def measure(true: Integers, predicted: Integers) -> dict[str, float]:
-    """Compute the metrics of Table 2, keyed and ordered as ``METRICS``.
+    """Return ``METRICS`` from true and predicted stages (n,), n > 0.
 
-    Args:
-        true: True stages (n,), indices into ``STAGES``, n > 0.
-        predicted: Predicted stages (n,).
-
-    Returns:
-        Accuracy, MF1, mean sensitivity and mean specificity in percent, Cohen's kappa as a
-        fraction. NaN where a metric is undefined: kappa and specificity if there is one stage only.
+    A metric is NaN where it is undefined: kappa and specificity if there is one stage only.
     """
     return {m: float(value) for m, value in of_confusion(confusion(true, predicted)).items()}
 
 
 def of_confusion(counts: Floats | Integers) -> dict[str, Floats]:
-    """Compute the metrics of `measure`, each (...), from confusion matrices (..., 5, 5)."""
+    """Return the metrics of `measure`, each (...), from confusion matrices (..., 5, 5)."""
     hits, actual, given = _sums(counts)
     total = actual.sum(axis=-1)
     stages = class_wise(counts)
+    present = actual > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = hits.sum(axis=-1) / total
         by_chance = (actual * given).sum(axis=-1) / total**2
         kappa = (observed - by_chance) / (1 - by_chance)
-    return {
-        "accuracy": 100 * observed,
-        "kappa": kappa,
-        "MF1": _mean(stages["F1"], actual > 0),
-        "sensitivity": _mean(stages["sensitivity"], actual > 0),
-        "specificity": _mean(stages["specificity"], actual > 0),
-    }
+        means = [
+            np.where(present, stages[name], 0).sum(axis=-1) / present.sum(axis=-1)
+            for name in ("F1", "sensitivity", "specificity")
+        ]
+    return dict(zip(METRICS, (100 * observed, kappa, *means), strict=True))
 
 
 def class_wise(counts: Floats | Integers) -> dict[str, Floats]:
-    """Compute the per-class metrics ``CLASS_WISE`` from confusion matrices (..., 5, 5).
+    """Return ``CLASS_WISE`` by stage, each (..., 5), from confusion matrices (..., 5, 5).
 
-    Returns:
-        Metric to percentages (..., 5) by stage; NaN where one is undefined (0 / 0).
+    A metric is NaN where it is undefined (0 / 0).
     """
     hits, actual, given = _sums(counts)
     total = actual.sum(axis=-1, keepdims=True)
@@ -146,10 +119,3 @@ def _sums(counts: Floats | Integers) -> tuple[Floats, Floats, Floats]:
     """Return the correct, the true and the predicted epochs of each stage, each (..., 5)."""
     counts = np.asarray(counts, float)
     return np.einsum("...ii->...i", counts), counts.sum(axis=-1), counts.sum(axis=-2)
-
-
-def _mean(values: Floats, present: NDArray[np.bool]) -> Floats:
-    """Return the mean over the stages that are present."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means: Floats = np.where(present, values, 0).sum(axis=-1) / present.sum(axis=-1)
-    return means

@@ -73,37 +73,23 @@ def table(
         figures of the transfer paper, or ``Table 2``. And lines on predictions that are left out.
     """
     names = {f"{number}": transfer for number, transfer in enumerate(runs)}
-    cells = [
-        RunPredictions(**vars(cell) | {"system": number})
-        for number, transfer in names.items()
-        for cell in runs[transfer]
-    ]
-    results = {names[result.system]: result for result in gather(cells, recordings)}
+    of_all = (replace(run, system=name) for name in names for run in runs[names[name]])
+    results = {names[result.system]: result for result in gather(of_all, recordings)}
     rows = []
     for transfer in runs:
         result = results[transfer]
         base = results.get(replace(transfer, strategy=SCRATCH))
         rows.append(
-            {
-                "source": source,
-                "target": transfer.database,
-                "window": transfer.window,
-                "network": transfer.network,
-                "source channels": transfer.source_channels,
-                "channels": transfer.channels,
-                "strategy": transfer.strategy,
-                "training subjects": round(_mean(facts[transfer], "training_subjects")),
-                "subjects": result.number("subject"),
-                "recordings": result.number("recording"),
-                "epochs": result.epochs(),
-                "folds": result.number("fold"),
-                "seeds": result.number("seed"),
-                "parameters trained": round(_mean(facts[transfer], "parameters_trained")),
-                **_values(result),
-                **(_gains(result, base) if base and base is not result else {}),
-                **(_published(transfer) if source in PUBLISHED_SOURCES else {}),
-                "note": "; ".join(result.gaps),
-            }
+            {"source": source}
+            | dict(zip(CASE, transfer.case, strict=True))
+            | {"strategy": transfer.strategy}
+            | {"training subjects": _mean(facts[transfer], "training_subjects")}
+            | result.numbers("subjects", "recordings", "epochs", "folds", "seeds")
+            | {"parameters trained": _mean(facts[transfer], "parameters_trained")}
+            | {k: v for m, found in result.estimates().items() for k, v in _interval(m, *found)}
+            | (_gains(result, base) if base and base is not result else {})
+            | (_published(transfer) if source in PUBLISHED_SOURCES else {})
+            | {"note": result.note}
         )
     frame = pd.DataFrame(rows)
     cases = frame.groupby(CASE)
@@ -114,23 +100,13 @@ def table(
     return frame, [gap for result in results.values() for gap in result.gaps]
 
 
-def _mean(facts: Sequence[Mapping[str, Any]], name: str) -> float:
-    return float(np.mean([one[name] for one in facts]))
+def _mean(facts: Sequence[Mapping[str, Any]], name: str) -> int:
+    return round(float(np.mean([one[name] for one in facts])))
 
 
-def _values(result: SystemResults) -> dict[str, float]:
-    """Return every metric with its interval."""
-    found = inference.estimate(result.matrices())
-    spans = inference.intervals(result.matrices("subject"))
-    return {
-        name: value
-        for metric in METRICS
-        for name, value in zip(
-            (metric, f"95 % from {metric}", f"95 % to {metric}"),
-            (found[metric], *spans[metric]),
-            strict=True,
-        )
-    }
+def _interval(name: str, value: float, low: float, high: float) -> list[tuple[str, float]]:
+    """Return a value and its interval by column."""
+    return [(name, value), (f"95 % from {name}", low), (f"95 % to {name}", high)]
 
 
 def _gains(result: SystemResults, base: SystemResults) -> dict[str, float]:
@@ -138,13 +114,9 @@ def _gains(result: SystemResults, base: SystemResults) -> dict[str, float]:
     pair = shared(result, base)
     gains: dict[str, float] = {}
     for metric, values in paired(*pair).items() if pair else ():
-        gain = f"gain in {metric}"
-        gains[gain] = values["difference"]
-        gains[f"95 % from {gain}"], gains[f"95 % to {gain}"] = (
-            values["95 % from"],
-            values["95 % to"],
-        )
-        gains[f"{gain}: p"] = values["p Wilcoxon"]
+        ends = values["95 % from"], values["95 % to"]
+        gains |= _interval(f"gain in {metric}", values["difference"], *ends)
+        gains[f"gain in {metric}: p"] = values["p Wilcoxon"]
     return gains
 
 
@@ -152,9 +124,6 @@ def _published(transfer: Transfer) -> dict[str, object]:
     """Return the published metrics of this network and strategy, on all training subjects."""
     if transfer.subjects:
         return {}
-    database, window, network, source_channels, channels = transfer.case
-    values, origin = published.transferred(
-        database, window, network, source_channels, channels, transfer.strategy
-    )
+    values, origin = published.transferred(transfer.case, transfer.strategy)
     found = {f"published {metric}": values[metric] for metric in METRICS if metric in values}
     return found | {"published from": origin}

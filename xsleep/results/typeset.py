@@ -1,29 +1,22 @@
-"""Table 2 as a page (HTML, self-contained) and as a LaTeX document."""
+"""Table 2 on the console, as a page (HTML, self-contained) and as a LaTeX document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from rich.console import Console
+from rich.text import Text
 
+from xsleep import systems
+from xsleep.core.console_table import console_table
+from xsleep.results import published, table2
+from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.inference import RESAMPLES
-from xsleep.results.metrics import METRICS
-from xsleep.results.table2 import (
-    DIFFERENCE,
-    FROM,
-    HEADINGS,
-    MEASURED,
-    NOT_RUN,
-    PUBLISHED,
-    QUOTED,
-    TO,
-    bold,
-    daggered,
-    number,
-    stands_on,
-)
+from xsleep.results.published import CHANNELS
+from xsleep.results.table2 import MEASURED, columns, shown_together
 from xsleep.results.templates import render
 
 TITLE = "Table 2: measured and published"
@@ -44,113 +37,134 @@ EXPLAINED = (
 )
 SPAN = "95 % interval"
 
-_Row = tuple[str, Sequence[tuple[str, bool]]]
+
+def daggered(database: str, window: str, system: str) -> bool:
+    """Return whether a system is not comparable with the others of its database, marked † in the
+    paper: pretrained on another database, or measured on a different subset of this one."""
+    row = published.row(database, window, system)
+    return system in systems.finetuned() or bool(row and row.dagger)
 
 
-@dataclass(frozen=True)
-class _System:
-    """The rows of one system.
+def bold(table: pd.DataFrame) -> pd.DataFrame:
+    """Return which metrics of Table 2 are bold: true or false, with the table's index.
 
-    Attributes:
-        name: with a dagger where it is not directly comparable.
-        rows: each a source and its cells by channel set and metric: text, and whether it is bold.
-        notes: on all rows.
+    Among published metrics as in the paper (caption of its Table 2): those of an XSleepNet that are
+    better than or equal to those of all baselines and of comparable earlier work. Among measured
+    metrics, separately, the best of the comparable systems. Values are compared as rounded.
     """
+    names = table[["database", "window", "system"]].itertuples(index=False)
+    comparable = table[[not daggered(*map(str, name)) for name in names]]
+    shown = comparable[columns(*CHANNELS)].apply(
+        lambda values: values.map(lambda value: float(number(value, values.name) or "nan"))
+    )
+    marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
+    for _, block in comparable.groupby(["database", "window"], sort=False):
+        measured = block["source"] == MEASURED
+        reported = block["source"].isin((table2.PUBLISHED, table2.QUOTED))
+        ours = reported & block["system"].isin(published.xsleepnets())
+        for rows, others in ((measured, measured), (ours, reported & ~ours)):
+            best = shown.loc[others[others].index].max()
+            marks.loc[rows[rows].index] = shown.loc[rows[rows].index] >= best
+    return marks
 
-    name: str
-    rows: Sequence[_Row]
-    notes: Sequence[str]
+
+def basis(row: pd.Series) -> str:
+    """Describe the counts that a measured row of Table 2 is based on."""
+    counted = [
+        f"{row[many]:,} {many.removesuffix('s') if row[many] == 1 else many}"
+        for many in ("subjects", "recordings", "epochs", "folds", "seeds")
+    ]
+    counted[1] += f" ({row['skipped']:,} skipped)"
+    return ", ".join(counted)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """The systems of one database and window."""
+def summary(table: pd.DataFrame, console: Console) -> None:
+    """Print Table 2 in at least 80 columns: one block per database and window.
 
-    database: str
-    window: str
-    channel_sets: Sequence[str]
-    systems: Sequence[_System]
+    Published rows are shown only for systems that were measured.
+    """
+    marks, table = bold(table), shown_together(table, (MEASURED, table2.PUBLISHED, table2.QUOTED))
+    for (database, window), block in table.groupby(["database", "window"], sort=False):
+        title = f"{database}, {window} (percent; kappa a fraction)"
+        shown = console_table(title, ("system", "channels", "source"), HEADINGS)
+        sentences: dict[str, list[str]] = defaultdict(list)
+        for channels, row in _lines(block):
+            best = marks.loc[[row.name]].iloc[0]
+            values = [
+                Text(number(row[column], column), "bold" if best[column] else "")
+                for column in columns(channels)
+            ]
+            style = None if row["source"] == MEASURED else "dim"
+            shown.add_row(row["system"], channels, row["source"], *values, style=style)
+            if row["source"] == MEASURED:
+                sentences[basis(row)].append(f"{row['system']} {channels}")
+        console.print(shown)
+        for sentence, who in sentences.items():
+            console.print(sentence if len(sentences) == 1 else f"{', '.join(who)}: {sentence}")
+        console.print()
 
-    @property
-    def notes(self) -> list[str]:
-        """The different notes of all systems, in order."""
-        return list(dict.fromkeys(note for system in self.systems for note in system.notes))
 
-    def marks(self, system: _System) -> list[int]:
-        """The numbers of a system's notes, from 1."""
-        return [self.notes.index(note) + 1 for note in system.notes]
+def _lines(block: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """Yield channels and row of each result, measured above published, system by system."""
+    for _, rows in block.groupby("system", sort=False):
+        for channels in CHANNELS:
+            there = rows[rows[columns(channels)].notna().any(axis=1)]
+            if MEASURED in set(there["source"]):
+                yield from ((channels, row) for _, row in there.iterrows())
 
 
 def html(table: pd.DataFrame) -> str:
     """Return a self-contained page of Table 2, as ``xsleep.results.table2.table2`` makes it."""
-    return render("table2.html", **_context(table), looks=_LOOKS)
+    return _render("table2.html", table)
 
 
 def latex(table: pd.DataFrame) -> str:
     """Return a LaTeX document of Table 2, which needs booktabs."""
-    return render("table2.tex", **_context(table))
+    return _render("table2.tex", table)
 
 
-def _context(table: pd.DataFrame) -> dict[str, Any]:
-    headings = list(HEADINGS.values())
-    blocks = list(_blocks(table))
-    return {"title": TITLE, "explained": EXPLAINED, "headings": headings, "blocks": blocks}
+def _render(template: str, table: pd.DataFrame) -> str:
+    context = {"title": TITLE, "explained": EXPLAINED, "headings": HEADINGS}
+    return render(template, **context, blocks=list(_blocks(table)))
 
 
-def _blocks(table: pd.DataFrame) -> Iterator[_Block]:
-    every = [
-        column.removesuffix(" accuracy")
-        for column in map(str, table.columns)
-        if column.endswith(" accuracy")
-    ]
+def _blocks(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the systems of each database and window, and their different notes in order."""
     marks = bold(table)
     for (database, window), block in table.groupby(["database", "window"], sort=False):
-        there = [
-            channels
-            for channels in every
-            if block[[f"{channels} {m}" for m in METRICS]].notna().any(axis=None)
-        ]
-        columns = [f"{channels} {metric}" for channels in there for metric in METRICS]
+        there = [c for c in CHANNELS if block[columns(c)].notna().any(axis=None)]
         systems = [
-            _System(
-                f"{name} {DAGGER}"
-                if daggered(str(database), str(window), str(name))
-                else str(name),
-                *_rows(rows, marks.loc[rows.index, columns]),
-            )
-            for name, rows in block.groupby("system", sort=False)
+            _system(rows, marks.loc[rows.index, columns(*there)])
+            for _, rows in block.groupby("system", sort=False)
         ]
-        yield _Block(str(database), str(window), there, systems)
+        notes = list(dict.fromkeys(note for system in systems for note in system["notes"]))
+        names = {"database": database, "window": window, "channel_sets": there}
+        yield names | {"systems": systems, "notes": notes}
 
 
-def _rows(system: pd.DataFrame, marks: pd.DataFrame) -> tuple[list[_Row], list[str]]:
-    """Return the rows and notes of one system, with the two rows of an interval joined.
+def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:
+    """Return the name, notes and rows of one system: sources, texts, and whether each is bold.
 
-    Args:
-        system: its rows of Table 2.
-        marks: whether each cell is bold, of the same rows and the columns to show.
+    The two rows of an interval are joined. ``marks`` has the columns to show.
     """
-    rows: list[_Row] = []
-    notes: list[str] = []
-    low: list[str] = []
-    for (_, row), (_, best) in zip(system.iterrows(), marks.iterrows(), strict=True):
+    rows, notes, low = [], [], [""]
+    for (_, row), (_, best) in zip(table.iterrows(), marks.iterrows(), strict=True):
         source = row["source"]
         cells = [number(row[column], column) for column in map(str, marks.columns)]
         if source == MEASURED:
-            notes.append(stands_on(row))
+            notes.append(basis(row))
         if row["note"]:
             notes.append(row["note"])
-        if source == FROM:
+        if source == table2.FROM:
             low = cells
             continue
-        if source == TO:
+        if source == table2.TO:
             source = SPAN
             cells = [f"{a}–{b}" if a else "" for a, b in zip(low, cells, strict=True)]
-        if source == DIFFERENCE:
+        if source == table2.DIFFERENCE:
             cells = [cell if cell[:1] in ("", "-") else f"+{cell}" for cell in cells]
         shown = [cell.replace("-", "−") for cell in cells]
         rows.append((source, list(zip(shown, best, strict=True))))
-    return rows, notes
-
-
-_LOOKS = {MEASURED: "measured", PUBLISHED: "published", QUOTED: "elsewhere", NOT_RUN: "elsewhere"}
+    names = [str(table[name].iloc[0]) for name in ("database", "window", "system")]
+    name = f"{names[2]} {DAGGER}" if daggered(*names) else names[2]
+    return {"name": name, "rows": rows, "notes": notes}

@@ -1,7 +1,4 @@
-"""Scoring jobs: a network and the index of recordings in, predictions out.
-
-PyTorch takes seconds to import, so it is imported where it is used.
-"""
+"""Scoring jobs: a network and the index of recordings in, predictions out."""
 
 from __future__ import annotations
 
@@ -9,14 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from xsleep.compute import device
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.databases import Source, open_database
+from xsleep.networks import checkpoints
 from xsleep.preparation.windows import unusable
+from xsleep.scoring import probabilities
 from xsleep.store.predictions import write_predictions
 from xsleep.store.recordings import read_index
 from xsleep.training.origin import check_writable, origin
-from xsleep.training.parts import load_part, load_parts
+from xsleep.training.parts import load_part, recordings_of_role
+from xsleep.training.sequences import normalisation
 
 
 def score_run(
@@ -33,35 +36,20 @@ def score_run(
 ) -> None:
     """Score the test recordings of a fold with its trained network.
 
+    A ``scoring.json`` beside the predictions in ``out`` records their origin.
+
     Args:
         model: checkpoint of the network.
-        folds: CSV file of the folds.
-        number: of the fold.
+        folds, number: CSV file of the folds, and number of the fold.
         index: of the stored recordings.
-        window: part of the recordings that is scored.
         longest_gap, scoring_stride: as in `xsleep.config.training.TrainingSettings`.
-        out: file of the predictions. A ``scoring.json`` beside it records their origin.
         threads: of the processor.
     """
-    import torch
-
-    from xsleep.compute import device
-    from xsleep.networks import checkpoints
-    from xsleep.scoring import probabilities
-
     torch.set_num_threads(threads)
     network, _, channels = checkpoints.load(model)
     network.to(device.best())
-    recordings = read_index(index)
-    parts = load_parts(
-        folds,
-        number,
-        "test",
-        recordings,
-        window=window,
-        channels=channels,
-        network=network.settings,
-    )
+    recordings, names = read_index(index), recordings_of_role(folds, number, "test")
+    parts = [load_part(recordings[name], window, channels, network.settings) for name in names]
     check_writable(out.parent)
     record = {
         "scoring": {"longest_gap": longest_gap, "scoring_stride": scoring_stride},
@@ -90,28 +78,12 @@ def zero_shot(
     """Score all usable recordings of a database with a network that was trained elsewhere.
 
     The training recordings are not available, so the spectrograms are normalised with the
-    statistics of the scored recordings.
-
-    Args:
-        database: name of the database.
-        source: where its recordings come from.
-        model: checkpoint of the network.
-        index, window, longest_gap, scoring_stride, threads: as of `score_run`.
-        out: file of the predictions.
-
-    Returns:
-        Database, window, channels and system, and the numbers of recordings used and skipped.
+    statistics of the scored recordings. Arguments are as of `score_run`. Return database, window,
+    channels and system, and the numbers of recordings used and skipped.
 
     Raises:
         InputError: no recording can be used.
     """
-    import torch
-
-    from xsleep.compute import device
-    from xsleep.networks import checkpoints
-    from xsleep.scoring import probabilities
-    from xsleep.training.sequences import normalisation
-
     torch.set_num_threads(threads)
     network, system, channels = checkpoints.load(model)
     files = {entry.name: entry.files[0] for entry in open_database(source).entries()}

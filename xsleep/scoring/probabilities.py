@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
 from xsleep.networks import Network
@@ -24,11 +22,9 @@ from xsleep.training.sequences import Part
 def score(
     network: Network, parts: Sequence[Part], longest_gap: int | None, stride: int = 1
 ) -> list[Prediction]:
-    """Return the predictions of every branch for every epoch.
+    """Return the predictions of every branch of a network in evaluation mode for every epoch.
 
     Args:
-        network: in evaluation mode.
-        parts: the recordings.
         longest_gap: number of dropped epochs that a sequence may bridge; ``None``: any.
         stride: number of epochs between the beginnings of sequences.
 
@@ -40,22 +36,12 @@ def score(
             f"training.scoring_stride is {stride}: it leaves epochs out where sequences are "
             f"{length} epochs long; choose at most {length}"
         )
-    return [
-        Prediction(
-            part.info.recording,
-            part.info.subject,
-            part.info.places,
-            part.info.stages,
-            _probabilities(network, part, longest_gap, stride),
-        )
-        for part in parts
-    ]
+    return [_prediction(network, part, longest_gap, stride) for part in parts]
 
 
-def _probabilities(
-    network: Network, part: Part, longest_gap: int | None, stride: int
-) -> dict[str, NDArray[np.float32]]:
-    """Return branch to probabilities (n, 5) of a recording."""
+def _prediction(network: Network, part: Part, longest_gap: int | None, stride: int) -> Prediction:
+    """Return the predictions for one recording."""
+    info = part.info
     sums = {branch: torch.zeros(len(part), 5, dtype=torch.float64) for branch in network.branches}
     counts = torch.zeros(len(part), 1, dtype=torch.float64)
     for first, logits in sequence_logits(network, part, longest_gap, stride):
@@ -69,8 +55,8 @@ def _probabilities(
     for branch, values in found.items():
         if wrong := int((~values.isfinite()).any(-1).sum()):
             raise InputError(
-                f"{part.info.recording}: the {branch} probabilities of {wrong} of its "
-                f"{len(values)} epochs are not finite; look for broken signals in it, or train the "
-                "network again"
+                f"{info.recording}: the {branch} probabilities of {wrong} of its {len(values)} "
+                "epochs are not finite; look for broken signals in it, or train the network again"
             )
-    return {branch: values.numpy() for branch, values in found.items()}
+    probabilities = {branch: values.numpy() for branch, values in found.items()}
+    return Prediction(info.recording, info.subject, info.places, info.stages, probabilities)

@@ -19,7 +19,6 @@ class Prediction:
     """Predictions of one test recording.
 
     Attributes:
-        recording, subject: identifiers.
         places: (n,) place of each epoch, counted in epochs from the start of the scoring; a jump
             marks epochs without a stage.
         stages: (n,) true labels, indices into ``STAGES``.

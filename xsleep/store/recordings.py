@@ -32,13 +32,15 @@ RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
 
+PER_EPOCH = ("places", "onsets", "stages")
+"""Fields of `RecordingInfo` that have a value for each epoch."""
+
 
 @dataclass(frozen=True)
 class RecordingInfo:
     """Metadata and scoring of a stored recording, without its signals.
 
     Attributes:
-        recording, subject: identifiers.
         places: (n,) place of each scored epoch in the hypnogram.
         onsets: (n,) start of each epoch in seconds from the start of the recording.
         stages: (n,) labels.
@@ -80,10 +82,7 @@ class RecordingInfo:
 def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Floats]) -> None:
     """Write the epochs of a recording.
 
-    Args:
-        path: HDF5 file.
-        info: metadata and scoring.
-        signals: channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
+    ``signals`` are channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
     """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
@@ -99,12 +98,9 @@ def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Fl
             labels=json.dumps(dict(info.labels)),
             rates=json.dumps(dict(info.rates)),
         )
-        if info.lights:
-            file.attrs["lights"] = info.lights
-        if info.start is not None:
-            file.attrs["start"] = info.start
-        if info.seconds is not None:
-            file.attrs["seconds"] = info.seconds
+        for name in ("lights", "start", "seconds"):
+            if (value := getattr(info, name)) is not None:
+                file.attrs[name] = value
         write_dataset(file, "places", info.places.astype("i4"), unit="epochs", axes="epoch")
         write_dataset(file, "onsets", info.onsets.astype("f8"), unit="s", axes="epoch")
         stages = info.stages.astype("i1")
@@ -147,13 +143,10 @@ def read_signals(path: str | Path) -> dict[str, NDArray[np.float32]]:
 def write_spectrograms(
     path: str | Path, spectrograms: Mapping[str, Floats], sums: Mapping[str, Floats], source: str
 ) -> None:
-    """Write the time-frequency images of a recording.
+    """Write the time-frequency images of a recording, by channel.
 
-    Args:
-        path: HDF5 file.
-        spectrograms: channel to (n, 29, 129) decibels.
-        sums: channel to (n + 1, 2, 129), their `xsleep.preparation.spectrogram.running_sums`.
-        source: SHA-256 of the epochs' file.
+    They are (n, 29, 129) decibels, with their `xsleep.preparation.spectrogram.running_sums` (n + 1,
+    2, 129); ``source`` is the SHA-256 of the epochs' file.
     """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["source"] = source
@@ -168,18 +161,11 @@ def write_spectrograms(
             write_dataset(group, channel, values, unit=unit, axes=axes)
 
 
-def read_spectrograms_source(path: str | Path) -> str:
-    """Return the SHA-256 of the epochs' file that ``write_spectrograms`` was given."""
-    with open_file(path) as file:
-        return str(file.attrs["source"])
-
-
 @dataclass(frozen=True)
 class Stored:
     """A recording in the store: its metadata, and where its values are on disk.
 
     Attributes:
-        info: metadata and scoring.
         epochs, spectrograms: paths of its two files.
         offsets: dataset, such as ``signals/EEG``, to the byte of its file at which it begins.
         hashes: path to SHA-256 of the two files, as they were written.
@@ -210,33 +196,25 @@ def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
             for group in sorted({"signals", "spectrograms", "sums"}.intersection(file)):
                 for channel, dataset in file[group].items():
                     offsets[f"{group}/{channel}"] = dataset.id.get_offset()
-    hashes = {
-        str(epochs): read_spectrograms_source(spectrograms),
-        str(spectrograms): sha256(spectrograms),
-    }
+    with open_file(spectrograms) as file:
+        source = str(file.attrs["source"])
+    hashes = {str(epochs): source, str(spectrograms): sha256(spectrograms)}
     return Stored(read_info(epochs), str(epochs), str(spectrograms), offsets, hashes)
-
-
-_PER_EPOCH = ("places", "onsets", "stages")
 
 
 def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
     """Write the index of a database: all of its recordings except for their signals."""
+    fields = ("epochs", "spectrograms", "offsets", "hashes")
     lines = [
-        {
-            "night": {k: v for k, v in vars(one.info).items() if k not in _PER_EPOCH},
-            "epochs": one.epochs,
-            "spectrograms": one.spectrograms,
-            "offsets": one.offsets,
-            "hashes": one.hashes,
-        }
+        {"night": {k: v for k, v in vars(one.info).items() if k not in PER_EPOCH}}
+        | {name: getattr(one, name) for name in fields}
         for one in recordings
     ]
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
-        for name, kind in zip(_PER_EPOCH, ("i4", "f8", "i1"), strict=True):
+        for name, kind in zip(PER_EPOCH, ("i4", "f8", "i1"), strict=True):
             values = [np.empty(0, kind), *(getattr(one.info, name) for one in recordings)]
             file[name] = np.concatenate(values, dtype=kind, casting="unsafe")
 
@@ -246,17 +224,13 @@ def read_index(path: str | Path) -> dict[str, Stored]:
     with open_file(path) as file:
         lines = [json.loads(line) for line in file["recordings"][:]]
         cuts = file["ends"][:-1]
-        per_epoch = zip(*(np.split(file[name][:], cuts) for name in _PER_EPOCH), strict=True)
+        per_epoch = zip(*(np.split(file[name][:], cuts) for name in PER_EPOCH), strict=True)
     recordings = {}
     for line, arrays in zip(lines, per_epoch, strict=False):
-        known = line.pop("night")
-        lights, remarks = known.pop("lights"), known.pop("remarks")
-        info = RecordingInfo(
-            **known,
-            remarks=tuple(remarks),
-            **dict(zip(_PER_EPOCH, arrays, strict=True)),
-            lights=None if lights is None else tuple(lights),
-        )
+        known = line.pop("night") | dict(zip(PER_EPOCH, arrays, strict=True))
+        known["remarks"] = tuple(known["remarks"])
+        known["lights"] = known["lights"] and tuple(known["lights"])
+        info = RecordingInfo(**known)
         recordings[info.recording] = Stored(info, **line, index=str(path))
     return recordings
 
@@ -276,8 +250,7 @@ class RecordingData:
     open, of which a large database has more than a process may open.
 
     Args:
-        stored: the recording.
-        channels: channels in the order of the networks' last axis.
+        channels: in the order of the networks' last axis.
         chosen: (n,) consecutive indices of the stored epochs that belong to the window.
 
     Raises:

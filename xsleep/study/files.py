@@ -27,7 +27,6 @@ class DatabaseFiles:
     """Files of one database. They are listed without reading or changing any.
 
     Attributes:
-        name, settings: of the database.
         fault: why none of its recordings is available; empty where one is, or can be fetched.
         to_fetch: whether files are missing that can be fetched, or the server has not been asked
             yet which recordings there are. It stays as it was when the workflow began.
@@ -65,8 +64,8 @@ class DatabaseFiles:
     @property
     def batches(self) -> dict[str, list[str]]:
         """The recordings that one job prepares, by the name of the batch."""
-        names = list(self.entries)
         if not self._batches:
+            names = list(self.entries)
             size = math.ceil(len(names) / MOST_BATCHES) or 1
             firsts = range(0, len(names), size)
             self._batches = {as_path(names[i]): names[i : i + size] for i in firsts}
@@ -83,10 +82,7 @@ class DatabaseFiles:
         return [path for name in self.batches[batch] for path in self.entries[name].files]
 
     def content(self, store: str, batch: str) -> str:
-        """Return a fingerprint of the files of a batch.
-
-        It changes where what is stored was made of other content.
-        """
+        """Return a fingerprint of a batch that changes where the store is of other content."""
         if self.database.simulated:
             return ""
         if (store, batch) not in self._contents:
@@ -102,7 +98,7 @@ class DatabaseFiles:
     def placement(self) -> str:
         """Return a line on files that the user put in place and that are missing or surplus."""
         source = self.settings.source
-        if source.fetch is not None or self.database.simulated:
+        if source.fetch or self.database.simulated:
             return ""
         line = placement(source.folder, list(self.entries.values()))
         return line and f"{self.name}: {line} in {source.folder}{source.where_to_apply}"

@@ -20,73 +20,58 @@ FAILED = re.compile(
 
 
 class Messages:
-    """Messages of one call of Snakemake.
-
-    Attributes:
-        started: when it began, in seconds since 1970.
-    """
+    """Messages of one call of Snakemake, which ``started`` at a time in seconds since 1970."""
 
     def __init__(self, study: Study) -> None:
         self.study, self.started = study, time.time()
 
     def on_start(self) -> None:
         """Tell which databases are left out, and which files are missing or surplus."""
-        for database, line in self.study.left_out.items():
+        for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
-        for database in self.study.databases:
-            if line := self.study.files[database].placement():
+        for database in self.study.databases.names:
+            if line := self.study.databases.files[database].placement():
                 print(line, file=sys.stderr)
 
     def on_success(self) -> None:
         """Show the tables that were made, and where all results are."""
         from rich.console import Console
 
-        from xsleep.results import inventory, table2
+        from xsleep.results import inventory, table2, typeset
 
         console = Console(stderr=True)
-        shown = {
-            "Recordings": ("results/recordings.csv", read_table, inventory.summary),
-            "Table 1": ("results/table1.csv", read_table, inventory.summary1),
-            "Table 2": ("results/table2.csv", table2.read_csv, table2.summary),
-        }
-        made = {name: table for name, table in shown.items() if self._is_made(table[0])}
-        for path, read, summary in made.values():
-            summary(read(path), console)
-        for name, (path, *_) in made.items():
-            more = " (also .html, .tex)" if name == "Table 2" else ""
-            console.print(f"{name + ':':<12}{path}{more}")
-        curves = list(self.study.transfer_runs)
-        standing = ["comparisons", "claims", *(f"appendix_{table}" for table in "bcd")]
-        on_demand = ["footprint", "zero_shot", "ablation", *curves]
-        figures = [*self.study.figures, *(f"results/figures/{table}.png" for table in curves)]
-        for label, paths in (
-            ("Table", [f"results/{table}.csv" for table in (*standing, *on_demand)]),
-            ("Page", ["results/explorer/index.html"]),
-            (
-                "Provenance",
-                [
-                    "results/checklists/ml_reproducibility.md",
-                    "results/checklists/reforms.md",
-                    "results/ro-crate-metadata.json",
-                ],
-            ),
-            ("Figure", [path for path in figures if path.endswith(".png")]),
-        ):
-            for path in filter(self._is_made, paths):
-                console.print(f"{label + ':':<12}{path}", soft_wrap=True)
-        if self._is_made(audit := "results/audit/index.html"):
+        summaries = (
+            ("Recordings", "results/recordings.csv", read_table, inventory.summary),
+            ("Table 1", "results/table1.csv", read_table, inventory.summary1),
+            ("Table 2", "results/table2.csv", table2.read_csv, typeset.summary),
+        )
+        for _, path, read, summary in summaries:
+            if self._is_made(path):
+                summary(read(path), console)
+        curves = [*self.study.transfer.runs]
+        appendix = ("appendix_b", "appendix_c", "appendix_d")
+        tables = ("comparisons", "claims", *appendix, "footprint", "zero_shot", "ablation", *curves)
+        checklists = ("checklists/ml_reproducibility.md", "checklists/reforms.md")
+        drawn = [*self.study.figures.paths, *(f"results/figures/{table}.png" for table in curves)]
+        results = [
+            *((name, path) for name, path, *_ in summaries),
+            *(("Table", f"results/{table}.csv") for table in tables),
+            ("Page", "results/explorer/index.html"),
+            *(("Provenance", f"results/{n}") for n in (*checklists, "ro-crate-metadata.json")),
+            *(("Figure", path) for path in drawn if path.endswith(".png")),
+            ("Audit", "results/audit/index.html"),
+        ]
+        for name, path in results:
+            if self._is_made(path):
+                more = " (also .html, .tex)" if name == "Table 2" else ""
+                console.print(f"{name + ':':<12}{path}{more}", soft_wrap=True)
+        if self._is_made(audit := "results/audit/audit.json"):
             from xsleep.results.audit import page
 
-            console.print(f"{'Audit:':<12}{audit}")
-            for line in page.console_lines(Path("results/audit/audit.json")):
-                print(line, file=sys.stderr)
+            print(*page.console_lines(Path(audit)), sep="\n", file=sys.stderr)
 
     def on_error(self, log: Path) -> None:
-        """Tell which jobs failed for good, where the reason stands, and how to resume.
-
-        Args:
-            log: of Snakemake.
-        """
+        """Tell from Snakemake's log which jobs failed for good, why, and how to resume."""
         print(*failures(log.read_text())[:MOST_FAILURES], sep="\n", file=sys.stderr)
         if Path(".snakemake/slurm_logs").exists():
             print("Slurm's own logs: .snakemake/slurm_logs; see docs/cluster.md", file=sys.stderr)
@@ -102,11 +87,7 @@ class Messages:
 
 
 def failures(text: str) -> list[str]:
-    """Return a line for each job that failed for good.
-
-    Args:
-        text: Snakemake's log.
-    """
+    """Return a line for each job that, by Snakemake's log, failed for good."""
     lines = set()
     for rule, facts in FAILED.findall(text):
         outputs = _paths(facts, "output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from rich.console import Console
 from snakemake.utils import update_config
 
+from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
-from xsleep.study import plan
-from xsleep.study.files import MOST_BATCHES
+from xsleep.study.costs import Trainings, finished_runs
+from xsleep.study.plan import plan, summary
+from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
 
 OUT = Path("results/plan.csv")
@@ -31,21 +34,37 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
         InputError: the configuration cannot be used.
     """
     study = Study(configuration([folder / "config.yaml", *files], changes), folder)
-    listed = {
-        name: plan.Listed(len(files.entries), len({e.subject for e in files.entries.values()}))
-        for name, files in study.files.items()
+    subjects = {
+        name: [entry.subject for entry in files.entries.values()]
+        for name, files in study.databases.files.items()
     }
-    lines = plan.plan(
-        study.workflow,
-        [plan.Runs(*run, count) for run, count in study.planned().items()],  # type: ignore[arg-type]
-        listed,
-        {name: Path(study.index(name)) for name in study.files},
-        MOST_BATCHES,
-        plan.finished_runs(Path("results")),
-    )
+    listed = {name: (len(found), len(set(found))) for name, found in subjects.items()}
+    indexes = {name: Path(study.settings.index(name)) for name in subjects}
+    sizes = Sizes(study.workflow, listed, indexes)
+    lines = plan(sizes, planned(study), finished_runs(Path("results")))
     write_csv(OUT, lines)
-    plan.summary(lines, Console(stderr=True))
+    summary(lines, Console(stderr=True))
     return f"{'Plan:':<12}{OUT}"
+
+
+def planned(study: Study) -> list[Trainings]:
+    """Return the trainings of Table 2, whether or not its databases are available."""
+    databases, transfer = list(study.workflow.databases), study.transfer
+    found = [("train", run) for database in databases for run in study.runs.of(database)]
+    pretrained = set()
+    for run in transfer.finetuned(databases):
+        model = transfer.pretrained_of(run)
+        if not transfer.of_authors and model not in pretrained:
+            pretrained.add(model)  # once for all folds and targets
+            first = systems.transferred()[run["network"]].pretrained
+            what = {"channels": run["source_channels"], "system": systems.slug(first)}
+            found.append(("pretrain", {"database": transfer.source, "window": "", **what}))
+        found.append(("finetune", run["address"]))
+    counts = Counter(
+        (stage, run["database"], run["window"], run["channels"], study.systems[run["system"]])
+        for stage, run in found
+    )
+    return [Trainings(*run, count) for run, count in counts.items()]  # type: ignore[arg-type]
 
 
 def configuration(files: Sequence[Path], changes: Sequence[str]) -> dict[str, Any]:

@@ -103,6 +103,12 @@ def registry() -> dict[str, System]:
     return {system.name: system for system in sorted(found, key=lambda s: (s.place, s.name))}
 
 
+@cache
+def by_slug() -> dict[str, System]:
+    """Return all systems by what they are called in a path, in the order of the tables."""
+    return {system.slug: system for system in registry().values()}
+
+
 def of_paper(paper: str) -> tuple[str, ...]:
     """Return the names of the systems of a paper (``XSleepNet`` or ``transfer``)."""
     return tuple(name for name, system in registry().items() if system.paper == paper)

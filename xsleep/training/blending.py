@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ class Blend:
     """Weights of the branches, and the G and O they are computed from, if any."""
 
     weights: dict[str, float]
-    generalisation: dict[str, float] | None = None
-    overfitting: dict[str, float] | None = None
+    generalisation: dict[str, float] = field(default_factory=dict)
+    overfitting: dict[str, float] = field(default_factory=dict)
 
 
 class Policy:
@@ -48,10 +48,8 @@ class Policy:
     ) -> Blend:
         """Return the weights after an evaluation; the first evaluation is before any training.
 
-        Args:
-            training_loss_sums: branch to its losses summed over the training subset.
-            validation_loss_sums: branch to its losses summed over the validation set.
-            training_size, validation_size: number of sequences of both sets.
+        The sums are branch to its losses summed over the training subset and the validation set,
+        the sizes the numbers of sequences of both.
         """
         return _equal(training_loss_sums)
 
@@ -190,8 +188,8 @@ class XSleepNet2(_Adaptive):
             losses[max(0, end - self.window) : end].mean(0)
             for end in range(max(0, n - self.points) + 1, n + 1)
         ]
-        training, validation = np.polyfit(np.arange(len(smoothed)), smoothed, 1)[0].tolist()
-        return [training, validation]
+        slopes: list[float] = np.polyfit(np.arange(len(smoothed)), smoothed, 1)[0].tolist()
+        return slopes
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"reference": {b: [*r] for b, r in self.reference.items()}}

@@ -36,12 +36,8 @@ def sequence_logits(
     """
     length = network.settings.sequence_length
     for start, stop in stretches(part.info.places, longest_gap):
-        features = torch.cat(
-            [
-                encoded(network, part, start + first, start + last)
-                for first, last in blocks(stop - start, EPOCHS)
-            ]
-        )
+        ranges = ((start + first, start + last) for first, last in blocks(stop - start, EPOCHS))
+        features = torch.cat([encoded(network, part, *these) for these in ranges])
         long = min(length, stop - start)
         count = stop - start - long + 1
         for first, last in blocks(count, SEQUENCES):
@@ -71,12 +67,10 @@ def inputs(
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of a network over a set of sequences; that of a sequence is the mean of its epochs.
+    """Losses of a network over ``count`` sequences; that of a sequence is the mean of its epochs.
 
-    Attributes:
-        sums, accuracies: branch to its summed cross-entropy, and to its accuracy.
-        count: number of sequences.
-        not_finite: recordings with a loss that is not finite.
+    ``sums`` and ``accuracies`` are branch to its summed cross-entropy and to its accuracy,
+    ``not_finite`` the recordings with a loss that is not finite.
     """
 
     sums: dict[str, float]

@@ -1,304 +1,162 @@
-"""Training jobs: settings and stored recordings in; model, history and ``run.json`` out.
-
-PyTorch takes seconds to import, so it is imported where it is used.
-"""
+"""Training jobs: settings and stored recordings in; model, history and ``run.json`` out."""
 
 from __future__ import annotations
 
 import json
-import random
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from xsleep.config.names import BLOCKS, STRATEGIES, Strategy
+import torch
+
+from xsleep.compute import parallel
+from xsleep.config.names import BLOCKS, STRATEGIES
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv, sha256, whole, write_csv
-from xsleep.preparation.windows import unusable
+from xsleep.core.files import read_csv, sha256, whole
+from xsleep.networks import Network, build, checkpoints
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
+from xsleep.training import loop
 from xsleep.training.origin import check_writable, origin
-from xsleep.training.parts import Data, load_part, load_parts
+from xsleep.training.parts import Data, Training, load_part, recordings_of_role
+from xsleep.training.resume import CHECKPOINT
 from xsleep.training.sequences import Part, bridging
 
-if TYPE_CHECKING:
-    from xsleep.networks import Network
+ROLES = ("training", "training subset", "validation")
+"""Roles of `Data`, as in the tables of folds."""
 
 
-def make_source_split(
-    databases: Mapping[str, tuple[Path, str]], validation: int, seed: int, out: Path
-) -> None:
-    """Write which subjects of the pooled databases train and which validate; none test.
+@dataclass(frozen=True)
+class TrainingJob:
+    """Training of one network, which writes ``model.safetensors``, ``history.csv``, ``run.json``.
 
-    Args:
-        databases: name to the index of its store and the window that is trained on.
-        validation: number of subjects that validate. As many of the others, all of which train,
-            are the training subset.
-        seed: of the random choice.
-        out: CSV file with a line per recording and role.
-
-    Raises:
-        InputError: there are too few subjects.
-    """
-    usable = [
-        (name, stored.info)
-        for name, (index, window) in databases.items()
-        for stored in read_index(index).values()
-        if not unusable(stored.info, [window], Path(stored.epochs))
-    ]
-    subjects = sorted({(name, info.subject) for name, info in usable})
-    if len(subjects) < 2 * validation:
-        raise InputError(
-            f"{', '.join(databases)}: {len(subjects)} usable subjects, too few for {validation} to "
-            f"validate and as many to train; lower transfer.validation to at most "
-            f"{len(subjects) // 2} or add recordings"
-        )
-    order = random.Random(seed).sample(subjects, len(subjects))
-    roles = {
-        "validation": order[:validation],
-        "training": order[validation:],
-        "training subset": order[validation : 2 * validation],
-    }
-    lines = [
-        {"role": role, "database": name, "subject": info.subject, "recording": info.recording}
-        for role, who in roles.items()
-        for name, info in usable
-        if (name, info.subject) in who
-    ]
-    write_csv(out, lines)
-
-
-def train_run(
-    address: Mapping[str, Any],
-    network: NetworkSettings,
-    settings: TrainingSettings,
-    *,
-    folds: Path,
-    index: Path,
-    folder: Path,
-    threads: int,
-    report: Callable[[str], None],
-) -> None:
-    """Train a network on a fold.
-
-    Args:
-        address: database, window, channels, system, seed and fold.
-        network, settings: hyper-parameters.
-        folds: CSV file of the folds.
-        index: of the stored recordings.
-        folder: receives ``model.safetensors``, ``history.csv`` and ``run.json``.
+    Attributes:
+        address: channels, system and seed; of a fold also database, window and fold; of a
+            pretraining source; of a finetuning source, source_channels and strategy.
+        settings: hyper-parameters.
+        folder: receives the files.
         threads: of the processor, of all processes together.
         report: receives lines about the progress.
     """
-    from xsleep.networks import build
 
-    channels = tuple(address["channels"].split("-"))
-    data = _fold_data(address, folds, index, network)
-    start = build(address["system"], len(channels), network, address["seed"])
-    inputs = {folds.name: folds}
-    _run(
-        address, start, settings, data, inputs=inputs, folder=folder, threads=threads, report=report
-    )
+    address: Mapping[str, Any]
+    settings: TrainingSettings
+    folder: Path
+    threads: int
+    report: Callable[[str], None]
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels of the network."""
+        return tuple(self.address["channels"].split("-"))
 
-def finetune_run(
-    address: Mapping[str, Any],
-    strategy: Strategy,
-    subjects: int | None,
-    settings: TrainingSettings,
-    *,
-    pretrained: Path,
-    folds: Path,
-    index: Path,
-    folder: Path,
-    threads: int,
-    report: Callable[[str], None],
-) -> None:
-    """Finetune a pretrained network on a fold.
+    def train(self, network: NetworkSettings, folds: Path, index: Path) -> None:
+        """Train a network on a fold of the table ``folds`` of the recordings in ``index``."""
+        self.run(self._network(network), self._fold(folds, index, network), {folds.name: folds})
 
-    The network's settings are those of the pretraining; the spectrograms are normalised with the
-    statistics of the target's training recordings.
+    def finetune(self, subjects: int | None, pretrained: Path, folds: Path, index: Path) -> None:
+        """Finetune the network of a checkpoint on a fold, as `train` does.
 
-    Args:
-        address: source, source_channels, and those of `train_run`.
-        strategy: decides which blocks are trained.
-        subjects: number of training subjects; ``None``: all.
-        settings: hyper-parameters of the finetuning.
-        pretrained: checkpoint of the network.
-        folds, index, folder, threads, report: as of `train_run`.
+        The network's settings are those of the pretraining; the spectrograms are normalised with
+        the statistics of the target's training recordings. ``subjects`` is the number of training
+        subjects; ``None``: all.
 
-    Raises:
-        InputError: the network is of another system, or has another number of channels.
-    """
-    from xsleep.networks import build, checkpoints
-
-    system, channels = address["system"], address["channels"].split("-")
-    network, pretrained_system, pretrained_channels = checkpoints.load(pretrained)
-    if not same_network(pretrained_system, system):
-        raise InputError(
-            f"{pretrained}: the network of an {pretrained_system}, which cannot be finetuned as "
-            f"{system}; take weights of the same system"
-        )
-    if len(pretrained_channels) != len(channels):
-        raise InputError(
-            f"{pretrained}: a network of the channels {', '.join(pretrained_channels)}, for the "
-            f"target's {', '.join(channels)}; choose as many"
-        )
-    if strategy == "scratch":
-        network = build(system, len(channels), network.settings, address["seed"])
-    _run(
-        {**address, "strategy": strategy},
-        network,
-        settings,
-        _fold_data(address, folds, index, network.settings, subjects=subjects),
-        blocks=STRATEGIES[strategy],
-        inputs={folds.name: folds, "pretrained": pretrained},
-        folder=folder,
-        threads=threads,
-        report=report,
-    )
-
-
-def pretrain_run(
-    address: Mapping[str, Any],
-    network: NetworkSettings,
-    settings: TrainingSettings,
-    *,
-    split: Path,
-    windows: Mapping[str, str],
-    indexes: Mapping[str, Path],
-    folder: Path,
-    threads: int,
-    report: Callable[[str], None],
-) -> None:
-    """Pretrain a network on whole databases.
-
-    Args:
-        address: source, channels, system and seed.
-        network, settings: hyper-parameters.
-        split: what `make_source_split` wrote.
-        windows, indexes: database to its window and to the index of its store.
-        folder, threads, report: as of `train_run`.
-    """
-    from xsleep.networks import build
-
-    channels = tuple(address["channels"].split("-"))
-    recordings = {name: read_index(index) for name, index in indexes.items()}
-
-    def parts(role: str) -> list[Part]:
-        rows = [row for row in read_csv(split) if row["role"] == role]
-        return [
-            load_part(
-                recordings[row["database"]][row["recording"]],
-                windows[row["database"]],
-                channels,
-                network,
+        Raises:
+            InputError: the network is of another system, or has another number of channels.
+        """
+        system, strategy = self.address["system"], self.address["strategy"]
+        network, pretrained_system, pretrained_channels = checkpoints.load(pretrained)
+        if not same_network(pretrained_system, system):
+            raise InputError(
+                f"{pretrained}: the network of an {pretrained_system}, which cannot be finetuned "
+                f"as {system}; take weights of the same system"
             )
-            for row in rows
-        ]
+        if len(pretrained_channels) != len(self.channels):
+            raise InputError(
+                f"{pretrained}: a network of the channels {', '.join(pretrained_channels)}, for "
+                f"the target's {', '.join(self.channels)}; choose as many"
+            )
+        if strategy == "scratch":
+            network = self._network(network.settings)
+        data = self._fold(folds, index, network.settings, subjects)
+        inputs = {folds.name: folds, "pretrained": pretrained}
+        self.run(network, data, inputs, STRATEGIES[strategy])
 
-    data = _data(parts)
-    start = build(address["system"], len(channels), network, address["seed"])
-    inputs = {split.name: split}
-    _run(
-        address, start, settings, data, inputs=inputs, folder=folder, threads=threads, report=report
-    )
+    def pretrain(
+        self, network: NetworkSettings, split: Path, databases: Mapping[str, tuple[Path, str]]
+    ) -> None:
+        """Pretrain a network on whole databases, by their table of `make_source_split`."""
+        recordings = {name: read_index(index) for name, (index, _) in databases.items()}
 
+        def parts(role: str) -> list[Part]:
+            rows = [row for row in read_csv(split) if row["role"] == role]
+            stored = [
+                (row["database"], recordings[row["database"]][row["recording"]]) for row in rows
+            ]
+            return [load_part(s, databases[d][1], self.channels, network) for d, s in stored]
 
-def _fold_data(
-    address: Mapping[str, Any],
-    folds: Path,
-    index: Path,
-    network: NetworkSettings,
-    *,
-    subjects: int | None = None,
-) -> Data:
-    """Return the recordings of a fold."""
-    recordings = read_index(index)
-    channels = tuple(address["channels"].split("-"))
-    return _data(
-        lambda role: load_parts(
-            folds,
-            address["fold"],
-            role,
-            recordings,
-            window=address["window"],
-            channels=channels,
-            network=network,
-            subjects=subjects,
-        )
-    )
+        self.run(self._network(network), Data(*map(parts, ROLES)), {split.name: split})
 
+    def _network(self, settings: NetworkSettings) -> Network:
+        """Return the network with its initial weights."""
+        return build(self.address["system"], len(self.channels), settings, self.address["seed"])
 
-def _data(parts: Callable[[str], list[Part]]) -> Data:
-    """Return the recordings of the roles that a training needs."""
-    return Data(parts("training"), parts("training subset"), parts("validation"))
+    def _fold(
+        self, folds: Path, index: Path, network: NetworkSettings, subjects: int | None = None
+    ) -> Data:
+        """Return the recordings of the fold."""
+        fold, window, recordings = self.address["fold"], self.address["window"], read_index(index)
 
+        def parts(role: str) -> list[Part]:
+            names = recordings_of_role(folds, fold, role, subjects)
+            return [load_part(recordings[n], window, self.channels, network) for n in names]
 
-def _run(
-    address: Mapping[str, Any],
-    network: Network,
-    settings: TrainingSettings,
-    data: Data,
-    *,
-    blocks: Sequence[str] = BLOCKS,
-    inputs: Mapping[str, Path],
-    folder: Path,
-    threads: int,
-    report: Callable[[str], None],
-) -> None:
-    """Train blocks of a network, and write ``run.json`` with the settings and the origin of it."""
-    import torch
+        return Data(*map(parts, ROLES))
 
-    from xsleep.compute import parallel
-    from xsleep.training.loop import train
-    from xsleep.training.resume import CHECKPOINT
+    def run(
+        self,
+        network: Network,
+        data: Data,
+        inputs: Mapping[str, Path],
+        blocks: Sequence[str] = BLOCKS,
+    ) -> None:
+        """Train blocks of a network, and write ``run.json`` with the settings and the origin of it.
 
-    torch.set_num_threads(max(threads // parallel.size(), 1))
-    began = time.monotonic()
-    channels = tuple(address["channels"].split("-"))
-    parts = {
-        "training": data.training,
-        "training subset": data.training_subset,
-        "validation": data.validation,
-    }
-    # Steps that may fail come before hours of training.
-    check_writable(folder)
-    known = {
-        "training_subjects": len({part.info.subject for part in data.training}),
-        "sequences_bridging_gaps": sum(
-            bridging(part.info.places, network.settings.sequence_length, settings.longest_gap)
-            for part in data.training
-        ),
-        **origin(parts, inputs),
-    }
-    facts = train(
-        network,
-        settings,
-        data,
-        folder,
-        system=address["system"],
-        channels=channels,
-        seed=address["seed"],
-        report=report,
-        blocks=blocks,
-    )
-    if parallel.rank():
-        return
-    run = {
-        **address,
-        "network": network.settings.model_dump(mode="json"),
-        "training": settings.model_dump(mode="json"),
-        **facts,
-        "duration_seconds": round(time.monotonic() - began, 1),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        **known,
-        "outputs": {name: sha256(folder / name) for name in ("model.safetensors", "history.csv")},
-    }
-    with whole(folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(run, indent=2) + "\n")
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+        ``inputs`` are name to file of what else was read.
+        """
+        torch.set_num_threads(max(self.threads // parallel.size(), 1))
+        began = time.monotonic()
+        # Steps that may fail come before hours of training.
+        check_writable(self.folder)
+        length, gap = network.settings.sequence_length, self.settings.longest_gap
+        known = {
+            "training_subjects": len({part.info.subject for part in data.training}),
+            "sequences_bridging_gaps": sum(
+                bridging(part.info.places, length, gap) for part in data.training
+            ),
+            **origin(dict(zip(ROLES, vars(data).values(), strict=True)), inputs),
+        }
+        system, seed = self.address["system"], self.address["seed"]
+        training = Training(system, self.channels, seed, self.settings, data, blocks)
+        facts = loop.train(network, training, self.folder, self.report)
+        if parallel.rank():
+            return
+        outputs = ("model.safetensors", "history.csv")
+        run = {
+            **self.address,
+            "network": network.settings.model_dump(mode="json"),
+            "training": self.settings.model_dump(mode="json"),
+            **facts,
+            "duration_seconds": round(time.monotonic() - began, 1),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            **known,
+            "outputs": {name: sha256(self.folder / name) for name in outputs},
+        }
+        with whole(self.folder / "run.json") as temporary:
+            temporary.write_text(json.dumps(run, indent=2) + "\n")
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)

@@ -4,77 +4,43 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from xsleep.compute import device, parallel
-from xsleep.config.names import BLOCKS
-from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.networks import Network, checkpoints
 from xsleep.training import minibatches
 from xsleep.training.blending import Blend, policy
 from xsleep.training.evaluation import Losses, evaluate
-from xsleep.training.parts import Data
+from xsleep.training.parts import Training
 from xsleep.training.resume import CHECKPOINT, Checkpoint, Progress, fingerprint
 from xsleep.training.sequences import TrainingSequences, named, normalisation
 from xsleep.training.step import Graphed, Step
 
 
 def train(
-    network: Network,
-    settings: TrainingSettings,
-    data: Data,
-    folder: Path,
-    *,
-    system: str,
-    channels: tuple[str, ...],
-    seed: int,
-    report: Callable[[str], None] = print,
-    blocks: Sequence[str] = BLOCKS,
+    network: Network, training: Training, folder: Path, report: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Train a network, and write ``model.safetensors`` and ``history.csv`` into ``folder``.
+    """Train a network, write ``model.safetensors`` and ``history.csv``, and return facts.
 
-    The network that is kept is the last one, or the one with the best validation accuracy of its
-    last branch (the joint one, where there is one), the latest in a tie. A run that was stopped
-    resumes from its last evaluation, and its results are those of an uninterrupted run.
+    The facts are the entries of ``run.json`` about the training. The network that is kept is the
+    last one, or the one with the best validation accuracy of its last branch (the joint one, where
+    there is one), the latest in a tie. A run that was stopped resumes from its last evaluation, and
+    its results are those of an uninterrupted run. ``report`` receives lines about the progress.
 
     Several processes may train a network together (`parallel`), each on its share of a minibatch;
     apart from dropout and rounding, the steps are those of one process.
-
-    Args:
-        network: with the weights that the training starts from.
-        system: name of the system, which has the policy of the loss weights.
-        channels: names of the network's channels.
-        seed: of the order of the sequences and of dropout.
-        report: receives lines about the progress.
-        blocks: blocks of the network that are trained; the parameters of the others are frozen.
-            Without any, the network only gets the normalisation of spectrograms, which is always
-            that of the training recordings.
-
-    Returns:
-        Entries of ``run.json`` about the training: steps, best step, seconds, device.
 
     Raises:
         InputError: minibatches cannot be shared by the processes, there is nothing to train on, or
             a loss is not finite.
     """
-    trainer = Trainer(
-        network,
-        settings,
-        data,
-        folder,
-        system=system,
-        channels=channels,
-        seed=seed,
-        report=report,
-        blocks=blocks,
-    )
+    trainer = Trainer(network, training, folder, report)
     trainer.resume()
     trainer.run()
     trainer.write()
@@ -82,64 +48,45 @@ def train(
 
 
 class Trainer:
-    """Training of one network, as described in `train`.
-
-    Attributes:
-        total: number of steps of the whole training.
-        progress: the state that changes with every step and evaluation.
-    """
+    """Training of one network, as described in `train`, of ``total`` steps."""
 
     def __init__(
-        self,
-        network: Network,
-        settings: TrainingSettings,
-        data: Data,
-        folder: Path,
-        *,
-        system: str,
-        channels: tuple[str, ...],
-        seed: int,
-        report: Callable[[str], None],
-        blocks: Sequence[str],
+        self, network: Network, training: Training, folder: Path, report: Callable[[str], None]
     ) -> None:
-        self.network, self.settings, self.data, self.folder = network, settings, data, folder
-        self.system, self.channels, self.report = system, channels, report
-        torch.manual_seed(seed + parallel.rank())  # processes differ in dropout
+        self.network, self.training, self.folder, self.report = network, training, folder, report
+        self.settings, self.system = settings, system = training.settings, training.system
+        torch.manual_seed(training.seed + parallel.rank())  # processes differ in dropout
         self.device = device.best()
-        run = fingerprint(
-            network, settings, data, system=system, channels=channels, seed=seed, blocks=blocks
-        )
+        run = fingerprint(network, training)
         network.to(self.device)
         if "time-frequency" in network.views:
-            network.set_normalisation(*normalisation(data.training, network.settings.normalisation))
-        self.frozen = [block for name, block in network.blocks().items() if name not in blocks]
+            over = network.settings.normalisation
+            network.set_normalisation(*normalisation(training.data.training, over))
+        self.frozen = [b for name, b in network.blocks().items() if name not in training.blocks]
         for block in self.frozen:
             block.requires_grad_(False)
+        self.trained = [p for p in network.parameters() if p.requires_grad]
         optimizer = self._optimizer()
         self.step = Step(network, optimizer, settings.loss_reduction)
         captured = self.device.type == "cuda" and parallel.size() == 1
         self.take_step = Graphed(self.step, self.device) if captured else self.step
         self.blending = policy(system, settings)
-        self.sequences = self._sequences(seed)
+        self.sequences = self._sequences()
         self.total = settings.steps or (settings.training_epochs or 0) * len(self.sequences)
-        if not self._trained():
+        if not self.trained:
             self.total = 0
+        self.size = sum(p.numel() for p in network.parameters())
+        self.trained_size = sum(p.numel() for p in self.trained)
         self.progress = Progress()
         self.checkpoint = Checkpoint(
             folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress
         )
 
-    def _trained(self) -> list[nn.Parameter]:
-        """Return the parameters that are trained."""
-        return [p for p in self.network.parameters() if p.requires_grad]
-
     def _optimizer(self) -> torch.optim.Optimizer:
-        """Return Adam; it adds ``weight_decay`` times the variable to the gradient, as the L2
-        penalty does.
-        """
+        """Return Adam, whose ``weight_decay`` acts on the gradient as the L2 penalty does."""
         chosen = {id(parameter) for parameter in self.network.penalised_parameters()}
-        penalised = [p for p in self._trained() if id(p) in chosen]
-        others = [p for p in self._trained() if id(p) not in chosen]
+        penalised = [p for p in self.trained if id(p) in chosen]
+        others = [p for p in self.trained if id(p) not in chosen]
         return torch.optim.Adam(
             [
                 {"params": penalised, "weight_decay": self.settings.l2},
@@ -151,14 +98,14 @@ class Trainer:
             capturable=self.device.type == "cuda",
         )
 
-    def _sequences(self, seed: int) -> TrainingSequences:
+    def _sequences(self) -> TrainingSequences:
         """Return the training sequences, of which this process takes its share."""
         sequences = TrainingSequences(
-            self.data.training,
+            self.training.data.training,
             self.network.settings.sequence_length,
             self.settings.batch_size,
             self.settings.longest_gap,
-            seed=seed,
+            seed=self.training.seed,
             shuffle=self.settings.shuffle,
             share=(parallel.rank(), parallel.size()),
         )
@@ -170,18 +117,10 @@ class Trainer:
             )
         return sequences
 
-    def _parameters(self) -> tuple[int, int]:
-        """Return how many parameters there are and how many of them are trained."""
-        return (
-            sum(p.numel() for p in self.network.parameters()),
-            sum(p.numel() for p in self._trained()),
-        )
-
     def resume(self) -> None:
         """Restore the state of the last evaluation where a run with this fingerprint stopped."""
-        parameters, trained = self._parameters()
         self.report(
-            f"{self.system}: {parameters:,} parameters, {trained:,} of them to train, "
+            f"{self.system}: {self.size:,} parameters, {self.trained_size:,} of them to train, "
             f"{self.sequences.count:,} training sequences, {self.total:,} steps on {self.device}"
         )
         if self.checkpoint.restore():
@@ -199,9 +138,14 @@ class Trainer:
         steps = range(progress.step, self.total)
         batches = minibatches.batches(self.sequences, self.network.views, steps, self.device)
         while progress.step < self.total:
-            if self._stops_early():
-                patience = settings.patience
-                self.report(f"{self.system}: stops early, no gain in {patience} evaluations")
+            if (
+                settings.patience is not None
+                and progress.step >= settings.earliest_stop
+                and progress.evaluations_without_gain >= settings.patience
+            ):
+                self.report(
+                    f"{self.system}: stops early, no gain in {settings.patience} evaluations"
+                )
                 break
             self.network.train()
             if settings.frozen == "everything":
@@ -217,14 +161,6 @@ class Trainer:
                         "broken signals"
                     )
                 self._evaluate()
-
-    def _stops_early(self) -> bool:
-        """Return whether there was no gain for ``patience`` evaluations."""
-        return (
-            self.settings.patience is not None
-            and self.progress.step >= self.settings.earliest_stop
-            and self.progress.evaluations_without_gain >= self.settings.patience
-        )
 
     def _weigh(self) -> None:
         """Weight the losses of the next steps as after the last evaluation."""
@@ -264,9 +200,9 @@ class Trainer:
 
     def _losses(self) -> tuple[Losses, Losses]:
         """Return the losses on the training subset and on the validation set."""
-        gap = self.settings.longest_gap
-        subset = evaluate(self.network, self.data.training_subset, gap)
-        validation = evaluate(self.network, self.data.validation, gap)
+        data, gap = self.training.data, self.settings.longest_gap
+        subset = evaluate(self.network, data.training_subset, gap)
+        validation = evaluate(self.network, data.validation, gap)
         for name, losses in (("training subset", subset), ("validation set", validation)):
             if losses.not_finite:
                 raise InputError(
@@ -285,8 +221,8 @@ class Trainer:
                 line[f"{branch} {name} loss"] = losses.sums[branch] / losses.count
                 line[f"{branch} {name} accuracy"] = losses.accuracies[branch]
             line[f"{branch} weight"] = blend.weights[branch]
-            line[f"{branch} G"] = blend.generalisation[branch] if blend.generalisation else None
-            line[f"{branch} O"] = blend.overfitting[branch] if blend.overfitting else None
+            line[f"{branch} G"] = blend.generalisation.get(branch)
+            line[f"{branch} O"] = blend.overfitting.get(branch)
         line["learning rate"] = self.settings.learning_rate
         return line | {"seconds": round(self.progress.seconds, 1)}
 
@@ -296,7 +232,7 @@ class Trainer:
             self.network.load_state_dict(self.progress.best_weights)
         if parallel.rank() == 0:
             model = self.folder / "model.safetensors"
-            checkpoints.save(model, self.network, self.system, self.channels)
+            checkpoints.save(model, self.network, self.system, self.training.channels)
             write_csv(self.folder / "history.csv", self.progress.history)
 
     def facts(self) -> dict[str, Any]:
@@ -306,7 +242,6 @@ class Trainer:
             (line for line in self.progress.history if line["step"] or not self.total),
             key=lambda line: (line[accuracy], line["step"]),
         )
-        parameters, trained = self._parameters()
         return {
             "steps": self.progress.step,
             "best_step": best["step"],
@@ -315,8 +250,8 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "processes": parallel.size(),
             "training_sequences": self.sequences.count,
-            "parameters": parameters,
-            "parameters_trained": trained,
+            "parameters": self.size,
+            "parameters_trained": self.trained_size,
         }
 
 

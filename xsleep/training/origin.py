@@ -39,9 +39,7 @@ def check_writable(folder: Path) -> None:
 def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:
     """Return code, machine and data that something was made with.
 
-    Args:
-        parts: role to its recordings.
-        inputs: name to other files that were read.
+    ``parts`` are role to recordings, ``inputs`` name to other files that were read.
     """
     used = [part for role in parts.values() for part in role]
     return {

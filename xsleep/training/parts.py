@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from xsleep.config.names import BLOCKS
 from xsleep.config.network import NetworkSettings
+from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window
-from xsleep.store.recordings import RecordingData, Stored
+from xsleep.store.recordings import PER_EPOCH, RecordingData, Stored
 from xsleep.training.sequences import Part, amplitude_scale
 
 
@@ -26,38 +28,47 @@ class Data:
     validation: Sequence[Part]
 
 
-def load_parts(
-    folds: Path,
-    number: int,
-    role: str,
-    recordings: Mapping[str, Stored],
-    *,
-    window: str,
-    channels: tuple[str, ...],
-    network: NetworkSettings,
-    subjects: int | None = None,
-) -> list[Part]:
-    """Return the recordings of one role of a fold.
+@dataclass(frozen=True)
+class Training:
+    """What decides a training besides the network that it starts from.
+
+    Attributes:
+        system: name of the system, which has the policy of the loss weights.
+        channels: names of the network's channels.
+        seed: of the order of the sequences and of dropout.
+        blocks: blocks of the network that are trained; the parameters of the others are frozen.
+            Without any, the network only gets the normalisation of spectrograms, which is always
+            that of the training recordings.
+    """
+
+    system: str
+    channels: tuple[str, ...]
+    seed: int
+    settings: TrainingSettings
+    data: Data
+    blocks: Sequence[str] = BLOCKS
+
+
+def recordings_of_role(
+    folds: Path, number: int, role: str, subjects: int | None = None
+) -> list[str]:
+    """Return the names of the recordings of one role of a fold.
 
     Args:
         folds: CSV file of the folds.
-        number: of the fold.
         role: ``training``, ``training subset``, ``validation`` or ``test``.
-        recordings: the store's index.
-        window, channels, network: as of `load_part`.
         subjects: how many of the training subjects train; ``None``: all.
     """
     rows = [row for row in read_csv(folds) if row["fold"] == str(number)]
     chosen = [row for row in rows if row["role"] == role]
     if subjects is not None and role.startswith("training"):
-        training = [row["subject"] for row in rows if row["role"] == "training"]
-        few = fold_tables.few(training, subjects, number)
+        training = [row for row in rows if row["role"] == "training"]
+        few = fold_tables.few([row["subject"] for row in training], subjects, number)
         # The subset's recordings of subjects that train; where there are none, all that train.
         chosen = [row for row in chosen if row["subject"] in few] or [
-            row for row in rows if row["role"] == "training" and row["subject"] in few
+            row for row in training if row["subject"] in few
         ]
-    names = [row["recording"] for row in chosen]
-    return [load_part(recordings[name], window, channels, network) for name in names]
+    return [row["recording"] for row in chosen]
 
 
 def load_part(
@@ -71,20 +82,16 @@ def load_part(
     Raises:
         InputError: the stored signals have another filter than the network's.
     """
-    night = stored.info
-    if night.raw_filter != network.filter_name:
+    info = stored.info
+    if info.raw_filter != network.filter_name:
         raise InputError(
-            f"{stored.epochs}: filtered by {night.raw_filter}, what the network reads by "
+            f"{stored.epochs}: filtered by {info.raw_filter}, what the network reads by "
             f"{network.filter_name}; take the epochs stored with that filter"
         )
-    chosen = np.flatnonzero(in_window(night, window))
-    part = replace(
-        night, places=night.places[chosen], onsets=night.onsets[chosen], stages=night.stages[chosen]
-    )
+    chosen = np.flatnonzero(in_window(info, window))
+    info = replace(info, **{name: getattr(info, name)[chosen] for name in PER_EPOCH})
     data = RecordingData(stored, channels, chosen)
-    raw_scale = None
-    if network.raw_deviation is not None:
-        raw_scale = amplitude_scale(
-            data.raw(0, len(chosen)), network.raw_deviation, night.recording
-        )
-    return Part(part, data, raw_scale)
+    if network.raw_deviation is None:
+        return Part(info, data)
+    raw = data.raw(0, len(chosen))
+    return Part(info, data, amplitude_scale(raw, network.raw_deviation, info.recording))

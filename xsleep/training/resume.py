@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from typing import Any
 import torch
 
 from xsleep.compute import parallel
-from xsleep.config.training import TrainingSettings
 from xsleep.core.files import whole
 from xsleep.networks import Network
 from xsleep.training.blending import Policy
-from xsleep.training.parts import Data
+from xsleep.training.parts import Training
 
 CHECKPOINT = "checkpoint.pt"
 """Name of the file in the run's folder while it trains. The caller of the training deletes it once
@@ -31,13 +29,8 @@ FORMAT_VERSION = 2
 class Progress:
     """State of a run besides the network and the optimiser.
 
-    Attributes:
-        step: number of steps taken.
-        best_accuracy, best_weights: those of the best network so far.
-        evaluations_without_gain: number of evaluations since the best one.
-        weights: branch to its loss weight.
-        history: lines of ``history.csv``.
-        seconds: duration of the training so far.
+    ``weights`` are branch to loss weight, ``history`` the lines of ``history.csv``; ``seconds`` is
+    the duration of the training so far.
     """
 
     step: int = 0
@@ -49,37 +42,26 @@ class Progress:
     seconds: float = 0.0
 
 
-def fingerprint(
-    network: Network,
-    settings: TrainingSettings,
-    data: Data,
-    *,
-    system: str,
-    channels: tuple[str, ...],
-    seed: int,
-    blocks: Sequence[str],
-) -> str:
+def fingerprint(network: Network, training: Training) -> str:
     """Return the fingerprint that a checkpoint must match to be resumed.
 
-    Args:
-        network: with the weights that the training starts from, on the CPU.
-        settings, data, system, channels, seed, blocks: as of `xsleep.training.loop.train`.
+    The network is on the CPU and has the weights that the training starts from.
     """
     start = hashlib.sha256()
     for tensor in network.state_dict().values():
         start.update(tensor.numpy())
     facts = [
         FORMAT_VERSION,
-        system,
-        channels,
+        training.system,
+        training.channels,
         network.settings.model_dump(),
         start.hexdigest(),
-        blocks,
-        settings.model_dump(),
-        seed,
+        training.blocks,
+        training.settings.model_dump(),
+        training.seed,
         [
             [(part.info.recording, len(part), dict(part.info.hashes)) for part in parts]
-            for parts in (data.training, data.training_subset, data.validation)
+            for parts in vars(training.data).values()
         ],
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -87,12 +69,9 @@ def fingerprint(
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Checkpoint file of a run, and what it saves and restores.
+    """Checkpoint file of a run, and the state that it saves and `restore` changes in place.
 
-    Attributes:
-        path: the file.
-        fingerprint: of the run; a file with another one is ignored.
-        network, optimizer, blending, progress: the state, which `restore` changes in place.
+    A file with another fingerprint is ignored.
     """
 
     path: Path
@@ -104,7 +83,8 @@ class Checkpoint:
 
     def save(self) -> None:
         """Write the state; of several processes, with the random states of all, by the first."""
-        random = parallel.gathered(_random_state())
+        on_gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+        random = parallel.gathered((torch.get_rng_state(), on_gpu))
         if parallel.rank():
             return
         content = {
@@ -141,9 +121,3 @@ class Checkpoint:
             if on_gpu is not None and torch.cuda.is_available():
                 torch.cuda.set_rng_state(on_gpu)
         return True
-
-
-def _random_state() -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the states of this process's random generators, on the CPU and on its GPU."""
-    on_gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-    return torch.get_rng_state(), on_gpu

@@ -19,7 +19,7 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Integers, Singles
+from xsleep.core.arrays import Doubles, Integers, Singles
 from xsleep.core.errors import InputError
 from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE, RecordingInfo, channels_last
 
@@ -57,7 +57,7 @@ class Epochs(Protocol):
     def time_frequency(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 29, 129, C) decibels, in ``out`` where it is given."""
 
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> Doubles:
         """Return the sums (2, 129, C) of the decibels and of their squares over all frames."""
 
 
@@ -73,13 +73,13 @@ class Part:
 
     info: RecordingInfo
     data: Epochs
-    raw_scale: NDArray[np.float64] | None = None
+    raw_scale: Doubles | None = None
 
     def __len__(self) -> int:
         return len(self.info.stages)
 
 
-def amplitude_scale(raw: Singles, deviation: float, recording: str) -> NDArray[np.float64]:
+def amplitude_scale(raw: Singles, deviation: float, recording: str) -> Doubles:
     """Return factors (C,) that give each channel of (n, 3000, C) microvolts a standard deviation.
 
     Raises:
@@ -90,9 +90,7 @@ def amplitude_scale(raw: Singles, deviation: float, recording: str) -> NDArray[n
     if not np.isfinite(measured).all():
         raise _not_finite(recording, "signals")
     # A dead channel has no amplitude to scale.
-    scale: NDArray[np.float64] = deviation / np.where(
-        measured > DEAD * np.abs(mean), measured, deviation
-    )
+    scale: Doubles = deviation / np.where(measured > DEAD * np.abs(mean), measured, deviation)
     return scale
 
 
@@ -113,10 +111,7 @@ def stretches(places: Integers, longest_gap: int | None) -> list[tuple[int, int]
 def starts(places: Integers, length: int, longest_gap: int | None) -> NDArray[np.int64]:
     """Return the index of the first epoch of every sequence of ``length`` epochs."""
     return np.concatenate(
-        [
-            np.arange(start, max(stop - length + 1, start))
-            for start, stop in stretches(places, longest_gap)
-        ]
+        [np.arange(s, max(stop - length + 1, s)) for s, stop in stretches(places, longest_gap)]
     )
 
 
@@ -133,9 +128,7 @@ class TrainingSequences:
     there is always at least one.
 
     Args:
-        parts: the training recordings.
         length: number of epochs of a sequence.
-        batch_size: number of sequences of a minibatch.
         longest_gap: number of dropped epochs that a sequence may bridge; ``None``: any.
         seed: of the order.
         shuffle: ``once``, as in the released code: all passes have one order; or ``every-pass``.
@@ -159,20 +152,13 @@ class TrainingSequences:
     ) -> None:
         self.parts = parts
         self.length = length
-        index = np.concatenate(
-            [
-                np.stack([np.full(len(first), number), first], axis=1).astype(np.int32)
-                for number, part in enumerate(parts)
-                for first in [starts(part.info.places, length, longest_gap)]
-            ]
-        )
+        first = [starts(part.info.places, length, longest_gap) for part in parts]
+        number = np.repeat(np.arange(len(parts)), [len(own) for own in first])
+        index = np.stack([number, np.concatenate(first)], axis=1).astype(np.int32)
         self.count = len(index)
         if not self.count:
-            stretch = max(
-                stop - start
-                for part in parts
-                for start, stop in stretches(part.info.places, longest_gap)
-            )
+            cut = [span for part in parts for span in stretches(part.info.places, longest_gap)]
+            stretch = max(stop - start for start, stop in cut)
             raise InputError(
                 f"{named(part.info.recording for part in parts)}: nothing to train on, as the "
                 f"longest stretch has {stretch} epochs and a sequence {length}; lower "
@@ -238,9 +224,9 @@ def ahead(load: Callable[[int], Loaded], steps: Iterable[int]) -> Iterator[Loade
 
 
 def read(part: Part, view: str, start: int, stop: int, out: Singles | None = None) -> Singles:
-    """Return epochs of a part as a network's input, in ``out`` where it is given.
+    """Return epochs of a part: (n, 3000, C) of ``raw`` or (n, 29, 129, C) of ``time-frequency``.
 
-    The shape is (n, 3000, C) for ``raw`` and (n, 29, 129, C) for ``time-frequency``.
+    They are in ``out`` where it is given.
     """
     if view == "time-frequency":
         return part.data.time_frequency(start, stop, out)
@@ -265,7 +251,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Singles, 
     Raises:
         InputError: a value of a recording is not finite; the message names the recording.
     """
-    sums: NDArray[np.float64] = np.zeros(())
+    sums: Doubles = np.zeros(())
     for part in parts:
         its = part.data.sums()
         if not np.isfinite(its).all():
@@ -274,7 +260,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Singles, 
     return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
 
 
-def _statistics(means: NDArray[np.float64], over: Over) -> tuple[Singles, Singles]:
+def _statistics(means: Doubles, over: Over) -> tuple[Singles, Singles]:
     """Return mean and standard deviation (129, C) from the means (2, 129, C) of values, squares."""
     mean, square = means
     if over == "channels":  # all bins have the same number of frames

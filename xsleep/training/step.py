@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xsleep.compute import parallel
+from xsleep.core.errors import reason
 from xsleep.networks import Network
 from xsleep.training.evaluation import inputs
 
@@ -27,13 +28,8 @@ def weighted_loss(
     """Return the blended loss of a minibatch (eq. 12).
 
     The loss of a branch is the sum (as released) or the mean over the minibatch of the mean over
-    each sequence. Each of several processes returns its part of the sum.
-
-    Args:
-        logits: branch to (B, L, 5).
-        labels: (B, L).
-        weights: branch to its weight.
-        reduction: over the minibatch.
+    each sequence. Each of several processes returns its part of the sum. ``logits`` and ``weights``
+    are by branch; logits are (B, L, 5), labels (B, L).
     """
     batch, length = labels.shape
     divisor = length * (batch * parallel.size() if reduction == "mean" else 1)
@@ -130,7 +126,7 @@ class Graphed:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.loss = self.step(self.views, self.labels)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            warnings.warn(f"training without a CUDA graph: {reason}", RuntimeWarning, stacklevel=3)
+            message = f"training without a CUDA graph: {reason(error)}"
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
         else:
             self.graph = graph

@@ -12,13 +12,14 @@ from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.files import write_csv
 from xsleep.databases import source_of
-from xsleep.preparation.jobs import make_folds, prepare
-from xsleep.results import inventory, table2
-from xsleep.results.audit.evidence import Evidence, Pretraining, Run
+from xsleep.preparation.jobs import make_folds, make_source_split, prepare
+from xsleep.results import formatting, inventory, table2
+from xsleep.results.audit.evidence import Evidence
+from xsleep.results.audit.trainings import Pretraining, Run
 from xsleep.results.measurements import RunPredictions, gather
 from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import read_index
-from xsleep.training.jobs import finetune_run, make_source_split, pretrain_run, train_run
+from xsleep.training.jobs import TrainingJob
 
 SYSTEMS = ("ARNN+RNN", "FCNN+RNN")
 FINETUNED = "FT-SeqSleepNet+"
@@ -62,7 +63,7 @@ def make() -> None:
         _train_and_score(run)
     _train_and_score(evidence().retrained[1])
     results = gather([run.identity for run in evidence().runs], {"X": RECORDINGS})
-    table2.write_csv(table2.table2(results), TABLE2)
+    formatting.write_csv(table2.table2(results), TABLE2)
 
 
 def _prepare(database: str, folder: Path, names: list[str], index: Path, recordings: Path) -> None:
@@ -90,9 +91,8 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
 def _pretrain() -> None:
     (pretraining,) = evidence().pretrainings
     address = {key: pretraining.settings[key] for key in ("source", "channels", "system", "seed")}
-    windows, indexes = {"Y": "whole-night"}, {"Y": SOURCE_INDEX}
-    given = {"split": SPLIT, "windows": windows, "indexes": indexes, "folder": PRETRAINED} | QUIET
-    pretrain_run(address, NETWORK, TRAINING, **given)
+    job = TrainingJob(address, TRAINING, PRETRAINED, **QUIET)
+    job.pretrain(NETWORK, SPLIT, {"Y": (SOURCE_INDEX, "whole-night")})
 
 
 def _eeg(seed: int):
@@ -101,12 +101,12 @@ def _eeg(seed: int):
 
 def _train_and_score(run: Run) -> None:
     settings = {**run.settings}
-    address = {k: v for k, v in settings.items() if k not in ("network", "training", "strategy")}
-    given = {"folds": FOLDS, "index": INDEX, "folder": run.folder} | QUIET
+    address = {k: v for k, v in settings.items() if k not in ("network", "training")}
+    job = TrainingJob(address, TRAINING, run.folder, **QUIET)
     if run.pretrained:
-        finetune_run(address, "all", None, TRAINING, pretrained=run.pretrained, **given)
+        job.finetune(None, run.pretrained, FOLDS, INDEX)
     else:
-        train_run(address, NETWORK, TRAINING, **given)
+        job.train(NETWORK, FOLDS, INDEX)
     score_run(
         run.folder / "model.safetensors",
         FOLDS,
@@ -148,12 +148,12 @@ def evidence() -> Evidence:
         {"Y": (SOURCE_INDEX, "whole-night")},
     )
     return Evidence(
-        found,
-        {"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
-        {"X": FOLDS},
-        TABLE2,
-        (found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
-        [pretraining],
+        runs=found,
+        recordings={"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
+        folds={"X": FOLDS},
+        table2=TABLE2,
+        retrained=(found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
+        pretrainings=[pretraining],
     )
 
 

@@ -1,22 +1,24 @@
 """What was measured beside what is published, and the audit as a page, as JSON and on a console."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from tests.results.audit import finished
 from tests.studies import Study
-from xsleep.results.audit import checks, page
+from xsleep.results.audit import finding, intervals, page
 from xsleep.results.audit.evidence import Evidence
+from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import METRICS
-from xsleep.results.table2 import read_csv, write_csv
+from xsleep.results.table2 import read_csv
 
 FAULTS = [f"run {number} <has> a fault" for number in range(page.SHOWN + 1)]
 VERDICTS = [
-    checks.Verdict("a", "All is well.", checks.PASSED, "3 files"),
-    checks.Verdict("b", "Nothing is wrong.", checks.FAILED, f"{FAULTS[0]} (and more)", FAULTS),
-    checks.Verdict("c", "It is published.", checks.NOT_APPLICABLE, "nothing is published"),
+    finding.Verdict("a", "All is well.", finding.PASSED, "3 files"),
+    finding.Verdict("b", "Nothing is wrong.", finding.FAILED, f"{FAULTS[0]} (and more)", FAULTS),
+    finding.Verdict("c", "It is published.", finding.NOT_APPLICABLE, "nothing is published"),
 ]
 
 
@@ -31,7 +33,7 @@ def table2(tmp_path):
 
 
 def content(table2):
-    return page.content(VERDICTS, checks.cells(table2), Evidence([], {}, {}, table2))
+    return page.content(VERDICTS, Evidence(runs=[], recordings={}, folds={}, table2=table2))
 
 
 def test_each_measured_cell_has_its_interval_and_says_how_far_the_published_value_is_outside(
@@ -40,7 +42,7 @@ def test_each_measured_cell_has_its_interval_and_says_how_far_the_published_valu
     table = read_csv(table2)
     table = table[(table["database"] == "SleepEDF-20") & (table["window"] == "in-bed")]
     table = table.set_index(["system", "source"])
-    cells = checks.cells(table2)
+    cells = intervals.cells(table2)
     assert [(c["system"], c["metric"]) for c in cells] == [
         (system, metric) for system in ("XSleepNet2", "Mine") for metric in METRICS
     ]
@@ -96,6 +98,7 @@ def test_the_console_says_how_many_checks_failed_and_why(table2, tmp_path):
 
 
 def test_a_page_is_made_where_there_is_no_table(tmp_path):
-    audit = page.content([], checks.cells(tmp_path / "none.csv"), finished.evidence())
+    evidence = replace(finished.evidence(), table2=tmp_path / "none.csv")
+    audit = page.content([], evidence)
     assert "Nothing was measured" in page.html(audit)
     assert audit["retrained"]["seconds"] == {}

@@ -13,16 +13,17 @@ import logging
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
@@ -41,14 +42,15 @@ CHUNK = 1 << 14
 # Its messages quote the requested addresses, which may contain a key.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Patience:
     """Timeouts and retries of downloads.
 
     Attributes:
-        connect: timeout of connecting, in seconds.
-        stall: timeout between two received bytes, in seconds.
+        connect, stall: timeouts of connecting and between two received bytes, in seconds.
         tries: requests without a new byte of the file after which it is given up.
         pause: factor of the exponential backoff between two tries, in seconds.
         longest_pause: longest wait that a server may demand with Retry-After, in seconds.
@@ -84,11 +86,7 @@ class _Hopeless(InputError):
 
 
 class _Again(Exception):
-    """Failure that may be temporary.
-
-    Args:
-        after: seconds after which the server asks to be tried again, if it says so.
-    """
+    """Failure that may be temporary, and the seconds after which the server asks to be retried."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
@@ -114,10 +112,7 @@ def fetch(
     """Download the files that are missing in a folder.
 
     Args:
-        folder: where to put the files; existing ones are left as they are.
-        files: addresses, names and hashes.
         report: called with one line for each file, for the log.
-        patience: timeouts and retries.
         key: authorisation, if the server demands one.
 
     Raises:
@@ -127,12 +122,16 @@ def fetch(
     staging = folder / STAGING
     try:
         staging.mkdir(parents=True, exist_ok=True)
-        with _alone(staging):
+        with (staging / "lock").open("w") as lock:
+            # Runs that share the folder download one after the other.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             missing = [file for file in files if not (folder / file.name).exists()]
             amount = _amount(folder, missing)
             report(amount)
             print(f"{folder}: {amount}", file=sys.stderr)
-            _receive_all(folder, missing, report, patience or Patience(), key=key)
+            with _Bar(len(missing)) as bar:
+                client = _Client(patience or Patience(), key, bar.add_bytes)
+                _receive_all(folder, missing, report, client, bar=bar)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written to ({error.strerror}); what has arrived is kept, see to "
@@ -146,22 +145,19 @@ def fetch_text(url: str, patience: Patience, key: Key | None = None) -> str:
     Raises:
         InputError: the text could not be downloaded completely; the reason in one line.
     """
-    retries = patience.retries
-    while True:
-        try:
-            with _answer(url, {"Accept-Encoding": "identity"}, patience, key) as response:
-                _check_answer(url, response, key)
-                # Otherwise a broken connection could not be told from the end of the text.
-                if response.raw.length_remaining is None and not response.raw.chunked:
-                    raise InputError(f"{url}: answers without saying how long it is")
-                return response.content.decode()
-        except UnicodeDecodeError:
-            raise InputError(f"{url}: answers with something else than text") from None
-        except requests.RequestException:
-            again = _breaks_off(patience)
-        except _Again as error:
-            again = error
-        retries = _wait(url, again, retries, patience.longest_pause, sleep=time.sleep)
+    client = _Client(patience, key)
+
+    def attempt() -> str:
+        with client.response(url) as response:
+            # Otherwise a broken connection could not be told from the end of the text.
+            if response.raw.length_remaining is None and not response.raw.chunked:
+                raise InputError(f"{url}: answers without saying how long it is")
+            return response.content.decode()
+
+    try:
+        return client.persist(url, attempt)
+    except UnicodeDecodeError:
+        raise InputError(f"{url}: answers with something else than text") from None
 
 
 def _amount(folder: Path, files: Sequence[Published]) -> str:
@@ -183,41 +179,65 @@ def _amount(folder: Path, files: Sequence[Published]) -> str:
     return f"{len(files)} files to come, {size}{free:.1f} GB free"
 
 
-@contextmanager
-def _alone(staging: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that runs that share it download one after the other."""
-    with (staging / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+class _Bar(Progress):
+    """Thread-safe count of the files and bytes received, drawn if stderr is a terminal."""
+
+    def __init__(self, files: int) -> None:
+        columns = BarColumn(), MofNCompleteColumn(), TextColumn("files, {task.description}")
+        super().__init__(
+            *columns,
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self.add_task("", total=files)
+        self.add_task("", visible=False)
+
+    def add_bytes(self, count: int) -> None:
+        """Count received bytes."""
+        files, received = self.task_ids
+        self.advance(received, count)
+        self.update(files, description=self.speed)
+
+    def add_file(self) -> str:
+        """Count a received file and return the totals, for the log."""
+        files, _ = self.tasks
+        self.advance(files.id)
+        return f"{files.completed:.0f} of {files.total:.0f} files, {self.speed}"
+
+    @property
+    def speed(self) -> str:
+        """Bytes received, and bytes a second."""
+        _, received = self.tasks
+        megabytes = received.completed / 1e6
+        return f"{megabytes:.1f} MB, {megabytes / max(received.elapsed or 0, 1e-3):.1f} MB/s"
 
 
 def _receive_all(
     folder: Path,
     files: Sequence[Published],
     report: Callable[[str], None],
-    patience: Patience,
+    client: _Client,
     *,
-    key: Key | None,
+    bar: _Bar,
 ) -> None:
-    """Download the files in parallel; the arguments are those of `fetch`."""
+    """Download the files in parallel."""
     failures = []
-    stop = threading.Event()
-    with _progress(len(files)) as progress, ThreadPoolExecutor(PARALLEL) as pool:
-        receive = partial(_receive, key=key, stop=stop, add_bytes=progress.add_bytes)
-        jobs = {pool.submit(receive, folder, file, patience): file for file in files}
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        jobs = {pool.submit(client.receive, folder, file): file.name for file in files}
         try:
             for job in as_completed(jobs):
-                name = jobs[job].name
                 try:
                     job.result()
-                    report(f"{name}: fetched, {progress.add_file()}")
+                    report(f"{jobs[job]}: fetched, {bar.add_file()}")
                 except _Hopeless:
                     raise
                 except InputError as error:
-                    report(f"{name}: {error}")
+                    report(f"{jobs[job]}: {error}")
                     failures.append(str(error))
         finally:
-            stop.set()
+            client.stop.set()
             pool.shutdown(cancel_futures=True)
     if failures:
         raise InputError(
@@ -226,56 +246,120 @@ def _receive_all(
         )
 
 
-def _receive(
-    folder: Path,
-    file: Published,
-    patience: Patience,
-    *,
-    key: Key | None,
-    stop: threading.Event,
-    add_bytes: Callable[[int], None],
-) -> None:
-    """Download one file, retrying within the patience until its hash is the published one."""
-    place, part = folder / file.name, folder / STAGING / f"{file.name}.part"
-    for path in (place, part):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    part.touch()
-    retries, furthest, wrong = patience.retries, part.stat().st_size, False
-    while not stop.is_set():
-        try:
-            _continue(file.url, part, patience, key=key, stop=stop, add_bytes=add_bytes)
-            if not stop.is_set():
-                _check(file, part)
-                part.replace(place)
-            return
-        except _Again as again:
-            size = part.stat().st_size
-            if size > furthest:
-                retries, furthest = patience.retries, size
-            if wrong and isinstance(again, _WrongHash):
-                raise InputError(f"{file.url}: {again}") from None
-            wrong = wrong or isinstance(again, _WrongHash)
-            retries = _wait(file.url, again, retries, patience.longest_pause, sleep=stop.wait)
+@dataclass(frozen=True)
+class _Client:
+    """Client of one server.
 
-
-def _wait(
-    url: str, again: _Again, retries: Retry, longest: float, *, sleep: Callable[[float], object]
-) -> Retry:
-    """Sleep until the next try and return the retries that are left then.
-
-    Raises:
-        InputError: no retry is left, or the server asks for too long a wait.
+    Attributes:
+        add_bytes: called with the number of bytes of each chunk of a file.
+        stop: if set, all downloads end with `CancelledError`.
     """
-    try:
-        retries = retries.increment()
-    except MaxRetryError:
-        kind = _Hopeless if isinstance(again, _NoConnection) else InputError
-        raise kind(f"{url}: {again}") from None
-    pause = retries.get_backoff_time() if again.after is None else again.after
-    if pause > longest:
-        raise InputError(f"{url}: {again}; run again in {pause:.0f} s") from None
-    sleep(pause)
-    return retries
+
+    patience: Patience
+    key: Key | None = None
+    add_bytes: Callable[[int], None] = lambda count: None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def receive(self, folder: Path, file: Published) -> None:
+        """Download a file until its hash is the published one, and put it in its place."""
+        place, part = folder / file.name, folder / STAGING / f"{file.name}.part"
+        for path in (place, part):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+
+        def attempt() -> None:
+            self._resume(file.url, part)
+            _check(file, part)
+            part.replace(place)
+
+        self.persist(file.url, attempt, lambda: part.stat().st_size)
+
+    def persist(self, url: str, attempt: Callable[[], T], size: Callable[[], int] = lambda: 0) -> T:
+        """Return what an attempt returns, after retries, whose number starts anew as size grows.
+
+        Raises:
+            InputError: no retry is left, the server asks for too long a wait, or the hash is wrong
+                for the second time.
+        """
+        retries, furthest, wrong = self.patience.retries, size(), False
+        while True:
+            try:
+                return attempt()
+            except _Again as again:
+                if size() > furthest:
+                    retries, furthest = self.patience.retries, size()
+                if wrong and isinstance(again, _WrongHash):
+                    raise InputError(f"{url}: {again}") from None
+                wrong = wrong or isinstance(again, _WrongHash)
+                try:
+                    retries = retries.increment()
+                except MaxRetryError:
+                    kind = _Hopeless if isinstance(again, _NoConnection) else InputError
+                    raise kind(f"{url}: {again}") from None
+                pause = retries.get_backoff_time() if again.after is None else again.after
+                if pause > self.patience.longest_pause:
+                    raise InputError(f"{url}: {again}; run again in {pause:.0f} s") from None
+            self.pause(pause)
+
+    def pause(self, seconds: float = 0) -> None:
+        """Sleep, and raise `CancelledError` if the client is stopped."""
+        if self.stop.wait(seconds):
+            raise CancelledError
+
+    def _resume(self, url: str, part: Path) -> None:
+        """Append what is missing to the part, until the server says that it is complete."""
+        offset = part.stat().st_size
+        with self.response(url, offset) as response:
+            if response.status_code == 416:
+                return
+            found = response.headers.get("Content-Range", "")
+            if response.status_code == 206 and not found.startswith(f"bytes {offset}-"):
+                part.write_bytes(b"")
+                raise _Again("answers with another part of the file than was asked for")
+            length = int(response.raw.length_remaining or 0)
+            free = shutil.disk_usage(part.parent).free
+            if length > free:
+                raise _Hopeless(
+                    f"{part.name.removesuffix('.part')}: {length / 1e9:.2f} GB are to come, and "
+                    f"{free / 1e9:.2f} GB are free; make room and run again to go on"
+                )
+            with part.open("ab" if response.status_code == 206 else "wb") as out:
+                for chunk in response.iter_content(CHUNK):
+                    out.write(chunk)
+                    self.add_bytes(len(chunk))
+                    self.pause()
+
+    @contextmanager
+    def response(self, url: str, offset: int = 0) -> Iterator[requests.Response]:
+        """Yield the response with a file, its bytes from an offset on, or status 416 at its end.
+
+        Errors of requests are not shown, as they may quote the key.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        try:
+            timeout = (self.patience.connect, self.patience.stall)
+            asked = self.key.use(url) if self.key else url
+            response = requests.get(asked, headers=headers, stream=True, timeout=timeout)
+        except requests.exceptions.SSLError:
+            raise _Hopeless(f"{url}: its certificate is not valid; choose another mirror") from None
+        except requests.ReadTimeout:
+            raise _Again(f"does not answer for {self.patience.stall:g} s") from None
+        except (requests.ConnectionError, requests.Timeout):
+            raise _NoConnection(
+                f"no connection to {urlsplit(url).netloc}; run again with a network"
+            ) from None
+        except requests.RequestException as error:
+            raise InputError(f"{url}: cannot be asked for ({type(error).__name__})") from None
+        with response:
+            if not (offset and response.status_code == 416):
+                _check_response(url, response, self.key)
+            try:
+                yield response
+            except requests.RequestException:
+                stall = self.patience.stall
+                raise _Again(f"breaks off, or sends nothing for {stall:g} s") from None
 
 
 def _check(file: Published, part: Path) -> None:
@@ -292,62 +376,7 @@ def _check(file: Published, part: Path) -> None:
         )
 
 
-def _continue(
-    url: str,
-    part: Path,
-    patience: Patience,
-    *,
-    key: Key | None,
-    stop: threading.Event,
-    add_bytes: Callable[[int], None],
-) -> None:
-    """Append what is missing to the part, until the server says that it is complete."""
-    offset = part.stat().st_size
-    headers = {"Accept-Encoding": "identity"}
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-    with _answer(url, headers, patience, key) as response:
-        if response.status_code == 416 and offset:
-            return
-        _check_answer(url, response, key)
-        mode = _mode(response, part, offset)
-        _check_room(part, response)
-        with part.open(mode) as out:
-            try:
-                for chunk in response.iter_content(CHUNK):
-                    out.write(chunk)
-                    add_bytes(len(chunk))
-                    if stop.is_set():
-                        return
-            except requests.RequestException:
-                raise _breaks_off(patience) from None
-
-
-def _breaks_off(patience: Patience) -> _Again:
-    return _Again(f"breaks off, or sends nothing for {patience.stall:g} s")
-
-
-def _answer(
-    url: str, headers: dict[str, str], patience: Patience, key: Key | None
-) -> requests.Response:
-    """Request an address; errors of requests are not shown, as they may quote the key."""
-    try:
-        timeout = (patience.connect, patience.stall)
-        asked = key.use(url) if key else url
-        return requests.get(asked, headers=headers, stream=True, timeout=timeout)
-    except requests.exceptions.SSLError:
-        raise _Hopeless(f"{url}: its certificate is not valid; choose another mirror") from None
-    except requests.ReadTimeout:
-        raise _Again(f"does not answer for {patience.stall:g} s") from None
-    except (requests.ConnectionError, requests.Timeout):
-        raise _NoConnection(
-            f"no connection to {urlsplit(url).netloc}; run again with a network"
-        ) from None
-    except requests.RequestException as error:
-        raise InputError(f"{url}: cannot be asked for ({type(error).__name__})") from None
-
-
-def _check_answer(url: str, response: requests.Response, key: Key | None) -> None:
+def _check_response(url: str, response: requests.Response, key: Key | None) -> None:
     """Raise an error unless the response is the file or a part of it."""
     status = response.status_code
     page = response.headers.get("Content-Type", "").startswith("text/html")
@@ -368,73 +397,8 @@ def _check_answer(url: str, response: requests.Response, key: Key | None) -> Non
         )
 
 
-def _mode(response: requests.Response, part: Path, offset: int) -> str:
-    """Return the mode in which to open the part: append, or overwrite."""
-    if response.status_code == 200:
-        return "wb"
-    if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
-        part.write_bytes(b"")
-        raise _Again("answers with another part of the file than was asked for")
-    return "ab"
-
-
-def _check_room(part: Path, response: requests.Response) -> None:
-    """Raise an error unless the rest of the file fits on the disk."""
-    length = int(response.raw.length_remaining or 0)
-    free = shutil.disk_usage(part.parent).free
-    if length > free:
-        raise _Hopeless(
-            f"{part.name.removesuffix('.part')}: {length / 1e9:.2f} GB are to come, and "
-            f"{free / 1e9:.2f} GB are free; make room and run again to go on"
-        )
-
-
 def _retry_after(response: requests.Response) -> float | None:
     """Return the wait in seconds that the Retry-After header demands, if it is valid."""
     with suppress(InvalidHeader, ValueError, OverflowError):  # the latter two by absurd dates
         return Patience().retries.get_retry_after(response.raw)
     return None
-
-
-class _Amount:
-    """Thread-safe count of the files and bytes received."""
-
-    def __init__(self, files: int, show: Callable[[int, str], None]) -> None:
-        self._of, self._files, self._bytes = files, 0, 0
-        self._show = show
-        self._start = time.monotonic()
-        self._lock = threading.Lock()
-
-    def add_bytes(self, count: int) -> None:
-        """Count received bytes."""
-        with self._lock:
-            self._bytes += count
-            self._show(self._files, self._text())
-
-    def add_file(self) -> str:
-        """Count a completed file and return the totals, for the log."""
-        with self._lock:
-            self._files += 1
-            self._show(self._files, self._text())
-            return f"{self._files} of {self._of} files, {self._text()}"
-
-    def _text(self) -> str:
-        megabytes = self._bytes / 1e6
-        seconds = max(time.monotonic() - self._start, 1e-3)
-        return f"{megabytes:.1f} MB, {megabytes / seconds:.1f} MB/s"
-
-
-@contextmanager
-def _progress(files: int) -> Iterator[_Amount]:
-    """Yield a count that is drawn as a progress bar if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield _Amount(files, lambda done, text: None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeRemaining
-
-    columns = BarColumn(), MofNCompleteColumn(), TextColumn("files, {task.description}")
-    with Progress(*columns, TimeRemaining(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=files)
-        yield _Amount(files, lambda done, text: bar.update(task, completed=done, description=text))

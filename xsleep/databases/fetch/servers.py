@@ -1,7 +1,8 @@
 """Databases whose server is asked which files it has, with which hash.
 
 PhysioNet publishes ``SHA256SUMS.txt`` beside the files, Zenodo and the National Sleep Research
-Resource (NSRR) answer with JSON.
+Resource (NSRR) answer with JSON. The answer is kept in the database's folder, and decides from then
+on which recordings there are and which hash each file must have.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ import json
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xsleep.core.errors import InputError
-from xsleep.databases.base import Database
-from xsleep.databases.fetch import listing
-from xsleep.databases.fetch.listing import Listed
+from xsleep.core.files import read_csv, write_csv
+from xsleep.databases.base import Database, Listed
 
 if TYPE_CHECKING:
     from xsleep.databases.fetch.download import Key
 
+LIST = ".published.csv"
+"""File in a database's folder with the list of the server's files."""
+
 
 class ServerListed(Database):
-    """A database whose list of files is asked of its server once, and kept in its folder.
+    """A database whose list of files is requested from its server once, and kept in its folder.
 
-    Attributes:
-        recordings_listed: whether the recordings are known from that list alone.
+    ``recordings_listed`` says whether the recordings are known from that list alone.
     """
 
     fetched = True
@@ -42,15 +45,15 @@ class ServerListed(Database):
     @property
     def is_listed(self) -> bool:
         asked = self.source.fetch is not None and self.recordings_listed
-        return not asked or listing.exists(self.folder)
+        return not asked or (self.folder / LIST).exists()
 
     def list_files(self, report: Callable[[str], None]) -> None:
-        if self.source.fetch is None or listing.exists(self.folder):
+        if self.source.fetch is None or (self.folder / LIST).exists():
             return
         url = self.source.fetch.url.rstrip("/")
         report(f"asking {url} which files there are")
         try:
-            listing.write(self.folder, self.ask(url))
+            write_list(self.folder, self.ask(url))
         except InputError as error:
             raise InputError(
                 f"{error} (or put the files into {self.folder} and set source.fetch to null)"
@@ -59,7 +62,26 @@ class ServerListed(Database):
             raise InputError(f"{self.folder}: cannot be written to ({error.strerror})") from None
 
     def published(self) -> Mapping[str, Listed]:
-        return listing.read(self.folder) if self.source.fetch else {}
+        return read_list(self.folder) if self.source.fetch else {}
+
+
+def read_list(folder: Path) -> dict[str, Listed]:
+    """Return the files by path below the folder; none if there is no list."""
+    path = folder / LIST
+    if not path.exists():
+        return {}
+    try:
+        return {row["file"]: Listed(row["hash"], int(row["bytes"])) for row in read_csv(path)}
+    except (OSError, KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{path}: is not the list of files that was written; delete it, it is fetched again"
+        ) from None
+
+
+def write_list(folder: Path, files: Mapping[str, Listed]) -> None:
+    """Keep the list in the folder."""
+    rows = [{"file": name, "hash": of.digest, "bytes": of.size} for name, of in files.items()]
+    write_csv(folder / LIST, rows)
 
 
 def ask(url: str, key: Key | None = None) -> str:
@@ -86,11 +108,7 @@ def ask_json(
 
 
 def listed(md5: str, size: int) -> Listed:
-    """Return the facts of a file, given its hash and bytes as a server tells them.
-
-    Raises:
-        ValueError: this is no MD5.
-    """
+    """Return hash and size of a file as a server gives them, or raise a ``ValueError``."""
     if not re.fullmatch("[0-9a-f]{32}", md5):
         raise ValueError
     return Listed(md5, int(size))

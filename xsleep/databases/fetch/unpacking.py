@@ -16,9 +16,8 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
 
     Args:
         archive: any format that 7-Zip reads.
-        folder: where to put the files, without the archive's folders; existing ones are left as
-            they are.
-        patterns: wildcards as 7-Zip takes them.
+        folder: where to put the files, without the archive's folders; existing ones are kept.
+        patterns: wildcards of 7-Zip.
 
     Raises:
         InputError: the archive cannot be unpacked, or has files of different content under one
@@ -55,9 +54,7 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
 def _check_names(archive: Path, listing: str, folder: Path) -> None:
     """Raise an ``InputError`` if files to be unpacked have the same name and differ.
 
-    Args:
-        archive, folder: as in `unpack`.
-        listing: 7-Zip's technical listing, a block of lines ``Key = value`` for each file.
+    ``listing`` is 7-Zip's technical one, a block of lines ``Key = value`` for each file.
     """
     seen: dict[str, tuple[str, str, str]] = {}
     for block in listing.split("\n\n"):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import stat
 import unicodedata
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-from xsleep.core.errors import DamagedError, InputError, reason
+from xsleep.core.errors import InputError
 
 UNITS = {"nV": 1e-3, "uV": 1.0, "mV": 1e3, "V": 1e6}
 """Factor from a unit of voltage to microvolts."""
@@ -29,10 +27,7 @@ MICRO = str.maketrans(dict.fromkeys("\xb5\u03bc\xe6", "u"))
 """Both code points of the micro sign, and its byte in code page 437 read as Latin-1."""
 
 RATE_TOLERANCE = 1e-3
-"""Relative tolerance of the lowest sampling rate: clocks are not exact, and a recording at 99.999
-Hz is one at 100."""
-
-T = TypeVar("T")
+"""Relative tolerance of the lowest sampling rate: clocks are not exact."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +50,7 @@ class Channels:
 def content(path: Path, missing: str, size: int = -1) -> bytes:
     """Return the content of a file, or its first ``size`` bytes.
 
-    Args:
-        path: the file.
-        missing: what to do if it does not exist, for the message.
-        size: number of bytes; by default all.
+    ``missing`` is what to do if it does not exist, for the message.
 
     Raises:
         InputError: it does not exist or cannot be opened.
@@ -77,11 +69,7 @@ def content(path: Path, missing: str, size: int = -1) -> bytes:
 
 
 def voltage(path: Path, channel: str, label: str, unit: str) -> str:
-    """Return the key of `UNITS` for any spelling of a unit.
-
-    Args:
-        path, channel, label: file, channel and label of the signal, for messages.
-        unit: as in the file.
+    """Return the key of `UNITS` for a unit as in the file, in any spelling.
 
     Raises:
         InputError: it is not a unit of voltage.
@@ -141,34 +129,14 @@ def no_channel(
     )
 
 
-def ambiguous(path: Path, label: str, described: Sequence[str]) -> InputError:
+def ambiguous(path: Path, label: str, descriptions: Sequence[str]) -> InputError:
     """Return the error that several signals have the same label, with a description of each."""
+    described = "; ".join(f"#{number}: {one}" for number, one in enumerate(descriptions, start=1))
     return InputError(
-        f"{path}: {len(described)} signals are called {label!r} ({'; '.join(described)}); name "
+        f"{path}: {len(descriptions)} signals are called {label!r} ({described}); name "
         f"one by its number, as in '{label}#1', with --label or under labels in the database's "
         "configuration"
     )
-
-
-def or_line(path: Path, read: Callable[[], T], kind: str = "") -> T:
-    """Return what ``read`` returns; any error of a library becomes one line.
-
-    Warnings of the library are suppressed: the readers themselves check what matters.
-
-    Args:
-        path: the file, for the message.
-        read: function that reads it.
-        kind: expected format for the message, as in `` as EDF``.
-
-    Raises:
-        DamagedError: ``read`` raised an error.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return read()
-    except Exception as error:  # libraries raise many kinds for a damaged file
-        raise DamagedError(f"{path}: not readable{kind} ({reason(error)})") from error
 
 
 def as_clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Reading of EDF, EDF+, BDF and BDF+ files (samples of 16 and 24 bits): selected signals only.
+"""Reading of selected signals of EDF, EDF+, BDF and BDF+ files (samples of 16 and 24 bits).
 
 Headers are read as leniently as by other programs: errors with only one possible meaning are read
 with a warning, others become one line that names the file, the field and its value.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import cached_property
@@ -21,18 +23,8 @@ from numpy.typing import NDArray
 from xsleep.core.arrays import Integers
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.core.recording import DAY_SECONDS, Signal
-from xsleep.databases.formats.channels import (
-    UNITS,
-    Channels,
-    ambiguous,
-    as_clock,
-    check_rate,
-    content,
-    no_channel,
-    numbered,
-    say_unit,
-    voltage,
-)
+from xsleep.databases.formats import channels as common
+from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content
 from xsleep.databases.formats.plausibility import tell_stretches
 
 BLOCK_BYTES = 2**26
@@ -45,11 +37,17 @@ ANNOTATIONS = re.compile(
 """Annotations of EDF+ with one onset (EDF+ 2.2.2), with any text as duration."""
 
 BDF = b"\xffBIOSEMI"
+MAIN_HEADER = {"version": 8, "patient": 80, "recording": 80, "date": 8, "time": 8}
+MAIN_HEADER |= {"length": 8, "reserved": 44, "records": 8, "record seconds": 8, "signals": 4}
+SCALE = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
+SIGNAL_HEADER = {"label": 16, "transducer": 80, "unit": 8, **dict.fromkeys(SCALE, 8)}
+SIGNAL_HEADER |= {"filters": 80, "samples": 8, "reserved": 32}
+"""Fields of the header, and of that of a signal, to their bytes."""
+
 LARGEST = 1e7
 """Largest amplitude that a header may give, in microvolts."""
 LARGEST_FIELD = 10_000_000
 """Largest number of data records, of seconds of each, and of samples in it."""
-
 LARGEST_DRIFT = 0.5
 """Largest drift of the onsets of data records in a file without gaps, in seconds."""
 LONGEST = 31 * DAY_SECONDS
@@ -68,15 +66,14 @@ class SignalHeader:
     """Header of one signal.
 
     Attributes:
-        label, unit: as in the file, without padding.
-        scale: physical minimum and maximum, digital minimum and maximum, as text.
+        scale: fields of `SCALE`, as text.
         samples: number of samples in a data record.
         start: byte of a data record at which they begin.
     """
 
     label: str
     unit: str
-    scale: tuple[bytes, bytes, bytes, bytes]
+    scale: tuple[bytes, ...]
     samples: int
     start: int
 
@@ -86,14 +83,11 @@ class Edf:
     """Header of an EDF or BDF file, with access to its samples.
 
     Attributes:
-        path: the file.
         width: bytes of a sample: 2, or 3 in BDF.
         plus: ``EDF+C``, ``BDF+D`` and so on, from the reserved field; otherwise empty.
         day, clock: start date and time of the header, if valid.
-        records, record_seconds: number of data records, and the duration of each in seconds.
-        signals, annotations: headers of the signals and of the annotation signals, in order.
+        records, record_seconds, record_bytes: number of data records, and duration and size of one.
         data: byte of the file at which the data records begin.
-        record_bytes: size of a data record in bytes.
     """
 
     path: Path
@@ -107,6 +101,12 @@ class Edf:
     annotations: tuple[SignalHeader, ...]
     data: int
     record_bytes: int
+
+    @cached_property
+    def named(self) -> dict[str, SignalHeader]:
+        """The signals by ``LABEL``, or ``LABEL#1`` and so on if it is not unique."""
+        names = common.numbered([signal.label for signal in self.signals])
+        return {name: self.signals[place] for name, place in names.items()}
 
     @property
     def seconds(self) -> float:
@@ -154,11 +154,12 @@ def open_edf(path: Path) -> Edf:
         InputError: it cannot be read, or has gaps between its data records.
     """
     missing = "put it there or correct the database's folder"
-    main = content(path, missing, 256)
-    if len(main) < 256:
-        raise DamagedError(f"{path}: not readable as EDF (it has {len(main)} bytes, no header)")
-    length = _number(path, main[184:192], int, "the length of the header", 256)
-    count = _number(path, main[252:256], int, "the number of signals", 0, 10_000)
+    first = content(path, missing, 256)
+    if len(first) < 256:
+        raise DamagedError(f"{path}: not readable as EDF (it has {len(first)} bytes, no header)")
+    (main,) = _fields(first, MAIN_HEADER, 1)
+    length = _number(path, main["length"], int, "the length of the header", least=256)
+    count = _number(path, main["signals"], int, "the number of signals", most=10_000)
     if length != 256 * (count + 1):
         raise DamagedError(
             f"{path}: its header gives {count} signals and is {length} bytes long, which is that "
@@ -167,9 +168,9 @@ def open_edf(path: Path) -> Edf:
     header = content(path, missing, length)
     if len(header) < length:
         raise DamagedError(f"{path}: truncated within its header of {length} bytes")
-    width = 3 if main.startswith(BDF) else 2
+    width = 3 if main["version"] == BDF else 2
     duration = "the duration of a data record"
-    record_seconds = _number(path, main[244:252], float, duration, 0)
+    record_seconds = _number(path, main["record seconds"], float, duration)
     every = _signal_headers(path, header[256:], count, width)
     is_annotation = ("EDF Annotations", "BDF Annotations")
     signals = tuple(signal for signal in every if signal.label not in is_annotation)
@@ -179,8 +180,8 @@ def open_edf(path: Path) -> Edf:
             "signals were sampled; correct it"
         )
     record_bytes = width * sum(signal.samples for signal in every)
-    promised = _number(path, main[236:244], int, "the number of data records", -1)
-    plus = main[192:197].decode("latin-1")
+    promised = _number(path, main["records"], int, "the number of data records", least=-1)
+    plus = main["reserved"][:5].decode("latin-1")
     records = _records(path, length, record_bytes, promised)
     if signals and not records:
         raise DamagedError(f"{path}: holds no data after its header")
@@ -193,8 +194,8 @@ def open_edf(path: Path) -> Edf:
         path=path,
         width=width,
         plus=plus if plus[1:4] == "DF+" else "",
-        day=_date(main[168:176]),
-        clock=_clock(main[176:184]),
+        day=_date(main["date"]),
+        clock=_clock(main["time"]),
         records=records,
         record_seconds=record_seconds,
         signals=signals,
@@ -210,10 +211,9 @@ def open_edf(path: Path) -> Edf:
 def _text(field: bytes) -> str:
     """Return the text of a header field, which NUL ends, as in C, and blanks pad."""
     field = field.split(b"\0")[0]
-    try:
+    with suppress(UnicodeDecodeError):
         return field.decode().strip()
-    except UnicodeDecodeError:
-        return field.decode("latin-1").strip()
+    return field.decode("latin-1").strip()
 
 
 def _number(
@@ -221,34 +221,34 @@ def _number(
     field: bytes,
     kind: Callable[[str], Number],
     what: str,
-    least: float,
+    *,
+    least: float = 0,
     most: float = LARGEST_FIELD,
 ) -> Number:
     """Return the number in a header field; ``what`` describes the field for the message."""
     text = _text(field).replace(",", ".")
-    try:
+    with suppress(ValueError):
         # Python accepts more numbers than the format does: 9_00, and digits of other scripts.
         number = kind(text if text.isascii() and "_" not in text else "")
         if least <= number <= most:
             return number
-    except ValueError:
-        pass
     raise DamagedError(f"{path}: not readable as EDF (its header gives {field!r} as {what})")
 
 
-def _signal_headers(path: Path, header: bytes, count: int, width: int) -> list[SignalHeader]:
-    def fields(start: int, length: int) -> list[bytes]:
-        first = start * count
-        return [header[first + i * length : first + (i + 1) * length] for i in range(count)]
+def _fields(header: bytes, widths: Mapping[str, int], count: int) -> list[dict[str, bytes]]:
+    """Return the fields of ``count`` signals, which give each for all of them before the next."""
+    values = struct.unpack("".join(f"{width}s" * count for width in widths.values()), header)
+    return [dict(zip(widths, values[place::count], strict=True)) for place in range(count)]
 
+
+def _signal_headers(path: Path, header: bytes, count: int, width: int) -> list[SignalHeader]:
     found, start = [], 0
-    scales = zip(*(fields(start, 8) for start in (104, 112, 120, 128)), strict=True)
-    for number, (label, unit, scale, field) in enumerate(
-        zip(fields(0, 16), fields(96, 8), scales, fields(216, 8), strict=True), start=1
-    ):
-        what = f"the samples of signal {number}, {_text(label)!r}, in a data record"
-        samples = _number(path, field, int, what, 0)
-        found.append(SignalHeader(_text(label), _text(unit), scale, samples, start))
+    for number, fields in enumerate(_fields(header, SIGNAL_HEADER, count), start=1):
+        label, unit = _text(fields["label"]), _text(fields["unit"])
+        what = f"the samples of signal {number}, {label!r}, in a data record"
+        samples = _number(path, fields["samples"], int, what)
+        scale = tuple(fields[name] for name in SCALE)
+        found.append(SignalHeader(label, unit, scale, samples, start))
         start += width * samples
     return found
 
@@ -265,10 +265,8 @@ def _records(path: Path, header: int, record_bytes: int, promised: int) -> int:
         warn(path, f"{surplus} zeros after the last data record are passed over")
         return promised
     if promised >= 0 and records != promised:
-        warn(
-            path,
-            f"holds {records} data records, its header gives {promised}; the {records} are read",
-        )
+        says = f"its header gives {promised}; the {records} are read"
+        warn(path, f"holds {records} data records, {says}")
     elif rest:
         warn(path, f"{rest} bytes after the last whole data record are passed over")
     return records
@@ -278,33 +276,30 @@ def _zeros(path: Path, start: int) -> bool:
     """Return whether a file has only zeros from a byte on."""
     with path.open("rb") as file:
         file.seek(start)
-        while block := file.read(BLOCK_BYTES):
-            if any(block):
-                return False
-    return True
+        return not any(map(any, iter(lambda: file.read(BLOCK_BYTES), b"")))
 
 
 def _date(field: bytes) -> date | None:
     """Return the date dd.mm.yy of the header; ``None`` if it is invalid or anonymised."""
-    parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d)", _text(field), re.ASCII)
-    if not parts:
-        return None
-    day, month, year = map(int, parts.groups())
-    try:
+    with suppress(ValueError):
+        day, month, year = _three_numbers(field, r"\d\d")
         found = date(year + (1900 if year >= 85 else 2000), month, day)  # EDF+ 2.1.3.2
-    except ValueError:
-        return None
-    return None if found == UNKNOWN_DATE else found
+        return None if found == UNKNOWN_DATE else found
+    return None
 
 
 def _clock(field: bytes) -> time | None:
     """Return the clock time hh.mm.ss of the header; ``None`` if it is invalid."""
-    parts = re.fullmatch(r"(\d\d?)\D(\d\d?)\D(\d\d?)", _text(field), re.ASCII)
-    try:
-        hour, minute, second = map(int, parts.groups()) if parts else (-1, 0, 0)
+    with suppress(ValueError):
+        hour, minute, second = _three_numbers(field, r"\d\d?")
         return time(hour, minute, second)
-    except ValueError:
-        return None
+    return None
+
+
+def _three_numbers(field: bytes, last: str) -> list[int]:
+    """Return the numbers of a date or time, the last of a pattern; none if it is neither."""
+    parts = re.fullmatch(rf"(\d\d?)\D(\d\d?)\D({last})", _text(field), re.ASCII)
+    return [int(part) for part in parts.groups()] if parts else []
 
 
 def _check_continuous(edf: Edf) -> None:
@@ -328,14 +323,9 @@ def _check_continuous(edf: Edf) -> None:
 
 
 def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[str, Signal]:
-    """Return channel to signal, in microvolts.
+    """Return channel to signal, in microvolts, of the channels with these names.
 
     The signs of a derivation are between spaces; a label that contains such a sign is preferred.
-
-    Args:
-        edf: header of the file.
-        channels: labels, units and lowest sampling rate by channel.
-        names: channels to read.
 
     Raises:
         InputError: a channel is missing or ambiguous, is sampled too slowly, or is not a voltage.
@@ -345,24 +335,23 @@ def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[st
 
 def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
     labels = channels.labels[channel]
-    present = numbered([signal.label for signal in edf.signals])
-    every = {*present, *(signal.label for signal in edf.signals)}
+    every = edf.named.keys() | {signal.label for signal in edf.signals}
     terms = next((t for label in labels if (t := _terms(label, every))), None)
     if terms is None:
-        raise no_channel(edf.path, channel, labels, present)
+        raise common.no_channel(edf.path, channel, labels, edf.named)
     for label in terms[::2]:
-        if label not in present:
-            raise ambiguous(edf.path, label, _described(edf, label))
-
-    def read(label: str) -> Signal:
-        signal = edf.signals[present[label]]
-        return _read_signal(edf, channel, label, signal, channels)
-
+        if label not in edf.named:
+            places = [
+                f"signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
+                for place, signal in enumerate(edf.signals, start=1)
+                if signal.label == label
+            ]
+            raise common.ambiguous(edf.path, label, places)
     first, *others = terms
-    total = read(first)
+    total = _read_signal(edf, channel, first, channels)
     _tell_term(edf.path, first, total, terms)
     for sign, label in zip(others[::2], others[1::2], strict=True):
-        term = read(label)
+        term = _read_signal(edf, channel, label, channels)
         if term.rate != total.rate:
             raise InputError(
                 f"{edf.path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at "
@@ -379,16 +368,6 @@ def _terms(label: str, present: set[str]) -> list[str] | None:
     return terms if all(term in present for term in terms[::2]) else None
 
 
-def _described(edf: Edf, label: str) -> list[str]:
-    """Return descriptions of the signals with this label: number, place and sampling rate."""
-    return [
-        f"#{number}: signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
-        for number, (place, signal) in enumerate(
-            ((p, s) for p, s in enumerate(edf.signals, start=1) if s.label == label), start=1
-        )
-    ]
-
-
 def _tell_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
     """Warn of a constant, flat or clipped term of a derivation, which the sum may not show."""
     if len(terms) == 1:
@@ -399,9 +378,8 @@ def _tell_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> 
         tell_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal)
 
 
-def _read_signal(
-    edf: Edf, channel: str, label: str, signal: SignalHeader, channels: Channels
-) -> Signal:
+def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Signal:
+    signal = edf.named[label]
     if not signal.samples:
         raise InputError(f"{edf.path}: channel {label!r} holds no samples; name a file that does")
     rate = signal.samples / edf.record_seconds
@@ -410,14 +388,14 @@ def _read_signal(
             f"{edf.path}: channel {label!r} is sampled at {rate:g} Hz by its header, "
             f"{signal.samples} times in a data record of {edf.record_seconds:g} s"
         )
-    check_rate(edf.path, label, rate, channels.lowest_rate)
-    unit = voltage(edf.path, channel, label, channels.units.get(channel) or signal.unit)
+    common.check_rate(edf.path, label, rate, channels.lowest_rate)
+    unit = common.voltage(edf.path, channel, label, channels.units.get(channel) or signal.unit)
     low, high, first, last = _scale(edf, label, signal)
     largest = max(abs(low), abs(high)) * UNITS[unit]
     if not largest < LARGEST:
         raise InputError(
             f"{edf.path}: channel {label!r} reaches {largest:g} uV, more than any electrode gives; "
-            f"if its numbers are not {unit} but uV, {say_unit(channel, 'uV')}"
+            f"if its numbers are not {unit} but uV, {common.say_unit(channel, 'uV')}"
         )
     gain = (high - low) / (last - first)
     offset = high / gain - last
@@ -443,10 +421,9 @@ def _integers(data: NDArray[np.uint8], width: int) -> Integers:
 
 def _scale(edf: Edf, label: str, signal: SignalHeader) -> tuple[float, float, float, float]:
     """Return physical minimum and maximum, digital minimum and maximum of a signal."""
-    names = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
     low, high, first, last = (
-        _number(edf.path, field, float, f"the {name} of {label!r}", -math.inf, math.inf)
-        for field, name in zip(signal.scale, names, strict=True)
+        _number(edf.path, field, float, f"the {name} of {label!r}", least=-math.inf, most=math.inf)
+        for field, name in zip(signal.scale, SCALE, strict=True)
     )
     most = 2 ** (8 * edf.width - 1)
     # A range that is impossible in every unit of voltage is damage.
@@ -460,15 +437,10 @@ def _scale(edf: Edf, label: str, signal: SignalHeader) -> tuple[float, float, fl
 
 
 def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[float, float, str]]:
-    """Read the annotations of an EDF+ file.
+    """Return the annotations of an EDF+ file: onset and duration in seconds, and text, by onset.
 
-    Args:
-        path: the file.
-        recording: the annotated recording, if it is another file. Onsets are then counted from its
-            first sample, by the start times of both.
-
-    Returns:
-        (onset in seconds, duration in seconds, text), in order of onset.
+    If they are of another file, ``recording``, onsets are counted from its first sample, by the
+    start times of both.
 
     Raises:
         InputError: an annotation is invalid, or the file does not begin within the recording.
@@ -493,19 +465,10 @@ def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[flo
         found += [(onset, float(duration), text) for text in texts if text]
     if others:
         warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
-    shift = _shift(edf, recording)
+    shift = start_after(edf, recording)
     if recording is not None and recording.path != path:
         _tell_shift(edf, recording, shift)
     return sorted((round(onset + shift, 9), length, text) for onset, length, text in found)
-
-
-def start_after(path: Path, recording: Edf) -> float:
-    """Return the seconds from the first sample of a recording to the start of its annotations.
-
-    Raises:
-        InputError: according to their headers they do not overlap.
-    """
-    return _shift(open_edf(path), recording)
 
 
 def _decoded(texts: bytes) -> tuple[list[str], bool]:
@@ -516,11 +479,14 @@ def _decoded(texts: bytes) -> tuple[list[str], bool]:
         return texts.decode("latin-1").split("\x14")[:-1], False
 
 
-def _shift(edf: Edf, recording: Edf | None) -> float:
+def start_after(edf: Edf, recording: Edf | None) -> float:
     """Return the seconds from the first sample of a recording to the start of its annotations.
 
     If one of them has no date, only the clock times are compared, to the nearest day; if one has no
     clock time, they are assumed to begin together.
+
+    Raises:
+        InputError: according to their headers they do not overlap.
     """
     own_delay = edf.delay  # also if it is not used, so that a wrong one is an error
     if recording is None or recording.path == edf.path:
@@ -546,19 +512,14 @@ def between_clocks(seconds: float) -> float:
 
 def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:
     """Warn if a file does not start with the recording, or if that is unknown."""
+    name = recording.path.name
     if edf.clock is None or recording.clock is None:
-        without = edf if edf.clock is None else recording
-        warn(
-            edf.path,
-            f"taken to begin with {recording.path.name}: the header of {without.path.name} gives "
-            "no start time",
-        )
+        without = edf.path.name if edf.clock is None else name
+        warn(edf.path, f"taken to begin with {name}: the header of {without} gives no start time")
     elif abs(shift) >= 1:
-        warn(
-            edf.path,
-            f"starts {_start(edf)}, {recording.path.name} {_start(recording)}: its onsets count "
-            f"from {as_clock(abs(round(shift)))} {'after' if shift > 0 else 'before'} it",
-        )
+        apart = f"{as_clock(abs(round(shift)))} {'after' if shift > 0 else 'before'} it"
+        starts = f"starts {_start(edf)}, {name} {_start(recording)}"
+        warn(edf.path, f"{starts}: its onsets count from {apart}")
 
 
 def _start(edf: Edf) -> str:

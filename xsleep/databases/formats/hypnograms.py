@@ -14,23 +14,19 @@ from xsleep.core.stages import UNSCORED
 from xsleep.databases.formats.channels import as_clock
 
 TOLERANCE = 0.5
-"""Tolerance in seconds of stretches that are not a whole number of epochs or overlap: the clocks of
-signals and scoring need not agree to the sample."""
+"""Tolerance in seconds of stretches that overlap or are not of whole epochs, as clocks differ."""
 
 
 def epochs_of(
     path: Path, scored: Sequence[tuple[float, float, int]], epoch: float, seconds: float
 ) -> Hypnogram:
-    """Return the epochs of a recording.
-
-    Epochs that begin before the recording are left out, with a warning.
+    """Return the epochs of a recording of ``seconds``, without those that begin before it.
 
     Args:
         path: file of the scoring, for messages.
         scored: onset and duration in seconds, and label, in order.
         epoch: length of the scored epochs in seconds. Each is represented by the 30 s around its
             centre, as in Section 4.1 of the XSleepNet paper for epochs of 20 s.
-        seconds: duration of the recording.
 
     Raises:
         InputError: the scoring is empty, out of order, overlapping, not in whole epochs (except for
@@ -68,9 +64,8 @@ def epochs_of(
                 )
             count = int(length // epoch)
             if onset + length <= seconds - epoch:
-                warn(
-                    path, f"the last stage, at {onset:g} s, lasts {length:g} s: whole epochs count"
-                )
+                last = f"the last stage, at {onset:g} s, lasts {length:g} s"
+                warn(path, f"{last}: whole epochs count")
         onsets += [onset + i * epoch for i in range(count)]
         labels += [label] * count
         end = onset + length

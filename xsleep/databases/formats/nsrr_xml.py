@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,7 +22,7 @@ from xsleep.databases.formats.hypnograms import epochs_of
 STAGES = {"0": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "5": "REM"}
 """R&K code to stage."""
 NO_STAGE = {"6", "7", "8", "9"}
-"""6 is movement, 9 is not scored; 7 and 8 are no stages either."""
+"""Codes of movement (6), not scored (9) and other events."""
 
 STAGE_EVENT = "Stages|Stages"
 START_EVENT = "Recording Start Time"
@@ -31,11 +32,7 @@ Stretch = tuple[float, float, int]
 
 
 def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
-    """Return the 30-s epochs that a file scores.
-
-    Args:
-        path: XML file.
-        seconds: duration of the recording.
+    """Return the 30-s epochs that an XML file of a recording of ``seconds`` scores.
 
     Raises:
         InputError: the file cannot be read, or does not fit the recording.
@@ -59,10 +56,10 @@ def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
 
 
 def recording_start(path: Path) -> float | None:
-    """Return the clock time at which the scored recording started, in seconds of the day.
+    """Return the clock time at which the scored recording started, in seconds of the day, if known.
 
     It is that of NSRR's event ``Recording Start Time``, as in ``00.00.00 21.51.22`` (a dummy date
-    and a time). ``None`` if the file has no such event; an invalid time is ignored with a warning.
+    and a time). An invalid time is ignored with a warning.
 
     Raises:
         InputError: the file cannot be read, or gives several times.
@@ -116,14 +113,9 @@ def _events(path: Path, root: ElementTree.Element) -> list[Stretch]:
 def _codes(path: Path, root: ElementTree.Element) -> list[Stretch]:
     stages = _child(path, root, "SleepStages")
     codes = ((stage.text or "").strip() for stage in stages.iterfind("SleepStage"))
-    return [
-        (
-            float(place * EPOCH_SECONDS),
-            float(EPOCH_SECONDS),
-            _label(path, code, f"code {code!r} of epoch {place + 1}"),
-        )
-        for place, code in enumerate(codes)
-    ]
+    labels = (_label(path, code, f"code {code!r} of epoch {n}") for n, code in enumerate(codes, 1))
+    epoch = float(EPOCH_SECONDS)
+    return [(place * epoch, epoch, stage) for place, stage in enumerate(labels)]
 
 
 def _label(path: Path, code: str, what: str) -> int:
@@ -150,10 +142,9 @@ def _optional(parent: ElementTree.Element, tag: str) -> str:
 
 
 def _number(text: str) -> float:
-    try:
+    with suppress(ValueError):
         return float(text)
-    except ValueError:
-        return math.nan
+    return math.nan
 
 
 def _seconds(path: Path, event: ElementTree.Element, stage: str, tag: str) -> float:

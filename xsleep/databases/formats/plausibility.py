@@ -27,10 +27,8 @@ recording. EEG has some 20 to 500; an open or overdriven input stays below 20 mV
 USUAL = 10.0, 2000.0
 """Amplitudes of nearly all recordings, likewise, to guess the unit."""
 
-FLAT_SHARE = 0.05
-"""Share of flat pieces above which a warning is issued."""
-CLIPPED_SHARE = 0.05
-"""Share of samples at the minimum or maximum above which a warning is issued."""
+DOUBTFUL_SHARE = 0.05
+"""Share of flat pieces, or of samples at the minimum or maximum, that is warned of if larger."""
 
 SAMPLED, SAME = 100_000, 1e-6
 """Samples by which two channels are compared, and the distance of their correlation from 1 below
@@ -47,11 +45,9 @@ ELECTRODES = {
 
 
 def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) -> None:
-    """Raise an error for impossible signals, and warn of doubtful ones.
+    """Raise an error for impossible signals of channels, and warn of doubtful ones.
 
     Args:
-        path: file of the signals, for messages.
-        signals: channel (``EEG``, ``EOG``, ``EMG``) to signal.
         stated: channels whose unit the user gave in place of the file's; their amplitude is
             warned of instead of refused.
 
@@ -107,14 +103,12 @@ def tell_stretches(path: Path, what: str, signal: Signal) -> None:
     """Warn of a signal that is flat or clipped for part of the time."""
     values, heights = signal.values, _heights(signal)
     flat = int(np.count_nonzero(heights == 0))
-    if flat > FLAT_SHARE * len(heights):
-        warn(
-            path,
-            f"{what} is flat for {as_clock(flat * PIECE_SECONDS)} of {as_clock(signal.seconds)}",
-        )
+    if flat > DOUBTFUL_SHARE * len(heights):
+        long = as_clock(flat * PIECE_SECONDS)
+        warn(path, f"{what} is flat for {long} of {as_clock(signal.seconds)}")
     for end in (values.min(), values.max()):
         share = np.count_nonzero(values == end) / len(values)
-        if share > CLIPPED_SHARE and not flat:
+        if share > DOUBTFUL_SHARE and not flat:
             warn(path, f"{what} is clipped: {share:.0%} of its samples are {end:g} uV")
 
 
@@ -131,10 +125,8 @@ def _advice(channel: str, signal: Signal, height: float) -> str:
     number = height / UNITS[signal.unit]
     for unit, factor in UNITS.items():
         if USUAL[0] <= number * factor <= USUAL[1]:
-            return (
-                f"its numbers look like {unit}, not {signal.unit}: if they are, "
-                f"{say_unit(channel, unit)}"
-            )
+            look = f"its numbers look like {unit}, not {signal.unit}"
+            return f"{look}: if they are, {say_unit(channel, unit)}"
     return "choose another channel, or correct its scale and unit in the file"
 
 

@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
-from typing import NamedTuple
 
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.databases.formats.channels import content
@@ -24,9 +23,11 @@ from xsleep.databases.formats.hypnograms import TOLERANCE
 Stretch = tuple[str, float, float, str]
 """Position in the file for messages, onset and duration in seconds, and label."""
 
+Row = tuple[str, list[str]]
+"""Position of a row of a CSV file for messages, and its values by column."""
+
 LARGEST = 20_000_000
-"""Largest size of a hypnogram in bytes: three days of 1-s epochs with the probabilities of all
-stages are 15 MB."""
+"""Largest hypnogram in bytes; three days of 1-s epochs with all probabilities are 15 MB."""
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab"}
 """Separator of the columns of a CSV file to its name in messages."""
@@ -48,22 +49,15 @@ TITLES = {"stage", "stages", "sleep stage", "sleep stages", "hypnogram", "label"
 """First lines of text files that are titles, not labels."""
 
 
-class Row(NamedTuple):
-    """Row of a CSV file: its position for messages, and its values by column."""
-
-    where: str
-    values: list[str]
-
-
 def read_csv(
     path: Path, epoch: float, seconds: float, ignored: Collection[str] = ()
 ) -> list[Stretch]:
-    """Return the stretches that a CSV file scores, in ascending order of onset.
+    """Return the stretches that a CSV file of a recording of ``seconds`` scores, by onset.
+
+    Its columns are stage and, usually, onset and duration.
 
     Args:
-        path: CSV file with the columns stage and, usually, onset and duration.
         epoch: duration of a stretch in seconds if there is no column ``duration``.
-        seconds: duration of the recording.
         ignored: labels of other events, whose rows are skipped.
 
     Raises:
@@ -73,16 +67,17 @@ def read_csv(
     separator, names, rows = _table(path)
     columns = _columns(path, names)
     if "onset" not in columns:
-        return _one_row_per_epoch(
-            path, epoch, seconds, names=names, columns=columns, rows=list(rows)
-        )
+        if "duration" in columns:
+            raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
+        every, stage = list(rows), columns["stage"]
+        return _one_row_per_epoch(path, names, stage, every, epoch=epoch, seconds=seconds)
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
         if stage in ignored or not any(values):
             continue
         onset, duration = (
-            _seconds(path, where, name, values[columns[name]], separator != ",")
+            _seconds(path, where, name, values[columns[name]], decimal_comma=separator != ",")
             if name in columns
             else epoch
             for name in ("onset", "duration")
@@ -100,10 +95,7 @@ def read_csv(
 def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
     """Return the stretches of a text file with one label per line and epoch.
 
-    Args:
-        path: text file.
-        epoch: duration of an epoch in seconds.
-        seconds: duration of the recording.
+    ``epoch`` is the duration of one and ``seconds`` that of the recording.
 
     Raises:
         InputError: the file is missing, larger than `LARGEST`, has an empty line, or the number of
@@ -123,7 +115,7 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
             f"{path}: line 1: {shown(title)} is a title or a remark; take it out, every line "
             "is the label of an epoch"
         )
-    _check_count(path, f"{len(lines)} lines", len(lines), epoch, seconds)
+    _check_count(path, f"{len(lines)} lines", len(lines), epoch=epoch, seconds=seconds)
     return [(f"line {i + 1}", i * epoch, epoch, line.strip()) for i, line in enumerate(lines)]
 
 
@@ -142,22 +134,21 @@ def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
             "need be, duration"
         )
     separator, names = _header(path, lines[: first + 1], told[1] if told else "".join(SEPARATORS))
-    return separator, names, _filled(path, separator, len(names), lines, first + 1)
+    rows = _rows(path, lines, first + 1, separator)
+    return separator, names, (_filled(path, row, separator, len(names)) for row in rows)
 
 
-def _filled(
-    path: Path, separator: str, columns: int, lines: Sequence[str], first: int
-) -> Iterator[Row]:
-    """Yield the rows from a line on, with a value for each column."""
-    for where, values in _rows(path, lines, first, separator):
-        if any(values[columns:]):
-            advice = f"put text with {SEPARATORS[separator]} in it in quotation marks"
-            if separator == ",":
-                advice += ", and a point into decimal numbers"
-            raise InputError(
-                f"{path}: {where}: {len(values)} values, the columns are {columns}; {advice}"
-            )
-        yield Row(where, values[:columns] + [""] * (columns - len(values)))
+def _filled(path: Path, row: Row, separator: str, columns: int) -> Row:
+    """Return the row with a value for each column."""
+    where, values = row
+    if any(values[columns:]):
+        advice = f"put text with {SEPARATORS[separator]} in it in quotation marks"
+        if separator == ",":
+            advice += ", and a point into decimal numbers"
+        raise InputError(
+            f"{path}: {where}: {len(values)} values, the columns are {columns}; {advice}"
+        )
+    return where, values[:columns] + [""] * (columns - len(values))
 
 
 def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, list[str]]:
@@ -165,20 +156,15 @@ def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, lis
     possible = {}
     for separator in separators:
         try:
-            ((_, names),) = _rows(path, lines, len(lines) - 1, separator)
+            ((_, possible[separator]),) = _rows(path, lines, len(lines) - 1, separator)
         except DamagedError as error:  # a stray quotation mark with the wrong separator
             fault = error
-        else:
-            possible[separator] = names
     if not possible:
         raise fault
     several = [separator for separator, names in possible.items() if len(names) > 1]
     if len(several) > 1:
-        several = [
-            separator
-            for separator in several
-            if {"onset", "stage"} <= {name.casefold() for name in possible[separator]}
-        ]
+        needed = {"onset", "stage"}
+        several = [s for s in several if needed <= set(map(str.casefold, possible[s]))]
         if len(several) != 1:
             raise InputError(
                 f"{path}: line {len(lines)}: it is not clear what stands between the columns of "
@@ -197,20 +183,18 @@ def _rows(path: Path, lines: Sequence[str], first: int, separator: str) -> Itera
         skipinitialspace=True,
         strict=True,
     )
-    while True:
-        number = first + reader.line_num + 1
-        try:
-            values = next(reader, None)
-        except csv.Error as error:
-            reason = str(error).replace("\t", SEPARATORS["\t"])
-            raise DamagedError(f"{path}: line {number}: not readable as CSV ({reason})") from None
-        if values is None:
-            return
-        last = first + reader.line_num
-        if last > number:
-            warn(path, f"lines {number} to {last} are one, by a quotation mark; read as such")
-        if not _comment(lines[number - 1]):
-            yield Row(f"line {number}", [value.strip() for value in values])
+    number = first + 1
+    try:
+        for values in reader:
+            last = first + reader.line_num
+            if last > number:
+                warn(path, f"lines {number} to {last} are one, by a quotation mark; read as such")
+            if not _comment(lines[number - 1]):
+                yield f"line {number}", [value.strip() for value in values]
+            number = last + 1
+    except csv.Error as error:
+        reason = str(error).replace("\t", SEPARATORS["\t"])
+        raise DamagedError(f"{path}: line {number}: not readable as CSV ({reason})") from None
 
 
 def _comment(line: str) -> bool:
@@ -221,14 +205,14 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
     """Return name in lower case to index of the columns that are read."""
     columns = {}
     for wanted in ("onset", "duration", "stage"):
-        places = [place for place, name in enumerate(names) if name.casefold() == wanted]
-        if len(places) > 1:
+        same = [name for name in names if name.casefold() == wanted]
+        if len(same) > 1:
             raise InputError(
-                f"{path}: {len(places)} columns are called {wanted} "
-                f"({_listed([names[place] for place in places])}); keep the right one"
+                f"{path}: {len(same)} columns are called {wanted} ({_listed(same)}); keep the "
+                "right one"
             )
-        if places:
-            columns[wanted] = places[0]
+        if same:
+            columns[wanted] = names.index(same[0])
     if "stage" not in columns:
         missing = "stage" if "onset" in columns else "onset and stage"
         raise InputError(f"{path}: no column {missing}; {_columns_needed(names)}")
@@ -254,18 +238,10 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def _one_row_per_epoch(
-    path: Path,
-    epoch: float,
-    seconds: float,
-    *,
-    names: Sequence[str],
-    columns: dict[str, int],
-    rows: list[Row],
+    path: Path, names: Sequence[str], stage: int, rows: list[Row], *, epoch: float, seconds: float
 ) -> list[Stretch]:
     """Return the stretches of a table without onsets, if it must have one row for each epoch."""
-    if "duration" in columns:
-        raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
-    while rows and not any(rows[-1].values):
+    while rows and not any(rows[-1][1]):
         rows.pop()
     for where, values in rows:
         if not any(values):
@@ -273,13 +249,13 @@ def _one_row_per_epoch(
                 f"{path}: no column onset, and {where} is empty; give onset, in seconds from the "
                 "start of the recording, or every epoch a row"
             )
-    _check_count(path, f"no column onset, and {len(rows)} rows", len(rows), epoch, seconds)
+    what = f"no column onset, and {len(rows)} rows"
+    _check_count(path, what, len(rows), epoch=epoch, seconds=seconds)
     for place, name in enumerate(names):
-        if place != columns["stage"]:
-            _check_numbers(path, name, [(row.where, row.values[place]) for row in rows])
+        if place != stage:
+            _check_numbers(path, name, [(where, values[place]) for where, values in rows])
     warn(path, "no column onset; read as one row per epoch from the start of the recording")
-    stage = columns["stage"]
-    return [(row.where, i * epoch, epoch, row.values[stage]) for i, row in enumerate(rows)]
+    return [(where, i * epoch, epoch, values[stage]) for i, (where, values) in enumerate(rows)]
 
 
 def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> None:
@@ -303,7 +279,7 @@ def _check_numbers(path: Path, name: str, values: Sequence[tuple[str, str]]) -> 
             )
 
 
-def _check_count(path: Path, what: str, count: int, epoch: float, seconds: float) -> None:
+def _check_count(path: Path, what: str, count: int, *, epoch: float, seconds: float) -> None:
     """Raise an error unless lines of one epoch each fit the recording, to within one epoch."""
     if abs(count * epoch - seconds) >= epoch:
         raise InputError(
@@ -312,7 +288,7 @@ def _check_count(path: Path, what: str, count: int, epoch: float, seconds: float
         )
 
 
-def _seconds(path: Path, where: str, what: str, value: str, decimal_comma: bool) -> float:
+def _seconds(path: Path, where: str, what: str, value: str, *, decimal_comma: bool) -> float:
     """Return seconds, given as a number or hh:mm:ss, to the millisecond: 870.0000001 is 870."""
     text = value.replace(",", ".") if decimal_comma else value
     seconds = math.nan
@@ -344,10 +320,8 @@ def _check_clock(path: Path, scored: Sequence[Stretch], written: Sequence[str]) 
 def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> None:
     """Raise an error if onsets are not in seconds or, without durations, have gaps."""
     steps = [later[1] - earlier[1] for earlier, later in pairwise(scored)]
-    overlapping = [
-        0 < step < length - TOLERANCE
-        for step, (_, _, length, _) in zip(steps, scored, strict=False)
-    ]
+    lengths = [length for _, _, length, _ in scored[:-1]]
+    overlapping = (0 < s < long - TOLERANCE for s, long in zip(steps, lengths, strict=True))
     if len(steps) > 1 and all(overlapping):
         number = ", not in numbers of epochs" if set(steps) == {1} else ""
         raise InputError(
@@ -366,13 +340,11 @@ def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> 
 
 def _lines(path: Path) -> list[str]:
     """Return the lines of a text file with any line endings, without them."""
-    found = content(
-        path, "put it there or correct hypnogram.file in the configuration", LARGEST + 1
-    )
+    advice = "correct hypnogram.file in the configuration"
+    found = content(path, f"put it there or {advice}", LARGEST + 1)
     if len(found) > LARGEST:
         raise InputError(
-            f"{path}: larger than {LARGEST / 1e6:g} MB, which no hypnogram is; correct "
-            "hypnogram.file in the configuration"
+            f"{path}: larger than {LARGEST / 1e6:g} MB, which no hypnogram is; {advice}"
         )
     return re.split("\r\n|\r|\n", _decoded(path, found).replace("\ufeff", ""))
 
@@ -391,18 +363,14 @@ def _decoded(path: Path, found: bytes) -> str:
         raise InputError(
             f"{path}: begins with a zero byte, as UTF-16 without its mark does; save it as UTF-8"
         )
-    found = found.removeprefix(codecs.BOM_UTF8)
-    try:
-        return found.decode()
-    except UnicodeDecodeError:
-        pass
-    lines = []
-    others = []
-    for number, line in enumerate(found.splitlines(keepends=True), start=1):
+    lines, others = [], []
+    parts = found.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
+    for number, line in enumerate(parts, start=1):
         try:
             lines.append(line.decode())
         except UnicodeDecodeError:
             lines.append(line.decode("cp1252", "replace"))
             others.append(number)
-    warn(path, f"line {others[0]} is not UTF-8; read as Windows-1252, save it as UTF-8")
+    if others:
+        warn(path, f"line {others[0]} is not UTF-8; read as Windows-1252, save it as UTF-8")
     return "".join(lines)

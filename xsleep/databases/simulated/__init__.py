@@ -1,12 +1,11 @@
 """A simulated cohort, written as Sleep-EDF cassette files so that one reader reads both.
 
-``cohort`` says who sleeps how, ``hypnogram`` when, ``waves`` and ``signals`` what the
-electrodes see of it, ``files`` what the files look like. Levels and spreads of the
-background activity come from ``calibration.csv``: one line per stage, channel and band
-with the logarithmic density (ln of microvolts squared per hertz), its deviation from
-epoch to epoch and between subjects, and a factor on the channel's movement artefacts.
-They were found by simulating, measuring the band powers of the written files, correcting
-by the difference to those of the 153 real Sleep-EDF nights, and repeating
+``cohort`` has the subjects, ``hypnogram`` their stages, ``waves`` and ``signals`` the signals, and
+``files`` the format. ``calibration.csv`` has, for each stage, channel and band of the background
+activity, the logarithmic density (ln of microvolts squared per hertz), its standard deviations from
+epoch to epoch and between subjects, and a factor on the channel's movement artefacts. The values
+were found by simulating, measuring the band powers of the written files, correcting by the
+difference to those of the 153 real Sleep-EDF recordings, and repeating
 (``benchmarks/simulated_realism.py --calibrate``).
 """
 

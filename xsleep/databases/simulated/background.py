@@ -31,12 +31,11 @@ QUIET = STATES.index("quiet wake")
 
 @dataclass(frozen=True)
 class Calibration:
-    """The background per stage, channel and band, and movement per channel.
+    """The background by stage, channel and band, and movement by channel.
 
     Attributes:
         level: (5, 3, 5) ln of the density in microvolts squared per hertz.
-        within: (5, 3, 5) its deviation from epoch to epoch.
-        between: (5, 3, 5) its deviation between subjects.
+        within, between: (5, 3, 5) its standard deviation between epochs and between subjects.
         movement: (3,) factor on the height of movement artefacts.
     """
 
@@ -51,7 +50,7 @@ CALIBRATION = files("xsleep.databases.simulated") / "calibration.csv"
 
 @cache
 def calibration() -> Calibration:
-    """Content of ``calibration.csv``."""
+    """Return the content of ``calibration.csv``."""
     rows = {(r["stage"], r["channel"], r["band"]): r for r in read_csv(CALIBRATION)}
 
     def column(name: str) -> Floats:
@@ -64,7 +63,7 @@ def calibration() -> Calibration:
 
 
 def background(night: Night, traits: Traits, rng: np.random.Generator) -> Floats:
-    """(3, samples) noise whose spectrum follows the state, the subject and the moment."""
+    """Return (3, samples) noise whose spectrum follows the state, the subject and the moment."""
     made = calibration()
     stage = STAGE_OF_STATE[night.states]
     ticks = len(stage)
@@ -92,7 +91,7 @@ def background(night: Night, traits: Traits, rng: np.random.Generator) -> Floats
 
 
 def wander(draws: Floats) -> Floats:
-    """(epochs, ...) out of twice as many standard normal draws; half of it lasts for minutes."""
+    """Return (epochs, ...) from twice as many normal draws; half of it lasts for minutes."""
     lasting, fleeting = np.split(draws, 2)
     lasting = lfilter([np.sqrt(1 - 0.9**2)], [1, -0.9], lasting, axis=0)
     made: Floats = np.sqrt(0.6) * lasting + np.sqrt(0.4) * fleeting
@@ -101,10 +100,10 @@ def wander(draws: Floats) -> Floats:
 
 @cache
 def _spectral_shapes() -> tuple[Floats, Floats]:
-    """(5, bins) weights that make a log spectrum out of log densities, and (bins,) of sweat.
+    """Return (5, bins) weights from log densities to a log spectrum, and (bins,) of sweat.
 
-    The logarithm of the density is linear in that of the frequency between the bands'
-    frequencies, and flat beyond them: 1/f with a slope that changes from band to band.
+    Between the frequencies of the bands the spectrum is 1/f with a slope of its own, and flat
+    beyond them.
     """
     hz = np.fft.rfftfreq(FRAME, 1 / RATE)
     at = np.log(hz.clip(0.25))
@@ -114,7 +113,7 @@ def _spectral_shapes() -> tuple[Floats, Floats]:
 
 
 def _sweat(ticks: int, rng: np.random.Generator) -> Floats:
-    """(ticks,) how much slow drift sweat adds: an hour or so, in one night of six."""
+    """Return (ticks,) the slow drift by sweat, for an hour or so in one night of six."""
     sweat = np.zeros(ticks, "f4")
     if rng.random() < 1 / 6:
         start = int(rng.uniform(0.2, 0.8) * ticks)
@@ -123,6 +122,6 @@ def _sweat(ticks: int, rng: np.random.Generator) -> Floats:
 
 
 def _overlapped(frames: Floats) -> Floats:
-    """Frames (count, FRAME), faded in and out and half overlapping, in a row."""
+    """Return (samples,) the frames (count, FRAME), faded in and out, overlapping by half."""
     frames *= np.sin(np.pi * (np.arange(FRAME, dtype="f4") + 0.5) / FRAME)
     return (frames[1:, :TICK] + frames[:-1, TICK:]).ravel()

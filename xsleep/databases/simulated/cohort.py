@@ -1,94 +1,73 @@
-"""Who is in a simulated cohort: names of recordings, and what makes a subject himself."""
+"""A simulated cohort: its settings, its recordings, and the traits of its subjects."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat
 
 from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
+from xsleep.core.settings import Settings
 
-MAX_SUBJECTS = 100
-MAX_NIGHTS = 9
-MIN_HOURS = 3
-MAX_HOURS = 48
 SCORER = "C"
 
 
-@dataclass(frozen=True)
-class Cohort:
+class Cohort(Settings):
     """A cohort to simulate.
 
     Attributes:
-        subjects: how many, at most 100 (Sleep-EDF has two digits for them).
-        nights: per subject, at most 9 (one digit).
-        hours: length of each record, 3 to 48.
+        subjects: number of subjects, who have two digits in Sleep-EDF.
+        nights: number of nights of each subject, which have one digit.
+        hours: length of each recording.
+        gain: factor on EEG and EOG, of another recorder.
+        low_pass: cut-off in hertz of a low-pass of EEG and EOG, of another recorder.
         seed: another seed, other people.
-        gain, low_pass: another recorder: a factor on EEG and EOG, and the hertz above which it
-            damps them; ``None`` where it does not.
-
-    Raises:
-        InputError: a value is out of range.
     """
 
-    subjects: int
-    nights: int
-    hours: float
-    seed: int
-    gain: float = 1
-    low_pass: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("subjects", 1, MAX_SUBJECTS),
-            ("nights", 1, MAX_NIGHTS),
-            ("hours", MIN_HOURS, MAX_HOURS),
-            ("seed", 0, 2**63),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"simulated cohort: {name} is {value}, must be {low} to {high}")
+    subjects: int = Field(ge=1, le=100)
+    nights: int = Field(default=1, ge=1, le=9)
+    hours: float = Field(ge=3, le=48)
+    gain: PositiveFloat = 1
+    low_pass: PositiveFloat | None = Field(default=None, lt=50)
+    seed: int = Field(default=1, ge=0, le=2**63)
 
 
-def recording_ids(cohort: Cohort) -> list[tuple[str, str]]:
-    """(recording, subject) of every night, such as ``("SC4001E0", "00")``, in order.
+def recordings(cohort: Cohort) -> dict[str, tuple[int, int]]:
+    """Return recording to numbers of subject and night, in order.
 
-    As in Sleep-EDF, digits 4 and 5 are the subject and digit 6 is the night, so ids
-    extend from SC4001E0 to SC4999E0: 100 subjects of 9 nights.
+    As in Sleep-EDF, digits 4 and 5 are the subject and digit 6 is the night: SC4001E0 to SC4999E0.
     """
-    return [
-        (f"SC4{subject:02d}{night}E0", f"{subject:02d}")
+    return {
+        f"SC4{subject:02d}{night}E0": (subject, night)
         for subject in range(cohort.subjects)
         for night in range(1, cohort.nights + 1)
-    ]
+    }
 
 
-def subject_and_night(recording_id: str, cohort: Cohort) -> tuple[int, int]:
-    """The two numbers within a recording id.
+def subject_and_night(recording: str, cohort: Cohort) -> tuple[int, int]:
+    """Return the numbers of subject and night of a recording.
 
     Raises:
         InputError: the cohort has no such recording.
     """
-    digits = re.fullmatch(r"SC4(\d\d)([1-9])E0", recording_id)
-    if not digits or int(digits[1]) >= cohort.subjects or int(digits[2]) > cohort.nights:
-        last_subject, last_night = cohort.subjects - 1, cohort.nights
+    if recording not in (known := recordings(cohort)):
         raise InputError(
-            f"{recording_id}: not in the simulated cohort, whose recordings are SC4ssNE0 with "
-            f"ss from 00 to {last_subject:02d} and N from 1 to {last_night}"
+            f"{recording}: not in the simulated cohort, whose recordings are SC4ssNE0 with "
+            f"ss from 00 to {cohort.subjects - 1:02d} and N from 1 to {cohort.nights}"
         )
-    return int(digits[1]), int(digits[2])
+    return known[recording]
 
 
-def hypnogram_name(recording_id: str) -> str:
-    """File name of a recording's hypnogram; its last letter is the scorer, as in Sleep-EDF."""
-    return f"{recording_id[:-1]}{SCORER}-Hypnogram.edf"
+def hypnogram_name(recording: str) -> str:
+    """Return the file name of a hypnogram, with the letter of the scorer as in Sleep-EDF."""
+    return f"{recording[:-1]}{SCORER}-Hypnogram.edf"
 
 
 def generator(cohort: Cohort, subject: int, night: int, purpose: str) -> np.random.Generator:
-    """Random numbers of one purpose of one night, whoever else is in the cohort."""
+    """Return random numbers for a purpose of a night, whoever else is in the cohort."""
     return np.random.default_rng([cohort.seed, subject, night, *purpose.encode()])
 
 
@@ -98,14 +77,12 @@ class Traits:
 
     Attributes:
         age: years, 25 to 95.
-        sex: ``F`` or ``M``.
         fragility: factor on awakenings and arousals; grows with age.
         depth: factor on the time in N3; falls with age.
         rem: factor on the length of REM periods.
         s4: share of N3 that is scored as stage 4.
         amplitude: (3,) factor on EEG Fpz-Cz, EEG Pz-Oz and EOG.
         alpha: factor on the alpha rhythm; 0 in one of seven.
-        alpha_hz, spindle_hz: frequencies in hertz.
         waves: per kind of wave, a factor on its amplitude and one on its rate.
         leakage: factor on eye activity in the EEG.
         tone: chin muscle tone in wakefulness, microvolts.
@@ -143,12 +120,12 @@ _TOGETHER = np.linalg.cholesky(
 
 
 def scores(rng: np.random.Generator, count: int) -> Floats:
-    """(count, 3, 5) standard normal, correlated over channels and bands."""
+    """Return (count, 3, 5) standard normal draws, correlated over channels and bands."""
     return (rng.standard_normal((count, 15)) @ _TOGETHER.T).reshape(count, 3, 5)
 
 
 def traits(cohort: Cohort, subject: int) -> Traits:
-    """The traits of a subject, drawn from the seed and his number alone."""
+    """Return the traits of a subject, drawn from the seed and the number alone."""
     rng = generator(cohort, subject, 0, "traits")
     age = int(rng.integers(25, 96))
     old = (age - 58) / 20

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
-
-from xsleep.core.settings import Settings
 from xsleep.databases.base import Entry, Origin, Source
-from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recording_ids
+from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recordings
 from xsleep.databases.sleep_edf import SleepEdf
-
-
-class CohortSettings(Settings):
-    """A simulated cohort.
-
-    Attributes:
-        subjects, nights, hours: how many, of each, and of each record.
-        gain, low_pass: another recorder: a factor on EEG and EOG, and the hertz above which it
-            damps them.
-        seed: another seed, other people.
-    """
-
-    subjects: PositiveInt
-    nights: PositiveInt = 1
-    hours: PositiveFloat
-    gain: PositiveFloat = 1
-    low_pass: PositiveFloat | None = Field(default=None, lt=50)
-    seed: NonNegativeInt = 1
 
 
 class SimulatedSource(Source):
     """Settings of a simulated database: the cohort that is made."""
 
-    cohort: CohortSettings
+    cohort: Cohort
 
 
 class SimulatedCohort(SleepEdf):
@@ -48,13 +27,11 @@ class SimulatedCohort(SleepEdf):
 
     def __init__(self, source: SimulatedSource) -> None:
         super().__init__(source)
-        self.cohort = Cohort(**source.cohort.model_dump())
-        self.hours = source.cohort.hours
+        self.cohort, self.hours = source.cohort, source.cohort.hours
 
     def entries(self) -> list[Entry]:
-        return [
-            Entry(
-                name, subject, (self.folder / f"{name}-PSG.edf", self.folder / hypnogram_name(name))
-            )
-            for name, subject in recording_ids(self.cohort)
-        ]
+        def entry(name: str) -> Entry:
+            names = f"{name}-PSG.edf", hypnogram_name(name)
+            return Entry(name, name[3:5], tuple(self.folder / file for file in names))
+
+        return [entry(name) for name in recordings(self.cohort)]

@@ -1,8 +1,9 @@
-"""The two files of a recording, as Sleep-EDF has them."""
+"""PSG and hypnogram of a simulated recording, as files of Sleep-EDF."""
 
 from __future__ import annotations
 
 import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -13,14 +14,8 @@ from scipy.signal import butter, sosfilt
 from xsleep.core.arrays import Floats
 from xsleep.core.files import whole
 from xsleep.core.recording import EPOCH_SECONDS
+from xsleep.databases.simulated import cohort as cohorts
 from xsleep.databases.simulated import signals
-from xsleep.databases.simulated.cohort import (
-    Cohort,
-    generator,
-    hypnogram_name,
-    subject_and_night,
-    traits,
-)
 from xsleep.databases.simulated.hypnogram import Night, simulate
 
 RECORD_SECONDS = 30
@@ -44,56 +39,44 @@ _HEADERS = {
 }  # fmt: skip
 
 
-def write_recording(folder: Path, recording_id: str, cohort: Cohort) -> None:
-    """Write a recording's PSG and hypnogram into ``folder``.
+def write_recording(folder: Path, name: str, cohort: cohorts.Cohort) -> None:
+    """Write the PSG and the hypnogram of a recording into ``folder``.
 
-    The bytes depend on the cohort's seed, hours and recorder and on the recording id alone.
+    The bytes depend on the cohort's seed, hours and recorder and on the name alone.
 
     Raises:
         InputError: the cohort has no such recording.
     """
-    subject, night_number = subject_and_night(recording_id, cohort)
-    person = traits(cohort, subject)
-    rng = generator(cohort, subject, night_number, "night")
+    subject, number = cohorts.subject_and_night(name, cohort)
+    person = cohorts.traits(cohort, subject)
+    rng = cohorts.generator(cohort, subject, number, "night")
     night = simulate(cohort.hours, person, rng)
-    patient = edfio.Patient(
-        sex=person.sex, name=f"{'Female' if person.sex == 'F' else 'Male'}_{person.age}yr"
+    # Nights of a subject follow one another; subjects come a fortnight apart.
+    date = datetime.date(1989, 4, 24) + datetime.timedelta(days=14 * subject + number - 1)
+    file = partial(
+        edfio.Edf,
+        patient=edfio.Patient(
+            sex=person.sex, name=f"{'Female' if person.sex == 'F' else 'Male'}_{person.age}yr"
+        ),
+        recording=edfio.Recording(startdate=date),
+        starttime=_start(night, rng),
     )
-    recording = edfio.Recording(startdate=_date(subject, night_number))
-    start = _clock(night, rng)
-    psg = edfio.Edf(
-        [
-            _signal(label, *_recorded(label, data, cohort))
-            for label, data in signals.synthesise(night, person, rng).items()
-        ],
-        patient=patient,
-        recording=recording,
-        starttime=start,
-        data_record_duration=RECORD_SECONDS,
-    )
-    hypnogram = edfio.Edf(
-        [], patient=patient, recording=recording, starttime=start, annotations=_annotations(night)
-    )
-    with whole(Path(folder) / f"{recording_id}-PSG.edf") as temporary:
-        psg.write(temporary)
-    with whole(Path(folder) / hypnogram_name(recording_id)) as temporary:
-        hypnogram.write(temporary)
+    made = signals.synthesise(night, person, rng)
+    channels = [_signal(label, data, cohort) for label, data in made.items()]
+    with whole(folder / f"{name}-PSG.edf") as temporary:
+        file(channels, data_record_duration=RECORD_SECONDS).write(temporary)
+    with whole(folder / cohorts.hypnogram_name(name)) as temporary:
+        file([], annotations=_annotations(night)).write(temporary)
 
 
-def _recorded(label: str, data: Floats, cohort: Cohort) -> tuple[Floats, str]:
-    """A channel as the cohort's recorder has it, and how that filters it."""
-    filters = _HEADERS[label][-1]
-    if not label.startswith(("EEG", "EOG")):
-        return data, filters
-    if cohort.low_pass is not None:
-        data = sosfilt(butter(2, cohort.low_pass, fs=_HEADERS[label][0], output="sos"), data)
-        filters = f"HP:0.5Hz LP:{cohort.low_pass:g}Hz"
-    return cohort.gain * data, filters
-
-
-def _signal(label: str, data: Floats, filters: str) -> edfio.EdfSignal:
-    """One channel, clipped to the range of the recorder's converter."""
-    rate, transducer, dimension, physical, digital, _ = _HEADERS[label]
+def _signal(label: str, data: Floats, cohort: cohorts.Cohort) -> edfio.EdfSignal:
+    """Return a channel as the cohort's recorder has it, clipped to the range of its converter."""
+    rate, transducer, dimension, physical, digital, filters = _HEADERS[label]
+    if label.startswith(("EEG", "EOG")):
+        if cohort.low_pass is not None:
+            data = sosfilt(butter(2, cohort.low_pass, fs=rate, output="sos"), data)
+            filters = f"HP:0.5Hz LP:{cohort.low_pass:g}Hz"
+        data = cohort.gain * data
     per_step = (physical[1] - physical[0]) / (digital[1] - digital[0])
     steps = np.rint((data - physical[0]) / per_step) + digital[0]
     return edfio.EdfSignal.from_digital(
@@ -109,7 +92,7 @@ def _signal(label: str, data: Floats, filters: str) -> edfio.EdfSignal:
 
 
 def _annotations(night: Night) -> list[edfio.EdfAnnotation]:
-    """Runs of equal stages with their lengths, and the two moments of the lights."""
+    """Return runs of equal stages with their durations, and lights off and on."""
     lights = {night.lights_off: "Lights off", night.lights_on: "Lights on"}
     found = [
         edfio.EdfAnnotation(epoch * EPOCH_SECONDS, None, text) for epoch, text in lights.items()
@@ -122,12 +105,7 @@ def _annotations(night: Night) -> list[edfio.EdfAnnotation]:
     return sorted(found, key=lambda annotation: annotation.onset)
 
 
-def _date(subject: int, night: int) -> datetime.date:
-    """Nights of a subject follow one another; subjects come a fortnight apart."""
-    return datetime.date(1989, 4, 24) + datetime.timedelta(days=14 * subject + night - 1)
-
-
-def _clock(night: Night, rng: np.random.Generator) -> datetime.time:
-    """When the record starts for the lights to go off at about eleven."""
+def _start(night: Night, rng: np.random.Generator) -> datetime.time:
+    """Return the clock time of the start with which the lights go off at about eleven."""
     minutes = round(23 * 60 + rng.normal(0, 40) - night.lights_off / 2) % (24 * 60)
     return datetime.time(minutes // 60, minutes % 60)

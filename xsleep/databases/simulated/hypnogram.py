@@ -1,8 +1,8 @@
-"""When a subject sleeps how: nights out of a model of sleep cycles, and their scorer.
+"""Simulated hypnograms: traits of a subject in, states of the brain and scored stages out.
 
-A night is a row of phases: wakefulness, and cycles of light and deep sleep that end in
-REM. Within a phase, stages follow one another as a Markov chain. The chains' matrices and
-the mean lengths are those of 153 scored Sleep-EDF nights that were cut into such phases.
+A night is a series of phases: wakefulness, and cycles of light and deep sleep that end in REM.
+Within a phase, the stages are a Markov chain. Transition matrices and mean lengths are those of
+153 scored Sleep-EDF recordings that were cut into such phases.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from xsleep.databases.simulated.cohort import Traits
 
 W, N1, N2, N3, REM = range(5)
 TICKS = 15
-"""Ticks of 2 s per epoch: how finely what the brain does is resolved."""
+"""Ticks of 2 s per epoch, the resolution of the states."""
 
 STATES = ("active wake", "quiet wake", "N1", "N2", "N3", "REM")
-"""What the brain can be doing in a tick."""
+"""States of the brain in a tick."""
 STAGE_OF_STATE = np.array([W, W, N1, N2, N3, REM])
 
 WAKE_AROUND = 70
@@ -64,7 +64,7 @@ DEEP_MINUTES = (24, 23, 12, 5.5, 2.5)
 NREM_MINUTES = (74, 78, 72, 62, 52)
 REM_MINUTES = (14, 18, 20, 20, 17)
 
-# What a scored epoch in fact holds, where the scorer errs.
+# True stages of an epoch, by scored stage, if the scorer errs.
 SCORED_AS = np.array(
     [
         [0.965, 0.025, 0.005, 0, 0.005],
@@ -78,11 +78,11 @@ SCORED_AS = np.array(
 
 @dataclass(frozen=True)
 class Night:
-    """One record's night.
+    """A simulated night.
 
     Attributes:
-        scored: (epochs,) what the scorer wrote: one of ``W 1 2 3 4 R M ?``.
-        states: (epochs * TICKS,) what the brain did, index into ``STATES``.
+        scored: (epochs,) scored stages, of ``W 1 2 3 4 R M ?``.
+        states: (epochs * TICKS,) indices into `STATES`.
         lights_off, lights_on: epochs at which the lights went off and on.
     """
 
@@ -93,7 +93,7 @@ class Night:
 
 
 def simulate(hours: float, traits: Traits, rng: np.random.Generator) -> Night:
-    """A night in a record of ``hours``, of which 7 to 9 h are spent in bed if they fit."""
+    """Return a night in a recording of ``hours``, of which 7 to 9 h, if they fit, are in bed."""
     epochs = round(hours * 120)
     tail = int(rng.integers(1, epochs // 40 + 1))  # the recorder outlasts the scoring
     room = epochs - 2 * WAKE_AROUND - tail
@@ -108,7 +108,7 @@ def simulate(hours: float, traits: Traits, rng: np.random.Generator) -> Night:
 
 
 def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> Integers:
-    """(length,) stages from lights off to lights on."""
+    """Return (length,) stages from lights off to lights on."""
 
     def lognormal(minutes: float, spread: float) -> int:
         return int(2 * minutes * np.exp(spread * rng.standard_normal()))
@@ -148,7 +148,7 @@ def _sleep(length: int, traits: Traits, rng: np.random.Generator) -> Integers:
 
 
 def _chain(matrix: Floats, stage: int, length: int, rng: np.random.Generator) -> list[int]:
-    """``length`` stages that follow ``stage``."""
+    """Return ``length`` stages that follow ``stage``."""
     steps = matrix.cumsum(axis=1) / matrix.sum(axis=1, keepdims=True)
     stages = []
     for draw in rng.random(length):
@@ -158,7 +158,7 @@ def _chain(matrix: Floats, stage: int, length: int, rng: np.random.Generator) ->
 
 
 def _fragmented(matrix: Floats, fragility: float) -> Floats:
-    """The matrix with more (or fewer) steps from sleep to W and N1."""
+    """Return the matrix with more (or fewer) transitions from sleep to W and N1."""
     matrix = matrix.copy()
     matrix[N2:, :N2] *= fragility
     matrix[N1, W] *= fragility**0.5
@@ -166,7 +166,7 @@ def _fragmented(matrix: Floats, fragility: float) -> Floats:
 
 
 def _score(stages: Integers, traits: Traits, rng: np.random.Generator) -> NDArray[np.str_]:
-    """R&K letters: N3 becomes 3 and 4, and a few arousals from sleep are movement time."""
+    """Return R&K letters, with 3 and 4 for N3, and movement time for a few arousals."""
     letters = np.array(list("W123R"))[stages]
     deeper, shallower = 0.5 * traits.s4, 0.5 * (1 - traits.s4)
     is_four = False
@@ -182,10 +182,10 @@ def _score(stages: Integers, traits: Traits, rng: np.random.Generator) -> NDArra
 def _states(
     stages: Integers, lights_off: int, lights_on: int, rng: np.random.Generator
 ) -> Integers:
-    """Return the true states, tick by tick, of stages that a scorer who errs assigned.
+    """Return (epochs * TICKS,) the true states of stages that a scorer who errs assigned.
 
-    Stages change within epochs, about where the scorer has them change. Some epochs hold
-    another stage than scored, mostly beside a change. Sleep is broken by short arousals.
+    Stages change within epochs. Some epochs, mostly beside a change, have another stage than the
+    scored one. Sleep is broken by short arousals.
     """
     epochs = len(stages)
     changes = np.flatnonzero(np.diff(stages)) + 1
@@ -217,7 +217,7 @@ def _states(
 def _on_and_off(
     length: int, mean_on: float, mean_off: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """(length,) bool that stays on and off for exponentially distributed times."""
+    """Return (length,) bool that stays on and off for exponentially distributed times."""
     pairs = int(2 * length / (mean_on + mean_off)) + 50
     lengths = 1 + rng.exponential([mean_on, mean_off], (pairs, 2)).astype(int)
     return np.resize(np.repeat(np.tile([True, False], pairs), lengths.ravel()), length)

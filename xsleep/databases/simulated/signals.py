@@ -1,8 +1,7 @@
 """Signals of a night: the states of the brain in, seven channels out.
 
-EEG and EOG are noise whose spectrum follows the state, plus the transients of each
-state, plus what disturbs: eyes in the EEG, brain in the EOG, movement, muscle, sweat,
-mains.
+EEG and EOG are noise whose spectrum follows the state, the transients of each state, and artefacts:
+eyes in the EEG, brain in the EOG, movement, muscle, sweat, mains.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from xsleep.databases.simulated.hypnogram import STATES, TICKS, Night
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of transient.
+    """Kind of transient.
 
     Attributes:
-        rate: per minute in each of ``STATES``.
-        microvolts: height in EEG Fpz-Cz, EEG Pz-Oz, EOG of the median wave.
-        spread: of the logarithm of the height from wave to wave.
-        clustering: of the logarithm of the rate from epoch to epoch.
+        rate: number per minute in each of `STATES`.
+        microvolts: height of the median wave in EEG Fpz-Cz, EEG Pz-Oz and EOG.
+        spread, clustering: standard deviation of the logarithm of the height from wave to wave,
+            and of the rate from epoch to epoch.
     """
 
     make: waves.Wave
@@ -42,7 +41,7 @@ EYES = ("blink", "saccade", "rapid", "rolling")
 
 
 def kinds(traits: Traits) -> dict[str, Kind]:
-    """The transients of a subject, each at the rate and height of the median subject."""
+    """Return the transients of a subject, at the rates and heights of the median subject."""
     alpha, sigma = traits.alpha_hz, traits.spindle_hz
     return {
         "blink": Kind(waves.blink, (14, 1, 0.3, 0, 0, 0.3), (60, 8, 110)),
@@ -68,12 +67,10 @@ def kinds(traits: Traits) -> dict[str, Kind]:
 
 
 def synthesise(night: Night, traits: Traits, rng: np.random.Generator) -> dict[str, Floats]:
-    """The seven signals of a night, by channel.
+    """Return the seven signals of a night by channel.
 
-    Returns:
-        EEG and EOG (samples,) in microvolts at 100 Hz; the others (seconds,) at 1 Hz:
-        respiration in arbitrary units, the rectified chin EMG in microvolts, rectal
-        temperature in degrees Celsius, the event marker in arbitrary units.
+    EEG and EOG (samples,) are in microvolts at 100 Hz, the others (seconds,) at 1 Hz: rectified EMG
+    in microvolts, temperature in degrees Celsius, respiration and event marker without unit.
     """
     fast = background(night, traits, rng)
     moved = _add_transients(fast, night, traits, rng)
@@ -85,11 +82,7 @@ def synthesise(night: Night, traits: Traits, rng: np.random.Generator) -> dict[s
 def _add_transients(
     signals: Floats, night: Night, traits: Traits, rng: np.random.Generator
 ) -> Floats:
-    """Add every kind of transient to (3, samples) in place.
-
-    Returns:
-        (seconds,) 1 where there is a movement, for the chin.
-    """
+    """Add all transients to (3, samples) in place, and return (seconds,) 1 for each movement."""
     length = signals.shape[1]
     movement = calibration().movement
     moved = np.zeros(length // RATE, "f4")
@@ -119,7 +112,7 @@ def _add_transients(
 
 
 def _mains(samples: int, rng: np.random.Generator) -> Floats:
-    """Return the mains hum, which beats, as its 50 Hz are the Nyquist frequency."""
+    """Return (samples,) mains hum, which beats, as its 50 Hz are the Nyquist frequency."""
     hz = 50 + rng.normal(0, 0.02)
     phase = 2 * np.pi * hz / RATE * np.arange(samples) + rng.uniform(0, 2 * np.pi)
     mains: Floats = (rng.uniform(0, 0.5) * np.sin(phase)).astype("f4")
@@ -133,7 +126,7 @@ TONE = np.array([1.1, 0.85, 0.6, 0.5, 0.45, 0.25])
 def _slow_signals(
     night: Night, traits: Traits, moved: Floats, rng: np.random.Generator
 ) -> dict[str, Floats]:
-    """The four signals at 1 Hz."""
+    """Return the four signals at 1 Hz."""
     seconds = np.arange(len(moved))
     states = np.repeat(night.states, 2)
     wandering = np.repeat(wander(rng.standard_normal(len(moved) // 15)), 30)

@@ -1,4 +1,4 @@
-"""The transients of sleep and wakefulness, as waveforms at 100 Hz of height 1."""
+"""Transients of sleep and wakefulness, as waveforms at 100 Hz of height 1."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def muscle(count: int, rng: np.random.Generator) -> Floats:
 
 
 def track(length: int, onsets: Integers, waves: Floats) -> Floats:
-    """(length,) sum of waves (count, samples) that start at the samples ``onsets``."""
+    """Return (length,) the sum of waves (count, samples) that start at the samples ``onsets``."""
     places = onsets[:, None] + np.arange(waves.shape[1])
     inside = places < length
     return np.bincount(places[inside], waves[inside], minlength=length).astype("f4")

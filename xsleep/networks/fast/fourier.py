@@ -185,17 +185,9 @@ class _Correlation(torch.autograd.Function):
 def correlate(x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
     """Return ``y[t] = bias + sum over q of x[t + q - before] @ weight[q]``; x is padded with zeros.
 
-    Args:
-        x: ``(rows, N, K)``, time first.
-        weight: ``(taps, K, F)``.
-        bias: ``(F,)``.
-        before: number of zeros before x.
-        outputs: number of outputs.
-
-    Returns:
-        y, ``(outputs, N, F)``.
+    x is ``(rows, N, K)``, time first, weight ``(taps, K, F)``, bias ``(F,)`` and y ``(outputs, N,
+    F)``; ``before`` is the number of zeros before x.
     """
-    y: Tensor = _Correlation.apply(  # type: ignore[no-untyped-call]
-        x.contiguous(), weight, bias, before, outputs
-    )
+    inputs = x.contiguous(), weight, bias, before, outputs
+    y: Tensor = _Correlation.apply(*inputs)  # type: ignore[no-untyped-call]
     return y

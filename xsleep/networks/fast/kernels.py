@@ -25,6 +25,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from xsleep.networks.fast.steps import product_of_steps
+
 EPSILON = tl.constexpr(1e-5)
 """Added to variances, as in `xsleep.networks.fast.steps`."""
 
@@ -292,7 +294,7 @@ class _LSTM(torch.autograd.Function):
         made = a_grad, h_grad, c_grad, h_product, c_product, o_mean
         for t in reversed(range(T)):
             _lstm_backward[grid](grad, *kept, *made, t, T, N, u, **launch)
-        W_grad = _product_of_steps(hidden[:, :-1], h_grad[:, 1:])
+        W_grad = product_of_steps(hidden[:, :-1], h_grad[:, 1:])
         scales = (N * means.sum(1) for means in (h_product, c_product, o_mean))
         return a_grad, W_grad, *scales
 
@@ -303,22 +305,16 @@ def lstm(projected: Tensor, W_hh: Tensor, *vectors: Tensor) -> tuple[Tensor, ...
     variance, mean = torch.var_mean(projected, 2, correction=0, keepdim=True)
     factor = x_scale[:, None, None] * torch.rsqrt(variance + EPSILON.value)
     inputs = torch.addcmul(h_offset[:, None, None], projected - mean, factor)
-    by_unit = map(_gates_by_unit, (inputs, W_hh, h_scale))
+    by_unit = (_exchanged(values, (4, -1)) for values in (inputs, W_hh, h_scale))
     hidden, *moments = _LSTM.apply(*by_unit, c_scale, c_offset)  # type: ignore[no-untyped-call]
-    h_moments = map(_units_by_gate, moments[:2])
+    h_moments = (_exchanged(moment, (-1, 4)) for moment in moments[:2])
     x_moments = (moment.detach().squeeze(2) for moment in (mean, variance))
     return hidden, *x_moments, *h_moments, *moments[2:]
 
 
-def _gates_by_unit(x: Tensor) -> Tensor:
-    """Return columns ``(..., 4u)`` ordered with the gates of a unit side by side."""
-    ordered: Tensor = x.unflatten(-1, (4, -1)).transpose(-1, -2).flatten(-2)
-    return ordered
-
-
-def _units_by_gate(x: Tensor) -> Tensor:
-    """Return columns ``(..., 4u)`` ordered with the units of a gate side by side."""
-    ordered: Tensor = x.unflatten(-1, (-1, 4)).transpose(-1, -2).flatten(-2)
+def _exchanged(x: Tensor, sizes: tuple[int, int]) -> Tensor:
+    """Return columns ``(..., 4u)`` ordered by unit if they are by gate ``(4, -1)``, or by gate."""
+    ordered: Tensor = x.unflatten(-1, sizes).transpose(-1, -2).flatten(-2)
     return ordered
 
 
@@ -461,8 +457,8 @@ class _GRU(torch.autograd.Function):
             _gru_gates_backward[grid](W_candidate, gates, hidden, *made, *sizes, **launch)
         return (
             projected_grad,
-            _product_of_steps(hidden[:, :-1], projected_grad[:, 1:, :, : 2 * u]),
-            _product_of_steps(resets, projected_grad[..., 2 * u :]),
+            product_of_steps(hidden[:, :-1], projected_grad[:, 1:, :, : 2 * u]),
+            product_of_steps(resets, projected_grad[..., 2 * u :]),
         )
 
 
@@ -499,9 +495,3 @@ def _by_tiles(D: int, N: int, u: int) -> tuple[tuple[int, int, int], dict[str, i
     """Return the grid and the compiler's arguments where programs have tiles of rows."""
     grid = D, triton.cdiv(u, COLUMNS), triton.cdiv(N, ROWS)
     return grid, {"R": ROWS, "C": COLUMNS, "num_warps": 4, **COMPILER}
-
-
-def _product_of_steps(states: Tensor, grads: Tensor) -> Tensor:
-    """Return a weight's gradient ``(D, u, v)`` from ``(D, T, N, u)`` and ``(D, T, N, v)``."""
-    states, grads = (value.flatten(1, 2) for value in (states, grads))
-    return torch.bmm(states.transpose(1, 2), grads)

@@ -30,6 +30,12 @@ def _mean(average: Tensor, x: Tensor) -> Tensor:
     return parallel.sum_(torch.bmm(average, x))
 
 
+def product_of_steps(states: Tensor, grads: Tensor) -> Tensor:
+    """Return a weight's gradient ``(D, u, v)`` from ``(D, T, N, u)`` and ``(D, T, N, v)``."""
+    states, grads = (value.flatten(1, 2) for value in (states, grads))
+    return torch.bmm(states.transpose(1, 2), grads)
+
+
 class _LSTM(torch.autograd.Function):
     """All steps of the normalised LSTM; see `lstm`.
 
@@ -87,15 +93,11 @@ class _LSTM(torch.autograd.Function):
         x_grad, h_grad = torch.empty_like(gates), torch.empty_like(gates)
         a_means, x_means, h_means = (grad.new_empty(D, T, 1, 4 * u) for _ in range(3))
         o_means, c_means = (grad.new_empty(D, T, 1, u) for _ in range(2))
-        x_factor, h_factor, c_factor = (
-            scale.unsqueeze(1) * inverse
-            for scale, inverse in ((x_scale, x_inverse), (h_scale, h_inverse), (c_scale, c_inverse))
-        )
         W_t = W_hh.transpose(1, 2)
 
-        x_part = x_centred, x_means, x_inverse, x_factor
-        h_part = h_centred, h_means, h_inverse, h_factor
-        c_part = c_centred, c_means, c_inverse, c_factor
+        x_part = x_centred, x_means, x_inverse, x_scale.unsqueeze(1) * x_inverse
+        h_part = h_centred, h_means, h_inverse, h_scale.unsqueeze(1) * h_inverse
+        c_part = c_centred, c_means, c_inverse, c_scale.unsqueeze(1) * c_inverse
 
         def through(
             d: Tensor, mean: Tensor, part: tuple[Tensor, ...], t: int, *, out: Tensor
@@ -134,23 +136,10 @@ class _LSTM(torch.autograd.Function):
             through(a, a_means[:, t], h_part, t, out=h_grad[:, t])
             h_next = torch.bmm(h_grad[:, t], W_t)
 
-        before = hidden[:, :-1].reshape(D, -1, u)
-        W_grad = torch.bmm(before.transpose(1, 2), h_grad[:, 1:].reshape(D, -1, 4 * u))
-
+        W_grad = product_of_steps(hidden[:, :-1], h_grad[:, 1:])
+        means = x_means * x_inverse, h_means * h_inverse, a_means, c_means * c_inverse, o_means
         # Each of several processes has its part of the total; their gradients are summed later.
-        def total(means: Tensor, inverse: Tensor | float = 1.0) -> Tensor:
-            sums: Tensor = N * (means * inverse).sum((1, 2))
-            return sums
-
-        return (
-            x_grad,
-            W_grad,
-            total(x_means, x_inverse),
-            total(h_means, h_inverse),
-            total(a_means),
-            total(c_means, c_inverse),
-            total(o_means),
-        )
+        return x_grad, W_grad, *(N * mean.sum((1, 2)) for mean in means)
 
 
 class _GRU(torch.autograd.Function):
@@ -197,28 +186,20 @@ class _GRU(torch.autograd.Function):
             sigmoid_backward(d_gates, gates[:, t], grad_input=d_gates)
             d_next = torch.baddbmm(d_next.addcmul_(d_product, reset), d_gates, gates_t)
 
-        def product(left: Tensor, right: Tensor) -> Tensor:
-            left = left.reshape(D, T * N, -1)
-            return torch.bmm(left.transpose(1, 2), right.reshape(D, T * N, -1))
-
         return (
             projected_grad,
-            product(states[:, :-1], projected_grad[..., : 2 * u]),
-            product(resets, projected_grad[..., 2 * u :]),
+            product_of_steps(states[:, :-1], projected_grad[..., : 2 * u]),
+            product_of_steps(resets, projected_grad[..., 2 * u :]),
         )
 
 
 def lstm(projected: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
     """Return all steps of a `xsleep.networks.recurrent.BatchNormLSTM` in training.
 
-    Args:
-        projected: products of the inputs, ``(D, T, N, 4u)``.
-        weights: W_hh, scale of the inputs' part, scale and offset of the state's part and of the
-            cell, each with a first axis D.
-
-    Returns:
-        Hidden states ``(D, T, N, u)``, then means and variances ``(D, T, size)`` of the three
-        normalised parts.
+    They are the hidden states ``(D, T, N, u)``, then means and variances ``(D, T, size)`` of the
+    three normalised parts. ``projected`` are the products of the inputs, ``(D, T, N, 4u)``; the
+    weights are W_hh, scale of the inputs' part, scale and offset of the state's part and of the
+    cell, each with a first axis D.
     """
     found: tuple[Tensor, ...] = _LSTM.apply(projected, *weights)  # type: ignore[no-untyped-call]
     return found
@@ -227,11 +208,8 @@ def lstm(projected: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
 def gru(projected: Tensor, W_gates: Tensor, W_candidate: Tensor) -> Tensor:
     """Return all hidden states ``(D, T, N, u)`` of a `xsleep.networks.recurrent.GRULayer`.
 
-    Args:
-        projected: the inputs' part of gates and candidate, ``(D, T, N, 3u)``.
-        W_gates, W_candidate: the state's part, ``(D, u, 2u)`` and ``(D, u, u)``.
+    ``projected`` is the inputs' part of gates and candidate, ``(D, T, N, 3u)``; the weights are the
+    state's part, ``(D, u, 2u)`` and ``(D, u, u)``.
     """
-    hidden: Tensor = _GRU.apply(  # type: ignore[no-untyped-call]
-        projected, W_gates, W_candidate
-    )
+    hidden: Tensor = _GRU.apply(projected, W_gates, W_candidate)  # type: ignore[no-untyped-call]
     return hidden

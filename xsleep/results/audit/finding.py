@@ -1,4 +1,4 @@
-"""What a check finds, whatever state the files are in."""
+"""Findings of a check: what it examined, its faults, and the verdict."""
 
 from __future__ import annotations
 
@@ -10,38 +10,49 @@ from xsleep.core.errors import InputError
 
 Thing = TypeVar("Thing")
 
+PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
+
 
 class NotApplicable(Exception):
-    """There is nothing that a check could look at; says why."""
+    """Reason why there is nothing that a check could examine."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a check looked at, in words with their number, and each fault in a line."""
+class Findings:
+    """What a check examined, as a number of things, and each fault in a line."""
 
-    looked_at: str
+    examined: str
     faults: Sequence[str]
 
 
-def faults_of(things: Iterable[Thing], look: Callable[[Thing], Iterable[str]]) -> list[str]:
-    """The faults of all things. One that cannot be looked at is a fault, and the others go on."""
+@dataclass(frozen=True)
+class Verdict:
+    """Verdict of a check in a line, and all its faults; ``claim`` is what should be true."""
+
+    check: str
+    claim: str
+    status: str
+    line: str
+    faults: Sequence[str] = ()
+
+
+def faults_of(things: Iterable[Thing], examine: Callable[[Thing], Iterable[str]]) -> list[str]:
+    """Return the different faults of all things; one that cannot be examined is a fault."""
     faults: list[str] = []
     for thing in things:
         try:
-            faults += look(thing)
-        except NotApplicable:
-            raise
-        except Exception as error:  # whatever damage does to what reads it
+            faults += examine(thing)
+        except Exception as error:  # damaged files raise errors of any kind
             faults.append(in_words(error))
     return list(dict.fromkeys(faults))
 
 
 def in_words(error: Exception) -> str:
-    """An error in a line."""
+    """Return an error in one line."""
     line = " ".join(str(error).split())
     return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"
 
 
 def many(count: int, one: str) -> str:
-    """``count`` of something, in words."""
+    """Return a count with its noun, in the plural if needed."""
     return f"{count:,} {one}{'' if count == 1 else 's'}"

@@ -3,112 +3,111 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from xsleep.results.audit.evidence import Evidence, Pretraining, Run, Training
-from xsleep.results.audit.finding import Found, NotApplicable, faults_of, many
+from xsleep.core.files import sha256
+from xsleep.results.audit.evidence import Evidence
+from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
+from xsleep.results.audit.trainings import Run, Training
+
+Recorded = TypeVar("Recorded", bound=Training)
+
+Claim = tuple[str | Path, str, Path] | str
+"""A file, a hash that it should have, and the path of the record; or a fault of the record."""
 
 SHOWN = 12
-"""Digits of a hash in a line."""
+"""Number of shown digits of a hash."""
 
 
-class _Claims:
-    """Which hashes files are said to have, and by whom."""
+def recordings(evidence: Evidence) -> Findings:
+    """The files of the recordings have not changed since training and scoring."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._evidence = evidence
-        self._claims: dict[str, dict[str, str]] = defaultdict(dict)
+    def claims(training: Training) -> Iterator[Claim]:
+        for path, record in training.records.items():
+            for used in training.used_in(record):
+                hashes = evidence.stored_of(used).info.hashes
+                files = evidence.listed(used.database)["files"][used.recording].split("; ")
+                for file, name in zip(files, hashes, strict=True):
+                    if name not in record["inputs"]:
+                        yield f"{file}: {path} did not record its hash"
+                    elif isinstance(training, Run):
+                        yield file, record["inputs"][name], path
+                    else:  # Files of pooled databases may have one name, and one of the hashes.
+                        yield file, hashes[name], used.store
 
-    def add(self, path: str | Path, sha: str, who: str | Path) -> None:
-        self._claims[str(path)].setdefault(sha, str(who))
-
-    def faults(self, path: str) -> Iterator[str]:
-        claims = self._claims[path]
-        if not Path(path).exists():
-            yield f"{path}: missing, though {next(iter(claims.values()))} recorded it"
-            return
-        found = self._evidence.sha256(path)
-        for sha, who in claims.items():
-            if sha != found:
-                yield f"{path}: its hash is {found[:SHOWN]}, but {who} recorded {sha[:SHOWN]}"
-
-    def found(self, unread: list[str]) -> Found:
-        """What is wrong with the files, and before it which records cannot be read."""
-        if not self._claims and not unread:
-            raise NotApplicable("the runs did not record any; train and score them again")
-        faults = unread + faults_of(self._claims, self.faults)
-        return Found(many(len(self._claims), "file"), faults)
+    return _compared(evidence.trainings, claims)
 
 
-def recordings(evidence: Evidence) -> Found:
-    """The recordings' files are those that went into trainings and scorings."""
-    claims = _Claims(evidence)
+def stores(evidence: Evidence) -> Findings:
+    """The stored epochs and spectrograms have not changed since training and scoring."""
 
-    def pretrained_on(training: Pretraining) -> Iterator[str]:
-        # Pooled databases may have files of one name, of which the record knows one hash; the store
-        # knows that of each.
-        for one in {*training.read("training"), *training.read("validation")}:
-            hashes = evidence.stored(one.index)[one.recording].info.hashes
-            for file, name in evidence.names(one.database, one.index, [one.recording]).items():
-                claims.add(file, hashes[name], one.index)
-                if name not in training.record["inputs"]:
-                    yield f"{file}: {training.folder / 'run.json'} did not record its hash"
-
-    def look(run: Run) -> Iterator[str]:
-        for name, record in run.records.items():
-            used = {recording for role in record["recordings"].values() for recording in role}
-            for file, known in evidence.names(run.identity.database, run.index, used).items():
-                if known in record["inputs"]:
-                    claims.add(file, record["inputs"][known], run.folder / name)
-                else:
-                    yield f"{file}: {run.folder / name} did not record its hash"
-
-    unread = faults_of(evidence.pretrainings, pretrained_on)
-    return claims.found(unread + faults_of(evidence.runs, look))
-
-
-def stores(evidence: Evidence) -> Found:
-    """The stored epochs and spectrograms are those that went into trainings and scorings."""
-    claims = _Claims(evidence)
-
-    def look(training: Training) -> Iterator[str]:
-        for name, record in training.records.items():
+    def claims(training: Training) -> Iterator[Claim]:
+        for path, record in training.records.items():
             for file, sha in record["stores"].items():
-                claims.add(file, sha, training.folder / name)
-        yield from ()
+                yield file, sha, path
 
-    return claims.found(faults_of(evidence.trainings, look))
+    return _compared(evidence.trainings, claims)
 
 
-def checkpoints(evidence: Evidence) -> Found:
-    """The networks, their histories, the folds and what they go on from are the trainings'."""
-    claims = _Claims(evidence)
+def checkpoints(evidence: Evidence) -> Findings:
+    """Networks, histories, folds and pretrained networks are the files that trainings recorded."""
 
-    def look(training: Training) -> Iterator[str]:
+    def claims(training: Training) -> Iterator[Claim]:
         path, record = training.folder / "run.json", training.record
         for name in ("model.safetensors", "history.csv"):
-            claims.add(training.folder / name, record["outputs"][name], path)
-        for name, file in evidence.given(training).items():
-            claims.add(file, record["inputs"][name], path)
-        yield from ()
+            yield training.folder / name, record["outputs"][name], path
+        assignment = evidence.assignment(training)
+        yield assignment, record["inputs"][assignment.name], path
+        if isinstance(training, Run) and training.pretrained:
+            yield training.pretrained, record["inputs"]["pretrained"], path
 
-    return claims.found(faults_of(evidence.trainings, look))
+    return _compared(evidence.trainings, claims)
 
 
-def predictions(evidence: Evidence) -> Found:
-    """The predictions are those of the scorings, each by the network of its run."""
-    claims = _Claims(evidence)
+def predictions(evidence: Evidence) -> Findings:
+    """The predictions have not changed since scoring, and are those of the network of their run."""
 
-    def look(run: Run) -> Iterator[str]:
-        record = run.folder / "scoring.json"
-        claims.add(run.identity.predictions, run.scoring["outputs"]["predictions.h5"], record)
+    def claims(run: Run) -> Iterator[Claim]:
+        path = run.identity.predictions
+        yield path, run.scoring["outputs"]["predictions.h5"], run.folder / "scoring.json"
         used = run.scoring["inputs"]["model.safetensors"]
         trained = run.record["outputs"]["model.safetensors"]
         if used != trained:
             yield (
-                f"{run.identity.predictions}: scored by the network {used[:SHOWN]}, but "
-                f"{run.folder / 'run.json'} recorded {trained[:SHOWN]}"
+                f"{path}: scored by the network {used[:SHOWN]}, but {run.folder / 'run.json'} "
+                f"recorded {trained[:SHOWN]}"
             )
 
-    return claims.found(faults_of(evidence.runs, look))
+    return _compared(evidence.runs, claims)
+
+
+def _compared(
+    trainings: Iterable[Recorded], claims: Callable[[Recorded], Iterable[Claim]]
+) -> Findings:
+    """Return the faults of the records, then those of the files; each file is hashed once."""
+    claimed: dict[str, dict[str, Path]] = defaultdict(dict)
+
+    def collect(training: Recorded) -> Iterator[str]:
+        for claim in claims(training):
+            if isinstance(claim, str):
+                yield claim
+            else:
+                file, sha, record = claim
+                claimed[str(file)].setdefault(sha, record)
+
+    def compare(file: str) -> Iterator[str]:
+        if not Path(file).exists():
+            yield f"{file}: missing, though {next(iter(claimed[file].values()))} recorded it"
+            return
+        found = sha256(file)
+        for sha, record in claimed[file].items():
+            if sha != found:
+                yield f"{file}: its hash is {found[:SHOWN]}, but {record} recorded {sha[:SHOWN]}"
+
+    faults = faults_of(trainings, collect)
+    faults += faults_of(claimed, compare)
+    if not claimed and not faults:
+        raise NotApplicable("no hashes were recorded; train and score the runs again")
+    return Findings(many(len(claimed), "file"), faults)

@@ -1,67 +1,63 @@
-"""Checks of code, packages and configuration: the same throughout, or which differ."""
+"""Checks of code, packages and configuration: the same for all runs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xsleep.results.audit.evidence import Evidence, Run, Training
-from xsleep.results.audit.finding import Found, NotApplicable, faults_of, many
+from xsleep.results.audit.evidence import Evidence
+from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
+from xsleep.results.audit.trainings import Record, Run, Training
 
 UNKNOWN = "unknown"
 
+_Values = dict[str, dict[str, list[Path]]]
+"""Name to each of its values and the records that have it."""
 
-def code(evidence: Evidence) -> Found:
-    """Everything was trained and scored by one commit, without changes to it."""
-    seen = _Seen()
 
-    def look(training: Training) -> Iterator[str]:
-        for name, record in training.records.items():
-            commit, path = record["commit"], training.folder / name
-            seen.add("commit", commit, f"{path}")
-            if commit.endswith("+"):
-                yield f"{path}: by files that differ from the commit {commit[:-1]}"
-
-    faults = faults_of(evidence.trainings, look)
-    if not faults and set(seen.values["commit"]) == {UNKNOWN}:
+def code(evidence: Evidence) -> Findings:
+    """All trainings and scorings used one commit, without local changes."""
+    values, faults = _values(evidence, lambda record: {"commit": record["commit"]})
+    commits = values["commit"]
+    for commit, paths in commits.items():
+        if commit.endswith("+"):
+            faults += [f"{path}: with local changes to commit {commit[:-1]}" for path in paths]
+    if not faults and commits.keys() == {UNKNOWN}:
         raise NotApplicable("the code is in no repository: its commit is unknown")
-    return Found(many(len(evidence.trainings), "training"), [*seen.differing(), *faults])
+    return Findings(many(len(evidence.trainings), "training"), faults)
 
 
-def packages(evidence: Evidence) -> Found:
-    """Everything was trained and scored with the same versions of Python and packages."""
-    seen = _Seen()
-
-    def look(training: Training) -> Iterator[str]:
-        for name, record in training.records.items():
-            for package, version in {"python": record["python"], **record["packages"]}.items():
-                seen.add(package, version, f"{training.folder / name}")
-        yield from ()
-
-    faults = faults_of(evidence.trainings, look)
-    return Found(many(len(evidence.trainings), "training"), [*seen.differing(), *faults])
+def packages(evidence: Evidence) -> Findings:
+    """All trainings and scorings used the same versions of Python and packages."""
+    _, faults = _values(evidence, lambda record: {"python": record["python"], **record["packages"]})
+    return Findings(many(len(evidence.trainings), "training"), faults)
 
 
-class _Seen:
-    """The values that something has, and where each stands."""
+def _values(
+    evidence: Evidence, of: Callable[[Record], Mapping[str, str]]
+) -> tuple[_Values, list[str]]:
+    """Return the values in all records, and as faults those that differ."""
+    values: _Values = defaultdict(lambda: defaultdict(list))
 
-    def __init__(self) -> None:
-        self.values: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    def collect(training: Training) -> tuple[()]:
+        for path, record in training.records.items():
+            for name, value in of(record).items():
+                values[name][value].append(path)
+        return ()
 
-    def add(self, what: str, value: str, where: str) -> None:
-        self.values[what][value].append(where)
+    unread = faults_of(evidence.trainings, collect)
+    differing = []
+    for name, found in values.items():
+        if len(found) > 1:
+            where = (f"{v} in {many(len(ps), 'record')} ({ps[0]})" for v, ps in found.items())
+            differing.append(f"{name}: {', '.join(where)}")
+    return values, differing + unread
 
-    def differing(self) -> Iterator[str]:
-        for what, values in self.values.items():
-            if len(values) > 1:
-                told = (f"{v} in {many(len(w), 'record')} ({w[0]})" for v, w in values.items())
-                yield f"{what}: {', '.join(told)}"
 
-
-def configuration(evidence: Evidence) -> Found:
-    """Everything is what its place says, and was trained and scored as is configured now."""
+def configuration(evidence: Evidence) -> Findings:
+    """All runs are what their folders say, with the settings that are configured now."""
 
     def trained(training: Training) -> Iterator[str]:
         for name, now in training.settings.items():
@@ -69,12 +65,12 @@ def configuration(evidence: Evidence) -> Found:
             yield from _differing(path, name, now, training.record.get(name))
 
     def scored(run: Run) -> Iterator[str]:
-        asked, used = run.settings["training"], run.scoring["scoring"]
-        path = run.folder / "scoring.json"
-        yield from _differing(path, "scoring", {key: asked[key] for key in used}, used)
+        used = run.scoring["scoring"]
+        now = {key: run.settings["training"][key] for key in used}
+        yield from _differing(run.folder / "scoring.json", "scoring", now, used)
 
     faults = faults_of(evidence.trainings, trained) + faults_of(evidence.runs, scored)
-    return Found(many(len(evidence.trainings), "training"), faults)
+    return Findings(many(len(evidence.trainings), "training"), faults)
 
 
 def _differing(path: Path, name: str, now: Any, then: Any) -> Iterator[str]:

@@ -1,59 +1,52 @@
-"""An audit as a self-contained HTML page, as JSON and as lines of a console."""
+"""An audit as a self-contained HTML page, as JSON and as console lines."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from xsleep.results.audit.checks import (
-    FAILED,
-    INSIDE,
-    NOT_APPLICABLE,
-    NOT_PUBLISHED,
-    OUTSIDE,
-    PASSED,
-    Verdict,
-    summary,
-)
 from xsleep.results.audit.evidence import Evidence
+from xsleep.results.audit.finding import FAILED, NOT_APPLICABLE, PASSED, Verdict
+from xsleep.results.audit.intervals import NOT_PUBLISHED, OUTSIDE, Cell, cells
+from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.metrics import METRICS
-from xsleep.results.table2 import HEADINGS, number
 from xsleep.results.templates import render
 
 SHOWN = 50
-"""Faults of a check that the page lists; the JSON has all."""
-
-_Cell = Mapping[str, Any]
-_Tables = dict[tuple[str, str], dict[tuple[str, str], dict[str, list[tuple[str, str]]]]]
+"""Number of faults of a check that the page lists; the JSON has all."""
 
 
-def content(
-    verdicts: Sequence[Verdict], cells: Sequence[_Cell], evidence: Evidence
-) -> dict[str, Any]:
-    """Return all that an audit says, for JSON and for the page."""
+def content(verdicts: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
+    """Return the content of an audit, for JSON and for the page."""
+    failed = [verdict.check for verdict in verdicts if verdict.status == FAILED]
+    idle = sum(verdict.status == NOT_APPLICABLE for verdict in verdicts)
+    summary = f"{len(failed)} of {len(verdicts)} checks failed"
     return {
-        "summary": summary(verdicts),
-        "failed": [verdict.check for verdict in verdicts if verdict.status == FAILED],
+        "summary": f"{summary}, {idle} had nothing to check" if idle else summary,
+        "failed": failed,
         "retrained": _cost(evidence),
         "checks": [asdict(verdict) for verdict in verdicts],
-        "cells": list(cells),
+        "cells": cells(evidence.table2),
     }
 
 
 def _cost(evidence: Evidence) -> dict[str, Any] | None:
-    """Return what was retrained and how long it took, ``None`` where nothing was retrained."""
+    """Return the run that was trained again, and the times taken; ``None`` without one."""
     if evidence.retrained is None:
         return None
     first, again = evidence.retrained
     try:
         seconds = {
-            name: run.record["duration_seconds"]
-            for name, run in (("first", first), ("again", again))
+            "first": first.record["duration_seconds"],
+            "again": again.record["duration_seconds"],
         }
-    except Exception:  # the checks say what is wrong
+    except (ValueError, KeyError):  # which a check reports
         seconds = {}
     return {"run": str(first.folder), "folder": str(again.folder), "seconds": seconds}
 
@@ -74,60 +67,47 @@ def console_lines(path: Path) -> Iterator[str]:
 
 def html(audit: Mapping[str, Any]) -> str:
     """Return a self-contained page of `content`."""
-    verdicts = (INSIDE, OUTSIDE, NOT_PUBLISHED)
     return render(
         "audit.html",
         title="Audit of Table 2",
         audit=audit,
-        counts={verdict: _count(audit["cells"], verdict) for verdict in verdicts},
-        headings=[HEADINGS[metric] for metric in METRICS],
-        tables=_tables(audit["cells"]),
+        counts=Counter(cell["verdict"] for cell in audit["cells"]),
+        headings=HEADINGS,
+        tables={
+            place: {
+                system: _rows({cell["metric"]: cell for cell in of_system})
+                for system, of_system in groupby(of_place, itemgetter("system", "channels"))
+            }
+            for place, of_place in groupby(audit["cells"], itemgetter("database", "window"))
+        },
         marks={PASSED: "✓", FAILED: "✗", NOT_APPLICABLE: "–"},
         shown=SHOWN,
     )
 
 
-def _count(cells: Sequence[_Cell], verdict: str) -> int:
-    return sum(cell["verdict"] == verdict for cell in cells)
-
-
-def _tables(cells: Sequence[_Cell]) -> _Tables:
-    """Return the rows of each system and channel set, by database and window, in their order."""
-    by_place: dict[tuple[str, str], dict[tuple[str, str], dict[str, _Cell]]] = {}
-    for cell in cells:
-        systems = by_place.setdefault((cell["database"], cell["window"]), {})
-        systems.setdefault((cell["system"], cell["channels"]), {})[cell["metric"]] = cell
-    return {
-        place: {
-            name: _rows([by_metric[metric] for metric in METRICS])
-            for name, by_metric in systems.items()
-        }
-        for place, systems in by_place.items()
-    }
-
-
-def _rows(cells: Sequence[_Cell]) -> dict[str, list[tuple[str, str]]]:
-    """Return the texts and CSS classes of the cells of one system, by the source of the row."""
+def _rows(by_metric: Mapping[str, Cell]) -> dict[str, list[tuple[str, str]]]:
+    """Return the texts and CSS classes of the cells of one system, by the name of the row."""
+    ordered = [by_metric[metric] for metric in METRICS]
     rows = {
-        "measured": [(_number(cell, "measured"), "") for cell in cells],
-        "95 % interval": [(_interval(cell), "") for cell in cells],
+        "measured": [(_number(cell, "measured"), "") for cell in ordered],
+        "95 % interval": [(_interval(cell), "") for cell in ordered],
     }
-    if any(cell["verdict"] != NOT_PUBLISHED for cell in cells):
-        rows["published"] = [(_number(cell, "published"), "") for cell in cells]
-        rows["published is"] = [(_verdict(cell), str(cell["verdict"])) for cell in cells]
+    if any(cell["verdict"] != NOT_PUBLISHED for cell in ordered):
+        rows["published"] = [(_number(cell, "published"), "") for cell in ordered]
+        rows["published is"] = [(_verdict(cell), cell["verdict"]) for cell in ordered]
     return rows
 
 
-def _number(cell: _Cell, what: str) -> str:
-    return number(cell[what], cell["metric"]).replace("-", "−")
+def _number(cell: Cell, name: str) -> str:
+    return number(cell[name], cell["metric"]).replace("-", "−")
 
 
-def _interval(cell: _Cell) -> str:
+def _interval(cell: Cell) -> str:
     low, high = _number(cell, "from"), _number(cell, "to")
     return f"{low}–{high}" if low else ""
 
 
-def _verdict(cell: _Cell) -> str:
+def _verdict(cell: Cell) -> str:
     if cell["verdict"] != OUTSIDE:
         return str(cell["verdict"])
     where = "above" if cell["by"] > 0 else "below"

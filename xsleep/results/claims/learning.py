@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,94 +12,65 @@ import pandas as pd
 from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
 from xsleep.results import inference
-from xsleep.results.claims.evidence import (
-    BASELINES,
-    CONTRADICTED,
-    FEW,
-    SIGNIFICANT,
-    SUPPORTED,
-    UNDECIDED,
-    XSLEEPNETS,
-    Case,
-    Evidence,
-    Finding,
-    few,
-    number,
-    p_value,
-)
-
-Runs = Mapping[tuple[int, int], float]
-"""A value of each run of a system, by seed and fold."""
-
-LOSSES, WEIGHTS = "Fig. 5 and 6, drawn only", "Fig. 5(d) and (e), drawn only"
+from xsleep.results.claims import base
+from xsleep.results.claims.evidence import Case, Evidence
+from xsleep.systems import registry
 
 OVERFITTED = 0.05
 """Rise of the validation loss, relative to its minimum, from which a branch overfits."""
 SMOOTHED = 10
 """Evaluations in the moving average of the loss weights of XSleepNet2 (caption of Fig. 5)."""
 
+_LOSSES = "Fig. 5 and 6, drawn only"
 _RISE = (
     "rise of a loss of the validation subjects: its mean over the last tenth of the evaluations, "
     "relative to its minimum, less one, up to the last step that all runs reached"
 )
 _T = (
     "p (corrected t over folds, validating over training subjects; over seeds where there is a "
-    f"single fold) below {SIGNIFICANT:.2f}"
-)
-PREVENTS = (
-    f"{_RISE}: supported where the system compared with overfits (rises by {OVERFITTED:.0%} or "
-    f"more), the branch rises less, and {_T}, contradicted where the branch overfits and rises "
-    f"more and {_T}, otherwise undecided; {FEW}"
-)
-NO_OVERFITTING = (
-    f"{_RISE}, of every system's last branch: supported where each is below {OVERFITTED:.0%} and "
-    f"{_T}, contradicted where one is above it and {_T}, otherwise undecided; {FEW}"
-)
-SMOOTHER = (
-    "change of the three loss weights from one evaluation to the next, in the mean, once they are "
-    f"adapted, both systems averaged over {SMOOTHED} evaluations as Fig. 5 has XSleepNet2: "
-    f"supported where that of XSleepNet2 is smaller and {_T}, contradicted where it is larger and "
-    f"{_T}, otherwise undecided; {FEW}"
+    f"single fold) below {base.SIGNIFICANT:.2f}"
 )
 
 
-def _by_fold(of_runs: Sequence[Runs]) -> tuple[list[Floats], int, str]:
-    """Average the values of each system over seeds, on the folds that all systems share.
+class _Folds(NamedTuple):
+    """Values (systems, folds), averaged over seeds; or (systems, seeds) of a single fold."""
 
-    Returns:
-        Values (n,) of each system, by fold, or by seed if there is a single fold; the number of
-        seeds; and a text with the numbers of folds and seeds.
-    """
-    both = sorted(set.intersection(*(set(values) for values in of_runs)))
-    if not both:
+    values: Floats
+    seeds: int
+    told: str
+    ratio: float
+
+    def p(self, differences: Floats) -> float:
+        return inference.corrected_t(differences, self.ratio)
+
+
+def _by_fold(
+    evidence: Evidence, case: Case, of_systems: Iterable[Mapping[tuple[int, int], float]]
+) -> _Folds:
+    """Average values by (seed, fold) of each system over seeds, on what all systems share."""
+    table = pd.concat(map(pd.Series, of_systems), axis=1, join="inner").sort_index()
+    if table.empty:
         raise InputError("no seed and fold in common")
-    seeds, folds = ({run[place] for run in both} for place in (0, 1))
-    by = [run[1] if len(folds) > 1 else run[0] for run in both]
-    grouped = [
-        pd.Series([values[run] for run in both]).groupby(by).mean().to_numpy() for values in of_runs
-    ]
-    what = number(len(folds), "fold") if len(folds) > 1 else "1 fold"
-    return grouped, len(seeds), f"{what}, {number(len(seeds), 'seed')}"
-
-
-def _ratio(evidence: Evidence, case: Case, folds: str) -> float:
-    """Return the ratio of validation to training subjects, or 0 for the seeds of a single fold."""
-    return 0.0 if folds.startswith("1 fold") else evidence.ratios[case.database]
+    seeds, folds = (table.index.unique(level).size for level in (0, 1))
+    values = table.groupby(level=1 if folds > 1 else 0).mean().to_numpy().T
+    told = f"{base.number(folds, 'fold')}, {base.number(seeds, 'seed')}"
+    # the t-test is corrected over folds, and the plain one over the seeds of a single fold
+    return _Folds(values, seeds, told, evidence.ratios[case.database] if folds > 1 else 0.0)
 
 
 def _rises(
-    evidence: Evidence, case: Case, branches: Sequence[tuple[str, str]]
-) -> tuple[list[Runs], int]:
+    evidence: Evidence, case: Case, branches: Iterable[tuple[str, str]]
+) -> tuple[_Folds, int]:
     """Return the rise of the validation loss of (system, branch) pairs, and the last step used."""
     losses = []
     for system, branch in branches:
-        found = evidence.histories(case, system)
-        name = f"{branch} validation loss"
-        if any(name not in history for history in found.values()):
+        histories, name = evidence.histories(case, system), f"{branch} validation loss"
+        if any(name not in history for history in histories.values()):
             raise InputError(f"{system}: no {name} in its history.csv")
-        losses.append({run: history[name] for run, history in found.items()})
-    last = min(one.index[-1] for found in losses for one in found.values())
-    return [{run: _rise(one.loc[:last]) for run, one in found.items()} for found in losses], last
+        losses.append({run: history[name] for run, history in histories.items()})
+    last = min(one.index[-1] for runs in losses for one in runs.values())
+    rises = ({run: _rise(one.loc[:last]) for run, one in runs.items()} for runs in losses)
+    return _by_fold(evidence, case, rises), last
 
 
 def _rise(losses: pd.Series) -> float:
@@ -105,83 +78,108 @@ def _rise(losses: pd.Series) -> float:
     return float(losses.iloc[-max(1, round(len(losses) / 10)) :].mean() / losses.min() - 1)
 
 
-def prevents(evidence: Evidence, case: Case, system: str, branch: str, *, other: str) -> Finding:
-    """Test by ``PREVENTS`` whether a branch of a system overfits less than the other system."""
-    found, last = _rises(evidence, case, [(other, branch), (system, branch)])
-    (alone, blended), seeds, stands_on = _by_fold(found)
-    p = inference.corrected_t(alone - blended, _ratio(evidence, case, stands_on))
-    told = (
-        f"{branch} branch {blended.mean():+z.1%}, {other} {alone.mean():+z.1%}, to step {last}; "
-        f"{p_value(p)}, {stands_on}"
+@dataclass(frozen=True, kw_only=True)
+class Prevents(base.Claim):
+    """Claim that a system overfits less than another, by the losses of the latter's last branch."""
+
+    shown: str = _LOSSES
+    criterion: str = (
+        f"{_RISE}: supported where the system compared with overfits (rises by {OVERFITTED:.0%} or "
+        f"more), the branch rises less, and {_T}, contradicted where the branch overfits and rises "
+        f"more and {_T}, otherwise undecided; {base.FEW}"
     )
-    if lacking := few(seeds):
-        return Finding(LOSSES, told, UNDECIDED, lacking)
-    if p < SIGNIFICANT and alone.mean() >= OVERFITTED and blended.mean() < alone.mean():
-        return Finding(LOSSES, told, SUPPORTED)
-    if p < SIGNIFICANT and blended.mean() >= OVERFITTED and blended.mean() > alone.mean():
-        return Finding(LOSSES, told, CONTRADICTED)
-    neither = max(alone.mean(), blended.mean()) < OVERFITTED
-    why = "neither overfits" if neither else "no difference that the folds tell"
-    return Finding(LOSSES, told, UNDECIDED, why)
+
+    def test(self, evidence: Evidence, case: Case) -> base.Finding:
+        (other,) = self.against
+        branch = registry()[other].branches[-1]
+        folds, last = _rises(evidence, case, [(other, branch), (self.system, branch)])
+        p = folds.p(folds.values[0] - folds.values[1])
+        alone, blended = folds.values.mean(axis=1)
+        told = (
+            f"{branch} branch {blended:+z.1%}, {other} {alone:+z.1%}, to step {last}; "
+            f"{base.p_value(p)}, {folds.told}"
+        )
+        neither = max(alone, blended) < OVERFITTED
+        verdict = base.decide(
+            folds.seeds,
+            supported=p < base.SIGNIFICANT and OVERFITTED <= alone > blended,
+            contradicted=p < base.SIGNIFICANT and OVERFITTED <= blended > alone,
+            why="neither overfits" if neither else "no difference that the folds tell",
+        )
+        return base.Finding(self.shown, told, *verdict)
 
 
-_LAST = {"FCNN+RNN": "raw", "ARNN+RNN": "time-frequency"}
+@dataclass(frozen=True, kw_only=True)
+class NoOverfitting(base.Claim):
+    """Claim that no system overfits on SHHS."""
 
-
-def no_overfitting(evidence: Evidence, case: Case) -> Finding | None:
-    """Test by ``NO_OVERFITTING`` that no system overfits on SHHS; ``None`` elsewhere."""
-    if case.database != "SHHS":
-        return None
-    systems = [s for s in (*XSLEEPNETS, *BASELINES) if (case, s) in evidence.runs]
-    if missing := [s for s in (*XSLEEPNETS, *BASELINES) if s not in systems]:
-        raise InputError(f"{', '.join(missing)} not run")
-    branches = [(system, _LAST.get(system, "joint")) for system in systems]
-    found, last = _rises(evidence, case, branches)
-    values, seeds, stands_on = _by_fold(found)
-    rises = dict(zip(systems, values, strict=True))
-    told = ", ".join(f"{system} {rise.mean():+z.1%}" for system, rise in rises.items())
-    told += f", to step {last}; {stands_on}"
-    if lacking := few(seeds):
-        return Finding(LOSSES, told, UNDECIDED, lacking)
-    ratio = _ratio(evidence, case, stands_on)
-    known = {
-        system: np.sign(rise.mean() - OVERFITTED)
-        for system, rise in rises.items()
-        if inference.corrected_t(rise - OVERFITTED, ratio) < SIGNIFICANT
-    }
-    if 1 in known.values():
-        return Finding(LOSSES, told, CONTRADICTED)
-    if len(known) == len(systems):
-        return Finding(LOSSES, told, SUPPORTED)
-    unknown = ", ".join(system for system in systems if system not in known)
-    return Finding(LOSSES, told, UNDECIDED, f"not known of {unknown}")
-
-
-def smoother(evidence: Evidence, case: Case) -> Finding:
-    """Test by ``SMOOTHER`` whether the loss weights of XSleepNet2 change less."""
-    found = [
-        {run: _change(history) for run, history in evidence.histories(case, system).items()}
-        for system in XSLEEPNETS
-    ]
-    (second, first), seeds, stands_on = _by_fold(found)
-    p = inference.corrected_t(first - second, _ratio(evidence, case, stands_on))
-    told = (
-        f"a change of {second.mean():.4f}, of XSleepNet1 {first.mean():.4f}; {p_value(p)}, "
-        f"{stands_on}"
+    shown: str = _LOSSES
+    criterion: str = (
+        f"{_RISE}, of every system's last branch: supported where each is below {OVERFITTED:.0%} "
+        f"and {_T}, contradicted where one is above it and {_T}, otherwise undecided; {base.FEW}"
     )
-    if lacking := few(seeds):
-        return Finding(WEIGHTS, told, UNDECIDED, lacking)
-    if p < SIGNIFICANT:
-        return Finding(WEIGHTS, told, SUPPORTED if second.mean() < first.mean() else CONTRADICTED)
-    return Finding(WEIGHTS, told, UNDECIDED, "no difference that the folds tell")
+
+    def test(self, evidence: Evidence, case: Case) -> base.Finding | None:
+        if case.database != "SHHS":
+            return None
+        systems = (*base.XSLEEPNETS, *base.BASELINES)
+        if missing := [system for system in systems if (case, system) not in evidence.runs]:
+            raise InputError(f"{', '.join(missing)} not run")
+        branches = [(system, registry()[system].branches[-1]) for system in systems]
+        folds, last = _rises(evidence, case, branches)
+        rises = dict(zip(systems, folds.values, strict=True))
+        told = ", ".join(f"{system} {rise.mean():+z.1%}" for system, rise in rises.items())
+        overfits = {
+            system: rise.mean() > OVERFITTED
+            for system, rise in rises.items()
+            if folds.p(rise - OVERFITTED) < base.SIGNIFICANT
+        }
+        unknown = [system for system in systems if system not in overfits]
+        verdict = base.decide(
+            folds.seeds,
+            supported=not unknown and not any(overfits.values()),
+            contradicted=any(overfits.values()),
+            why=f"not known of {', '.join(unknown)}",
+        )
+        return base.Finding(self.shown, f"{told}, to step {last}; {folds.told}", *verdict)
 
 
-def _change(history: pd.DataFrame) -> float:
+@dataclass(frozen=True, kw_only=True)
+class Smoother(base.Claim):
+    """Claim that the loss weights of XSleepNet2 change less than those of XSleepNet1."""
+
+    criterion: str = (
+        "change of the three loss weights from one evaluation to the next, in the mean, once they "
+        f"are adapted, both systems averaged over {SMOOTHED} evaluations as Fig. 5 has XSleepNet2: "
+        f"supported where that of XSleepNet2 is smaller and {_T}, contradicted where it is larger "
+        f"and {_T}, otherwise undecided; {base.FEW}"
+    )
+
+    def test(self, evidence: Evidence, case: Case) -> base.Finding:
+        changes = [
+            {run: change(history) for run, history in evidence.histories(case, system).items()}
+            for system in ("XSleepNet2", "XSleepNet1")
+        ]
+        folds = _by_fold(evidence, case, changes)
+        p = folds.p(folds.values[1] - folds.values[0])
+        second, first = folds.values.mean(axis=1)
+        told = (
+            f"a change of {second:.4f}, of XSleepNet1 {first:.4f}; {base.p_value(p)}, {folds.told}"
+        )
+        verdict = base.decide(
+            folds.seeds,
+            supported=p < base.SIGNIFICANT and second < first,
+            contradicted=p < base.SIGNIFICANT and second >= first,
+            why="no difference that the folds tell",
+        )
+        return base.Finding(self.shown, told, *verdict)
+
+
+def change(history: pd.DataFrame) -> float:
     """Return the mean change of the smoothed loss weights per evaluation, once they are adapted."""
     weights = history.filter(regex=" weight$").to_numpy(float)
-    adapted = np.flatnonzero(np.ptp(weights, axis=1) > 0)
-    weights = weights[adapted[0] :] if len(adapted) else weights[:0]
-    if len(weights) <= SMOOTHED:
+    adapted = np.maximum.accumulate(np.ptp(weights, axis=1) > 0)
+    if adapted.sum() <= SMOOTHED:
         raise InputError(f"fewer than {SMOOTHED + 1} evaluations with adapted weights")
-    smoothed = np.lib.stride_tricks.sliding_window_view(weights, SMOOTHED, axis=0).mean(axis=-1)
-    return float(np.abs(np.diff(smoothed, axis=0)).mean())
+    smoothed = np.lib.stride_tricks.sliding_window_view(weights[adapted], SMOOTHED, axis=0)
+    return float(np.abs(np.diff(smoothed.mean(axis=-1), axis=0)).mean())

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import FONT, Style, marker, save, tidy
+from xsleep.results.formatting import number
 from xsleep.results.published import CHANNELS
-from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, number, shown_together
+from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, shown_together
 
 METRICS = ("kappa", "accuracy", "specificity", "sensitivity", "MF1")
 """Metrics in the order of the released figure, clockwise from the top."""

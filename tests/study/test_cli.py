@@ -1,0 +1,51 @@
+"""The help of the command `xsleep`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+COMMANDS = {
+    "import-weights": "convert a released SeqSleepNet or XSleepNet to a checkpoint",
+    "score": "score the 30-s epochs of a recording of your own with a trained network",
+    "plan": "estimate the cost of Table 2 in jobs, hours and disk space",
+}
+
+
+def shown(*arguments):
+    command = [sys.executable, "-m", "xsleep", *arguments, "--help"]
+    environment = os.environ | {"COLUMNS": "100"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True
+    )
+    assert max(map(len, done.stdout.splitlines())) < 100
+    return " ".join(done.stdout.split())
+
+
+def test_help_lists_the_commands_and_what_each_is_for():
+    text = shown()
+    for command, aim in COMMANDS.items():
+        assert f"{command} {aim}" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("import-weights", ("file npz file", "out checkpoint")),
+        ("score", ("model trained network", "recording EDF or BDF file", "out CSV file")),
+        ("plan", ("--configfile FILE configuration file", "--folder FOLDER folder of")),
+    ],
+)
+def test_help_of_a_command_says_what_it_is_for_and_what_it_takes(command, arguments):
+    text = shown(command)
+    aim = COMMANDS[command]
+    for words in (f"{aim[0].upper()}{aim[1:]}. ", *arguments):
+        assert words in text
+
+
+def test_help_of_score_has_an_example():
+    assert "night.edf" not in shown("score")
+    assert "--label 'EEG Fpz-Cz' --label 'EOG horizontal'" in shown("score")

@@ -1,0 +1,62 @@
+"""Measured cells of Table 2 with their intervals, beside the published values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xsleep.results import table2
+from xsleep.results.metrics import METRICS
+
+INSIDE, OUTSIDE = "inside", "outside"
+NO_INTERVAL, NOT_PUBLISHED = "no interval", "not published"
+
+NAMES = ("database", "window", "system")
+
+Cell = dict[str, Any]
+
+
+def cells(path: Path) -> list[Cell]:
+    """Return each measured cell of Table 2, and whether the published value is in its interval.
+
+    ``by`` is its distance to the nearer end, negative below the interval, to the decimals of the
+    table. There are no cells if the table cannot be read, which a check reports.
+    """
+    try:
+        table = table2.read_csv(path)
+        systems = table.set_index("source").groupby(list(NAMES), sort=False)
+    except (OSError, ValueError, KeyError):
+        return []
+    found = []
+    for names, rows in systems:
+        system = dict(zip(NAMES, names, strict=True))
+        for column in table.columns:
+            channels, _, metric = column.rpartition(" ")
+            values = rows[column].dropna() if metric in METRICS else pd.Series()
+            if table2.MEASURED in values:
+                place = system | {"channels": channels, "metric": metric}
+                found.append(place | _compared(values[~values.index.duplicated()]))
+    return found
+
+
+def _compared(values: pd.Series) -> Cell:
+    low, high, published = map(values.get, (table2.FROM, table2.TO, table2.PUBLISHED))
+    by = 0.0
+    if published is None:
+        verdict = NOT_PUBLISHED
+    elif low is None or high is None:
+        verdict = NO_INTERVAL
+    else:
+        by = round(min(published - low, 0) + max(published - high, 0), 3)
+        verdict = OUTSIDE if by else INSIDE
+    return {
+        "measured": values[table2.MEASURED],
+        "from": low,
+        "to": high,
+        "published": published,
+        "difference": values.get(table2.DIFFERENCE),
+        "verdict": verdict,
+        "by": by,
+    }

@@ -1,0 +1,169 @@
+"""Trainings that an audit examines: the files in their folders, read on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from xsleep.core.errors import InputError, reason
+from xsleep.core.files import read_table
+from xsleep.results.measurements import RunPredictions
+from xsleep.store.predictions import Prediction, read_predictions
+
+MACHINE = ("device", "processor", "threads", "python", "packages")
+ORIGIN = (*MACHINE, "commit", "recordings", "inputs", "stores", "outputs")
+"""Keys of every record."""
+TRAINED = ("channels", "seed", "network", "training", "steps", "best_step", "training_sequences")
+"""Further keys of the record of a training."""
+
+Record = dict[str, Any]
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what reading a damaged file raises into an `InputError` that names the file."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: unusable ({reason(error)}); delete it and run again") from error
+
+
+def read_columns(path: Path, *columns: str) -> pd.DataFrame:
+    """Return these columns of a CSV file as text."""
+    with readable(path):
+        return read_table(path)[list(columns)]
+
+
+def _read_record(path: Path, *keys: str) -> Record:
+    with readable(path):
+        record: Record = json.loads(path.read_text())
+        if missing := [key for key in keys if key not in record]:
+            raise ValueError(f"without {missing[0]}")
+        return record
+
+
+class UsedRecording(NamedTuple):
+    """A recording that a training used; ``store`` is the path of the index that has it."""
+
+    database: str
+    recording: str
+    store: Path
+    window: str
+
+
+class _Folder:
+    """Files of a training in ``folder``."""
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> Record:
+        """Content of ``run.json``."""
+        return _read_record(self.folder / "run.json", *TRAINED, *ORIGIN)
+
+    @property
+    def records(self) -> dict[Path, Record]:
+        """All records by path."""
+        return {self.folder / "run.json": self.record}
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """``history.csv``: steps as numbers, all else as text."""
+        with readable(path := self.folder / "history.csv"):
+            return read_table(path).astype({"step": int})
+
+
+@dataclass(frozen=True)
+class Pretraining(_Folder):
+    """Training of a network that runs of Table 2 are finetuned from.
+
+    Attributes:
+        settings: configured values, as ``run.json`` has them.
+        split: path of the ``split.csv`` with the recordings that train and validate.
+        databases: database to the index of its store and the window that is read.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+    split: Path
+    databases: Mapping[str, tuple[Path, str]]
+
+    @cached_property
+    def assigned(self) -> pd.DataFrame:
+        """``split.csv`` as text."""
+        return read_columns(self.split, "role", "database", "subject", "recording")
+
+    def used(self, *roles: str) -> list[UsedRecording]:
+        """Return the recordings of these roles: by the split, as the record has no databases."""
+        rows = self.assigned[self.assigned["role"].isin(roles)]
+        return [
+            UsedRecording(database, name, *self.databases[database])
+            for database, name in zip(rows["database"], rows["recording"], strict=True)
+        ]
+
+    def used_in(self, record: Record) -> set[UsedRecording]:
+        """Return all recordings that a record is about."""
+        return {*self.used("training", "validation")}
+
+
+@dataclass
+class Run(_Folder):
+    """Run of Table 2.
+
+    Attributes:
+        identity: its names as in Table 2, and its predictions, which lie beside its other files.
+        store: path of the index of the recordings that it reads.
+        settings: configured values, as ``run.json`` has them.
+        pretrained: network that it is finetuned from.
+    """
+
+    folder: Path = field(init=False)
+    identity: RunPredictions
+    store: Path
+    settings: Mapping[str, Any]
+    pretrained: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.folder = self.identity.predictions.parent
+
+    def at(self, predictions: str | Path) -> Run:
+        """Return the same run with its files beside other predictions."""
+        return replace(self, identity=replace(self.identity, predictions=Path(predictions)))
+
+    @cached_property
+    def scoring(self) -> Record:
+        """Content of ``scoring.json``."""
+        return _read_record(self.folder / "scoring.json", "scoring", *ORIGIN)
+
+    @property
+    def records(self) -> dict[Path, Record]:
+        """All records by path."""
+        return {**super().records, self.folder / "scoring.json": self.scoring}
+
+    def used(self, role: str) -> list[UsedRecording]:
+        """Return the recordings of a role by the record of the training."""
+        return self.recordings(self.record["recordings"][role])
+
+    def used_in(self, record: Record) -> set[UsedRecording]:
+        """Return all recordings that a record is about."""
+        return {used for names in record["recordings"].values() for used in self.recordings(names)}
+
+    def recordings(self, names: Iterable[str]) -> list[UsedRecording]:
+        """Return recordings of the run's database in its window."""
+        database, window = self.identity.database, self.identity.window
+        return [UsedRecording(database, name, self.store, window) for name in names]
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """Predictions for its test recordings; not kept, as those of all runs are many."""
+        return read_predictions(self.identity.predictions)
+
+
+Training = Pretraining | Run

@@ -1,0 +1,34 @@
+"""Metrics of the result tables as text: percentages with one decimal, kappa with three."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from xsleep.core import files
+from xsleep.results.metrics import CLASS_WISE, METRICS
+
+HEADINGS = ("acc.", "kappa", "MF1", "sens.", "spec.")
+"""Headings of ``METRICS``."""
+
+_DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
+
+
+def number(value: float, column: str) -> str:
+    """Format a value of a column whose last word is its metric; NaN is empty."""
+    return "" if pd.isna(value) else f"{value:z.{_DECIMALS[_metric(column)]}f}"
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table with its metrics as text, missing values empty."""
+    texts = {
+        column: [number(value, column) for value in table[column]]
+        for column in table.columns
+        if _metric(column) in _DECIMALS
+    }
+    files.write_csv(path, table.assign(**texts))
+
+
+def _metric(column: str) -> str:
+    return column.rsplit(" ", 1)[-1]

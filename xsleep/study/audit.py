@@ -1,0 +1,63 @@
+"""What the audit compares Table 2 with: current settings, and a run that is trained again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xsleep import systems
+from xsleep.config.training import ResourceSettings
+from xsleep.study.runs import Run, ScratchRuns
+from xsleep.study.table2 import Table2
+
+
+class Audit:
+    """Current settings of the runs of Table 2."""
+
+    def __init__(self, scratch: ScratchRuns, table2: Table2) -> None:
+        self.scratch, self.table2, self.transfer = scratch, table2, table2.transfer
+        self.settings = self.transfer.settings
+
+    @property
+    def again(self) -> list[Run]:
+        """The run that is trained again: the first of the cheapest selected system."""
+        slugs = self.scratch.selected
+        cheapest = min(slugs, key=lambda slug: systems.by_slug()[slug].cost, default=None)
+        return [run for run in self.scratch.scratch if run["system"] == cheapest][:1]
+
+    @property
+    def resources(self) -> ResourceSettings:
+        """The most that a training of any database asks for."""
+        asked = [self.settings.preset(name).resources for name in self.scratch.databases]
+        most = {n: max(getattr(one, n) for one in asked) for n in ResourceSettings.model_fields}
+        return ResourceSettings(**most)
+
+    @property
+    def configured(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Current settings of the runs of each database and system."""
+        return {
+            name: self._scratch(name) | self._finetuned(name) for name in self.scratch.databases
+        }
+
+    def _scratch(self, database: str) -> dict[str, dict[str, Any]]:
+        preset, known = self.settings.preset(database), systems.by_slug()
+        return {slug: preset.record(known[slug].name) for slug in self.scratch.selected}
+
+    def _finetuned(self, database: str) -> dict[str, dict[str, Any]]:
+        """Return the settings of finetuned runs; those of the authors' networks are in files."""
+        preset, network = self.settings.preset(database), self.settings.pretraining.network
+        fixed = {} if self.transfer.of_authors else {"network": network.model_dump(mode="json")}
+        return {
+            f"FT-{name}": {
+                "source": self.transfer.source,
+                "system": transfer.system.name,
+                "strategy": transfer.strategy,
+                **fixed,
+                "training": preset.training_of(transfer.system.name, True).model_dump(mode="json"),
+            }
+            for name, transfer in systems.transferred().items()
+        }
+
+    @property
+    def pretrainings(self) -> dict[str, dict[str, Any]]:
+        """Current settings of the pretrained networks, by their folders."""
+        return self.transfer.pretrainings(self.table2.finetuned)

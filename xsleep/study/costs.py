@@ -1,0 +1,140 @@
+"""Duration of trainings before they are run.
+
+The time of a step is taken from finished runs of the same network, or scaled from
+``measured_times.csv`` (measured on the device that it names) by the floating-point operations that
+PyTorch counts in a step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal, NamedTuple
+
+from xsleep import systems
+from xsleep.config.network import NetworkSettings
+from xsleep.config.presets import Preset
+from xsleep.core.files import read_csv
+
+COUNTED = 2
+"""Sequences of the minibatch whose operations are counted; the count is proportional to it."""
+
+
+class Trainings(NamedTuple):
+    """Trainings that differ only in fold and seed, or the preparation of a database."""
+
+    stage: Literal["prepare", "train", "pretrain", "finetune"]
+    database: str
+    window: str
+    channels: str
+    system: str
+    runs: int
+
+
+class Times(NamedTuple):
+    """Seconds of a step and of the evaluation of an epoch, of all GPUs together; where they are
+    from; and whether they are of a GPU.
+    """
+
+    step: float
+    evaluated: float
+    source: str
+    on_gpu: bool
+
+
+@cache
+def step_cost(system: str, channels: str, network: str) -> tuple[float, int, int]:
+    """Return the operations of a training step per sequence, the branches, and the parameters.
+
+    ``network`` is a `NetworkSettings` as JSON. Multiplications and additions are counted, as in
+    `torch.utils.flop_counter`.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from xsleep.networks import build
+
+    settings = NetworkSettings.model_validate_json(network)
+    count = channels.count("-") + 1
+    built = build(system, count, settings, seed=0)
+    raw = torch.zeros(COUNTED, settings.sequence_length, 3000, count)
+    images = torch.zeros(COUNTED, settings.sequence_length, 29, 129, count)
+    with FlopCounterMode(display=False) as counter:
+        sum(logits.sum() for logits in built(raw, images).values()).backward()
+    parameters = sum(parameter.numel() for parameter in built.parameters())
+    return counter.get_total_flops() / COUNTED, len(built.branches), parameters
+
+
+def measured(what: str, system: str = "") -> dict[str, str]:
+    """Return the line of ``measured_times.csv`` of a system, or the first."""
+    times = read_csv(resources.files("xsleep.study") / "measured_times.csv")
+    rows = [row for row in times if row["what"] == what]
+    known = systems.registry().get(system)
+    wanted = (known and known.timed_as) or system
+    return next((row for row in rows if row["system"] == wanted), rows[0])
+
+
+def finished_runs(results: Path) -> list[dict[str, Any]]:
+    """Read the `run.json` of all finished trainings."""
+    found = []
+    for path in sorted(results.glob("**/seed-*/**/run.json")):
+        try:
+            run = json.loads(path.read_text())
+        except ValueError:
+            continue  # reported by the tables
+        if run["steps"] and "processes" in run:  # earlier versions had no processes
+            found.append(run)
+    return found
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Times of trainings: those of finished runs, or of measured steps of the reference preset."""
+
+    reference: Preset
+    finished: Sequence[Mapping[str, Any]]
+
+    def times(self, runs: Trainings, preset: Preset, batch: int) -> Times:
+        """Return the times of trainings with so many sequences in a minibatch."""
+        alike = [
+            run
+            for run in self.finished
+            if run["system"] == runs.system
+            and run["channels"].count("-") == runs.channels.count("-")
+            and run["training"]["batch_size"] == batch
+            and run["network"] == preset.network.model_dump(mode="json")
+            and ("strategy" in run) == (runs.stage == "finetune")  # that evaluate more often
+        ]
+        on_gpu = [run for run in alike if run["device"] != "cpu"]
+        if chosen := on_gpu or alike:
+            step = median(
+                run["seconds"] * (run["processes"] if on_gpu else 1) / run["steps"]
+                for run in chosen
+            )
+            devices = ", ".join(sorted({_device(run) for run in chosen}))
+            source = f"{len(chosen)} finished runs on {devices}, evaluations included"
+            return Times(step, 0, source, bool(on_gpu))
+        fact, evaluation = measured("step", runs.system), measured("evaluated epoch")
+        times = self._times(fact, runs, preset) * batch / self.reference.training.batch_size
+        source = (
+            f"{fact['seconds']} s measured for {fact['system']}, {fact['channels']}, "
+            f"{fact['preset']} on {fact['device']}, times {times:.3g} by operations"
+        )
+        evaluated = float(evaluation["seconds"]) * self._times(evaluation, runs, preset)
+        return Times(float(fact["seconds"]) * times, evaluated, source, False)
+
+    def _times(self, fact: Mapping[str, str], runs: Trainings, preset: Preset) -> float:
+        """Return the operations of these runs, a sequence, divided by those of the measured one."""
+        ours = step_cost(runs.system, runs.channels, preset.network.model_dump_json())[0]
+        network = self.reference.network.model_dump_json()
+        return ours / step_cost(fact["system"], fact["channels"], network)[0]
+
+
+def _device(run: Mapping[str, Any]) -> str:
+    threads = "1 CPU thread" if run["threads"] == 1 else f"{run['threads']} CPU threads"
+    return threads if run["device"] == "cpu" else run["device"]

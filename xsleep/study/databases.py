@@ -1,0 +1,67 @@
+"""Databases of a configuration: which of them are available, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xsleep.config.workflow import Workflow, database
+from xsleep.core.errors import InputError
+from xsleep.study.files import DatabaseFiles
+
+
+class Databases:
+    """Databases of a configuration.
+
+    Attributes:
+        files: the files of every database that is configured.
+        left_out: why each of the selected databases that are not available is left out.
+        names: the other selected databases, in order.
+    """
+
+    def __init__(self, workflow: Workflow, config: Mapping[str, Any], folder: Path) -> None:
+        self.workflow, self.config, self.folder = workflow, config, folder
+        self.files = {n: DatabaseFiles(n, s) for n, s in workflow.sources.items()}
+        self.left_out = {n: f for n in workflow.databases if (f := self.files[n].fault)}
+        self.names = [n for n in workflow.databases if n not in self.left_out]
+
+    @property
+    def available(self) -> Workflow:
+        """The configuration with the databases that are available alone."""
+        chosen = {name: self.workflow.databases[name] for name in self.names}
+        return self.workflow.model_copy(update={"databases": chosen})
+
+    def each(self, pattern: str) -> list[str]:
+        """Return the path of each available database by a pattern."""
+        return [pattern.format(database=name) for name in self.names]
+
+    @property
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Windows, folds and scoring rules of each available database, for Table 1."""
+        return {
+            name: settings.model_dump(mode="json", include={"windows", "folds"})
+            | {"scoring": self.files[name].database.scoring}
+            for name, settings in self.available.databases.items()
+        }
+
+    def not_run(self) -> dict[str, str]:
+        """Return why each other database, selected or not, has nothing measured."""
+        known = sorted(path.stem for path in (self.folder / "databases").glob("*.yaml"))
+        return {
+            name: f"no data here: {self.left_out[name]}"
+            if name in self.left_out
+            else self._not_selected(name)
+            for name in known
+            if name not in self.names
+        }
+
+    def _not_selected(self, name: str) -> str:
+        try:
+            source = database(name, self.config.get("database_settings", {}), self.folder).source
+        except InputError as error:
+            return str(error)
+        if source.fetch or any(source.folder.glob("*")):
+            return "not configured"
+        apply = f", licence: apply for access at {source.apply}" if source.apply else ""
+        return f"not configured; no data in {source.folder}{apply}"

@@ -1,0 +1,66 @@
+"""Figures: which the study has, and what they are drawn of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import get_args
+
+from xsleep import systems
+from xsleep.study import paths
+from xsleep.study.runs import ScratchRuns, folder
+from xsleep.study.table2 import Table2
+
+PICKS = ("best", "median", "worst")
+"""Recordings whose hypnograms are drawn, by their accuracy."""
+
+
+class Figures:
+    """Figures of the study.
+
+    Attributes:
+        learning: selected systems with learning curves, as in a path, single views first.
+    """
+
+    def __init__(self, scratch: ScratchRuns, table2: Table2) -> None:
+        self.scratch, self.table2 = scratch, table2
+        chosen = [
+            slug for slug in scratch.selected if "learning" in systems.by_slug()[slug].figures
+        ]
+        self.learning = sorted(chosen, key=_views)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """The figures that ``all`` draws, as SVG and PNG."""
+        both = any(_views(slug) > 1 for slug in self.learning)
+        single = sum(_views(slug) == 1 for slug in self.learning)
+        cases = dict.fromkeys(paths.CASE.format(**run) for run in self.scratch.scratch)
+        stems = [
+            *(f"fig1/{case}" for case in cases if both),
+            "fig4",
+            *(f"fig5/{case}" for case in cases if self.scratch.blended),
+            *(f"fig6/{case}" for case in cases if self.learning),
+            *(["gain"] if both and single == len(get_args(systems.View)) else []),
+            *(
+                f"{figure}/{case}"
+                for case in dict.fromkeys(paths.CASE.format(**run) for run in self.table2.runs)
+                for figure in ("subjects", "calibration")
+            ),
+            # of each database's first window and channel set, by the first system
+            *(
+                f"hypnograms/{paths.CASE.format(**run)}/{run['system']}/{pick}"
+                for database in self.scratch.databases
+                for run in self.scratch.of(database, self.scratch.selected[:1])[:1]
+                for pick in PICKS
+            ),
+        ]
+        return [f"results/figures/{s}.{suffix}" for s in stems for suffix in ("svg", "png")]
+
+    def histories(self, case: Mapping[str, str]) -> list[str]:
+        """Return the histories of the learning curves: first seed and fold of each system."""
+        first = {**case, "seed": self.scratch.workflow.seeds[0], "fold": 1}
+        return [f"{folder({**first, 'system': slug})}/history.csv" for slug in self.learning]
+
+
+def _views(slug: str) -> int:
+    return len(systems.by_slug()[slug].views)

@@ -1,0 +1,73 @@
+"""Runs that train from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from xsleep import systems
+from xsleep.config.workflow import Workflow
+from xsleep.preparation import folds as fold_tables
+from xsleep.study import paths
+
+Run = dict[str, Any]
+"""Address of a run: database, window, channels, system (as in a path), seed and fold."""
+
+
+class ScratchRuns:
+    """Runs from scratch.
+
+    Attributes:
+        databases: the databases of Table 2.
+        selected: the selected systems, as in a path, in the order of the tables.
+    """
+
+    def __init__(self, workflow: Workflow, databases: Sequence[str]) -> None:
+        self.workflow, self.databases = workflow, databases
+        known = systems.by_slug().items()
+        self.selected = [slug for slug, system in known if system.name in workflow.systems]
+
+    def of(self, database: str, slugs: Iterable[str] | None = None) -> list[Run]:
+        """Return all runs of a database, of the selected systems or of others."""
+        settings = self.workflow.sources[database]
+        return combinations(
+            database=[database],
+            window=settings.windows,
+            channels=settings.channels,
+            system=self.selected if slugs is None else slugs,
+            seed=self.workflow.seeds,
+            fold=folds(self.workflow, database),
+        )
+
+    @cached_property
+    def scratch(self) -> list[Run]:
+        """Runs of Table 2."""
+        return [run for database in self.databases for run in self.of(database)]
+
+    @cached_property
+    def blended(self) -> list[Run]:
+        """Those whose losses are blended adaptively."""
+        slugs = [slug for slug in self.selected if systems.by_slug()[slug].is_blended]
+        return [run for database in self.databases for run in self.of(database, slugs)]
+
+
+def combinations(**choices: Iterable[Any]) -> list[Run]:
+    """Return the runs of all combinations of choices."""
+    return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+
+
+def folds(workflow: Workflow, database: str) -> range:
+    """Return the numbers of a database's folds."""
+    return range(1, 1 + fold_tables.count(database, workflow.sources[database].folds))
+
+
+def folder(run: Run, root: str = "results") -> str:
+    """Return the folder of a run."""
+    return paths.RUN.format(root=root, **run)
+
+
+def has(run: Run, names: Mapping[str, str]) -> bool:
+    """Return whether a run has these names of database, window and so on."""
+    return all(run[name] == names[name] for name in run.keys() & names.keys())

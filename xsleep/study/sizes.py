@@ -1,0 +1,133 @@
+"""Sizes of databases before they are prepared, and how many of their subjects train.
+
+Sizes are those of the prepared recordings, of the listed files, or published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+from xsleep.config.databases import DatabaseSettings
+from xsleep.config.workflow import Workflow
+from xsleep.core.errors import InputError
+from xsleep.databases import open_database
+from xsleep.preparation import folds as fold_tables
+from xsleep.preparation.windows import in_window
+from xsleep.results import published
+from xsleep.store.recordings import read_index
+
+RECORDING_EPOCHS = 8 * 120
+"""Assumed number of epochs of a recording of unknown length."""
+
+
+class Size(NamedTuple):
+    """Size of a database in one window.
+
+    Attributes:
+        stored: number of epochs of whole recordings, as in the store.
+        source: where the numbers are from.
+    """
+
+    subjects: int
+    recordings: int
+    epochs: int
+    stored: int
+    source: str
+
+
+class Roles(NamedTuple):
+    """Fractions of subjects for training, evaluation during training (the loss-weight subset
+    included) and test, averaged over folds.
+    """
+
+    training: float
+    evaluated: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the databases of a configuration.
+
+    Attributes:
+        listed: numbers of recordings and subjects with files, of each database that has any.
+        indexes: index of the store of each database; the sizes of existing ones are exact.
+    """
+
+    workflow: Workflow
+    listed: Mapping[str, tuple[int, int]]
+    indexes: Mapping[str, Path]
+
+    def of(self, name: str, window: str) -> Size:
+        """Return the size of a database in a window."""
+        listed = self.listed.get(name, (0, 0))
+        index = self.indexes[name]
+        return size(name, self.workflow.sources[name], window, listed=listed, index=index)
+
+    def pooled(self) -> tuple[Size, Roles]:
+        """Return the pooled size of the databases of pretraining, and the roles of subjects."""
+        names = self.workflow.source
+        sizes = [self.of(name, self.workflow.sources[name].windows[0]) for name in names]
+        *numbers, sources = zip(*sizes, strict=True)
+        pool = Size(*map(sum, numbers), "; ".join(dict.fromkeys(sources)))
+        validation = self.workflow.transfer.validation / pool.subjects
+        return pool, Roles(1 - validation, 2 * validation, 0)
+
+
+def size(
+    name: str, database: DatabaseSettings, window: str, *, listed: tuple[int, int], index: Path
+) -> Size:
+    """Return the size of a database in a window.
+
+    Raises:
+        InputError: the number of recordings is unknown.
+    """
+    if index.exists():
+        used = [s.info for s in read_index(index).values() if not s.info.skipped]
+        return Size(
+            len({recording.subject for recording in used}),
+            len(used),
+            sum(int(in_window(recording, window).sum()) for recording in used),
+            sum(len(recording.stages) for recording in used),
+            "prepared",
+        )
+    known, described = published.size(name, window), open_database(database.source)
+    recordings = listed[0] or known.recordings or known.subjects
+    if not recordings:
+        raise InputError(
+            f"{name}: neither its files are there nor is a number of recordings published; "
+            f"put them into {database.source.folder}, or leave it out of databases"
+        )
+    if known.epochs and known.recordings:
+        each, basis = known.epochs / known.recordings, "published epochs"
+    elif described.simulated and described.hours:
+        each, basis = 120 * described.hours, "simulated hours"
+    else:
+        each, basis = RECORDING_EPOCHS, "8 h assumed"
+    stored = 120 * described.hours if described.hours else each
+    return Size(
+        listed[1] or known.subjects or 0,
+        recordings,
+        epochs=round(recordings * each),
+        stored=round(recordings * stored),
+        source=f"{'listed' if listed[0] else 'published'} recordings, {basis}",
+    )
+
+
+def fold_roles(name: str, database: DatabaseSettings, subjects: int) -> Roles:
+    """Return the fractions of subjects in each role, averaged over folds."""
+    if database.folds == "published":
+        names = fold_tables.published_subjects(name)
+        found = fold_tables.published(name, names)
+    else:
+        names = [f"{number:06d}" for number in range(subjects)]
+        found = fold_tables.k_fold(name, names, database.folds)
+
+    def fraction(*roles: str) -> float:
+        return mean(sum(len(getattr(fold, role)) for role in roles) for fold in found) / len(names)
+
+    return Roles(fraction("training"), fraction("validation", "training_subset"), fraction("test"))

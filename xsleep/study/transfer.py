@@ -1,0 +1,139 @@
+"""Transfer learning: pretrained networks, and the runs that finetune them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from xsleep import systems
+from xsleep.config.names import AUTHORS
+from xsleep.config.workflow import Workflow
+from xsleep.study import paths
+from xsleep.study.runs import combinations, folder, folds
+from xsleep.study.settings import RunSettings
+
+Finetuning = dict[str, Any]
+"""A finetuned run: network, source_channels, strategy, subjects, address (`Run`) and folder."""
+
+CURVE_STRATEGIES = ("scratch", "direct", "all")
+"""Strategies of the learning curves."""
+
+
+class Transfer:
+    """Pretraining and finetuning.
+
+    Attributes:
+        source: the databases that networks are pretrained on, as in a path.
+        of_authors: whether the pretrained networks are the released ones.
+        windows: the window of each database that networks are pretrained on here.
+        indexes: the index of each.
+        pretraining_folder: pattern of the folder of pretrained networks.
+    """
+
+    def __init__(self, workflow: Workflow, settings: RunSettings) -> None:
+        self.workflow, self.settings = workflow, settings
+        self.source = "+".join(workflow.source)
+        self.of_authors = self.source == AUTHORS
+        databases = () if self.of_authors else workflow.source
+        self.windows = {d: workflow.sources[d].windows[0] for d in databases}
+        self.indexes = {d: settings.index(d, settings.pretraining.network) for d in databases}
+        self.pretraining_folder = paths.PRETRAINED.replace("{source}", self.source)
+
+    def pretrained(self, source_channels: str, system: str, seed: str | int) -> str:
+        """Return the pretrained network that a run of a system (as in a path) starts from."""
+        place = self.pretraining_folder.format(source_channels=source_channels)
+        if self.of_authors:
+            return f"{place}/model.safetensors"
+        transfer = systems.by_slug()[system].transfer
+        assert transfer is not None
+        return f"{place}/{systems.slug(transfer.pretrained)}/seed-{seed}/model.safetensors"
+
+    def pretrained_of(self, run: Finetuning) -> str:
+        """Return the network that a finetuned run starts from."""
+        address = run["address"]
+        return self.pretrained(run["source_channels"], address["system"], address["seed"])
+
+    def record(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
+        """Return the settings of a finetuning."""
+        subjects = wildcards["subjects"].rpartition("-")[2]
+        return {
+            "system": systems.by_slug()[wildcards["system"]].name,
+            "subjects": int(subjects) if subjects else None,
+            "training": self.settings.training(wildcards, True).model_dump(mode="json"),
+        }
+
+    def of(self, network: str, strategy: str, subjects: int | None = None) -> list[Finetuning]:
+        """Return the runs that finetune a network by a strategy.
+
+        Args:
+            network: as in ``transfer.networks``.
+            strategy: a key of `xsleep.config.names.STRATEGIES`.
+            subjects: how many subjects of each fold train; all where it is None.
+        """
+        few = f"-subjects-{subjects}" if subjects else ""
+        found: list[Finetuning] = []
+        for database, channels in product(self.workflow.target, self.workflow.transfer.channels):
+            names = {"source_channels": channels.source, "strategy": strategy}
+            root = paths.TRANSFER.format(source=self.source, subjects=few, **names)
+            addresses = combinations(
+                database=[database],
+                window=self.workflow.sources[database].windows[:1],
+                channels=[channels.target],
+                system=[systems.transferred()[network].system.slug],
+                seed=self.workflow.seeds,
+                fold=folds(self.workflow, database),
+            )
+            run = {"network": network, **names, "subjects": subjects}
+            found += [{**run, "address": a, "folder": folder(a, root)} for a in addresses]
+        return found
+
+    @cached_property
+    def runs(self) -> dict[str, list[Finetuning]]:
+        """The runs of the table of strategies and of the learning curves."""
+        transfer = self.workflow.transfer
+
+        def runs(strategies: Sequence[str], subjects: Sequence[int | None]) -> list[Finetuning]:
+            return [
+                run
+                for network, strategy in product(transfer.networks, strategies)
+                # a strategy that trains nothing needs no subjects
+                for count in ([None] if strategy == "direct" else subjects)
+                for run in self.of(network, strategy, count)
+            ]
+
+        return {
+            "transfer": runs(transfer.strategies, [None]),
+            "learning_curves": runs(CURVE_STRATEGIES, [*transfer.subjects, None]),
+        }
+
+    def finetuned(self, databases: Sequence[str]) -> list[Finetuning]:
+        """Return the runs of Table 2 that finetune a network on these databases."""
+        return [
+            run
+            for network in (name.removeprefix("FT-") for name in self.workflow.finetuned)
+            for run in self.of(network, systems.transferred()[network].strategy)
+            if run["address"]["database"] in databases
+            if run["address"]["channels"] == run["source_channels"]
+        ]
+
+    def pretrainings(self, runs: Sequence[Finetuning]) -> dict[str, dict[str, Any]]:
+        """Return the settings of the networks that runs start from, by their folders.
+
+        The authors' networks come without a record of their training.
+        """
+        if self.of_authors:
+            return {}
+        return {
+            str(Path(self.pretrained_of(run)).parent): {
+                "source": self.source,
+                "channels": run["source_channels"],
+                "seed": run["address"]["seed"],
+                **self.settings.pretraining.record(
+                    systems.transferred()[run["network"]].pretrained
+                ),
+            }
+            for run in runs
+        }
