@@ -30,6 +30,7 @@ class KnownNetwork(Settings):
         system: of the registry.
         montage: channel to the labels of the signals that it was trained on.
         trained_on, licence, citation: for its users.
+        megabytes: size of its files.
         source: address of the folder of folders.
         folder: its own, which has a folder ``checkpoint``.
         sha256: of each file of the checkpoint.
@@ -40,6 +41,7 @@ class KnownNetwork(Settings):
     trained_on: str
     licence: str
     citation: str
+    megabytes: float
     source: str
     folder: str
     sha256: dict[str, str]

@@ -134,6 +134,11 @@ class Scored:
         """Return the sleep statistics of YASA (TST, SE, SOL, WASO, latencies, minutes, shares)."""
         return dict(self.hypnogram().sleep_statistics())
 
+    def rounded_statistics(self) -> dict[str, float | None]:
+        """Return the statistics for JSON: four decimals, ``None`` for what does not occur."""
+        found = self.statistics()
+        return {n: round(float(v), 4) if np.isfinite(v) else None for n, v in found.items()}
+
     def facts(self) -> dict[str, Any]:
         """Return what the stages rest on: network, channels, normalisation, doubts, versions."""
         from xsleep import __version__

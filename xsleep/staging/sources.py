@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from xsleep.core.errors import InputError
+from xsleep.core.errors import DamagedError, InputError, reason
 from xsleep.core.recording import Signal
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.channels import UNITS, Channels, or_line, voltage
+from xsleep.databases.formats.channels import UNITS, Channels, voltage
 from xsleep.staging.montage import LOWEST_RATE, Choice, Described, describe
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ def open_source(recording: str | Path | BaseRaw) -> Source:
         return _Edf(path)
     import mne
 
-    return _Mne(or_line(path, lambda: mne.io.read_raw(path, verbose="error")), str(path))
+    try:
+        return _Mne(mne.io.read_raw(path, verbose="error"), str(path))
+    except Exception as error:  # MNE raises many kinds for a damaged or unknown file
+        raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
 
 
 class _Edf:
@@ -134,9 +137,6 @@ class _Mne:
         step = round(BLOCK_SECONDS * rate)
         for start in range(0, raw.n_times, step):
             stop = min(start + step, raw.n_times)
-            block = or_line(
-                Path(self.name),
-                lambda: raw.get_data([first, *others], start, stop),  # noqa: B023
-            )
+            block = raw.get_data([first, *others], start, stop, verbose="error")
             values[start:stop] = (block[0] - block[1:].sum(axis=0)) * factor
         return Signal(values, rate, choice.label, unit or "V")

@@ -88,11 +88,7 @@ def _tsv(scored: Scored, path: Path) -> list[Path]:
 
 def described(scored: Scored) -> dict[str, object]:
     """Return the content of the JSON sidecar: columns, what the stages rest on, statistics."""
-    statistics = {
-        name: None if value != value else round(float(value), 4)  # NaN: not in this recording
-        for name, value in scored.statistics().items()
-    }
-    return {**COLUMNS, "xsleep": scored.facts(), "statistics": statistics}
+    return {**COLUMNS, "xsleep": scored.facts(), "statistics": scored.rounded_statistics()}
 
 
 def _edf(scored: Scored, path: Path) -> list[Path]:
