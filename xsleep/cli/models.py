@@ -7,7 +7,7 @@ from typing import Any
 
 from xsleep.cli.command import command
 from xsleep.core.errors import InputError
-from xsleep.networks.known import DEFAULT, cache_folder, known
+from xsleep.staging.known import DEFAULT, cache_folder, known
 
 
 def add(commands: Any) -> None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from xsleep.cli.command import command
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
-from xsleep.networks.ensemble import check_name
-from xsleep.networks.known import DEFAULT
+from xsleep.staging.ensemble import check_name
+from xsleep.staging.known import DEFAULT
 
 if TYPE_CHECKING:
-    from xsleep.networks.ensemble import Ensemble
+    from xsleep.staging.ensemble import Ensemble
 
 EXAMPLES = """\
 examples:
@@ -138,7 +138,7 @@ def _limit(threads: int) -> None:
 
 @cache
 def _ensemble(model: str) -> Ensemble:
-    from xsleep.networks.ensemble import open_model
+    from xsleep.staging.ensemble import open_model
 
     return open_model(model, partial(print, file=sys.stderr))
 

@@ -12,9 +12,9 @@ from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.recording import EPOCH_SECONDS, Signal
 from xsleep.core.stages import STAGES
-from xsleep.networks.ensemble import Ensemble, open_model
-from xsleep.networks.known import DEFAULT
 from xsleep.staging import montage, quality
+from xsleep.staging.ensemble import Ensemble, open_model
+from xsleep.staging.known import DEFAULT
 from xsleep.staging.scored import Scored, Taken
 from xsleep.staging.sources import Source, open_source
 

@@ -107,7 +107,7 @@ def cache_folder() -> Path:
 @cache
 def known() -> dict[str, KnownNetwork]:
     """Return the networks by their names."""
-    table = parsed(files("xsleep.networks").joinpath("known.yaml").read_text(), "known.yaml")
+    table = parsed(files("xsleep.staging").joinpath("known.yaml").read_text(), "known.yaml")
     return {
         name: KnownNetwork.model_validate(entry)
         for name, entry in table.items()

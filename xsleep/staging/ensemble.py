@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsleep.core.errors import InputError
-from xsleep.networks.known import DEFAULT, known
+from xsleep.staging.known import DEFAULT, known
 
 if TYPE_CHECKING:
     from xsleep.networks import Network
