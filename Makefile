@@ -63,9 +63,7 @@ report: $(VENV)/ready
 	snakemake --cores all provenance
 	snakemake provenance --report report.html
 
-# MNE is what preprocessing is compared with.
 bench: $(VENV)/ready
-	pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	for name in training_step fold scoring preprocessing loading workflow; do \
 	  echo "== $$name"; python benchmarks/$$name.py || exit 1; done
 
@@ -76,10 +74,11 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-# A wheel of the CPU build names itself 2.13.0+cpu, which other machines do not find.
+# The same for every build of PyTorch: one for the CPU names itself 2.13.0+cpu, which other machines do not
+# find, and those for CUDA bring their own of what is left out.
 lock: $(VENV)/ready
 	pip install --quiet uv
 	uv pip compile pyproject.toml --extra dev --extra dvc --python-version 3.11 --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
 	  --output-file requirements.lock
-	sed -i 's/+cpu$$//' requirements.lock
+	sed -i -e 's/+cpu$$//' -e '/^\(cuda-\|nvidia-\|triton==\)/d' requirements.lock

@@ -11,7 +11,7 @@ in two variants:
 - with ``raw.filter`` at MNE's defaults.
 
 Each runs in its own process, whose peak memory is measured; the least time of the repeats counts.
-The goals are 2.5 s, 600 MB and five times faster. Needs MNE (extra ``bench``).
+The goals are 2.5 s, 600 MB and five times faster.
 """
 
 import argparse
