@@ -2,17 +2,18 @@ import gc
 from pathlib import Path
 
 from xsleep.core.errors import InputError
-from xsleep.store.recordings import FORMAT_VERSION
-from xsleep.study import paths
-from xsleep.study.figures import PICKS
-from xsleep.study.messages import Messages
-from xsleep.study.runs import folder, has
-from xsleep.study.study import Study
 
 # A plan is millions of objects that stay. Collecting garbage less often saves a twelfth of its time.
 gc.set_threshold(100_000)
 
-try:
+try:  # the registry of systems is read when it is imported
+    from xsleep.store.recordings import FORMAT_VERSION
+    from xsleep.study import paths
+    from xsleep.study.figures import PICKS
+    from xsleep.study.messages import Messages
+    from xsleep.study.runs import folder, has
+    from xsleep.study.study import Study
+
     STUDY = Study(config, Path(workflow.basedir) / "config")
 except InputError as error:
     raise WorkflowError(str(error)) from None

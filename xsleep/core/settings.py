@@ -62,8 +62,11 @@ def checked(model: type[Settings], content: Any, where: str) -> Any:
 
 
 def first_of(errors: ValidationError, model: type[Settings]) -> str:
-    """Return the first of the errors of settings, in one line that begins with the key."""
-    error = errors.errors()[0]
+    """Return the first of the errors of settings, in one line that begins with the key.
+
+    A missing key comes last, as it may be the one that is misspelt.
+    """
+    error = min(errors.errors(), key=lambda error: error["type"] == "missing")
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
     if error["type"] == "extra_forbidden":
         known = ", ".join(_group(model, error["loc"][:-1]).model_fields)
