@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsleep.compute import device
-from xsleep.core.arrays import Singles
+from xsleep.core.arrays import Doubles, Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.core.recording import EPOCH_SECONDS
@@ -47,7 +46,7 @@ class HeldData:
     def time_frequency(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         return self.images[start:stop]
 
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> Doubles:
         squares = np.einsum("nftc,nftc->tc", self.images, self.images, dtype=np.float64)
         return np.stack([self.images.sum((0, 1), dtype=np.float64), squares])
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from xsleep.config.network import Filtering
-from xsleep.core.arrays import Floats, Integers
+from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.core.recording import EPOCH_SECONDS, RATE
@@ -134,7 +134,7 @@ def read_info(path: str | Path) -> RecordingInfo:
         )
 
 
-def read_signals(path: str | Path) -> dict[str, NDArray[np.float32]]:
+def read_signals(path: str | Path) -> dict[str, Singles]:
     """Return channel to (n, 3000) microvolts of a recording."""
     with open_file(path) as file:
         return {channel: values[:] for channel, values in file["signals"].items()}
@@ -278,16 +278,16 @@ class RecordingData:
         """Read (stop - start, 29, 129, channels) decibels, into ``out`` if it is given."""
         return self._epochs("spectrograms", IMAGE_SHAPE, start, stop, out=out)
 
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> Doubles:
         """Return (2, 129, channels) sums of the decibels and their squares over all frames."""
         shape = (2, *IMAGE_SHAPE[1:])
         ends = channels_last((2, *shape), len(self.channels), float)
         for end, epoch in zip(ends, (self._first, self._first + self._count), strict=True):
             self._read("sums", shape, epoch, end[None])
-        total: NDArray[np.float64] = ends[1] - ends[0]
+        total: Doubles = ends[1] - ends[0]
         return total
 
-    def levels(self) -> NDArray[np.float64]:
+    def levels(self) -> Doubles:
         """Return (n, 129, channels) decibels of each epoch, the means over its frames."""
         shape = (2, *IMAGE_SHAPE[1:])
         sums = channels_last((self._count + 1, *shape), len(self.channels), float)

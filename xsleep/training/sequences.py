@@ -200,7 +200,7 @@ class TrainingSequences:
         }
         for view, batch in inputs.items():
             for (part, start, stop), sequence in zip(spans, batch, strict=True):
-                read(part, view, start, stop, sequence)
+                read(part, view, start, stop, out=sequence)
         labels = np.stack([part.info.stages[start:stop] for part, start, stop in spans])
         return inputs, labels.astype(np.int64)
 
@@ -223,7 +223,7 @@ def ahead(load: Callable[[int], Loaded], steps: Iterable[int]) -> Iterator[Loade
         pool.shutdown(cancel_futures=True)
 
 
-def read(part: Part, view: str, start: int, stop: int, out: Singles | None = None) -> Singles:
+def read(part: Part, view: str, start: int, stop: int, *, out: Singles | None = None) -> Singles:
     """Return epochs of a part: (n, 3000, C) of ``raw`` or (n, 29, 129, C) of ``time-frequency``.
 
     They are in ``out`` where it is given.
