@@ -21,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.core.recording import Channel, Hypnogram, Recording
-from xsleep.core.settings import Settings
+from xsleep.core.settings import Settings, unknown
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import Channels
 
@@ -106,7 +106,7 @@ class Source(Settings):
         for key in given if isinstance(given, Mapping) else ():
             if key in cls.model_fields:
                 continue
-            fault = f"{key} is not a known key; choose from {', '.join(cls.model_fields)}"
+            fault = unknown(key, cls)
             owners = [n for n, d in READERS.items() if key in d.settings.model_fields]
             if owners:
                 fault = f"{key} belongs to the reader {' or '.join(owners)}, and only to it"

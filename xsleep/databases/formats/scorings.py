@@ -69,8 +69,8 @@ def read_csv(
     if "onset" not in columns:
         if "duration" in columns:
             raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
-        every, stage = list(rows), columns["stage"]
-        return _one_row_per_epoch(path, names, stage, every, epoch=epoch, seconds=seconds)
+        place = columns["stage"]
+        return _one_row_per_epoch(path, names, place, list(rows), epoch=epoch, seconds=seconds)
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
