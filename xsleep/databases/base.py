@@ -48,13 +48,10 @@ STAGING = ".fetching"
 
 @dataclass(frozen=True)
 class Published:
-    """A file as its database publishes it.
+    """A file as its database publishes it, with the address that messages may show.
 
-    Attributes:
-        url: address, as it may be shown.
-        name: path below the database's folder.
-        digest: MD5, SHA-1 or SHA-256 in hexadecimal.
-        size: bytes, roughly; 0 if unknown.
+    ``name`` is the path below the database's folder, ``digest`` the MD5, SHA-1 or SHA-256 in
+    hexadecimal, and ``size`` in bytes, roughly; 0 if unknown.
     """
 
     url: str
@@ -229,11 +226,10 @@ class Database(ABC):
 
     @classmethod
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:
-        """Return the authors' folds: number to role (``test``, ``validation``) to subjects.
+        """Return the authors' folds, of ``published_folds.csv``: number to role to subjects.
 
-        Subjects of the role ``training subset`` measure the training loss; if there are none, they
-        are drawn. Without published folds it is empty. By default they are those of
-        ``published_folds.csv``.
+        Roles are ``test``, ``validation`` and ``training subset``, which measures the training
+        loss, and is drawn if it has no subjects. Empty if no folds are published.
         """
         folds: dict[int, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for row in read_csv(resources.files("xsleep.databases") / "published_folds.csv"):

@@ -34,9 +34,6 @@ from xsleep.databases.formats.scorings import Stretch, read_csv, read_lines
 LONGEST_NAME = 200
 """Bytes of a recording's name; what is stored of it has a longer one, of at most 255."""
 
-IN_RECORDING = "{name}.edf"
-"""The setting ``hypnogram.file`` of hypnograms that are annotations of the recording itself."""
-
 
 class HypnogramSettings(Settings):
     """Format of the hypnograms.
@@ -107,8 +104,8 @@ class Own(EdfDatabase):
     def _scoring(self, path: Path) -> Path:
         """Return the hypnogram of a recording."""
         name = self.source.hypnogram.file
-        if name == IN_RECORDING:
-            return path
+        if name == "{name}.edf":
+            return path  # of which it is the annotations
         return base.as_written(self.folder / name.replace("{name}", path.stem))
 
     def _entry(self, name: str, paths: Sequence[Path]) -> Entry:

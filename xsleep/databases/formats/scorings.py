@@ -67,10 +67,10 @@ def read_csv(
     separator, names, rows = _table(path)
     columns = _columns(path, names)
     if "onset" not in columns:
+        place, every = columns["stage"], list(rows)
         if "duration" in columns:
             raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
-        place = columns["stage"]
-        return _one_row_per_epoch(path, names, place, list(rows), epoch=epoch, seconds=seconds)
+        return _one_row_per_epoch(path, names, place, every, epoch=epoch, seconds=seconds)
     scored, written = [], []
     for where, values in rows:
         stage = values[columns["stage"]]
