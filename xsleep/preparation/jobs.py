@@ -130,11 +130,9 @@ def prepare(
         else:
             report(place)
             # The signals get no name here, to be freed before the next recording is read.
-            read = _read(
-                database, source, entry, channels, filtering=filtering, info=info, report=report
-            )
-            stored = _store(*read, *paths)
-            del read
+            made = _read(database, entry, channels, filtering, info=info, report=report)
+            stored = _store(*made, *paths)
+            del made
         if stored.info.skipped:
             report(f"skipped: {stored.info.skipped}")
         for remark in stored.info.remarks:
@@ -185,11 +183,10 @@ def _as_stored(
 
 def _read(
     database: Database,
-    source: Source,
     entry: Entry,
     channels: Sequence[str],
-    *,
     filtering: Filtering,
+    *,
     info: RecordingInfo,
     report: Callable[[str], None],
 ) -> tuple[RecordingInfo, Mapping[str, Floats]]:
@@ -211,7 +208,7 @@ def _read(
                     f"{entry.files[0]}: lasts {seconds:g} s, less than an epoch of "
                     f"{EPOCH_SECONDS} s; take it away"
                 )
-            plausibility.check(entry.files[0], recording.signals, source.units)
+            plausibility.check(entry.files[0], recording.signals, database.source.units)
             _tell_coverage(recording, seconds)
             info = replace(
                 info,
@@ -226,24 +223,21 @@ def _read(
             info = replace(info, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
             signals = epochs.signals
         except InputError as error:
-            info = replace(info, skipped=_reason(source, entry, error))
+            info = replace(info, skipped=_reason(database, entry, error))
         except Exception as error:
             report(traceback.format_exc())
-            info = replace(
-                info,
-                skipped=f"{entry.files[0]}: not read, by a fault of this program "
-                f"({type(error).__name__}: {reason(error)}); report it with the log of its "
-                "preparation",
-            )
+            fault = f"a fault of this program ({type(error).__name__}: {reason(error)})"
+            advice = "report it with the log of its preparation"
+            info = replace(info, skipped=f"{entry.files[0]}: not read, by {fault}; {advice}")
     return replace(info, remarks=tuple(remarks)), signals
 
 
-def _reason(source: Source, entry: Entry, error: InputError) -> str:
+def _reason(database: Database, entry: Entry, error: InputError) -> str:
     """Return the message of an error; a damaged file that can be fetched again is to be deleted."""
     if isinstance(error, DamagedError):
-        there = open_database(source).published()
+        there = database.published()
         for path in entry.files:
-            if error.fault.startswith(f"{path}: ") and below(source.folder, path) in there:
+            if error.fault.startswith(f"{path}: ") and below(database.folder, path) in there:
                 return f"{error.fault}; delete it, and it is fetched again"
     return str(error)
 
@@ -282,10 +276,10 @@ def make_folds(
     """Write ``folds.csv``: the role of each recording of ``recordings.csv`` that is not skipped.
 
     Raises:
-        InputError: no recording can be used, or the subjects do not fit the folds.
+        InputError: no recording can be used, or the folds and the subjects do not fit.
     """
     names = defaultdict(list)
-    for row in read_csv(recordings):
+    for row in (rows := read_csv(recordings)):
         if not row["skipped"]:
             names[row["subject"]].append(row["recording"])
     if not names:
@@ -293,6 +287,7 @@ def make_folds(
             f"{database}: none of its recordings can be used; mend what {recordings} says of each"
         )
     if settings == "published":
+        fold_tables.check_published(database, {row["subject"] for row in rows})
         found = fold_tables.published(database, list(names))
     else:
         found = fold_tables.k_fold(database, list(names), settings)
