@@ -5,6 +5,7 @@ Slow imports are local to the job that needs them.
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import traceback
@@ -19,7 +20,7 @@ import numpy as np
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering
 from xsleep.core.arrays import Floats
-from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
+from xsleep.core.errors import DamagedError, InputError, line_of, reason, warn, warnings_of_inputs
 from xsleep.core.files import read_csv, sha256, whole, write_csv
 from xsleep.core.recording import EPOCH_SECONDS, Recording
 from xsleep.core.stages import UNSCORED
@@ -107,6 +108,8 @@ def prepare(
         "channels": list(channels),
         "raw_filter": filtering.filter_name,
     }
+    if database.version > 1:
+        settings["reader_version"] = database.version
     recipe = json.dumps(settings, sort_keys=True)
     known = Seen(seen)
     recordings = []
@@ -201,6 +204,9 @@ def _read(
         try:
             if entry.fault:
                 raise InputError(entry.fault)
+            for path in entry.files:
+                if not path.exists():
+                    raise InputError(f"{path}: not found; put it there, or take {entry.name} away")
             recording = database.read(entry, channels)
             seconds = min(signal.seconds for signal in recording.signals.values())
             if seconds < EPOCH_SECONDS:
@@ -226,8 +232,10 @@ def _read(
             info = replace(info, skipped=_reason(database, entry, error))
         except Exception as error:
             report(traceback.format_exc())
-            fault = f"a fault of this program ({type(error).__name__}: {reason(error)})"
-            advice = "report it with the log of its preparation"
+            at = line_of(error, inspect.getfile(type(database)))
+            what = f"the reader {type(database).__name__}, {at}" if at else "this program"
+            fault = f"a fault of {what} ({type(error).__name__}: {reason(error)})"
+            advice = "correct it, or report it with the log of its preparation"
             info = replace(info, skipped=f"{entry.files[0]}: not read, by {fault}; {advice}")
     return replace(info, remarks=tuple(remarks)), signals
 

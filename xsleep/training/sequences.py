@@ -257,12 +257,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Singles, 
         if not np.isfinite(its).all():
             raise _not_finite(part.info.recording, "spectrograms")
         sums = sums + its
-    return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
-
-
-def _statistics(means: Doubles, over: Over) -> tuple[Singles, Singles]:
-    """Return mean and standard deviation (129, C) from the means (2, 129, C) of values, squares."""
-    mean, square = means
+    mean, square = sums / (IMAGE_SHAPE[0] * sum(map(len, parts)))
     if over == "channels":  # all bins have the same number of frames
         mean[:], square[:] = mean.mean(0), square.mean(0)
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
