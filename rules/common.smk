@@ -56,6 +56,12 @@ def preset(resource):
     return lambda wildcards: getattr(STUDY.settings.preset_of(wildcards).resources, resource)
 
 
+def trained(folder):
+    """Files that a training writes."""
+    names = {"model": "model.safetensors", "history": "history.csv", "run": "run.json"}
+    return {key: f"{folder}/{name}" for key, name in names.items()}
+
+
 def reported(path, caption, category, **labels):
     """A file that is in the report."""
     return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)
