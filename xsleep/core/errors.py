@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,12 @@ class InputWarning(UserWarning):
 def reason(error: Exception) -> str:
     """Return the message of an error of a library, in one line of bounded length."""
     return textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
+
+
+def line_of(error: Exception, file: str) -> str:
+    """Return the line of a file where an error arose, as in ``lab.py:12``; empty if elsewhere."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    return f"{Path(file).name}:{lines[-1]}" if lines else ""
 
 
 def warn(path: Path, text: str) -> None:

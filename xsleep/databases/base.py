@@ -179,6 +179,7 @@ class Database(ABC):
         reader: its name in the configuration (``source.reader``).
         name: name of the configuration that its published folds and sizes belong to.
         settings: model of the settings ``source``.
+        version: to be raised when the reader gives other values, so that all is read again.
         scoring: rules of the scoring, ``AASM`` or ``R&K``; empty if unknown.
         hours: length of a recording, if known before any is read.
         simulated: whether the workflow makes the recordings itself.
@@ -189,6 +190,7 @@ class Database(ABC):
     reader: ClassVar[str]
     name: ClassVar[str] = ""
     settings: ClassVar[type[Source]] = Source
+    version: ClassVar[int] = 1
     scoring: ClassVar[str] = ""
     origin: ClassVar[Origin]
     sizes: ClassVar[Sizes] = {}

@@ -204,9 +204,6 @@ def _read(
         try:
             if entry.fault:
                 raise InputError(entry.fault)
-            for path in entry.files:
-                if not path.exists():
-                    raise InputError(f"{path}: not found; put it there, or take {entry.name} away")
             recording = database.read(entry, channels)
             seconds = min(signal.seconds for signal in recording.signals.values())
             if seconds < EPOCH_SECONDS:
@@ -236,7 +233,11 @@ def _read(
             what = f"the reader {type(database).__name__}, {at}" if at else "this program"
             fault = f"a fault of {what} ({type(error).__name__}: {reason(error)})"
             advice = "correct it, or report it with the log of its preparation"
-            info = replace(info, skipped=f"{entry.files[0]}: not read, by {fault}; {advice}")
+            skipped = f"{entry.files[0]}: not read, by {fault}; {advice}"
+            for path in entry.files:
+                if not path.exists():
+                    skipped = f"{path}: no such file; put it there"
+            info = replace(info, skipped=skipped)
     return replace(info, remarks=tuple(remarks)), signals
 
 
