@@ -9,6 +9,7 @@ joint branch (eq. 9) reads the sequence-level outputs of both.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
@@ -19,7 +20,7 @@ from torch import Generator, Tensor, nn
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError, line_of, reason
 from xsleep.core.stages import STAGES
 from xsleep.networks.layers import BINS, Output
 from xsleep.systems import System
@@ -211,7 +212,8 @@ def _try(file: str, stream: Stream, epoch: tuple[int, ...], length: int) -> None
             with torch.no_grad():
                 found = copy.deepcopy(part).eval()(torch.zeros(given))
         except Exception as error:
-            why = f"{type(error).__name__}: {reason(error)}"
+            at = line_of(error, inspect.getfile(type(part)))
+            why = f"{type(error).__name__}: {reason(error)}{at and f', {at}'}"
             raise InputError(f"{file}: the {name} part cannot read {given} ({why})") from error
         if not isinstance(found, Tensor) or found.shape != expected:
             told = f"returned {_shown(found)}; {expected} is expected, {meaning}"
