@@ -2,17 +2,18 @@ import gc
 from pathlib import Path
 
 from xsleep.core.errors import InputError
-from xsleep.store.recordings import FORMAT_VERSION
-from xsleep.study import paths
-from xsleep.study.figures import PICKS
-from xsleep.study.messages import Messages
-from xsleep.study.runs import folder, has
-from xsleep.study.study import Study
 
 # A plan is millions of objects that stay. Collecting garbage less often saves a twelfth of its time.
 gc.set_threshold(100_000)
 
-try:
+try:  # the registry of systems is read when it is imported
+    from xsleep.store.recordings import FORMAT_VERSION
+    from xsleep.study import paths
+    from xsleep.study.figures import PICKS
+    from xsleep.study.messages import Messages
+    from xsleep.study.runs import folder, has
+    from xsleep.study.study import Study
+
     STUDY = Study(config, Path(workflow.basedir) / "config")
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -53,6 +54,12 @@ def growing(**amounts):
 def preset(resource):
     """Function from the wildcards of a run to a resource of a training, as its preset has it."""
     return lambda wildcards: getattr(STUDY.settings.preset_of(wildcards).resources, resource)
+
+
+def trained(folder):
+    """Files that a training writes."""
+    names = {"model": "model.safetensors", "history": "history.csv", "run": "run.json"}
+    return {key: f"{folder}/{name}" for key, name in names.items()}
 
 
 def reported(path, caption, category, **labels):

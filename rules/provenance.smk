@@ -15,10 +15,10 @@ rule checklists:
     output:
         **{
             name: reported(f"results/checklists/{name}.md", name, "Checklists", checklist=title)
-            for name, title in {
-                "ml_reproducibility": "ML reproducibility",
-                "reforms": "REFORMS",
-            }.items()
+            for name, title in [
+                ("ml_reproducibility", "ML reproducibility"),
+                ("reforms", "REFORMS"),
+            ]
         },
     log:
         "logs/checklists.log",
@@ -61,10 +61,7 @@ rule ro_crate:
     conda:
         "../environment.yml"
     params:
-        sources={
-            database: STUDY.settings.source(database, fetched=True)
-            for database in STUDY.table2.read_indexes
-        },
+        sources={d: STUDY.settings.source(d, fetched=True) for d in STUDY.table2.read_indexes},
     message:
         "Workflow Run RO-Crate"
     script:

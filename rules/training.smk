@@ -3,9 +3,7 @@ rule train:
         folds=paths.FOLDS,
         index=STUDY.settings.index_of,
     output:
-        model=f"{paths.RUN}/model.safetensors",
-        history=f"{paths.RUN}/history.csv",
-        run=f"{paths.RUN}/run.json",
+        **trained(paths.RUN),
     log:
         f"logs/training/{paths.RUN}.log",
     benchmark:

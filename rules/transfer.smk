@@ -43,9 +43,7 @@ use rule train as pretrain with:
         split=rules.source_split.output[0],
         indexes=[*STUDY.transfer.indexes.values()],
     output:
-        model=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/model.safetensors",
-        history=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/history.csv",
-        run=f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}/run.json",
+        **trained(f"{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}"),
     log:
         f"logs/training/{STUDY.transfer.pretraining_folder}/{{system}}/seed-{{seed}}.log",
     benchmark:
@@ -61,17 +59,11 @@ use rule train as pretrain with:
 
 use rule train as finetune with:
     input:
-        pretrained=lambda wildcards: STUDY.transfer.pretrained(
-            wildcards.source_channels, wildcards.system, wildcards.seed
-        ),
+        pretrained=STUDY.transfer.pretrained,
         folds=paths.FOLDS,
-        index=lambda wildcards: STUDY.settings.index(
-            wildcards.database, STUDY.settings.pretraining.network
-        ),
+        index=lambda wildcards: STUDY.transfer.index(wildcards.database),
     output:
-        model=f"{paths.TRANSFER}/{paths.ADDRESS}/model.safetensors",
-        history=f"{paths.TRANSFER}/{paths.ADDRESS}/history.csv",
-        run=f"{paths.TRANSFER}/{paths.ADDRESS}/run.json",
+        **trained(f"{paths.TRANSFER}/{paths.ADDRESS}"),
     log:
         f"logs/training/{paths.TRANSFER}/{paths.ADDRESS}.log",
     benchmark:
@@ -101,10 +93,7 @@ use rule import_weights as import_zero_shot with:
 rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
-        index=STUDY.settings.index(
-            STUDY.scored,
-            STUDY.workflow.presets["released"].network,
-        ),
+        index=STUDY.settings.index(STUDY.scored, STUDY.workflow.presets["released"].network),
     output:
         table=reported(
             "results/zero_shot.csv", "zero_shot", "Tables", table="Zero-shot", format="CSV"
@@ -135,12 +124,8 @@ rule zero_shot:
 
 rule transfer_table:
     input:
-        predictions=lambda wildcards: [
-            f"{run['folder']}/predictions.h5" for run in STUDY.transfer.runs[wildcards.table]
-        ],
-        runs=lambda wildcards: [
-            f"{run['folder']}/run.json" for run in STUDY.transfer.runs[wildcards.table]
-        ],
+        predictions=lambda wildcards: STUDY.transfer.files(wildcards.table, "predictions.h5"),
+        runs=lambda wildcards: STUDY.transfer.files(wildcards.table, "run.json"),
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
         reported("results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"),

@@ -20,4 +20,4 @@ with job(snakemake.log[0]):
     for difference, run in zip(differences, found, strict=True):
         runs[difference].append(run)
     recordings = {params.database: Path(inputs.recordings)}
-    write_csv(ablation(runs, {"none": {}} | params.values, recordings), snakemake.output[0])
+    write_csv(snakemake.output[0], ablation(runs, {"none": {}} | params.values, recordings))

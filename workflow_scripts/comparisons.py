@@ -22,5 +22,5 @@ with job(snakemake.log[0]) as report:
     first = [run for run in runs if run.system == "XSleepNet1"]
     ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
     evidence = Evidence(compared, results, runs, ensembles=ensembles, ratios=validated)
-    formatting.write_csv(comparisons.rounded(compared), snakemake.output.comparisons)
-    formatting.write_csv(claims(evidence), snakemake.output.claims)
+    formatting.write_csv(snakemake.output.comparisons, comparisons.rounded(compared))
+    formatting.write_csv(snakemake.output.claims, claims(evidence))

@@ -5,12 +5,7 @@ import pandas as pd
 from xsleep.core.console import job
 from xsleep.results.figures import learning
 
-DRAW = {"fig1": learning.fig1, "fig5": learning.fig5, "fig6": learning.fig6}
-
 with job(snakemake.log[0]):
-    histories = {
-        system: pd.read_csv(path)
-        for system, path in zip(snakemake.params.systems, snakemake.input, strict=True)
-    }
-    draw = DRAW[snakemake.rule]
-    draw(histories, Path(snakemake.output.svg).with_suffix(""), snakemake.params.title)
+    histories = dict(zip(snakemake.params.systems, map(pd.read_csv, snakemake.input), strict=True))
+    stem = Path(snakemake.output.svg).with_suffix("")
+    learning.draw(snakemake.rule, histories, stem, snakemake.params.title)

@@ -15,7 +15,7 @@ with job(snakemake.log[0]) as report:
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
     table = table2.table2(results, params.not_run)
-    formatting.write_csv(table, snakemake.output.csv)
+    formatting.write_csv(snakemake.output.csv, table)
     texts = {snakemake.output.html: typeset.html(table), snakemake.output.tex: typeset.latex(table)}
     for path, text in texts.items():
         with whole(path) as temporary:

@@ -21,4 +21,4 @@ with job(snakemake.log[0]) as report:
     table, left_out = transfer_tables.table(params.source, runs, facts, recordings)
     for line in left_out:
         report(f"left out: {line}")
-    write_csv(table, snakemake.output[0])
+    write_csv(snakemake.output[0], table)

@@ -1,6 +1,7 @@
 """Nights of one's own, and Surrey-cEEGrid as such: hypnograms as EDF+, CSV and text; folds."""
 
 import csv
+import datetime
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, edf_signal, noise, prepare
+from tests.conftest import ROOT, SHARED, edf_signal, existing, noise, prepare
 from xsleep.config.databases import KFold
 from xsleep.core import files
 from xsleep.core.errors import InputError, InputWarning
@@ -168,6 +169,82 @@ def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
     with folds.open() as file:
         tested = sorted(r["recording"] for r in csv.DictReader(file) if r["role"] == "test")
     assert tested == ["s0_1", "s1_1", "s2_1"]
+
+
+# Exports of clinical software: headings, times of day, a line of units, other events.
+
+EXPORTED = {
+    "file": "{name}.csv",
+    "columns": {"onset": "Heure de début", "duration": "Durée", "stage": "Événement"},
+    "clock": True,
+    "stages": {"Éveil": "W", "N1": "N1", "N2": "N2", "N3": "N3", "REM": "REM"},
+    "ignored": "all others",
+}
+
+
+def exported(folder, **changes):
+    return source(folder, hypnogram=EXPORTED | changes)
+
+
+def write_started(folder, seconds, date=(2001, 1, 1), clock=(23, 45, 40)):
+    signal = edf_signal("C4-M1", seconds)
+    header = edfio.Recording(startdate=date and datetime.date(*date))
+    edfio.Edf([signal], recording=header, starttime=datetime.time(*clock)).write(folder / "s1.edf")
+
+
+def test_a_nights_events_as_clinical_software_exports_them(tmp_path):
+    events = existing(SHARED / "data" / "noxturnal") / "events.csv"
+    shutil.copy(events, tmp_path / "s1.csv")
+    write_started(tmp_path, 25460)
+    hypnogram = read(exported(tmp_path)).hypnogram
+    assert hypnogram.onsets.tolist() == [20 + 30 * i for i in range(848)]
+    assert np.bincount(hypnogram.stages).tolist() == [169, 38, 354, 141, 146]
+    assert hypnogram.stages[-1] == 0
+
+
+@pytest.mark.parametrize("date", [(2001, 1, 1), None])
+@pytest.mark.parametrize(
+    "onsets",
+    [
+        ["01/01/2001 23:59:30", "02/01/2001 00:00:00", "02/01/2001 00:00:30"],
+        ["01/01/2001 11:59:30 PM", "01/02/2001 12:00:00 AM", "01/02/2001 12:00:30 AM"],
+        ["2001-01-01T23:59:30.000", "2001-01-02T00:00:00.000", "2001-01-02T00:00:30.000"],
+        ["1.1.01 23:59:30", "2.1.01 0:00:00", "2.1.01 0:00:30"],
+        ["23:59:30", "00:00:00", "00:00:30"],
+        ["23:59:30,0", "00:00:00,0", "00:00:30,0"],
+    ],
+)
+def test_times_of_day_count_from_the_start_of_the_recording(tmp_path, onsets, date):
+    write_started(tmp_path, 960, date)
+    stages = ["Éveil", "N1", "REM"]
+    lines = ["Heure de début;Événement", *(f"{o};{s}" for o, s in zip(onsets, stages, strict=True))]
+    (tmp_path / "s1.csv").write_text("\n".join(lines), encoding="utf-16")
+    hypnogram = read(exported(tmp_path)).hypnogram
+    assert hypnogram.onsets.tolist() == [830, 860, 890]
+    assert hypnogram.stages.tolist() == [0, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("onset", "expected"),
+    [
+        ("30", "line 2: onset '30' is not a time of day"),
+        ("31/13/2001 23:46:00", "are not the dates of one night"),
+        ("03/01/2001 23:46:00", "begins 48:00:20 after the start of the recording"),
+        ("01/01/2001 11:00:00", "begins 12:45:40 before the start of the recording"),
+    ],
+)
+def test_a_time_that_is_not_of_the_recording_is_one_line(tmp_path, onset, expected):
+    write_started(tmp_path, 960)
+    (tmp_path / "s1.csv").write_text(f"Heure de début,Événement\n{onset},N1\n")
+    with pytest.raises(InputError, match=expected):
+        read(exported(tmp_path))
+
+
+def test_a_heading_that_is_not_there_is_one_line(tmp_path):
+    write_started(tmp_path, 960)
+    write_csv(tmp_path / "s1.csv", [(0, 30, "N1")])
+    with pytest.raises(InputError, match="no column Heure de début and Événement; it has 'onset'"):
+        read(exported(tmp_path))
 
 
 # What can be wrong with a hypnogram: one line that names the file, the value and what to do.

@@ -10,8 +10,10 @@ from tests.conftest import ROOT, prepare
 from tests.databases.test_own import write_signals
 from xsleep import databases
 from xsleep.config.databases import DatabaseSettings
+from xsleep.core.errors import InputError
 from xsleep.databases import base
 from xsleep.preparation import folds
+from xsleep.preparation.jobs import make_folds
 from xsleep.results import published
 
 LABELS = ["0", "1", "2", "3", "4", "5"] * 5
@@ -50,6 +52,35 @@ def test_a_database_is_one_module_and_one_yaml_file(lab, tmp_path):
         (("b",), ("a",)),
         (("c",), ("b",)),
     ]
+
+
+def test_a_fault_of_a_reader_is_told_with_its_line(lab, tmp_path, monkeypatch):
+    def faulty(*given):
+        raise KeyError("b")
+
+    monkeypatch.setattr(sys.modules["xsleep.databases.lab"], "read_lines", faulty)
+    _, skipped = prepare(tmp_path, lab.source, ("EEG",), "a")
+    text = (tmp_path / "lab.py").read_text().splitlines()
+    line = next(n for n, code in enumerate(text, 1) if "in read_lines(" in code)
+    assert (
+        f"a.edf: not read, by a fault of the reader Lab, lab.py:{line} (KeyError: 'b')"
+        in skipped["a"]
+    )
+
+
+def test_a_missing_file_is_named_though_the_reader_does_not(lab, tmp_path):
+    scoring = lab.source.folder / "a.txt"
+    scoring.unlink()
+    _, skipped = prepare(tmp_path, lab.source, ("EEG",), "a")
+    assert skipped["a"].startswith(f"{scoring}: no such file")
+
+
+def test_published_folds_name_subjects_that_are_there(lab, tmp_path, monkeypatch):
+    (tmp_path / "recordings.csv").write_text("recording,subject,skipped\na,a,\nb,b,\n")
+    match = r"^Lab: fold 1: there is no training subject 'c' among a, b; correct the published"
+    monkeypatch.setattr(folds, "_published", lambda name: {1: {"training": ("c",)}})
+    with pytest.raises(InputError, match=match):
+        make_folds("Lab", "published", tmp_path / "recordings.csv", tmp_path / "folds.csv")
 
 
 @pytest.mark.parametrize(

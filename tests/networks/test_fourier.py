@@ -35,7 +35,7 @@ def drawn(generator, rows, taps, epochs=3):
 )
 def test_a_correlation_by_frequencies_is_the_sum_over_taps(generator, rows, taps, before, outputs):
     inputs = [x.requires_grad_() for x in drawn(generator, rows, taps)]
-    y = fourier.correlate(*inputs, before, outputs)
+    y = fourier.correlate(*inputs, before=before, outputs=outputs)
     expected = plain(*inputs, before, outputs)
     assert_alike(y, expected)
     weights = torch.randn(y.shape, generator=generator, dtype=y.dtype)
@@ -47,9 +47,9 @@ def test_a_correlation_by_frequencies_is_the_sum_over_taps(generator, rows, taps
 
 def test_epochs_are_computed_in_parts_that_fit_into_the_cache(generator, monkeypatch):
     inputs = drawn(generator, 30, 5, epochs=7)
-    whole = fourier.correlate(*inputs, 2, 30)
+    whole = fourier.correlate(*inputs, before=2, outputs=30)
     monkeypatch.setattr(fourier, "CACHED", 18)  # three epochs of six channels at once
-    assert_alike(fourier.correlate(*inputs, 2, 30), whole)
+    assert_alike(fourier.correlate(*inputs, before=2, outputs=30), whole)
 
 
 @pytest.mark.parametrize("wanted", (0, 1, 2))
@@ -58,7 +58,7 @@ def test_gradients_that_are_wanted_alone_are_the_same(generator, wanted):
     inputs = drawn(generator, 30, 5)
     inputs[wanted].requires_grad_()
     found, expected = (
-        torch.autograd.grad(function(*inputs, 2, 30).sum(), inputs[wanted])
+        torch.autograd.grad(function(*inputs, before=2, outputs=30).sum(), inputs[wanted])
         for function in (fourier.correlate, plain)
     )
     assert_alike(found, expected)
@@ -67,8 +67,8 @@ def test_gradients_that_are_wanted_alone_are_the_same(generator, wanted):
 def test_any_order_of_the_input_in_memory_will_do(generator):
     x, weight, bias = drawn(generator, 30, 5)
     turned = x.transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()
-    y = fourier.correlate(turned, weight, bias, 2, 30)
-    assert_alike(y, fourier.correlate(x, weight, bias, 2, 30))
+    y = fourier.correlate(turned, weight, bias, before=2, outputs=30)
+    assert_alike(y, fourier.correlate(x, weight, bias, before=2, outputs=30))
     assert_alike(
         torch.autograd.grad(y.sum(), turned),
         torch.autograd.grad(plain(x.requires_grad_(), weight, bias, 2, 30).sum(), x),
@@ -81,7 +81,7 @@ def test_rounding_is_that_of_the_plain_sum(generator):
     inputs = [torch.randn(size, generator=generator) for size in sizes]
     exact = plain(*(x.double() for x in inputs), 7, 94)
     errors = [
-        (function(*inputs, 7, 94) - exact).square().mean().sqrt()
+        (function(*inputs, before=7, outputs=94) - exact).square().mean().sqrt()
         for function in (fourier.correlate, plain)
     ]
     assert errors[0] < 3 * errors[1]

@@ -1,4 +1,4 @@
-"""Released TensorFlow variables to checkpoints, through the command `xsleep import-weights`."""
+"""Released TensorFlow networks to checkpoints, through the command `xsleep import-weights`."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import make_part
+from tests.conftest import SHARED, existing, make_part
 from xsleep import cli
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build, checkpoints
@@ -80,9 +80,17 @@ def test_system_channels_and_sizes_are_recognised(tmp_path, capsys, system, chan
     ],
 )
 def test_the_released_mass_networks_are_imported(tmp_path, reference, file, channels, parameters):
-    given = reference / f"parity/seqsleepnet_mass_{file}.npz"
-    assert run(given, tmp_path / "a.safetensors") == 0
-    network, system, names = checkpoints.load(tmp_path / "a.safetensors")
+    folder = existing(SHARED / "data/released_checkpoints") / file / "checkpoint"
+    given = (
+        reference / f"parity/seqsleepnet_mass_{file}.npz",
+        folder / "pretrained_model.ckpt",
+        folder / "pretrained_model.ckpt.index",
+    )
+    for path in given:
+        assert run(path, tmp_path / f"{path.name}.safetensors") == 0
+    one, *others = (tmp_path / f"{path.name}.safetensors" for path in given)
+    assert [other.read_bytes() == one.read_bytes() for other in others] == [True, True]
+    network, system, names = checkpoints.load(one)
     assert (system, names, network.settings) == ("ARNN+RNN", channels, NetworkSettings())
     assert sum(p.numel() for p in network.parameters()) == parameters
 
@@ -223,6 +231,24 @@ def test_the_output_is_a_checkpoint_by_name(tmp_path, capsys):
     assert run(file, file) == 1
     assert "let it end with .safetensors" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+def test_a_checkpoint_without_its_data_is_one_line(tmp_path, capsys):
+    (tmp_path / "a.ckpt.index").touch()
+    line = refused(tmp_path, capsys, tmp_path / "a.ckpt")
+    assert line.endswith(
+        "a.ckpt.data-00000-of-00001: no such file; a checkpoint has an .index and a .data file"
+    )
+
+
+def test_a_checkpoint_with_a_weight_that_is_not_finite_is_one_line(tmp_path, capsys):
+    folder = existing(SHARED / "data/released_checkpoints") / "1chan_eeg" / "checkpoint"
+    for path in folder.glob("*.ckpt.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (data,) = tmp_path.glob("*.data*")
+    data.write_bytes(b"\xff" * data.stat().st_size)
+    line = refused(tmp_path, capsys, tmp_path / "pretrained_model.ckpt")
+    assert re.search("variable .* of shape .* values are NaN or infinite", line)
 
 
 def test_the_command_ends_with_status_1_and_no_traceback(tmp_path):

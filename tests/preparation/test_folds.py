@@ -9,7 +9,7 @@ from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
 from xsleep.databases import mass
 from xsleep.databases.sleep_edf import CASSETTE, TELEMETRY, recordings
-from xsleep.preparation.folds import count, few, k_fold, published
+from xsleep.preparation.folds import check_published, count, few, k_fold, published
 
 SUBJECTS = {
     "SleepEDF-20": sorted({name[3:5] for name in recordings(CASSETTE, 20)}),
@@ -113,6 +113,16 @@ def test_too_few_subjects_left_to_train_is_one_line():
 def test_published_fold_without_validation_subjects_is_one_line():
     with pytest.raises(InputError, match="SleepEDF-20: fold 1 has no validation subject among"):
         published("SleepEDF-20", ["00", "01"])
+
+
+def test_a_published_subject_that_the_database_does_not_have_is_one_line():
+    subjects = SUBJECTS["SleepEDF-20"]
+    check_published("SleepEDF-20", subjects)
+    first = published("SleepEDF-20", subjects)[0].test[0]
+    others = [subject for subject in subjects if subject != first]
+    match = rf"SleepEDF-20: fold 1: there is no test subject '{first}' among \w+, \w+, "
+    with pytest.raises(InputError, match=match):
+        check_published("SleepEDF-20", others)
 
 
 def test_few_training_subjects_are_among_the_more():

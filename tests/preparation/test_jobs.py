@@ -175,6 +175,12 @@ def test_a_batch_of_another_version_of_the_store_makes_all_anew(three_nights, mo
     assert batch(three_nights) == list(NIGHTS)
 
 
+def test_a_batch_of_another_version_of_its_reader_makes_all_anew(three_nights, monkeypatch):
+    monkeypatch.setattr(SleepEdf, "version", 2)
+    assert batch(three_nights) == list(NIGHTS)
+    assert batch(three_nights) == []
+
+
 def test_a_batch_goes_on_where_it_was_ended(tmp_path):
     for name in NIGHTS:
         write_night(tmp_path, name)

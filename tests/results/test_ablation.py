@@ -40,7 +40,7 @@ def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tm
         assert table.loc[1, metric] == pytest.approx(units[metric])
         assert table.loc[0, f"change in {metric}"] == 0
         assert table.loc[1, f"change in {metric}"] == pytest.approx(units[metric] - none[metric])
-    write_csv(table, tmp_path / "ablation.csv")
+    write_csv(tmp_path / "ablation.csv", table)
     written = pd.read_csv(tmp_path / "ablation.csv", dtype=str, keep_default_na=False)
     assert written.loc[1, "value"] == "64, 256"
     assert written.loc[1, "change in kappa"] == f"{units['kappa'] - none['kappa']:.3f}"

@@ -26,7 +26,7 @@ def test_appendix_b_has_mean_and_deviation_over_folds(study, tmp_path):
         assert row[f"mean {metric}"] == pytest.approx(np.mean(values))
         assert row[f"deviation of {metric}"] == pytest.approx(np.std(values, ddof=1))
     assert (row["folds"], row["seeds"], row["note"]) == (3, 1, "")
-    write_csv(appendix.b(study.results()), tmp_path / "b.csv")
+    write_csv(tmp_path / "b.csv", appendix.b(study.results()))
     text = pd.read_csv(tmp_path / "b.csv", dtype=str)
     assert text["mean kappa"][0] == f"{row['mean kappa']:.3f}"
 
@@ -49,7 +49,7 @@ def test_appendix_c_agrees_with_scikit_learn(study, tmp_path):
     expected = sklearn.precision_recall_fscore_support(true, predicted)
     for name, values in zip(("precision", "sensitivity", "F1"), expected[:3], strict=True):
         assert table[name].to_numpy() == pytest.approx(100 * values)
-    write_csv(table, tmp_path / "c.csv")
+    write_csv(tmp_path / "c.csv", table)
     text = pd.read_csv(tmp_path / "c.csv", dtype=str)
     assert text[list(CLASS_WISE)].map(lambda value: value[-2] == ".").all(axis=None)
 

@@ -7,6 +7,7 @@ import yaml
 
 from tests.conftest import ROOT, prepare, write_excerpts
 from xsleep.config.workflow import load
+from xsleep.core.files import read_table
 from xsleep.databases import source_of
 from xsleep.results.provenance.checklists import (
     ML_REPRODUCIBILITY,
@@ -16,7 +17,7 @@ from xsleep.results.provenance.checklists import (
     shared_subjects,
     written,
 )
-from xsleep.results.provenance.crate import Run
+from xsleep.results.provenance.runs import Run
 
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 ROLES = ("training,a", "training subset,a", "validation,b", "test,c")
@@ -30,7 +31,7 @@ RUN = {
 def write_folds(path, *roles):
     lines = [f"1,{role},{role[-1]}1" for role in roles]
     path.write_text("\n".join(["fold,role,subject,recording", *lines]) + "\n")
-    return path
+    return read_table(path)
 
 
 @pytest.fixture
@@ -44,7 +45,6 @@ def facts(tmp_path):
     return Facts(
         workflow=load(CONFIG, ROOT / "config"),
         runs=[Run(tmp_path / "run", RUN)],
-        gaps=[],
         table1=pd.DataFrame(
             [size | {"database": "simulated", "window": "in-bed", "epochs": "20", "scoring": "R&K"}]
         ),
@@ -105,7 +105,7 @@ def test_answers_are_those_of_the_configuration(facts):
         "8": "filters EEG none, EOG none, EMG none",
         "16": "batches of 5 sequences",
         "17": "2 seed(s)",
-        "19": "deviation over the seeds",
+        "19": "variation between seeds, whose standard deviation",
     }.items():
         assert text in after[number] and text not in before[number]
 
@@ -125,7 +125,7 @@ def test_answers_are_those_of_the_results(facts):
 
 def test_gap_is_named_and_the_rest_is_filled_in(facts):
     gap = "results/run.json: cannot be read; delete it to have the run made anew"
-    text = written(REFORMS, replace(facts, runs=[Run(facts.runs[0].folder, {})], gaps=[gap]))
+    text = written(REFORMS, replace(facts, runs=[Run(facts.runs[0].folder, {}, [gap])]))
     assert f"Not known: {gap}." in text
     assert "in no more than one" in items(text)["6b"]
 

@@ -10,7 +10,8 @@ from tests.crates import faults
 from xsleep.config.workflow import load
 from xsleep.core.files import sha256
 from xsleep.databases import source_of
-from xsleep.results.provenance.crate import copy_code, read_runs, write_crate
+from xsleep.results.provenance.crate import copy_code, write_crate
+from xsleep.results.provenance.runs import Run
 
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 ADDRESS = {
@@ -45,13 +46,17 @@ class Finished:
 
     def crate(self, times=(0.0, 3600.0)):
         """The metadata of its crate, by identifier."""
-        runs, gaps = read_runs([self.run])
         copy_code(ROOT, CONFIG, self.folder / "workflow")
         path = self.folder / "ro-crate-metadata.json"
-        outputs = [self.folder / "table2.csv", *sorted(self.run.iterdir())]
-        sources = {"DREAMS": (self.source, self.index)}
-        code = self.folder / "workflow"
-        write_crate(path, code, sources, outputs, runs, gaps, times, "9.27.1")
+        write_crate(
+            path,
+            code=self.folder / "workflow",
+            sources={"DREAMS": (self.source, self.index)},
+            outputs=[self.folder / "table2.csv", *sorted(self.run.iterdir())],
+            runs=[Run.read(self.run)],
+            times=times,
+            snakemake="9.27.1",
+        )
         return {entity["@id"]: entity for entity in json.loads(path.read_text())["@graph"]}
 
 
@@ -143,7 +148,7 @@ def test_gap_is_one_line_and_the_rest_is_described(finished, file, content, said
     path.unlink()
     if content is not None:
         path.write_text(content)
-    _, (gap,) = read_runs([finished.run])
+    (gap,) = Run.read(finished.run).gaps
     assert str(Path(file)) in gap and said in gap and "\n" not in gap
     crate = finished.crate()
     assert gap in crate["./"]["description"]

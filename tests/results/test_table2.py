@@ -185,7 +185,7 @@ def test_csv_has_fixed_decimals_empty_cells_and_the_same_bytes_every_time(study,
     study.run("a1", "b1")
     table = study.table()
     for name in ("one.csv", "two.csv"):
-        write_csv(table, tmp_path / name)
+        write_csv(tmp_path / name, table)
     lines = (tmp_path / "one.csv").read_text().splitlines()
     assert lines[4] == (
         "SleepEDF-20,in-bed,XSleepNet2,published,,,,,,,"

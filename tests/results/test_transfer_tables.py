@@ -75,7 +75,7 @@ def test_p_has_three_digits_however_small_it_is(study, monkeypatch, tmp_path):
     runs = {transfer(name): finetune(study, 0.5)[1] for name in ("scratch", "all")}
     found, _ = made(study, runs)
     assert found["gain in accuracy: p"][1] == 1.23e-7
-    write_csv(found, tmp_path / "transfer.csv")
+    write_csv(tmp_path / "transfer.csv", found)
     assert pd.read_csv(tmp_path / "transfer.csv")["gain in accuracy: p"][1] == 1.23e-7
 
 

@@ -47,6 +47,19 @@ def test_the_cheapest_system_is_trained_again_for_the_audit(study):
     assert (run["system"], run["fold"]) == ("ARNN+RNN", 1)
 
 
+def test_figures_are_those_that_the_selected_systems_stand_in(study):
+    def drawn(*selected):
+        paths = study(systems=selected).figures.paths
+        return {path.removeprefix("results/figures/").split("/")[0] for path in paths}
+
+    single = "ARNN+RNN", "FCNN+RNN"
+    learning = {"fig1", "fig5", "fig6", "gain.svg"}
+    assert drawn(*single) & learning == {"fig6"}
+    assert drawn("ARNN+RNN", "Naive Fusion") & learning == {"fig1", "fig6"}
+    assert drawn(*single, "XSleepNet (equal weights)") & learning == {"fig6", "gain.svg"}
+    assert drawn(*single, "XSleepNet2") & learning == learning
+
+
 def test_making_a_study_reads_no_server_and_changes_no_file(study, tmp_path, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", lambda *address: pytest.fail("a server is asked"))
     found = study("paper.yaml").databases

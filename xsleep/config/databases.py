@@ -15,12 +15,10 @@ from xsleep.databases import AnySource, open_database
 
 
 class KFold(Settings):
-    """Subject-wise folds.
+    """Subject-wise folds, so many that every subject tests in one of them; with 1 a single split.
 
-    Attributes:
-        folds: how many; every subject tests in one of them. With 1 there is a single split.
-        test: fraction of the subjects that test in a single split.
-        validation, training_subset: how many subjects validate, and measure the training loss.
+    ``test`` is the fraction of the subjects that test in a single split; ``validation`` and
+    ``training_subset`` are how many subjects validate, and measure the training loss.
     """
 
     folds: PositiveInt
@@ -32,9 +30,8 @@ class KFold(Settings):
     @model_validator(mode="after")
     def _test_belongs_to_a_single_split(self) -> KFold:
         if (self.folds == 1) != (self.test is not None):
-            raise ValueError(
-                "give test, the fraction of subjects that test, with folds: 1 and only there"
-            )
+            fraction = "test, the fraction of subjects that test"
+            raise ValueError(f"give {fraction}, with folds: 1 and only there")
         return self
 
 
@@ -48,9 +45,7 @@ class DatabaseSettings(Changes):
     """One database, and what differs from the preset for it, whichever the preset is.
 
     Attributes:
-        source: where its recordings come from.
-        channels: channel sets to train on.
-        windows: parts of the night to train on.
+        channels, windows: channel sets and parts of the recordings to train on.
         preset: name of the hyper-parameters.
         folds: ``published`` for the authors' folds, or subject-wise k-fold.
     """
@@ -68,14 +63,13 @@ class DatabaseSettings(Changes):
                 if channel not in self.source.labels:
                     raise ValueError(f"channels has {channels}, but source.labels has no {channel}")
         if self.folds == "published" and not open_database(self.source).published_folds():
-            raise ValueError(
-                "none are published for this reader; give folds, validation and training_subset"
-            )
+            fault = "none are published for this reader"
+            raise ValueError(f"{fault}; give folds, validation and training_subset")
         return self
 
     @property
     def stored_channels(self) -> tuple[str, ...]:
         """The channels that any of the channel sets needs, in the order of the largest."""
         every = max(get_args(ChannelSet), key=len).split("-")
-        needed = {channel for channels in self.channels for channel in channels.split("-")}
+        needed = "-".join(self.channels).split("-")
         return tuple(channel for channel in every if channel in needed)

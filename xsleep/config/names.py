@@ -34,11 +34,9 @@ Selected: TypeAlias = Annotated[str, _one_of(lambda: (*systems.registry(), *syst
 Transferred: TypeAlias = Annotated[str, _one_of(systems.transferred)]
 """Name of a network that is pretrained and finetuned."""
 
-SYSTEMS = systems.of_paper("XSleepNet")
-"""The systems of Table 2 that train from scratch, in its order."""
-
-TRANSFER_SYSTEMS = systems.of_paper("transfer")
-"""The systems of the transfer paper (Phan et al., IEEE TBME 2021)."""
+SYSTEMS, TRANSFER_SYSTEMS = systems.of_paper("XSleepNet"), systems.of_paper("transfer")
+"""The systems of Table 2 that train from scratch, in its order; and those of the transfer paper
+(Phan et al., IEEE TBME 2021)."""
 
 Window = Literal[
     "in-bed", "in-bed+30min", "in-bed+30min-as-published", "sleep+30min", "whole-night"

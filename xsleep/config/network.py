@@ -11,11 +11,9 @@ from xsleep.config.names import RawFilter
 from xsleep.core.recording import Channel
 from xsleep.core.settings import Settings
 
-RELEASED_FILTERS: dict[Channel, RawFilter] = {
-    "EEG": "band-pass",
-    "EOG": "band-pass",
-    "EMG": "high-pass",
-}
+Filters = dict[Channel, RawFilter]
+
+RELEASED_FILTERS: Filters = {"EEG": "band-pass", "EOG": "band-pass", "EMG": "high-pass"}
 
 
 def _every_channel(value: Any) -> Any:
@@ -35,9 +33,7 @@ class Filtering(Settings):
             resampling, where the same number of taps spans less time.
     """
 
-    raw_filter: Annotated[dict[Channel, RawFilter], BeforeValidator(_every_channel)] = (
-        RELEASED_FILTERS
-    )
+    raw_filter: Annotated[Filters, BeforeValidator(_every_channel)] = RELEASED_FILTERS
     filter_rate: Literal["resampled", "recorded"] = "resampled"
 
     @property
@@ -61,15 +57,13 @@ class NetworkSettings(Filtering):
         activation: of the convolutions: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns
             one slope for each filter.
         gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
-        filterbank: filters of the learned filterbank.
+        filterbank, attention: filters of the learned filterbank; size of the attention layer.
         frame_units: bidirectional LSTM between the frames of an epoch.
-        attention: size of the attention layer.
         attention_softmax: of its weights (eq. 5): ``shifted`` subtracts the largest score before
             the exponential, ``unshifted`` does not; the function is the same except for rounding.
         sequence_units: bidirectional LSTM between epochs, after the attention.
         convolution_dropout, recurrent_dropout: probability of dropping a value; of DeepSleepNet+
             it is ``deepsleepnet_dropout`` everywhere.
-        dropout_after_last_convolution: whether dropout is applied to the FCNN's output.
         deepsleepnet_filters: of its first convolutions and of all others.
         deepsleepnet_units, deepsleepnet_layers: bidirectional LSTM between epochs.
         deepsleepnet_momentum: weight of a batch's statistics in the update of the population's.

@@ -13,24 +13,16 @@ from xsleep.config.network import NetworkSettings
 from xsleep.config.training import ResourceSettings, TrainingSettings
 from xsleep.core.settings import Settings, first_of, merged
 
+OF_NETWORK = ("gru_layers", "convolution_lengths", "activation", "dropout_after_last_convolution")
+OF_NETWORK += ("raw_filter", "filter_rate", "normalisation", "attention_softmax")
+OF_BLENDING = ("xsleepnet2_losses", "tangent_points", "first_tangent", "weight_formula")
+
 DIFFERENCES: dict[str, tuple[str, ...]] = {
     "units": ("network.gru_units", "network.sequence_units"),
-    "gru_layers": ("network.gru_layers",),
-    "convolution_lengths": ("network.convolution_lengths",),
-    "activation": ("network.activation",),
-    "dropout_after_last_convolution": ("network.dropout_after_last_convolution",),
-    "raw_filter": ("network.raw_filter",),
-    "filter_rate": ("network.filter_rate",),
-    "normalisation": ("network.normalisation",),
-    "attention_softmax": ("network.attention_softmax",),
-    "adam_epsilon": ("training.adam_epsilon",),
-    "l2": ("training.l2",),
-    "loss_reduction": ("training.loss_reduction",),
+    **{name: (f"network.{name}",) for name in OF_NETWORK},
+    **{name: (f"training.{name}",) for name in ("adam_epsilon", "l2", "loss_reduction")},
     "evaluation_interval": ("training.evaluate_every",),
-    "xsleepnet2_losses": ("training.xsleepnet2_losses",),
-    "tangent_points": ("training.tangent_points",),
-    "first_tangent": ("training.first_tangent",),
-    "weight_formula": ("training.weight_formula",),
+    **{name: (f"training.{name}",) for name in OF_BLENDING},
 }
 """Differences in computation between paper and released code, and the settings of each."""
 
@@ -68,10 +60,9 @@ class Preset(Settings):
                 group = "finetuning" if finetuning else f"systems.{system}"
                 raise ValueError(f"{group}.{first_of(errors, TrainingSettings)}") from errors
             if training.scoring_stride > length:
-                raise ValueError(
-                    f"training.scoring_stride is {training.scoring_stride}: it leaves epochs out "
-                    f"where sequences are {length} epochs long (network.sequence_length)"
-                )
+                stride = f"training.scoring_stride is {training.scoring_stride}"
+                long = f"sequences are {length} epochs long (network.sequence_length)"
+                raise ValueError(f"{stride}: it leaves epochs out where {long}")
         return self
 
     def training_of(self, system: str, finetuning: bool = False) -> TrainingSettings:
@@ -82,8 +73,8 @@ class Preset(Settings):
     def record(self, system: str) -> dict[str, Any]:
         """Return the settings of a run from scratch, as its ``run.json`` has them."""
         network, training = self.network, self.training_of(system)
-        dumped = {"network": network, "training": training}
-        return {"system": system} | {k: v.model_dump(mode="json") for k, v in dumped.items()}
+        groups = {"network": network, "training": training}
+        return {"system": system} | {k: v.model_dump(mode="json") for k, v in groups.items()}
 
     def of(self, name: str, database: Changes) -> dict[str, Any]:
         """Return the content for a database, with its differences in the preset, then its own."""
@@ -118,8 +109,5 @@ class Preset(Settings):
 
     def differences(self, system: str, paper: Preset) -> list[str]:
         """Return those of `DIFFERENCES` in which a system differs from the paper."""
-
-        def settings(preset: Preset) -> tuple[NetworkSettings, TrainingSettings]:
-            return preset.network, preset.training_of(system)
-
-        return [d for d in DIFFERENCES if settings(self.switched(d, paper)) != settings(self)]
+        own = self.record(system)
+        return [d for d in DIFFERENCES if self.switched(d, paper).record(system) != own]

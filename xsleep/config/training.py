@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, model_validator
+from pydantic.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from xsleep.core.settings import Settings
 
@@ -20,31 +14,29 @@ class TrainingSettings(Settings):
     """Settings of a training (Section 4.2). The defaults are those of the released code.
 
     Attributes:
-        training_epochs: number of passes over the training sequences.
-        steps: number of minibatches; exactly one of the two is given.
+        training_epochs, steps: passes over the training sequences, or minibatches; one is given.
         batch_size: sequences in a minibatch.
-        learning_rate, adam_epsilon: of Adam.
         l2: factor of half the squared norm of all variables but the filterbanks.
         loss_reduction: over the sequences of a minibatch; within one it is always the mean.
         shuffle: the order of the training sequences: drawn ``once``, or anew for ``every-pass``.
         evaluate_every: steps between evaluations, which also update the loss weights.
-        patience: evaluations with a validation accuracy below the best so far after which
-            training stops, if it has made ``earliest_stop`` steps; ``None``: never. As in the
-            authors' code, one that equals the best begins the count anew.
+        patience: evaluations with a validation accuracy below the best so far after which training
+            stops, if it has made ``earliest_stop`` steps; ``None``: never. As in the authors' code,
+            one that equals the best begins the count anew.
         model_kept: the network with the ``best`` validation accuracy, or the ``last``.
         blending_window: W, evaluations over which XSleepNet2 smooths losses and fits tangents.
         tangent_points: of the smoothed loss that a line is fitted to: ``W``, or the ``W+1`` from
-            n - W to n of Algorithm 1. Weights adapt once there are more than W evaluations; the
-            one before any training counts with ``W+1`` alone, which begins one earlier.
+            n - W to n of Algorithm 1. Weights adapt once there are more than W evaluations; the one
+            before any training counts with ``W+1`` alone, which begins one earlier.
         xsleepnet2_losses: what XSleepNet2 reads its tangents off: a set's ``sums`` or ``means``.
             XSleepNet1 always has means.
         first_tangent: what XSleepNet2 compares the first tangents with: those of the ``previous``
             window, or the ``current`` ones themselves, so that G and O are 0 there.
         weight_formula: how G and O of a branch become its weight; see `xsleep.training.blending`.
-        longest_gap: a sequence bridges at most so many dropped epochs in a row; ``None``: any
-            number, as the authors concatenate.
-        scoring_stride: epochs between the beginnings of the sequences that score a recording:
-            with 1 an epoch gets up to L predictions, with L (the most there can be) it gets one.
+        longest_gap: dropped epochs in a row that a sequence bridges at most; ``None``: any number,
+            as the authors concatenate.
+        scoring_stride: epochs between the beginnings of the sequences that score a recording: with
+            1 an epoch gets up to L predictions, with L (the most there can be) it gets one.
         frozen: what does not change in the blocks that a strategy leaves as they were: the
             ``parameters``, while in training they normalise with the minibatch, learn population
             statistics and drop, as released; or ``everything``, as in evaluation.

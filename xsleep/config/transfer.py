@@ -15,9 +15,8 @@ from xsleep.core.settings import Settings
 class ZeroShotSettings(Settings):
     """A released network and the database that it scores without finetuning.
 
-    Attributes:
-        weights: npz file of its variables; relative to where Snakemake runs.
-        database: scored whole, in the first of its windows.
+    Its variables are an npz file, relative to where Snakemake runs; the database is scored whole,
+    in the first of its windows.
     """
 
     weights: Path
@@ -34,10 +33,8 @@ class ChannelTransfer(Settings):
     def _as_many(self) -> ChannelTransfer:
         of_source, of_target = (c.count("-") + 1 for c in (self.source, self.target))
         if of_source != of_target:
-            raise ValueError(
-                f"the source has {of_source} and the target {of_target} channels; choose as many "
-                "of both"
-            )
+            fault = f"the source has {of_source} and the target {of_target} channels"
+            raise ValueError(f"{fault}; choose as many of both")
         return self
 
 
@@ -49,6 +46,9 @@ def _channel_transfer(value: Any) -> Any:
     return {"source": source, "target": target or source}
 
 
+Channels = Annotated[ChannelTransfer, BeforeValidator(_channel_transfer)]
+
+
 class TransferSettings(Settings):
     """Settings of transfer learning.
 
@@ -57,16 +57,13 @@ class TransferSettings(Settings):
         channels: of source and target, ``EEG`` or across channels ``EEG-to-EOG``.
         strategies: keys of `STRATEGIES`.
         validation: subjects of the source who validate; all others train.
-        subjects: how many of the subjects of a target's fold train, for the learning curves; that
-            of all is always there.
+        subjects: training subjects of a target's fold, for the learning curves beside all of them.
         weights: of the source ``authors``: npz files of variables by channel set, relative to where
             Snakemake runs.
     """
 
     networks: tuple[Transferred, ...] = Field(min_length=1)
-    channels: tuple[Annotated[ChannelTransfer, BeforeValidator(_channel_transfer)], ...] = Field(
-        min_length=1
-    )
+    channels: tuple[Channels, ...] = Field(min_length=1)
     strategies: tuple[Strategy, ...] = Field(min_length=1)
     validation: PositiveInt
     subjects: tuple[PositiveInt, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,18 +15,44 @@ from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
 from xsleep.config.presets import Preset
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
 from xsleep.core.errors import InputError
-from xsleep.core.recording import ChannelSet
 from xsleep.core.settings import Settings, checked, existing, read_named
 
 
+def _names(value: Any) -> Any:
+    """Return a single name as a list."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
+
+
+class _Selection(Settings):
+    """The keys of ``config.yaml``."""
+
+    databases: tuple[str, ...] = Field(min_length=1)
+    systems: tuple[Selected, ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    zero_shot: ZeroShotSettings
+    source: Names
+    target: Names
+    transfer: TransferSettings
+    database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    ablation: dict[str, Any] = Field(default_factory=dict)
+
+
+SHARED = ("seeds", "zero_shot", "source", "target", "transfer")
+"""Keys that need nothing of the files that the others name."""
+
+
 class Workflow(Settings):
-    """Whole configuration: ``config/config.yaml`` and the files that it names.
+    """Whole configuration: ``config.yaml`` and the files that it names.
 
     Attributes:
-        databases: the selected databases, in order.
-        sources: these, the database of ``zero_shot``, and those of the transfer.
         source: the databases that networks are pretrained on, pooled; or `AUTHORS` alone.
         target: the databases that they are finetuned on, each in the first of its windows.
+        databases: the selected databases, in order.
+        sources: these, the database of ``zero_shot``, and those of the transfer.
         systems, finetuned: the rows of Table 2, from scratch and transferred.
         presets: those that the sources name; ``paper``, which the ablation takes from; and
             ``released``, with which the authors' networks were trained.
@@ -33,13 +60,13 @@ class Workflow(Settings):
 
     databases: dict[str, DatabaseSettings]
     sources: dict[str, DatabaseSettings]
+    seeds: tuple[NonNegativeInt, ...]
     zero_shot: ZeroShotSettings
     source: tuple[str, ...]
     target: tuple[str, ...]
     transfer: TransferSettings
     systems: tuple[System, ...]
     finetuned: tuple[Finetuned, ...]
-    seeds: tuple[NonNegativeInt, ...]
     presets: dict[str, Preset]
     ablation: AblationSettings
 
@@ -58,29 +85,6 @@ class Workflow(Settings):
         return self.presets["released"] if first == AUTHORS else self.preset(first)
 
 
-def _names(value: Any) -> Any:
-    """Return a single name as a list."""
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
-
-
-class _Selection(Settings):
-    """The keys of ``config/config.yaml``."""
-
-    databases: tuple[str, ...] = Field(min_length=1)
-    systems: tuple[Selected, ...] = Field(min_length=1)
-    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
-    zero_shot: ZeroShotSettings
-    source: Names
-    target: Names
-    transfer: TransferSettings
-    database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    ablation: dict[str, Any] = Field(default_factory=dict)
-
-
 def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     """Return the checked configuration.
 
@@ -91,16 +95,16 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     Raises:
         InputError: a key or value is wrong; the message names it in one line.
     """
-    selection = checked(_Selection, config, "configuration")
-    zero_shot = selection.zero_shot
+    selection: _Selection = checked(_Selection, config, "configuration")
+    scored = selection.zero_shot.database
+    existing(folder / "databases", scored, "configuration: zero_shot.database")
     transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]
-    existing(folder / "databases", zero_shot.database, "configuration: zero_shot.database")
     sources = {
         name: database(name, selection.database_settings, folder)
-        for name in dict.fromkeys([*selection.databases, zero_shot.database, *transferred])
+        for name in dict.fromkeys([*selection.databases, scored, *transferred])
     }
-    _check_transfer(selection, sources)
-    databases = {name: sources[name] for name in selection.databases}
+    finetuned = tuple(name for name in selection.systems if name in systems.finetuned())
+    _check_transfer(selection, sources, finetuned)
     # In a fixed order, as jobs run again if a parameter changes.
     used = dict.fromkeys(["paper", "released", *(source.preset for source in sources.values())])
     presets = {
@@ -112,24 +116,19 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     for name, preset in presets.items():
         for known in preset.databases:
             existing(folder / "databases", known, f"presets/{name}.yaml: databases")
-    for group, given, kind in (
-        ("database_settings", selection.database_settings, "databases"),
-        ("preset_settings", selection.preset_settings, "presets"),
-    ):
-        for name in given:
-            existing(folder / kind, name, f"configuration: {group}")
+    for kind in ("database", "preset"):
+        for name in getattr(selection, f"{kind}_settings"):
+            existing(folder / f"{kind}s", name, f"configuration: {kind}_settings")
+    scratch = tuple(name for name in selection.systems if name in systems.registry())
+    databases = {name: sources[name] for name in selection.databases}
     return Workflow(
+        **{name: getattr(selection, name) for name in SHARED},
         databases=databases,
         sources=sources,
-        zero_shot=zero_shot,
-        source=selection.source,
-        target=selection.target,
-        transfer=selection.transfer,
-        systems=_scratch(selection),
-        finetuned=_finetuned(selection),
-        seeds=selection.seeds,
+        systems=scratch,
+        finetuned=finetuned,
         presets=presets,
-        ablation=_ablation(selection, databases),
+        ablation=_ablation(selection.ablation, databases, scratch or SYSTEMS),
     )
 
 
@@ -143,31 +142,18 @@ def database(name: str, changes: Mapping[str, Mapping[str, Any]], folder: Path) 
     return found
 
 
-def _scratch(selection: _Selection) -> tuple[System, ...]:
-    """Return the selected systems that train from scratch."""
-    return tuple(system for system in selection.systems if system in systems.registry())
-
-
-def _finetuned(selection: _Selection) -> tuple[Finetuned, ...]:
-    """Return the selected systems that are finetuned."""
-    return tuple(system for system in selection.systems if system in systems.finetuned())
-
-
-def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSettings]) -> None:
+def _check_transfer(
+    selection: _Selection, sources: Mapping[str, DatabaseSettings], finetuned: Sequence[str]
+) -> None:
     """Raise `InputError` if source or target lack something that is transferred between them."""
     transfer = selection.transfer
-    channel_sets: dict[str, set[ChannelSet]] = {"source": set(), "target": set()}
-    for channels in transfer.channels:
-        channel_sets["source"].add(channels.source)
-        channel_sets["target"].add(channels.target)
-    finetuned = _finetuned(selection)
     if finetuned and not {*selection.target} & {*selection.databases}:
         raise InputError(
             f"configuration: systems has {finetuned[0]}, but none of the databases is a target; "
             "name in target those that it is finetuned on"
         )
-    of_authors = AUTHORS in selection.source
-    if of_authors:
+    used = {role: {getattr(c, role) for c in transfer.channels} for role in ("source", "target")}
+    if AUTHORS in selection.source:
         where = "configuration: source = authors: "
         if len(selection.source) > 1:
             raise InputError(f"{where}its networks are trained already; name it alone")
@@ -177,23 +163,20 @@ def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSetting
                 f"{where}there are no weights of {surplus[0]}; take SeqSleepNet+ alone, or "
                 "pretrain on a database"
             )
-        if missing := sorted(channel_sets["source"] - transfer.weights.keys()):
+        if missing := sorted(used.pop("source") - transfer.weights.keys()):
             raise InputError(
                 f"{where}transfer.weights has no file for {missing[0]}; name it there, or choose "
                 f"transfer.channels from {', '.join(transfer.weights)}"
             )
-    for role in ("source", "target"):
-        for name in getattr(selection, role):
-            if role == "source" and of_authors:
-                continue
+    for role, channel_sets in used.items():
+        for name, wanted in product(getattr(selection, role), sorted(channel_sets)):
             stored = sources[name].stored_channels
-            for wanted in sorted(channel_sets[role]):
-                if absent := [c for c in wanted.split("-") if c not in stored]:
-                    raise InputError(
-                        f"configuration: transfer.channels has {wanted} of the {role} {name}, "
-                        f"of which no {absent[0]} is stored; add it to the database's channels "
-                        f"and labels, or choose from {', '.join(stored)}"
-                    )
+            if absent := [c for c in wanted.split("-") if c not in stored]:
+                raise InputError(
+                    f"configuration: transfer.channels has {wanted} of the {role} {name}, of which "
+                    f"no {absent[0]} is stored; add it to the database's channels and labels, or "
+                    f"choose from {', '.join(stored)}"
+                )
     presets = {sources[name].preset for name in selection.source if name != AUTHORS}
     if len(presets) > 1:
         raise InputError(
@@ -202,12 +185,14 @@ def _check_transfer(selection: _Selection, sources: Mapping[str, DatabaseSetting
         )
 
 
-def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) -> AblationSettings:
+def _ablation(
+    given: Mapping[str, Any], databases: Mapping[str, DatabaseSettings], known: Sequence[str]
+) -> AblationSettings:
     """Return the settings of the ablation; the default of a key is the first selected."""
 
     def chosen(key: str, there: Sequence[str]) -> str:
         """Return what is given, checked, or else the first there is."""
-        value: str = selection.ablation.get(key, there[0])
+        value: str = given.get(key, there[0])
         if value not in there:
             raise InputError(
                 f"configuration: ablation.{key} = {value!r}: not selected; "
@@ -215,14 +200,13 @@ def _ablation(selection: _Selection, databases: Mapping[str, DatabaseSettings]) 
             )
         return value
 
-    database = chosen("database", tuple(databases))
+    settings = databases[chosen("database", tuple(databases))]
     found = {
-        "database": database,
-        "window": chosen("window", databases[database].windows),
-        "channels": chosen("channels", databases[database].channels),
-        "system": chosen("system", _scratch(selection) or SYSTEMS),
+        "database": chosen("database", tuple(databases)),
+        "window": chosen("window", settings.windows),
+        "channels": chosen("channels", settings.channels),
+        "system": chosen("system", known),
     }
-    ablation: AblationSettings = checked(
-        AblationSettings, selection.ablation | found, "configuration: ablation"
-    )
+    where = "configuration: ablation"
+    ablation: AblationSettings = checked(AblationSettings, {**given, **found}, where)
     return ablation

@@ -16,13 +16,10 @@ from xsleep.core.errors import InputError
 
 @contextmanager
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
-    """Open the log of a job and yield a function that appends a line to it.
+    """Open the log of a job, overwriting it, and yield a function that appends a line to it.
 
     An ``InputError`` or a full disk ends the job with one line; the traceback of any other error is
     written to the log. Of the processes that torchrun starts, only the first writes the log.
-
-    Args:
-        log: file to write, overwritten.
 
     Raises:
         SystemExit: with status 1, after an ``InputError`` or on a full disk.

@@ -9,12 +9,7 @@ from rich.table import Table
 
 
 def console_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    """Return an empty table with left-aligned names and right-aligned numbers.
-
-    Args:
-        title: heading of the table.
-        names, numbers: headings of the columns, names first.
-    """
+    """Return an empty table with headings of left-aligned names and right-aligned numbers."""
     table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )

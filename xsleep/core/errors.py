@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +14,13 @@ LONGEST_REASON = 200
 
 
 class InputError(ValueError):
-    """Input that cannot be used.
-
-    The message is one line that names the file, the value and what to do.
-    """
+    """Input that cannot be used: one line that names the file, the value and what to do."""
 
 
 class DamagedError(InputError):
-    """File whose content contradicts its format or header.
+    """File whose content contradicts its format or header, as the ``fault`` says in one line.
 
-    What to do depends on the origin of the file, which a reader does not know: the message is given
-    without advice, and ``advice`` is appended.
-
-    Args:
-        fault: the file and what is wrong with it.
+    What to do depends on the origin of the file, which a reader does not know: ``advice``.
     """
 
     advice = "copy or export it again"
@@ -40,15 +34,18 @@ class DamagedError(InputError):
 
 
 class InputWarning(UserWarning):
-    """Doubtful or ignored part of an input that is used nevertheless.
-
-    The message is one line that names the file, the value and what was done with it.
-    """
+    """Doubtful or ignored part of an input that is used nevertheless: one line that names it."""
 
 
 def reason(error: Exception) -> str:
     """Return the message of an error of a library, in one line of bounded length."""
     return textwrap.shorten(str(error), LONGEST_REASON) or type(error).__name__
+
+
+def line_of(error: Exception, file: str) -> str:
+    """Return the line of a file where an error arose, as in ``lab.py:12``; empty if elsewhere."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    return f"{Path(file).name}:{lines[-1]}" if lines else ""
 
 
 def warn(path: Path, text: str) -> None:
@@ -63,16 +60,13 @@ def warnings_of_inputs() -> Iterator[list[str]]:
     Other warnings are issued again after the block.
     """
     found: list[str] = []
-    others = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
         try:
             yield found
         finally:
-            for warning in caught:
-                if not issubclass(warning.category, InputWarning):
-                    others.append(warning)
-                elif (line := str(warning.message)) not in found:
-                    found.append(line)
-    for other in others:
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+            ours = (w.message for w in caught if issubclass(w.category, InputWarning))
+            found += dict.fromkeys(map(str, ours))
+    for other in caught:
+        if not issubclass(other.category, InputWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

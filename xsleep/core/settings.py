@@ -24,13 +24,12 @@ WORD, GROUP = "(word)", "(settings)"
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with changes applied, group by group."""
-    result = dict(base)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            value = merged(old, value)
-        result[key] = value
-    return result
+    groups = {
+        key: merged(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+    }
+    return {**base, **changes, **groups}
 
 
 def with_nulls(content: Any) -> Any:
@@ -47,13 +46,8 @@ def with_nulls(content: Any) -> Any:
 def checked(model: type[Settings], content: Any, where: str) -> Any:
     """Return validated settings.
 
-    Args:
-        model: type of the settings.
-        content: keys and values.
-        where: where they come from, for the message.
-
     Raises:
-        InputError: the first of the errors in one line.
+        InputError: the first of the errors in one line, which begins with ``where``.
     """
     try:
         return model.model_validate(with_nulls(content))
@@ -62,17 +56,24 @@ def checked(model: type[Settings], content: Any, where: str) -> Any:
 
 
 def first_of(errors: ValidationError, model: type[Settings]) -> str:
-    """Return the first of the errors of settings, in one line that begins with the key."""
-    error = errors.errors()[0]
+    """Return the first of the errors of settings, in one line that begins with the key.
+
+    A missing key comes last, as it may be the one that is misspelt.
+    """
+    error = min(errors.errors(), key=lambda error: error["type"] == "missing")
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
     if error["type"] == "extra_forbidden":
-        known = ", ".join(_group(model, error["loc"][:-1]).model_fields)
-        return f"{keys} is not a known key; choose from {known}"
+        return unknown(keys, _group(model, error["loc"][:-1]))
     given = "" if error["type"] == "missing" else f" = {error['input']!r}"
     what = f"{keys}{given}: " if keys else ""
     if error["type"] == "tuple_type":
         return f"{what}give a list, as in [{error['input']}]"
     return f"{what}{error['msg'].removeprefix('Value error, ')}"
+
+
+def unknown(key: str, model: type[Settings]) -> str:
+    """Return the fault of a key that a group of settings does not have."""
+    return f"{key} is not a known key; choose from {', '.join(model.model_fields)}"
 
 
 def _group(model: type[Settings], keys: Sequence[str | int]) -> type[Settings]:
@@ -95,20 +96,14 @@ def _models(annotation: Any) -> Iterator[type[Settings]]:
 def read_named(
     model: type[Settings], folder: Path, name: str, changes: Mapping[str, Mapping[str, Any]]
 ) -> Any:
-    """Return the settings of a YAML file.
-
-    Args:
-        model: type of the settings.
-        folder, name: folder of the file, and its name without ``.yaml``.
-        changes: changes to settings of this kind, by name.
+    """Return the settings in ``folder/name.yaml``, with the changes to those of that name.
 
     Raises:
         InputError: the file does not exist, is not YAML or has invalid settings.
     """
     path = existing(folder, name, f"configuration: {folder.name}")
     content = parsed(path.read_text(), str(path)) or {}
-    where = f"{path.parent.name}/{path.name}"
-    return checked(model, merged(content, changes.get(name, {})), where)
+    return checked(model, merged(content, changes.get(name, {})), f"{folder.name}/{path.name}")
 
 
 def parsed(text: str, where: str) -> Any:
@@ -120,9 +115,8 @@ def parsed(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(
-            f"{where}: not YAML ({' '.join(str(error).split())}); correct it"
-        ) from error
+        fault = " ".join(str(error).split())
+        raise InputError(f"{where}: not YAML ({fault}); correct it") from error
 
 
 def existing(folder: Path, name: str, where: str) -> Path:

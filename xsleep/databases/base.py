@@ -21,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.core.recording import Channel, Hypnogram, Recording
-from xsleep.core.settings import Settings
+from xsleep.core.settings import Settings, unknown
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import Channels
 
@@ -48,13 +48,10 @@ STAGING = ".fetching"
 
 @dataclass(frozen=True)
 class Published:
-    """A file as its database publishes it.
+    """A file as its database publishes it, with the address that messages may show.
 
-    Attributes:
-        url: address, as it may be shown.
-        name: path below the database's folder.
-        digest: MD5, SHA-1 or SHA-256 in hexadecimal.
-        size: bytes, roughly; 0 if unknown.
+    ``name`` is the path below the database's folder, ``digest`` the MD5, SHA-1 or SHA-256 in
+    hexadecimal, and ``size`` in bytes, roughly; 0 if unknown.
     """
 
     url: str
@@ -106,7 +103,7 @@ class Source(Settings):
         for key in given if isinstance(given, Mapping) else ():
             if key in cls.model_fields:
                 continue
-            fault = f"{key} is not a known key; choose from {', '.join(cls.model_fields)}"
+            fault = unknown(key, cls)
             owners = [n for n, d in READERS.items() if key in d.settings.model_fields]
             if owners:
                 fault = f"{key} belongs to the reader {' or '.join(owners)}, and only to it"
@@ -182,6 +179,7 @@ class Database(ABC):
         reader: its name in the configuration (``source.reader``).
         name: name of the configuration that its published folds and sizes belong to.
         settings: model of the settings ``source``.
+        version: to be raised when the reader gives other values, so that all is read again.
         scoring: rules of the scoring, ``AASM`` or ``R&K``; empty if unknown.
         hours: length of a recording, if known before any is read.
         simulated: whether the workflow makes the recordings itself.
@@ -192,6 +190,7 @@ class Database(ABC):
     reader: ClassVar[str]
     name: ClassVar[str] = ""
     settings: ClassVar[type[Source]] = Source
+    version: ClassVar[int] = 1
     scoring: ClassVar[str] = ""
     origin: ClassVar[Origin]
     sizes: ClassVar[Sizes] = {}
@@ -229,11 +228,10 @@ class Database(ABC):
 
     @classmethod
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:
-        """Return the authors' folds: number to role (``test``, ``validation``) to subjects.
+        """Return the authors' folds, of ``published_folds.csv``: number to role to subjects.
 
-        Subjects of the role ``training subset`` measure the training loss; if there are none, they
-        are drawn. Without published folds it is empty. By default they are those of
-        ``published_folds.csv``.
+        Roles are ``test``, ``validation`` and ``training subset``, which measures the training
+        loss, and is drawn if it has no subjects. Empty if no folds are published.
         """
         folds: dict[int, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for row in read_csv(resources.files("xsleep.databases") / "published_folds.csv"):

@@ -4,7 +4,8 @@ A recording is ``NAME.edf`` or ``NAME.bdf``. Its hypnogram is
 
 - EDF+ annotations, in a file of their own or in the recording;
 - CSV with the columns ``onset`` and ``stage``, and ``duration`` where stretches are not of one
-  epoch, in seconds from the start of the recording (``xsleep score`` writes such files);
+  epoch, in seconds from the start of the recording (``xsleep score`` writes such files), or with
+  other headings, times of day and other events, as exported by clinical software;
 - text, one label per line and epoch from the start of the recording to its end.
 """
 
@@ -14,6 +15,7 @@ import filecmp
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
@@ -29,13 +31,13 @@ from xsleep.databases import base
 from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes, Source
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.hypnograms import epochs_of
-from xsleep.databases.formats.scorings import Stretch, read_csv, read_lines
+from xsleep.databases.formats.scorings import Column, Stretch, read_csv, read_lines
+
+ALL_OTHERS = "all others"
+"""The setting ``hypnogram.ignored`` of hypnograms among events of any kind."""
 
 LONGEST_NAME = 200
 """Bytes of a recording's name; what is stored of it has a longer one, of at most 255."""
-
-IN_RECORDING = "{name}.edf"
-"""The setting ``hypnogram.file`` of hypnograms that are annotations of the recording itself."""
 
 
 class HypnogramSettings(Settings):
@@ -46,7 +48,9 @@ class HypnogramSettings(Settings):
             in .edf (EDF+ annotations; ``{name}.edf``: those of the recording itself), .csv or .txt.
         epoch: length of the scored epochs in seconds; those of 20 s are extended by 5 s either way.
         stages: label of the scoring to stage; ``None``: no stage (movement, not scored).
-        ignored: texts of annotations that are not about stages.
+        ignored: texts of annotations that are not about stages; `ALL_OTHERS`: all but `stages`.
+        columns: headings of a CSV file in place of ``onset``, ``duration`` and ``stage``.
+        clock: onsets in a CSV file are times of day, with or without a date.
     """
 
     file: str
@@ -54,7 +58,15 @@ class HypnogramSettings(Settings):
     stages: dict[
         Annotated[str, BeforeValidator(str)], Literal["W", "N1", "N2", "N3", "REM"] | None
     ] = Field(min_length=1)
-    ignored: tuple[str, ...] = ()
+    ignored: tuple[str, ...] | Literal["all others"] = ()
+    columns: dict[Column, str] = Field(default_factory=dict)
+    clock: bool = False
+
+    def ignores(self, text: str) -> bool:
+        """Return true for the text of an annotation that is not about stages."""
+        if self.ignored == ALL_OTHERS:
+            return text not in self.stages
+        return text in self.ignored
 
     @model_validator(mode="after")
     def _file_is_named_after_the_recording(self) -> HypnogramSettings:
@@ -107,8 +119,8 @@ class Own(EdfDatabase):
     def _scoring(self, path: Path) -> Path:
         """Return the hypnogram of a recording."""
         name = self.source.hypnogram.file
-        if name == IN_RECORDING:
-            return path
+        if name == "{name}.edf":
+            return path  # of which it is the annotations
         return base.as_written(self.folder / name.replace("{name}", path.stem))
 
     def _entry(self, name: str, paths: Sequence[Path]) -> Entry:
@@ -164,12 +176,19 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) 
             for onset, length, text in edf.read_annotations(path, recording)
         ]
     elif settings.file.endswith(".csv"):
-        stretches = read_csv(path, settings.epoch, recording.seconds, settings.ignored)
+        stretches = read_csv(
+            path,
+            settings.epoch,
+            recording.seconds,
+            settings.ignores,
+            columns=settings.columns,
+            start=recording.start + timedelta(seconds=recording.delay) if settings.clock else None,
+        )
     else:
         stretches = read_lines(path, settings.epoch, recording.seconds)
     scored = []
     for where, onset, length, text in stretches:
-        if text in settings.ignored:
+        if settings.ignores(text):
             continue
         if text not in settings.stages:
             raise InputError(

@@ -63,9 +63,8 @@ class SleepEdf(Database):
         return recordings(self.study, self.subjects)
 
     def published(self) -> Mapping[str, Listed]:
-        if self.source.fetch is None:
-            return {}
-        return {name: Listed(digest) for name, digest in published_hashes().items()}
+        hashes = published_hashes() if self.source.fetch else {}
+        return {name: Listed(digest) for name, digest in hashes.items()}
 
     def entries(self) -> list[Entry]:
         # Some copies have names in small letters.

@@ -1,4 +1,4 @@
-"""Import of released TensorFlow networks: npz files of variables in, checkpoints out.
+"""Import of released TensorFlow networks: their checkpoints or npz files in, our checkpoints out.
 
 System, channels and sizes are inferred from the names and shapes of the variables. Several
 variables depend on each size and the majority decides, so that a variable of a wrong shape is
@@ -23,6 +23,7 @@ from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError, reason
 from xsleep.networks import Network, build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
+from xsleep.networks.tensorflow import read_checkpoint
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -42,14 +43,18 @@ DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZ
 
 
 def import_weights(file: Path, out: Path) -> str:
-    """Write the network in an npz file as a checkpoint, and return a line that describes it.
+    """Write a released network as a checkpoint, and return a line that describes it.
 
-    The file has no statistics of its training set, so the checkpoint has no normalisation (mean 0,
+    It has no statistics of its training set, so the checkpoint has no normalisation (mean 0,
     standard deviation 1): its user has to set one.
 
+    Args:
+        file: an npz file of the variables, or a TensorFlow checkpoint (`read`).
+        out: ``NAME.safetensors``.
+
     Raises:
-        InputError: the file is not an npz file; a variable is missing, surplus, of another shape or
-            not finite; or ``out`` does not end with ``.safetensors``. Nothing is written then.
+        InputError: the file cannot be read; a variable is missing, surplus, of another shape or not
+            finite; or ``out`` does not end with ``.safetensors``. Nothing is written then.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: not the name of a checkpoint; let it end with .safetensors")
@@ -78,21 +83,38 @@ def built(file: Path, variables: Mapping[str, Singles]) -> tuple[Network, str, t
 
 
 def read(path: Path) -> dict[str, Singles]:
-    """Read the variables in an npz file as float32; pickled objects are refused."""
+    """Return the variables of a released network as finite float32 values.
+
+    Args:
+        path: npz file, or TensorFlow checkpoint: its ``.index`` file, or its path without that end.
+
+    Raises:
+        InputError: there is no such file, it is damaged or of another kind, or a value is not
+            finite.
+    """
+    prefix = path.with_suffix("") if path.suffix == ".index" else path
+    found = read_checkpoint(prefix) if Path(f"{prefix}.index").is_file() else _read_npz(path)
+    return {name: _numbers(path, name, values) for name, values in found.items()}
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file; pickled objects are refused."""
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; name the npz file (in the workflow: zero_shot.weights)"
+            f"{path}: no such file; name an npz file or a TensorFlow checkpoint (in the workflow: "
+            "zero_shot.weights)"
         )
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path}: not an npz file; write the variables with numpy.savez")
+        raise InputError(
+            f"{path}: not an npz file, nor the path of a TensorFlow checkpoint without its .index"
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
+            return {name: np.asarray(file[name]) for name in file.files}
     except DAMAGE as error:
         raise InputError(
             f"{path}: not a readable npz file ({reason(error)}); write it again"
         ) from error
-    return {name: _numbers(path, name, values) for name, values in arrays.items()}
 
 
 def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
@@ -179,10 +201,13 @@ def _channels(file: Path, filterbanks: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of the channels.
 
     A released network of one channel calls its filterbank ``eeg`` whatever the channel is; the
-    channel is in the name of its file, as in ``seqsleepnet_mass_1chan_eog.npz``.
+    channel is in the name of its file or of one of the two folders around it, as in
+    ``1chan_eog/checkpoint/pretrained_model.ckpt``.
     """
-    words = re.split("[^a-z]+", file.stem.lower())
-    told = tuple(channel for channel in CHANNELS if channel in words)
-    if len(filterbanks) == len(told) == 1:
-        filterbanks = told
+    for part in reversed(file.parts[-3:]):
+        words = re.split("[^a-z]+", part.lower())
+        told = tuple(channel for channel in CHANNELS if channel in words)
+        if len(filterbanks) == len(told) == 1:
+            filterbanks = told
+            break
     return tuple(channel.upper() for channel in filterbanks)

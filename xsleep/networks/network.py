@@ -9,6 +9,7 @@ joint branch (eq. 9) reads the sequence-level outputs of both.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
@@ -19,7 +20,7 @@ from torch import Generator, Tensor, nn
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError, line_of, reason
 from xsleep.core.stages import STAGES
 from xsleep.networks.layers import BINS, Output
 from xsleep.systems import System
@@ -86,10 +87,8 @@ class Network(nn.Module):
         self.sequence = nn.ModuleDict()  # view to SequencePart
         sizes: dict[str, int] = {}  # branch to size of its hidden states
         for view, module in system.streams.items():
-            file = f"xsleep/networks/{module}.py"
-            stream: StreamBuilder | None = getattr(
-                import_module(f"xsleep.networks.{module}"), "stream", None
-            )
+            file, code = f"xsleep/networks/{module}.py", import_module(f"xsleep.networks.{module}")
+            stream: StreamBuilder | None = getattr(code, "stream", None)
             if stream is None:
                 raise InputError(f"{file}: there is no function `stream` (docs/extending.md)")
             parts = _stream(file, stream(channels, settings, generator))
@@ -183,8 +182,8 @@ class Network(nn.Module):
 
 def _windows(part: nn.Module, x: Tensor, length: int) -> Tensor:
     """Return the states ``(length, S, 2H)`` of all sequences of a length in ``(n, F)``."""
-    if hasattr(part, "overlapping"):
-        return cast(Tensor, part.overlapping(x, length))
+    if overlapping := getattr(part, "overlapping", None):
+        return cast(Tensor, overlapping(x, length))
     return cast(Tensor, part(x.unfold(0, length, 1).permute(2, 0, 1).contiguous()))
 
 
@@ -204,29 +203,21 @@ def _stream(file: str, built: object) -> Stream:
 def _try(file: str, stream: Stream, epoch: tuple[int, ...], length: int) -> None:
     """Run copies of both parts on zeros, or raise `InputError` if a shape is not as expected."""
     features, size = cast(EpochPart, stream[0]).features, stream[2]
+    sequences = "L epochs, B sequences, the size that `stream` returned"
     for name, part, given, expected, meaning in (
         ("epoch", stream[0], (2, *epoch), (2, features), "N epochs by its `features`"),
-        (
-            "sequence",
-            stream[1],
-            (length, 2, features),
-            (length, 2, size),
-            "L epochs, B sequences, the size that `stream` returned",
-        ),
+        ("sequence", stream[1], (length, 2, features), (length, 2, size), sequences),
     ):
         try:
             with torch.no_grad():
                 found = copy.deepcopy(part).eval()(torch.zeros(given))
         except Exception as error:
-            raise InputError(
-                f"{file}: the {name} part cannot read {given} ({type(error).__name__}: "
-                f"{reason(error)})"
-            ) from error
+            at = line_of(error, inspect.getfile(type(part)))
+            why = f"{type(error).__name__}: {reason(error)}{at and f', {at}'}"
+            raise InputError(f"{file}: the {name} part cannot read {given} ({why})") from error
         if not isinstance(found, Tensor) or found.shape != expected:
-            raise InputError(
-                f"{file}: the {name} part returned {_shown(found)}; {expected} is expected, "
-                f"{meaning}"
-            )
+            told = f"returned {_shown(found)}; {expected} is expected, {meaning}"
+            raise InputError(f"{file}: the {name} part {told}")
 
 
 def _shown(found: object) -> str:

@@ -11,9 +11,9 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError
 from xsleep.networks.arnn_rnn import ARNN
 from xsleep.networks.fast.convolution import Convolution
@@ -108,9 +108,7 @@ def _lstm_variables(
 
 
 def load_variables(
-    network: Network,
-    variables_by_name: Mapping[str, NDArray[np.float32]],
-    channels: Sequence[str] = CHANNELS,
+    network: Network, variables_by_name: Mapping[str, Singles], channels: Sequence[str] = CHANNELS
 ) -> None:
     """Copy released variables, including population statistics, into a network.
 

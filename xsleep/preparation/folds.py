@@ -7,7 +7,7 @@ training subset, measures the training loss from which the loss weights are deri
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -38,6 +38,23 @@ def count(database: str, settings: KFold | Literal["published"]) -> int:
 def published_subjects(database: str) -> list[str]:
     """Return all subjects of the authors' folds."""
     return sorted({subject for roles in _published(database).values() for subject in roles["test"]})
+
+
+def check_published(database: str, subjects: Collection[str]) -> None:
+    """Check that the authors' folds name subjects of a database, usable or not, and no others.
+
+    Raises:
+        InputError: a fold names another.
+    """
+    for number, roles in _published(database).items():
+        for role, named_subjects in roles.items():
+            for subject in named_subjects:
+                if subject not in subjects:
+                    raise InputError(
+                        f"{database}: fold {number}: there is no {role} subject {subject!r} among "
+                        f"{', '.join(sorted(subjects))}; correct the published folds, or list its "
+                        "recordings in `entries`, though missing"
+                    )
 
 
 def published(database: str, subjects: Sequence[str]) -> list[Fold]:

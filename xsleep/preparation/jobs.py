@@ -5,6 +5,7 @@ Slow imports are local to the job that needs them.
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import traceback
@@ -19,7 +20,7 @@ import numpy as np
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering
 from xsleep.core.arrays import Floats
-from xsleep.core.errors import DamagedError, InputError, reason, warn, warnings_of_inputs
+from xsleep.core.errors import DamagedError, InputError, line_of, reason, warn, warnings_of_inputs
 from xsleep.core.files import read_csv, sha256, whole, write_csv
 from xsleep.core.recording import EPOCH_SECONDS, Recording
 from xsleep.core.stages import UNSCORED
@@ -107,6 +108,8 @@ def prepare(
         "channels": list(channels),
         "raw_filter": filtering.filter_name,
     }
+    if database.version > 1:
+        settings["reader_version"] = database.version
     recipe = json.dumps(settings, sort_keys=True)
     known = Seen(seen)
     recordings = []
@@ -130,11 +133,9 @@ def prepare(
         else:
             report(place)
             # The signals get no name here, to be freed before the next recording is read.
-            read = _read(
-                database, source, entry, channels, filtering=filtering, info=info, report=report
-            )
-            stored = _store(*read, *paths)
-            del read
+            made = _read(database, entry, channels, filtering, info=info, report=report)
+            stored = _store(*made, *paths)
+            del made
         if stored.info.skipped:
             report(f"skipped: {stored.info.skipped}")
         for remark in stored.info.remarks:
@@ -185,11 +186,10 @@ def _as_stored(
 
 def _read(
     database: Database,
-    source: Source,
     entry: Entry,
     channels: Sequence[str],
-    *,
     filtering: Filtering,
+    *,
     info: RecordingInfo,
     report: Callable[[str], None],
 ) -> tuple[RecordingInfo, Mapping[str, Floats]]:
@@ -211,7 +211,7 @@ def _read(
                     f"{entry.files[0]}: lasts {seconds:g} s, less than an epoch of "
                     f"{EPOCH_SECONDS} s; take it away"
                 )
-            plausibility.check(entry.files[0], recording.signals, source.units)
+            plausibility.check(entry.files[0], recording.signals, database.source.units)
             _tell_coverage(recording, seconds)
             info = replace(
                 info,
@@ -226,24 +226,27 @@ def _read(
             info = replace(info, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
             signals = epochs.signals
         except InputError as error:
-            info = replace(info, skipped=_reason(source, entry, error))
+            info = replace(info, skipped=_reason(database, entry, error))
         except Exception as error:
             report(traceback.format_exc())
-            info = replace(
-                info,
-                skipped=f"{entry.files[0]}: not read, by a fault of this program "
-                f"({type(error).__name__}: {reason(error)}); report it with the log of its "
-                "preparation",
-            )
+            at = line_of(error, inspect.getfile(type(database)))
+            what = f"the reader {type(database).__name__}, {at}" if at else "this program"
+            fault = f"a fault of {what} ({type(error).__name__}: {reason(error)})"
+            advice = "correct it, or report it with the log of its preparation"
+            skipped = f"{entry.files[0]}: not read, by {fault}; {advice}"
+            for path in entry.files:
+                if not path.exists():
+                    skipped = f"{path}: no such file; put it there"
+            info = replace(info, skipped=skipped)
     return replace(info, remarks=tuple(remarks)), signals
 
 
-def _reason(source: Source, entry: Entry, error: InputError) -> str:
+def _reason(database: Database, entry: Entry, error: InputError) -> str:
     """Return the message of an error; a damaged file that can be fetched again is to be deleted."""
     if isinstance(error, DamagedError):
-        there = open_database(source).published()
+        there = database.published()
         for path in entry.files:
-            if error.fault.startswith(f"{path}: ") and below(source.folder, path) in there:
+            if error.fault.startswith(f"{path}: ") and below(database.folder, path) in there:
                 return f"{error.fault}; delete it, and it is fetched again"
     return str(error)
 
@@ -282,10 +285,10 @@ def make_folds(
     """Write ``folds.csv``: the role of each recording of ``recordings.csv`` that is not skipped.
 
     Raises:
-        InputError: no recording can be used, or the subjects do not fit the folds.
+        InputError: no recording can be used, or the folds and the subjects do not fit.
     """
     names = defaultdict(list)
-    for row in read_csv(recordings):
+    for row in (rows := read_csv(recordings)):
         if not row["skipped"]:
             names[row["subject"]].append(row["recording"])
     if not names:
@@ -293,6 +296,7 @@ def make_folds(
             f"{database}: none of its recordings can be used; mend what {recordings} says of each"
         )
     if settings == "published":
+        fold_tables.check_published(database, {row["subject"] for row in rows})
         found = fold_tables.published(database, list(names))
     else:
         found = fold_tables.k_fold(database, list(names), settings)

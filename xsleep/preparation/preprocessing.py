@@ -24,13 +24,12 @@ from typing import cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy import fft
 from scipy import signal as dsp
 
 from xsleep.config.names import RawFilter
 from xsleep.config.network import Filtering
-from xsleep.core.arrays import Floats, Integers
+from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.recording import EPOCH_SECONDS, RATE, Channel, Recording, Signal
 from xsleep.core.stages import UNSCORED
@@ -85,7 +84,7 @@ class Epochs:
     places: Integers
     onsets: Floats
     stages: Integers
-    signals: Mapping[str, NDArray[np.float32]] = field(repr=False)
+    signals: Mapping[str, Singles] = field(repr=False)
 
 
 def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
@@ -113,9 +112,7 @@ def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     return Epochs(places, hypnogram.onsets[places], hypnogram.stages[places], signals)
 
 
-def filtered_channel(
-    path: Path, channel: str, signal: Signal, filtering: Filtering
-) -> NDArray[np.float32]:
+def filtered_channel(path: Path, channel: str, signal: Signal, filtering: Filtering) -> Singles:
     """Return (n,) microvolts at 100 Hz of a channel, filtered and checked.
 
     Raises:
@@ -134,7 +131,7 @@ def filtered_channel(
 
 def filtered(
     signal: Signal, raw_filter: RawFilter = "band-pass", as_recorded: bool = False
-) -> NDArray[np.float32]:
+) -> Singles:
     """Return (n,) microvolts at 100 Hz, filtered with zero phase.
 
     The filter is one of `FILTERS`; if ``as_recorded``, it is applied at the rate of the recording,
@@ -161,7 +158,7 @@ def _ratio(signal: Signal) -> Fraction:
     return near if near and drift < DRIFT else exact
 
 
-def _resampled(values: Floats, ratio: Fraction) -> NDArray[np.float64]:
+def _resampled(values: Floats, ratio: Fraction) -> Doubles:
     """Return (n,) values resampled by a fraction of small terms, block by block."""
     up, down = ratio.numerator, ratio.denominator
     out = np.empty(ceil(len(values) * ratio))
@@ -175,7 +172,7 @@ def _resampled(values: Floats, ratio: Fraction) -> NDArray[np.float64]:
     return out
 
 
-def _interpolated(values: Floats, ratio: Fraction) -> NDArray[np.float64]:
+def _interpolated(values: Floats, ratio: Fraction) -> Doubles:
     """Return (n,) values resampled by any ratio, with a linearly interpolated filter.
 
     A value at a position between the given samples is a weighted sum of ``reach`` samples to each
@@ -206,7 +203,7 @@ def _interpolated(values: Floats, ratio: Fraction) -> NDArray[np.float64]:
     return out
 
 
-def _padded(values: Floats, start: int, stop: int) -> NDArray[np.float64]:
+def _padded(values: Floats, start: int, stop: int) -> Doubles:
     """Return (stop - start,) values, padded with zeros on either side."""
     out = np.zeros(stop - start)
     inside = values[max(start, 0) : max(stop, 0)]
@@ -215,7 +212,7 @@ def _padded(values: Floats, start: int, stop: int) -> NDArray[np.float64]:
     return out
 
 
-def taps_of(raw_filter: RawFilter, rate: float) -> list[NDArray[np.float64]]:
+def taps_of(raw_filter: RawFilter, rate: float) -> list[Doubles]:
     """Return the (101,) taps of each step of a filter at a sampling rate in hertz."""
     steps = [
         ([edge for edge in edges if edge < rate / 2], low) for edges, low in FILTERS[raw_filter]
@@ -229,7 +226,7 @@ def _filtered(values: Floats, raw_filter: RawFilter, rate: float) -> Floats:
     return values
 
 
-def _both_ways(values: Floats, taps: NDArray[np.float64]) -> NDArray[np.float32]:
+def _both_ways(values: Floats, taps: Doubles) -> Singles:
     """Return (n,) values filtered forwards and backwards, in double precision by overlap-save."""
     # Forwards and backwards with the same taps is one convolution with their autocorrelation;
     # the reflected margins are those of scipy.signal.filtfilt, as far as the taps reach.

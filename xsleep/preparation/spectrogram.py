@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy import fft
 
-from xsleep.core.arrays import Floats
+from xsleep.core.arrays import Doubles, Floats, Singles
 from xsleep.core.recording import RATE
 
 WINDOW = 2 * RATE
@@ -26,7 +25,7 @@ BLOCK = 16
 """Epochs transformed at a time: few, so that the buffers stay in the cache."""
 
 
-def spectrogram(epochs: Floats) -> NDArray[np.float32]:
+def spectrogram(epochs: Floats) -> Singles:
     """Return the log-magnitude spectrograms (n, 29, 129) of epochs (Section 4.2).
 
     The epochs are (n, 3000) microvolts at 100 Hz. Frames are 2-s Hamming windows with 50 % overlap,
@@ -47,7 +46,7 @@ def spectrogram(epochs: Floats) -> NDArray[np.float32]:
     return out
 
 
-def running_sums(images: Floats) -> NDArray[np.float64]:
+def running_sums(images: Floats) -> Doubles:
     """Return cumulative sums of spectrograms, of which differences are the sums of any window.
 
     The sums, (n + 1, 2, 129), are those of the values and of their squares over all frames before

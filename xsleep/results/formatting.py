@@ -20,7 +20,7 @@ def number(value: float, column: str) -> str:
     return "" if pd.isna(value) else f"{value:z.{_DECIMALS[_metric(column)]}f}"
 
 
-def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table with its metrics as text, missing values empty."""
     texts = {
         column: [number(value, column) for value in table[column]]

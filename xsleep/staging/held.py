@@ -4,75 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.config.network import NetworkSettings
-from xsleep.core.arrays import Floats, Singles
-from xsleep.core.recording import EPOCH_SECONDS, Signal
+from xsleep.core.arrays import Doubles, Floats, Singles
+from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import UNSCORED
-from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.store.recordings import RecordingInfo
-from xsleep.training.sequences import Part, amplitude_scale
+from xsleep.training.sequences import Part, amplitude_scale, blocks
+
+BLOCK = 256
+"""Epochs whose spectrograms are computed at a time."""
 
 
 @dataclass(frozen=True)
 class HeldData:
     """Epochs of a recording in memory (`xsleep.training.sequences.Epochs`).
 
+    Spectrograms are computed when they are read: of three days they take more memory than anything
+    else.
+
     Attributes:
-        channels: in the order of the last axis.
-        signals: (n, 3000, C) microvolts.
-        images: (n, 29, 129, C) decibels.
+        signals: channel to (n, 3000) filtered microvolts at 100 Hz.
+        places: (m,) indices of the epochs that are read.
         hashes: none, as there are no files.
     """
 
-    channels: tuple[str, ...]
-    signals: Singles
-    images: Singles
+    signals: Mapping[str, Singles]
+    places: NDArray[np.int64]
     hashes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels in the order of the last axis."""
+        return tuple(self.signals)
 
     def raw(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 3000, C) microvolts."""
-        return self.signals[start:stop]
+        return self._of(self.places[start:stop])
 
     def time_frequency(self, start: int, stop: int, out: Singles | None = None) -> Singles:
         """Return (stop - start, 29, 129, C) decibels."""
-        return self.images[start:stop]
+        return self._images(self.places[start:stop])
 
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> Doubles:
         """Return the sums (2, 129, C) of the decibels and of their squares over all frames."""
-        squares = np.einsum("nftc,nftc->tc", self.images, self.images, dtype=np.float64)
-        return np.stack([self.images.sum((0, 1), dtype=np.float64), squares])
+        found: Doubles = np.zeros(())
+        for start, stop in blocks(len(self.places), BLOCK):
+            images = self.time_frequency(start, stop)
+            squares = np.einsum("nftc,nftc->tc", images, images, dtype=np.float64)
+            found = found + np.stack([images.sum((0, 1), dtype=np.float64), squares])
+        return found
+
+    def spectrum(self) -> Floats:
+        """Return the mean decibels (n, 129) of all epochs of the first channel."""
+        first, *_ = self.signals.values()
+        ranges = blocks(len(first), BLOCK)
+        return np.concatenate([spectrogram(first[a:b]).mean(axis=1) for a, b in ranges])
+
+    def _of(self, places: NDArray[np.int64]) -> Singles:
+        return np.stack([values[places] for values in self.signals.values()], axis=-1)
+
+    def _images(self, places: NDArray[np.int64]) -> Singles:
+        images = [spectrogram(values[places]) for values in self.signals.values()]
+        return np.stack(images, axis=-1)
 
 
 def held_part(
-    name: str, signals: Mapping[str, Signal], bad: NDArray[np.bool_], settings: NetworkSettings
-) -> tuple[Part, Floats]:
-    """Return the good epochs of a recording, and the mean decibels (n, 129) of all its epochs.
+    name: str, signals: Mapping[str, Singles], bad: NDArray[np.bool_], deviation: float | None
+) -> Part:
+    """Return the good epochs of a recording.
 
     Args:
         name: of the recording.
-        signals: channel to signal, in the order of the network's channels.
+        signals: channel to (n, 3000) filtered microvolts at 100 Hz, in the network's order.
         bad: (n,) epochs that are left out.
-        settings: of the network.
+        deviation: standard deviation in microvolts that each raw signal is scaled to, if any.
     """
-    raw = np.stack(
-        [
-            filtered_channel(Path(name), channel, signal, settings)[: len(bad) * SAMPLES]
-            for channel, signal in signals.items()
-        ],
-        axis=-1,
-    ).reshape(len(bad), SAMPLES, len(signals))
-    images = np.stack([spectrogram(raw[..., c]) for c in range(len(signals))], axis=-1)
-    spectrum = images[..., 0].mean(axis=1)
     places = np.flatnonzero(~bad)
-    raw, images = raw[places], images[places]
-    if settings.raw_deviation is not None:
-        raw *= amplitude_scale(raw, settings.raw_deviation, name).astype(np.float32)
+    data = HeldData(signals, places)
+    scale = amplitude_scale(data.raw(0, len(places)), deviation, name) if deviation else None
     onsets = places * float(EPOCH_SECONDS)
     info = RecordingInfo(name, "", places, onsets, np.full(len(places), UNSCORED, "i1"))
-    return Part(info, HeldData(tuple(signals), raw, images)), spectrum
+    return Part(info, data, scale)

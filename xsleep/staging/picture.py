@@ -51,7 +51,8 @@ def draw(scored: Scored) -> Figure:
 
 
 def _depth(scored: Scored) -> Floats:
-    return np.where(scored.bad, np.nan, hypnogram.depth(np.maximum(scored.stages, 0)))
+    depth = [np.nan if n is None else hypnogram.DEPTH.index(n) for n in scored.names]
+    return np.array(depth, float)
 
 
 def _mark_bad(panel: Axes, scored: Scored, edges: Floats) -> None:

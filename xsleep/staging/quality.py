@@ -1,4 +1,4 @@
-"""Quality of signals before they are scored: bad epochs, and what is doubtful about a channel.
+"""Quality of a signal before it is scored: bad epochs, and what is doubtful about it.
 
 The bounds are wide. They find dead, clipped and unplugged electrodes, wrong units and mixed-up
 channels; they do not judge how well a signal can be scored.
@@ -6,8 +6,8 @@ channels; they do not judge how well a signal can be scored.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,6 @@ from xsleep.core.recording import EPOCH_SECONDS, Signal
 from xsleep.databases.formats import plausibility
 from xsleep.databases.formats.channels import as_clock
 
-FLAT, CLIPPED, DISCONNECTED, LARGE, MAINS = (
-    "flat",
-    "clipped",
-    "disconnected",
-    "of impossible amplitude",
-    "mains alone",
-)
-
 BAD_SECONDS = EPOCH_SECONDS // 2
 """Seconds of an epoch that are flat from which on it is bad."""
 
@@ -39,106 +31,125 @@ QUIETEST = 1.0
 
 MAINS_SHARE = 0.9
 """Share of the power above 0.5 Hz within 1 Hz of 50 or 60 Hz from which on an epoch is bad."""
-
 MAINS_HERTZ, LOWEST_HERTZ = np.array([50, 60]), 0.5
+
 SWAPPED = 0.3
 """How much higher the logarithm of an EEG's power at 0.25-2 Hz over that at 12-16 Hz may be than
 that of an EOG. In the 24 recordings of the simulated cohort, which has the band powers of
 Sleep-EDF, it is 0.0 to 1.8 lower (Fpz-Cz) and 0.9 to 2.7 lower (Pz-Oz)."""
+
 NAMED = 3
 """Stretches that a line names."""
+
+BLOCK = 64
+"""Epochs whose spectra are computed at a time."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What was found in the signals of a recording.
+    """What was found in one signal.
 
     Attributes:
-        bad: (n,) epochs in which a channel is bad.
+        bad: (n,) epochs that cannot be scored.
         doubts: a line each.
+        slowness: mean logarithm of the power at 0.25-2 Hz over that at 12-16 Hz.
+        thin: the signal at every so-many-th sample, to be compared with others.
     """
 
     bad: NDArray[np.bool_]
     doubts: tuple[str, ...]
+    slowness: float
+    thin: Signal
 
 
-def look(name: str, signals: Mapping[str, Signal], stated: Collection[str] = ()) -> Quality:
-    """Return the bad epochs of a recording, and what is doubtful about its channels.
+def look(name: str, channel: str, signal: Signal, epochs: int, stated: bool) -> Quality:
+    """Return the bad epochs of a signal, and what is doubtful about it.
 
     Args:
         name: of the recording, for messages.
-        signals: channel (``EEG``, ``EOG``, ``EMG``) to signal.
-        stated: channels whose unit the user stated.
+        channel: ``EEG``, ``EOG`` or ``EMG``.
+        signal: as recorded.
+        epochs: number of epochs to look at.
+        stated: the user stated its unit.
 
     Raises:
-        InputError: a channel is bad throughout, two are the same signal, or an amplitude or label
-            is impossible.
+        InputError: it is bad throughout, or its amplitude is impossible.
     """
-    epochs = int(min(signal.seconds for signal in signals.values()) // EPOCH_SECONDS)
-    bad, doubts = np.zeros(epochs, bool), []
-    plausibility.check(Path(name), signals, stated)
-    for channel, signal in signals.items():
-        what = f"{channel} channel {signal.label!r}"
-        found = _bad_epochs(signal, epochs)
-        for why, where in found.items():
-            if where.all():
-                raise InputError(f"{name}: {what} is {why} throughout; choose another signal")
-            if where.any():
-                doubts.append(f"{what} is {why} in {_stretches(where)}")
-        bad |= np.any(list(found.values()), axis=0)
-    if bad.all():
-        raise InputError(f"{name}: no epoch has good signals ({'; '.join(doubts)})")
-    if {"EEG", "EOG"} <= signals.keys():
-        slow = {c: _slowness(signals[c], ~bad) for c in ("EEG", "EOG")}
-        if slow["EEG"] - slow["EOG"] > SWAPPED:
-            doubts.append(
-                f"EEG {signals['EEG'].label!r} and EOG {signals['EOG'].label!r} may be swapped: "
-                "the EEG has more slow waves and less power from 12 to 16 Hz than the EOG"
-            )
-    return Quality(bad, tuple(doubts))
-
-
-def _bad_epochs(signal: Signal, epochs: int) -> dict[str, NDArray[np.bool_]]:
-    """Return reason to the (n,) epochs that are bad for it."""
+    plausibility.check_amplitude(Path(name), channel, signal, stated)
     size = int(EPOCH_SECONDS * signal.rate)
     starts = np.rint(np.arange(epochs) * EPOCH_SECONDS * signal.rate).astype(int)
     ends = signal.values.min(), signal.values.max()
-    rows = [_measures(signal.values[s : s + size], signal.rate, ends) for s in starts]
-    flat, clipped, height, mains = np.array(rows).T
-    dead = flat >= BAD_SECONDS
-    return {
-        FLAT: dead,
-        CLIPPED: ~dead & (clipped >= CLIPPED_SHARE),
-        DISCONNECTED: ~dead & (height < QUIETEST),
-        LARGE: height > plausibility.HIGHEST,
-        MAINS: (height >= QUIETEST) & (mains >= MAINS_SHARE),
-    }
-
-
-def _measures(
-    values: Floats, rate: float, ends: tuple[float, float]
-) -> tuple[float, float, float, float]:
-    """Return the flat seconds, the clipped share, the height and the mains' share of an epoch."""
-    seconds = values[: len(values) // EPOCH_SECONDS * EPOCH_SECONDS].reshape(EPOCH_SECONDS, -1)
-    flat = np.count_nonzero(np.ptp(seconds, axis=1) == 0)
-    clipped = np.isin(values, ends).mean()
-    frequencies, power = welch(values, rate, nperseg=min(round(2 * rate), len(values)))
-    near = np.min(np.abs(frequencies[:, None] - MAINS_HERTZ), axis=1) <= 1
-    above = frequencies >= LOWEST_HERTZ
-    total = power[above].sum()
-    return flat, clipped, np.ptp(values), power[near].sum() / total if total else 0.0
-
-
-def _slowness(signal: Signal, good: NDArray[np.bool_]) -> float:
-    """Return the mean logarithm of the power at 0.25-2 Hz over that at 12-16 Hz, of good epochs."""
-    size = int(EPOCH_SECONDS * signal.rate)
-    epochs = signal.values[: len(good) * size].reshape(len(good), size)[good]
-    frequencies, power = welch(epochs, signal.rate, nperseg=round(4 * signal.rate))
-    slow, sigma = (
-        power[:, (frequencies >= low) & (frequencies < high)].mean(axis=1)
-        for low, high in ((0.25, 2), (12, 16))
+    flat, clipped, height, mains, slow = np.concatenate(
+        [
+            _measures(np.stack([signal.values[s : s + size] for s in block]), signal.rate, ends)
+            for block in np.array_split(starts, -(-epochs // BLOCK))
+        ],
+        axis=1,
     )
-    return float(np.log(slow / sigma).mean())
+    dead = flat >= BAD_SECONDS
+    found = {
+        "flat": dead,
+        "clipped": ~dead & (clipped >= CLIPPED_SHARE),
+        "disconnected": ~dead & (height < QUIETEST),
+        "of impossible amplitude": height > plausibility.HIGHEST,
+        "mains alone": (height >= QUIETEST) & (mains >= MAINS_SHARE),
+    }
+    what = f"{channel} channel {signal.label!r}"
+    for why, where in found.items():
+        if where.all():
+            raise InputError(f"{name}: {what} is {why} throughout; choose another signal")
+    doubts = [f"{what} is {why} in {_stretches(w)}" for why, w in found.items() if w.any()]
+    bad = np.any([*found.values()], axis=0)
+    step = max(len(signal.values) // plausibility.SAMPLED, 1)
+    thin = replace(signal, values=signal.values[::step].copy())
+    return Quality(bad, tuple(doubts), float(slow[~bad].mean()) if not bad.all() else 0.0, thin)
+
+
+def compare(name: str, looks: Mapping[str, Quality]) -> list[str]:
+    """Return what is doubtful about the channels of a recording beside one another.
+
+    Raises:
+        InputError: two are the same signal, or no epoch is good in all of them.
+    """
+    plausibility.check_different(Path(name), {c: found.thin for c, found in looks.items()})
+    if np.any([found.bad for found in looks.values()], axis=0).all():
+        doubts = "; ".join(doubt for found in looks.values() for doubt in found.doubts)
+        raise InputError(f"{name}: no epoch has good signals ({doubts}); choose other signals")
+    if not {"EEG", "EOG"} <= looks.keys():
+        return []
+    eeg, eog = looks["EEG"], looks["EOG"]
+    if eeg.slowness - eog.slowness <= SWAPPED:
+        return []
+    return [
+        f"EEG {eeg.thin.label!r} and EOG {eog.thin.label!r} may be swapped: the EEG has more slow "
+        "waves and less power from 12 to 16 Hz than the EOG"
+    ]
+
+
+def _measures(epochs: Floats, rate: float, ends: tuple[float, float]) -> Floats:
+    """Return the flat seconds, clipped share, height, mains' share and slowness (5, n)."""
+    seconds = epochs[:, : epochs.shape[1] // EPOCH_SECONDS * EPOCH_SECONDS]
+    heights = np.ptp(seconds.reshape(len(epochs), EPOCH_SECONDS, -1), axis=2)
+    frequencies, power = welch(epochs, rate, nperseg=round(4 * rate))
+    near = np.min(np.abs(frequencies[:, None] - MAINS_HERTZ), axis=1) <= 1
+    tiny = np.finfo(np.float32).tiny
+
+    def of(chosen: NDArray[np.bool_]) -> Floats:
+        return power[:, chosen].sum(axis=1, dtype=float) + tiny
+
+    return np.stack(
+        [
+            np.count_nonzero(heights == 0, axis=1),
+            np.isin(epochs, ends).mean(axis=1),
+            np.ptp(epochs, axis=1),
+            of(near) / of(frequencies >= LOWEST_HERTZ),
+            np.log(of(_between(frequencies, 0.25, 2)) / of(_between(frequencies, 12, 16))),
+        ]
+    )
+
+
+def _between(frequencies: Floats, low: float, high: float) -> NDArray[np.bool_]:
+    return (frequencies >= low) & (frequencies < high)
 
 
 def _stretches(where: NDArray[np.bool_]) -> str:

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from xsleep.core.arrays import Floats
+from xsleep.core.arrays import Doubles, Singles
 from xsleep.core.errors import InputError, warnings_of_inputs
-from xsleep.core.recording import EPOCH_SECONDS, Signal
+from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import STAGES
+from xsleep.databases.formats import plausibility
+from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
 from xsleep.staging import montage, quality
 from xsleep.staging.ensemble import Ensemble, open_model
+from xsleep.staging.held import HeldData, held_part
 from xsleep.staging.known import DEFAULT
 from xsleep.staging.scored import Scored, Taken
-from xsleep.staging.sources import Source, open_source
+from xsleep.staging.sources import open_source
+from xsleep.training.sequences import normalisation
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
+
+    from xsleep.training.sequences import Part
 
 
 Normalisation = Literal["training", "night"]
@@ -66,34 +72,41 @@ def score(
             f"{', '.join(sorted(surplus))}; leave --{min(surplus).lower()} out"
         )
     choices = montage.find(source.name, ensemble.channels, source.signals, given, ensemble.montage)
+    taken: dict[str, Taken] = {}
+    looks: dict[str, quality.Quality] = {}
+    filtered: dict[str, Singles] = {}
+    epochs = int(source.seconds // EPOCH_SECONDS)
     with warnings_of_inputs() as warned:
-        signals = {c: source.read(c, found[0], unit) for c, found in choices.items()}
-        seen = quality.look(source.name, signals, [*signals] if unit else [])
-    taken = {
-        channel: Taken(
-            signal.label,
-            choices[channel][0].why,
-            signal.unit,
-            signal.rate,
-            tuple(choice.label for choice in choices[channel][1:]),
-        )
-        for channel, signal in signals.items()
-    }
-    probabilities, spectrum, normalised = _probabilities(
-        source, signals, ensemble, seen.bad, normalise
-    )
-    doubts = [*ensemble.doubts, *_unlike(ensemble.montage, taken), *warned, *seen.doubts]
+        labels = {channel: found[0].label for channel, found in choices.items()}
+        plausibility.check_kinds(Path(source.name), labels)
+        for channel, (choice, *others) in choices.items():
+            signal = source.read(channel, choice, unit)
+            looks[channel] = quality.look(source.name, channel, signal, epochs, bool(unit))
+            values = filtered_channel(
+                Path(source.name), channel, signal, ensemble.networks[0].settings
+            )
+            filtered[channel] = values[: epochs * SAMPLES].reshape(epochs, SAMPLES)
+            fitting = tuple(other.label for other in others)
+            taken[channel] = Taken(signal.label, choice.why, signal.unit, signal.rate, fitting)
+        compared = quality.compare(source.name, looks)
+    bad = np.any([found.bad for found in looks.values()], axis=0)
+    deviation = ensemble.networks[0].settings.raw_deviation
+    part = held_part(source.name, filtered, bad, deviation)
+    applied: Normalisation = normalise if ensemble.has_statistics else "night"
+    probabilities = np.full((epochs, len(STAGES)), np.nan)
+    probabilities[~bad] = _probabilities(ensemble, part, applied)
+    seen = [doubt for found in looks.values() for doubt in found.doubts]
     return Scored(
         source.name,
         source.start,
-        np.arange(len(seen.bad)) * float(EPOCH_SECONDS),
+        np.arange(epochs) * float(EPOCH_SECONDS),
         probabilities,
-        seen.bad,
+        bad,
         taken,
         ensemble.facts,
-        normalised,
-        tuple(doubts),
-        spectrum,
+        applied,
+        (*ensemble.doubts, *_unlike(ensemble.montage, taken), *warned, *seen, *compared),
+        HeldData(filtered, part.info.places).spectrum(),
     )
 
 
@@ -106,29 +119,17 @@ def _unlike(trained: Mapping[str, tuple[str, ...]], taken: Mapping[str, Taken]) 
     ]
 
 
-def _probabilities(
-    source: Source,
-    signals: Mapping[str, Signal],
-    ensemble: Ensemble,
-    bad: np.ndarray,
-    normalise: Normalisation,
-) -> tuple[Floats, Floats, Normalisation]:
-    """Return (n, 5) probabilities, (n, 129) decibels, and the normalisation that was used."""
+def _probabilities(ensemble: Ensemble, part: Part, applied: Normalisation) -> Doubles:
+    """Return the probabilities (n, 5) of an ensemble: the mean of the log-probabilities."""
     from xsleep.compute import device
     from xsleep.scoring.probabilities import score as apply
-    from xsleep.staging.held import held_part
-    from xsleep.training.sequences import normalisation
 
-    settings = ensemble.networks[0].settings
-    part, spectrum = held_part(source.name, signals, bad, settings)
-    night: Normalisation = normalise if ensemble.has_statistics else "night"
-    sums = 0.0
+    sums: Doubles = np.zeros(())
     for network in ensemble.networks:
-        if night == "night" and "time-frequency" in network.views:
-            network.set_normalisation(*normalisation([part], settings.normalisation))
+        if applied == "night" and "time-frequency" in network.views:
+            network.set_normalisation(*normalisation([part], network.settings.normalisation))
         (prediction,) = apply(network.to(device.best()), [part], None)
-        sums = sums + np.log(prediction.probabilities[network.branches[-1]].clip(1e-30))
-    mean = np.exp(sums / len(ensemble.networks))
-    probabilities = np.full((len(bad), len(STAGES)), np.nan)
-    probabilities[~bad] = mean / mean.sum(axis=1, keepdims=True)
-    return probabilities, spectrum, night
+        found = prediction.probabilities[network.branches[-1]].astype(np.float64)
+        sums = sums + np.log(found.clip(np.finfo(np.float32).tiny))
+    mean: Doubles = np.exp(sums / len(ensemble.networks))
+    return mean / mean.sum(axis=1, keepdims=True)

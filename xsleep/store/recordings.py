@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from xsleep.config.network import Filtering
-from xsleep.core.arrays import Floats, Integers
+from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.core.recording import EPOCH_SECONDS, RATE
@@ -32,8 +32,12 @@ RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
 
-PER_EPOCH = ("places", "onsets", "stages")
-"""Fields of `RecordingInfo` that have a value for each epoch."""
+PER_EPOCH = {
+    "places": ("i4", "epochs"),
+    "onsets": ("f8", "s"),
+    "stages": ("i1", "index into stages"),
+}
+"""Fields of `RecordingInfo` that have a value for each epoch, and their stored type and unit."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,8 @@ def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Fl
         for name in ("lights", "start", "seconds"):
             if (value := getattr(info, name)) is not None:
                 file.attrs[name] = value
-        write_dataset(file, "places", info.places.astype("i4"), unit="epochs", axes="epoch")
-        write_dataset(file, "onsets", info.onsets.astype("f8"), unit="s", axes="epoch")
-        stages = info.stages.astype("i1")
-        write_dataset(file, "stages", stages, unit="index into stages", axes="epoch")
+        for name, (kind, unit) in PER_EPOCH.items():
+            write_dataset(file, name, getattr(info, name).astype(kind), unit=unit, axes="epoch")
         group = file.create_group("signals")
         for channel, values in signals.items():
             values = values.astype("f4", copy=False)
@@ -118,9 +120,7 @@ def read_info(path: str | Path) -> RecordingInfo:
         return RecordingInfo(
             recording=file.attrs["recording"],
             subject=file.attrs["subject"],
-            places=file["places"][:],
-            onsets=file["onsets"][:],
-            stages=file["stages"][:],
+            **{name: file[name][:] for name in PER_EPOCH},
             lights=None if lights is None else (float(lights[0]), float(lights[1])),
             skipped=file.attrs["skipped"],
             remarks=tuple(json.loads(file.attrs["remarks"])),
@@ -134,7 +134,7 @@ def read_info(path: str | Path) -> RecordingInfo:
         )
 
 
-def read_signals(path: str | Path) -> dict[str, NDArray[np.float32]]:
+def read_signals(path: str | Path) -> dict[str, Singles]:
     """Return channel to (n, 3000) microvolts of a recording."""
     with open_file(path) as file:
         return {channel: values[:] for channel, values in file["signals"].items()}
@@ -214,7 +214,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
-        for name, kind in zip(PER_EPOCH, ("i4", "f8", "i1"), strict=True):
+        for name, (kind, _) in PER_EPOCH.items():
             values = [np.empty(0, kind), *(getattr(one.info, name) for one in recordings)]
             file[name] = np.concatenate(values, dtype=kind, casting="unsafe")
 
@@ -278,16 +278,16 @@ class RecordingData:
         """Read (stop - start, 29, 129, channels) decibels, into ``out`` if it is given."""
         return self._epochs("spectrograms", IMAGE_SHAPE, start, stop, out=out)
 
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> Doubles:
         """Return (2, 129, channels) sums of the decibels and their squares over all frames."""
         shape = (2, *IMAGE_SHAPE[1:])
         ends = channels_last((2, *shape), len(self.channels), float)
         for end, epoch in zip(ends, (self._first, self._first + self._count), strict=True):
             self._read("sums", shape, epoch, end[None])
-        total: NDArray[np.float64] = ends[1] - ends[0]
+        total: Doubles = ends[1] - ends[0]
         return total
 
-    def levels(self) -> NDArray[np.float64]:
+    def levels(self) -> Doubles:
         """Return (n, 129, channels) decibels of each epoch, the means over its frames."""
         shape = (2, *IMAGE_SHAPE[1:])
         sums = channels_last((self._count + 1, *shape), len(self.channels), float)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import get_args
 
 from xsleep import systems
 from xsleep.study import paths
@@ -24,23 +23,25 @@ class Figures:
 
     def __init__(self, scratch: ScratchRuns, table2: Table2) -> None:
         self.scratch, self.table2 = scratch, table2
-        chosen = [
-            slug for slug in scratch.selected if "learning" in systems.by_slug()[slug].figures
-        ]
-        self.learning = sorted(chosen, key=_views)
+        known = systems.by_slug()
+        chosen = [slug for slug in scratch.selected if "learning" in known[slug].figures]
+        self.learning = sorted(chosen, key=lambda slug: len(known[slug].views))
 
     @cached_property
     def paths(self) -> list[str]:
         """The figures that ``all`` draws, as SVG and PNG."""
-        both = any(_views(slug) > 1 for slug in self.learning)
-        single = sum(_views(slug) == 1 for slug in self.learning)
+        registry = systems.registry()
+        single = {name for name in systems.of_paper("XSleepNet") if len(registry[name].views) == 1}
+        selected = [systems.by_slug()[slug] for slug in self.scratch.selected]
+        learning = [system for system in selected if "learning" in system.figures]
+        gains = single <= {s.name for s in selected} and any("gain" in s.figures for s in selected)
         cases = dict.fromkeys(paths.CASE.format(**run) for run in self.scratch.scratch)
         stems = [
-            *(f"fig1/{case}" for case in cases if both),
+            *(f"fig1/{case}" for case in cases if {s.name for s in learning} - single),
             "fig4",
-            *(f"fig5/{case}" for case in cases if self.scratch.blended),
+            *(f"fig5/{case}" for case in cases if any(s.is_blended for s in learning)),
             *(f"fig6/{case}" for case in cases if self.learning),
-            *(["gain"] if both and single == len(get_args(systems.View)) else []),
+            *(["gain"] if gains else []),
             *(
                 f"{figure}/{case}"
                 for case in dict.fromkeys(paths.CASE.format(**run) for run in self.table2.runs)
@@ -60,7 +61,3 @@ class Figures:
         """Return the histories of the learning curves: first seed and fold of each system."""
         first = {**case, "seed": self.scratch.workflow.seeds[0], "fold": 1}
         return [f"{folder({**first, 'system': slug})}/history.csv" for slug in self.learning]
-
-
-def _views(slug: str) -> int:
-    return len(systems.by_slug()[slug].views)

@@ -83,8 +83,9 @@ class DatabaseFiles:
 
     def content(self, store: str, batch: str) -> str:
         """Return a fingerprint of a batch that changes where the store is of other content."""
+        version = str(self.database.version) if self.database.version > 1 else ""
         if self.database.simulated:
-            return ""
+            return version
         if (store, batch) not in self._contents:
             place = {"store": store, "database": self.name, "batch": batch}
             self._contents[store, batch] = jobs.content(
@@ -93,7 +94,7 @@ class DatabaseFiles:
                 Path(paths.BATCH_INDEX.format(**place)),
                 Path(paths.SEEN.format(**place)),
             )
-        return self._contents[store, batch]
+        return self._contents[store, batch] + version
 
     def placement(self) -> str:
         """Return a line on files that the user put in place and that are missing or surplus."""

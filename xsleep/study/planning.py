@@ -53,7 +53,7 @@ def planned(study: Study) -> list[Trainings]:
     found = [("train", run) for database in databases for run in study.runs.of(database)]
     pretrained = set()
     for run in transfer.finetuned(databases):
-        model = transfer.pretrained_of(run)
+        model = transfer.pretrained(run | run["address"])
         if not transfer.of_authors and model not in pretrained:
             pretrained.add(model)  # once for all folds and targets
             first = systems.transferred()[run["network"]].pretrained

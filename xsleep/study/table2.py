@@ -46,17 +46,14 @@ class Table2:
     @cached_property
     def pretrained(self) -> list[str | None]:
         """The network that each run starts from; None for a run from scratch."""
-        models = [self.transfer.pretrained_of(run) for run in self.finetuned]
+        models = [self.transfer.pretrained(run | run["address"]) for run in self.finetuned]
         return [None] * len(self.scratch) + models
 
     @property
     def indexes(self) -> list[str]:
         """The index that each run reads."""
-        settings = self.transfer.settings
-        return [settings.index(run["database"]) for run in self.scratch] + [
-            settings.index(run["address"]["database"], settings.pretraining.network)
-            for run in self.finetuned
-        ]
+        own = [self.transfer.settings.index(run["database"]) for run in self.scratch]
+        return own + [self.transfer.index(run["address"]["database"]) for run in self.finetuned]
 
     def predictions(self, **names: str) -> list[str]:
         """Return the predictions of all runs, or of those with these names."""

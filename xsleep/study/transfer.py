@@ -39,22 +39,21 @@ class Transfer:
         self.of_authors = self.source == AUTHORS
         databases = () if self.of_authors else workflow.source
         self.windows = {d: workflow.sources[d].windows[0] for d in databases}
-        self.indexes = {d: settings.index(d, settings.pretraining.network) for d in databases}
+        self.indexes = {d: self.index(d) for d in databases}
         self.pretraining_folder = paths.PRETRAINED.replace("{source}", self.source)
 
-    def pretrained(self, source_channels: str, system: str, seed: str | int) -> str:
-        """Return the pretrained network that a run of a system (as in a path) starts from."""
-        place = self.pretraining_folder.format(source_channels=source_channels)
+    def index(self, database: str) -> str:
+        """Return the index of the store of a database that pretrained networks read."""
+        return self.settings.index(database, self.settings.pretraining.network)
+
+    def pretrained(self, names: Mapping[str, Any]) -> str:
+        """Return the network that a run with these source_channels, system and seed starts from."""
+        place = self.pretraining_folder.format(source_channels=names["source_channels"])
         if self.of_authors:
             return f"{place}/model.safetensors"
-        transfer = systems.by_slug()[system].transfer
+        transfer = systems.by_slug()[names["system"]].transfer
         assert transfer is not None
-        return f"{place}/{systems.slug(transfer.pretrained)}/seed-{seed}/model.safetensors"
-
-    def pretrained_of(self, run: Finetuning) -> str:
-        """Return the network that a finetuned run starts from."""
-        address = run["address"]
-        return self.pretrained(run["source_channels"], address["system"], address["seed"])
+        return f"{place}/{systems.slug(transfer.pretrained)}/seed-{names['seed']}/model.safetensors"
 
     def record(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
         """Return the settings of a finetuning."""
@@ -66,13 +65,7 @@ class Transfer:
         }
 
     def of(self, network: str, strategy: str, subjects: int | None = None) -> list[Finetuning]:
-        """Return the runs that finetune a network by a strategy.
-
-        Args:
-            network: as in ``transfer.networks``.
-            strategy: a key of `xsleep.config.names.STRATEGIES`.
-            subjects: how many subjects of each fold train; all where it is None.
-        """
+        """Return the runs that finetune a network by a strategy, on all or so many subjects."""
         few = f"-subjects-{subjects}" if subjects else ""
         found: list[Finetuning] = []
         for database, channels in product(self.workflow.target, self.workflow.transfer.channels):
@@ -109,6 +102,10 @@ class Transfer:
             "learning_curves": runs(CURVE_STRATEGIES, [*transfer.subjects, None]),
         }
 
+    def files(self, table: str, name: str) -> list[str]:
+        """Return the files of a name of the runs of a table."""
+        return [f"{run['folder']}/{name}" for run in self.runs[table]]
+
     def finetuned(self, databases: Sequence[str]) -> list[Finetuning]:
         """Return the runs of Table 2 that finetune a network on these databases."""
         return [
@@ -124,16 +121,15 @@ class Transfer:
 
         The authors' networks come without a record of their training.
         """
+        preset = self.settings.pretraining
         if self.of_authors:
             return {}
         return {
-            str(Path(self.pretrained_of(run)).parent): {
+            str(Path(self.pretrained(run | run["address"])).parent): {
                 "source": self.source,
                 "channels": run["source_channels"],
                 "seed": run["address"]["seed"],
-                **self.settings.pretraining.record(
-                    systems.transferred()[run["network"]].pretrained
-                ),
+                **preset.record(systems.transferred()[run["network"]].pretrained),
             }
             for run in runs
         }

@@ -11,8 +11,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
+
+from xsleep.core.errors import InputError
+from xsleep.core.settings import Settings, checked, parsed
 
 View = Literal["raw", "time-frequency"]
 """Inputs of the networks: samples of the signals, and their spectrograms."""
@@ -21,7 +23,7 @@ Branch = Literal["raw", "time-frequency", "joint"]
 """Outputs of the networks that have a loss."""
 
 
-class Transfer(BaseModel):
+class Transfer(Settings):
     """Finetuning of a pretrained network as this system.
 
     Attributes:
@@ -30,14 +32,12 @@ class Transfer(BaseModel):
         strategy: the finetuning strategy of the row ``FT-`` + ``network`` of Table 2.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     network: str
     pretrained: str
     strategy: str
 
 
-class System(BaseModel):
+class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
     Attributes:
@@ -56,19 +56,25 @@ class System(BaseModel):
         transfer: where pretrained networks are finetuned as this system.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: str
     place: int
     paper: Literal["XSleepNet", "transfer", "none"] = "none"
     streams: dict[View, str] = Field(min_length=1)
     branches: tuple[Branch, ...] = Field(min_length=1)
-    blending: str = "equal"
+    blending: Literal["equal", "losses", "tangents"] = "equal"
     cost: float = Field(gt=0)
     timed_as: str | None = None
     figures: tuple[Literal["learning", "gain"], ...] = ()
     parameters: dict[str, str] = Field(default_factory=dict)
     transfer: Transfer | None = None
+
+    @model_validator(mode="after")
+    def _branches_have_their_streams(self) -> System:
+        for branch in self.branches:
+            if branch not in self.streams and (branch != "joint" or len(self.streams) < 2):
+                needed = "two streams" if branch == "joint" else f"a stream {branch}"
+                raise ValueError(f"branches: {branch} needs {needed}; add to streams")
+        return self
 
     @property
     def slug(self) -> str:
@@ -93,14 +99,29 @@ def slug(name: str) -> str:
 
 @cache
 def registry() -> dict[str, System]:
-    """Return all systems by name, in the order of the tables."""
-    texts = (
-        path.read_text(encoding="utf-8")
-        for path in files("xsleep.systems").iterdir()
-        if path.name.endswith(".yaml")
-    )
-    found = [System.model_validate(yaml.safe_load(text)) for text in texts]
-    return {system.name: system for system in sorted(found, key=lambda s: (s.place, s.name))}
+    """Return all systems by name, in the order of the tables.
+
+    Raises:
+        InputError: in one line, what is wrong with which file.
+    """
+    found: dict[str, System] = {}  # by file
+    for path in files("xsleep.systems").iterdir():
+        if path.name.endswith(".yaml"):
+            file = f"xsleep/systems/{path.name}"
+            found[file] = checked(System, parsed(path.read_text(encoding="utf-8"), file), file)
+    for file, system in found.items():
+        names = [other.name for other in found.values()]
+        for module in system.streams.values():
+            if not (files("xsleep") / "networks" / f"{module}.py").is_file():
+                raise InputError(f"{file}: streams: there is no xsleep/networks/{module}.py")
+        if system.timed_as not in (None, *names):
+            known = ", ".join(sorted(names))
+            raise InputError(f"{file}: timed_as = {system.timed_as!r}: choose from {known}")
+        for key in ("name", "place"):
+            same = [f for f, s in found.items() if getattr(s, key) == getattr(system, key)]
+            if len(same) > 1:
+                raise InputError(f"{' and '.join(sorted(same))}: have the same {key}; change one")
+    return {system.name: system for system in sorted(found.values(), key=lambda s: s.place)}
 
 
 @cache

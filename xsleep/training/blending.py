@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsleep import systems
 from xsleep.config.training import TrainingSettings
+from xsleep.core.arrays import Doubles
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class XSleepNet2(_Adaptive):
             self.reference[branch] = now
         return float(validation), float(validation - training)
 
-    def _tangents(self, losses: NDArray[np.float64]) -> list[float]:
+    def _tangents(self, losses: Doubles) -> list[float]:
         """Return the slopes of training and validation loss at the end of ``losses`` (n, 2)."""
         n = len(losses)
         smoothed = [

@@ -28,8 +28,9 @@ def batches(
     sequences: TrainingSequences, views: Sequence[str], steps: Iterable[int], device: torch.device
 ) -> Iterator[Batch]:
     """Yield the minibatches of these steps, on the device or in CPU memory."""
-    on_gpu = device.type == "cuda"
-    if on_gpu and _size(sequences, views) <= SHARE * free_memory(device):
+    on_gpu, parts = device.type == "cuda", sequences.parts
+    values = sum(math.prod(SHAPES[view]) for view in views) * len(parts[0].data.channels)
+    if on_gpu and 4 * values * sum(map(len, parts)) <= SHARE * free_memory(device):
         return map(Resident(sequences, views, device).batch, steps)
 
     def load(step: int) -> Batch:
@@ -40,12 +41,6 @@ def batches(
         return found, torch.from_numpy(labels)
 
     return ahead(load, steps)
-
-
-def _size(sequences: TrainingSequences, views: Sequence[str]) -> int:
-    """Return the size in bytes of all epochs of the training recordings."""
-    values = sum(math.prod(SHAPES[view]) for view in views) * len(sequences.parts[0].data.channels)
-    return 4 * values * sum(map(len, sequences.parts))
 
 
 class Resident:

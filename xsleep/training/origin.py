@@ -84,16 +84,24 @@ def _processor() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the running code, with ``+`` if files differ from it, or ``unknown``."""
-    folder = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
-            cwd=folder,
+    """Return the commit of the running code, with ``+`` if files differ from it, or ``unknown``.
+
+    New files in ``xsleep`` and ``config``, as of a network of one's own, differ as well.
+    """
+
+    def git(*arguments: str) -> str:
+        found = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
             check=True,
         )
+        return found.stdout.strip()
+
+    try:
+        described = git("describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*")
+        new = git("ls-files", "--others", "--exclude-standard", ":/xsleep", ":/config")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return described.stdout.strip()
+    return f"{described.removesuffix('+')}+" if new else described

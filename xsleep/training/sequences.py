@@ -200,7 +200,7 @@ class TrainingSequences:
         }
         for view, batch in inputs.items():
             for (part, start, stop), sequence in zip(spans, batch, strict=True):
-                read(part, view, start, stop, sequence)
+                read(part, view, start, stop, out=sequence)
         labels = np.stack([part.info.stages[start:stop] for part, start, stop in spans])
         return inputs, labels.astype(np.int64)
 
@@ -223,7 +223,7 @@ def ahead(load: Callable[[int], Loaded], steps: Iterable[int]) -> Iterator[Loade
         pool.shutdown(cancel_futures=True)
 
 
-def read(part: Part, view: str, start: int, stop: int, out: Singles | None = None) -> Singles:
+def read(part: Part, view: str, start: int, stop: int, *, out: Singles | None = None) -> Singles:
     """Return epochs of a part: (n, 3000, C) of ``raw`` or (n, 29, 129, C) of ``time-frequency``.
 
     They are in ``out`` where it is given.
@@ -257,12 +257,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Singles, 
         if not np.isfinite(its).all():
             raise _not_finite(part.info.recording, "spectrograms")
         sums = sums + its
-    return _statistics(sums / (IMAGE_SHAPE[0] * sum(map(len, parts))), over)
-
-
-def _statistics(means: Doubles, over: Over) -> tuple[Singles, Singles]:
-    """Return mean and standard deviation (129, C) from the means (2, 129, C) of values, squares."""
-    mean, square = means
+    mean, square = sums / (IMAGE_SHAPE[0] * sum(map(len, parts)))
     if over == "channels":  # all bins have the same number of frames
         mean[:], square[:] = mean.mean(0), square.mean(0)
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))

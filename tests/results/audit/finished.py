@@ -63,7 +63,7 @@ def make() -> None:
         _train_and_score(run)
     _train_and_score(evidence().retrained[1])
     results = gather([run.identity for run in evidence().runs], {"X": RECORDINGS})
-    formatting.write_csv(table2.table2(results), TABLE2)
+    formatting.write_csv(TABLE2, table2.table2(results))
 
 
 def _prepare(database: str, folder: Path, names: list[str], index: Path, recordings: Path) -> None:

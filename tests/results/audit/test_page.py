@@ -28,7 +28,7 @@ def table2(tmp_path):
     study.run("a1", "a2", "b1", "d1", fold=1, skill=0.35)
     study.run("e1", "f1", "g1", "h1", fold=2, skill=0.35)
     study.run("a1", "a2", "b1", system="Mine")
-    write_csv(study.table(), tmp_path / "table2.csv")
+    write_csv(tmp_path / "table2.csv", study.table())
     return tmp_path / "table2.csv"
 
 

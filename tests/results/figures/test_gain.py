@@ -1,9 +1,7 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from tests.results.figures.test_fig4 import made_up
-from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results.figures import gain
 from xsleep.results.published import CHANNELS, database_windows, published
@@ -65,16 +63,3 @@ def test_sec4_4_without_both_single_views_says_what_to_train():
     made = table(PLACES[:1], ["EEG"])
     with pytest.raises(InputError, match=r"train ARNN.RNN, FCNN.RNN and"):
         gain.draw(made[made["system"] != "FCNN+RNN"], "unused")
-
-
-def test_a_system_of_ones_own_has_its_gain(monkeypatch, drawn):
-    own = {"name": "Own", "place": 99, "paper": "none", "figures": ("gain", "learning")}
-    registry = systems.registry()
-    known = registry | {"Own": registry["XSleepNet2"].model_copy(update=own)}
-    monkeypatch.setattr(systems, "registry", lambda: known)
-    made = table(PLACES[:1], ["EEG"])
-    measured = made[(made["system"] == "XSleepNet2") & (made["source"] == "measured")]
-    made = pd.concat([made, measured.assign(system="Own")])
-    assert "Own" in {*gain.gains(made)["system"]}
-    gain.draw(made, "unused")
-    assert "Own" in [text.get_text() for text in drawn[0].legends[0].get_texts()]

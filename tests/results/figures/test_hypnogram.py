@@ -121,5 +121,5 @@ def test_without_usable_predictions_the_reason_is_given(tmp_path):
     study = Study(tmp_path)
     study.run("a1")
     study.runs[0].predictions.write_text("not HDF5")
-    with pytest.raises(InputError, match=r"no night to draw: .*not a readable HDF5 file"):
+    with pytest.raises(InputError, match=r"no recording to draw: .*not a readable HDF5 file"):
         hypnogram.pick(study.runs, study.results()[0], "best")

@@ -2,20 +2,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results.figures import learning
 
-FIGURES = {"fig1": learning.fig1, "fig5": learning.fig5, "fig6": learning.fig6}
-BRANCHES = {system: [branch] for system, branch in learning.BASELINES.items()} | {
-    system: list(learning.BRANCHES) for system in learning.ADAPTIVE
+FIGURES = ("fig1", "fig5", "fig6")
+BRANCHES = {
+    system: systems.registry()[system].branches for system in systems.of_paper("XSleepNet")[::-1]
 }
+BASELINES = ("FCNN+RNN", "ARNN+RNN", "Naive Fusion")
 
 
 def history(system, evaluations=30, every=100):
     """Losses that fall and rise again, different in each system and branch, and noisy weights."""
     step, rng = every * np.arange(evaluations), np.random.default_rng(len(system))
     columns = {"step": step}
-    for branch in BRANCHES[system]:
+    for branch in systems.registry()[system].branches:
         columns[f"{branch} validation loss"] = 0.6 + np.exp(-step / 800) + rng.uniform(0, 0.1)
         columns[f"{branch} weight"] = rng.uniform(size=evaluations)
     return pd.DataFrame(columns)
@@ -26,7 +28,7 @@ ALL = {system: history(system) for system in BRANCHES}
 
 def drawn_by(figure, histories, drawn):
     """The panels by their letters; one that only holds the legend has none."""
-    FIGURES[figure](histories, "unused", "fold 1")
+    learning.draw(figure, histories, "unused", "fold 1")
     return {axes.get_title()[1]: axes for axes in drawn[-1].axes if axes.get_title()}
 
 
@@ -79,7 +81,7 @@ def test_fig1_d_is_of_xsleepnet1_where_xsleepnet2_was_not_run(drawn):
 def test_fig5_panels_are_those_of_the_caption(drawn):
     panels = drawn_by("fig5", ALL, drawn)
     assert list(panels) == ["a", "b", "c", "d", "e"]
-    for baseline in learning.BASELINES:
+    for baseline in BASELINES:
         assert has(panels["a"], baseline)
     assert has(panels["b"], "XSleepNet1") and has(panels["c"], "XSleepNet2")
     assert has(panels["d"], "XSleepNet1", "weight")
@@ -92,7 +94,7 @@ def test_fig5_panels_are_those_of_the_caption(drawn):
 
 def test_fig5_e_is_a_moving_average_of_10_points_with_the_unsmoothed_weights_behind(drawn):
     lines = drawn_by("fig5", ALL, drawn)["e"].lines
-    for faint, smooth, branch in zip(lines[::2], lines[1::2], learning.BRANCHES, strict=True):
+    for faint, smooth, branch in zip(lines[::2], lines[1::2], learning.LOOKS, strict=True):
         weights = ALL["XSleepNet2"][f"{branch} weight"].to_numpy()
         assert np.array_equal(faint.get_ydata(), weights)
         means = [weights[max(0, n - 9) : n + 1].mean() for n in range(len(weights))]
@@ -104,12 +106,8 @@ def test_fig5_e_is_a_moving_average_of_10_points_with_the_unsmoothed_weights_beh
 def test_fig6_panels_are_those_of_the_caption(drawn):
     panels = drawn_by("fig6", ALL, drawn)
     assert list(panels) == ["a", "b", "c"]
-    for letter, systems in {
-        "a": [*learning.BASELINES],
-        "b": ["XSleepNet1"],
-        "c": ["XSleepNet2"],
-    }.items():
-        assert len(panels[letter].lines) == 3 and all(has(panels[letter], s) for s in systems)
+    for letter, names in {"a": [*BASELINES], "b": ["XSleepNet1"], "c": ["XSleepNet2"]}.items():
+        assert len(panels[letter].lines) == 3 and all(has(panels[letter], s) for s in names)
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -153,7 +151,7 @@ def test_fig5_fig6_every_key_is_of_a_line(drawn):
     alone = {"XSleepNet2": ALL["XSleepNet2"]}
     drawn_by("fig5", alone, drawn)
     unsmoothed = "weights of XSleepNet2, unsmoothed"
-    assert keys(drawn[-1]) == [*(f"{branch} branch" for branch in learning.BRANCHES), unsmoothed]
+    assert keys(drawn[-1]) == [*(f"{branch} branch" for branch in learning.LOOKS), unsmoothed]
     drawn_by("fig6", {"ARNN+RNN": ALL["ARNN+RNN"]}, drawn)
     assert keys(drawn[-1]) == ["time-frequency branch; in (a) ARNN+RNN"]
 
@@ -164,13 +162,13 @@ def test_fig6_the_first_losses_of_a_long_training_may_be_above_but_none_later(dr
     long.loc[200, "joint validation loss"] = 9
     low, high = drawn_by("fig6", {"XSleepNet2": long}, drawn)["c"].get_ylim()
     assert 9 < high < 50
-    assert low < min(long[f"{branch} validation loss"].min() for branch in learning.BRANCHES)
+    assert low < min(long[f"{branch} validation loss"].min() for branch in learning.LOOKS)
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_fig1_fig5_fig6_bytes_are_the_same_every_time(tmp_path, figure):
     for stem in ("one", "two"):
-        FIGURES[figure](ALL, tmp_path / stem, "fold 1")
+        learning.draw(figure, ALL, tmp_path / stem, "fold 1")
     for suffix in ("svg", "png"):
         one, two = (tmp_path / f"{stem}.{suffix}" for stem in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
@@ -191,5 +189,5 @@ def test_fig1_fig5_fig6_bytes_are_the_same_every_time(tmp_path, figure):
 )
 def test_fig1_fig5_fig6_bad_histories_are_one_line(figure, histories, names):
     with pytest.raises(InputError, match=names) as error:
-        FIGURES[figure](histories, "unused", "fold 1")
+        learning.draw(figure, histories, "unused", "fold 1")
     assert "\n" not in str(error.value)

@@ -1,17 +1,8 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from xsleep.config.names import STRATEGIES
 from xsleep.results.figures import transfer
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were drawn, instead of files."""
-    drawn = []
-    monkeypatch.setattr(transfer, "save", lambda figure, stem: drawn.append(figure))
-    return drawn
 
 
 def made_up(strategies, numbers):
@@ -37,9 +28,9 @@ def made_up(strategies, numbers):
     return table
 
 
-def test_a_row_of_panels_for_each_case_and_a_marker_with_its_interval_for_each_strategy(figures):
+def test_a_row_of_panels_for_each_case_and_a_marker_with_its_interval_for_each_strategy(drawn):
     transfer.strategies(made_up(STRATEGIES, [5]), "unused")
-    panels = figures[0].axes
+    panels = drawn[0].axes
     assert len(panels) == 2 * 3
     names = [label.get_text() for label in panels[0].get_xticklabels()]
     assert names == [transfer.NAMES[strategy] for strategy in STRATEGIES]
@@ -48,17 +39,17 @@ def test_a_row_of_panels_for_each_case_and_a_marker_with_its_interval_for_each_s
     assert [low_high[1] for low_high in segment] == [73, 78]
 
 
-def test_what_is_published_is_hollow_beside_what_was_measured(figures):
+def test_what_is_published_is_hollow_beside_what_was_measured(drawn):
     transfer.strategies(made_up(["scratch", "all"], [5]), "unused")
-    hollow = [line for line in figures[0].axes[0].lines if line.get_markerfacecolor() == "white"]
+    hollow = [line for line in drawn[0].axes[0].lines if line.get_markerfacecolor() == "white"]
     assert [line.get_ydata()[0] for line in hollow] == [80]
 
 
-def test_curves_go_over_the_number_of_training_subjects(figures):
+def test_curves_go_over_the_number_of_training_subjects(drawn):
     table = made_up(["scratch", "all"], [4, 1, 2])
     direct = made_up(["direct"], [4])
     transfer.learning_curves(pd.concat([table, direct], ignore_index=True), "unused")
-    panel = figures[0].axes[0]
+    panel = drawn[0].axes[0]
     curves = {line.get_label(): line.get_xydata().tolist() for line in panel.lines}
     assert curves["from scratch"] == [[1, 71], [2, 72], [4, 74]]
     assert {y for _, y in curves["not finetuned"]} == {74}

@@ -143,7 +143,7 @@ def fetch_text(url: str, patience: Patience, key: Key | None = None) -> str:
     """Return a short text that has no published hash, such as a list of hashes.
 
     Raises:
-        InputError: the text could not be downloaded completely; the reason in one line.
+        InputError: in one line, why it could not be downloaded completely.
     """
     client = _Client(patience, key)
 
@@ -161,11 +161,7 @@ def fetch_text(url: str, patience: Patience, key: Key | None = None) -> str:
 
 
 def _amount(folder: Path, files: Sequence[Published]) -> str:
-    """Return how much is to be downloaded, for the log.
-
-    Raises:
-        InputError: the disk does not have enough free space.
-    """
+    """Return how much is to be downloaded, for the log, or raise an error if it does not fit."""
     parts = (folder / STAGING / f"{file.name}.part" for file in files)
     arrived = sum(part.stat().st_size for part in parts if part.exists())
     need = max(sum(file.size for file in files) - arrived, 0) / 1e9

@@ -6,7 +6,7 @@ import math
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,10 +116,9 @@ def numbered(labels: Sequence[str]) -> dict[str, int]:
 
 
 def no_channel(
-    path: Path, channel: str, labels: Sequence[str], present: Iterable[str]
+    path: Path, channel: str, labels: Sequence[str], present: Collection[str]
 ) -> InputError:
     """Return the error that a file has none of a channel's labels, with those that it has."""
-    present = list(present)
     if not present:
         return InputError(f"{path}: holds no signals; name the file that does")
     return InputError(

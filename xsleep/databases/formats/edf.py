@@ -68,14 +68,14 @@ class SignalHeader:
     Attributes:
         scale: fields of `SCALE`, as text.
         samples: number of samples in a data record.
-        start: byte of a data record at which they begin.
+        place: slice of the bytes of a data record that they are.
     """
 
     label: str
     unit: str
     scale: tuple[bytes, ...]
     samples: int
-    start: int
+    place: slice
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,9 @@ def _signal_headers(path: Path, header: bytes, count: int, width: int) -> list[S
         what = f"the samples of signal {number}, {label!r}, in a data record"
         samples = _number(path, fields["samples"], int, what)
         scale = tuple(fields[name] for name in SCALE)
-        found.append(SignalHeader(label, unit, scale, samples, start))
-        start += width * samples
+        end = start + width * samples
+        found.append(SignalHeader(label, unit, scale, samples, slice(start, end)))
+        start = end
     return found
 
 
@@ -400,7 +401,7 @@ def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Sign
     gain = (high - low) / (last - first)
     offset = high / gain - last
     values = np.empty((edf.records, signal.samples), np.float32)
-    data = edf.mapped()[:, signal.start : signal.start + edf.width * signal.samples]
+    data = edf.mapped()[:, signal.place]
     step = max(BLOCK_BYTES // edf.record_bytes, 1)
     for start in range(0, edf.records, step):
         digital = _integers(np.ascontiguousarray(data[start : start + step]), edf.width)
@@ -529,8 +530,7 @@ def _start(edf: Edf) -> str:
 def _record_onsets(edf: Edf) -> Iterator[bytes]:
     """Yield the first annotation list of each data record, which gives its onset."""
     if edf.annotations:
-        first = edf.annotations[0]
-        for record in edf.mapped()[:, first.start : first.start + edf.width * first.samples]:
+        for record in edf.mapped()[:, edf.annotations[0].place]:
             yield record.tobytes().split(b"\0")[0]
 
 
@@ -538,5 +538,4 @@ def _annotation_lists(edf: Edf) -> Iterator[bytes]:
     """Yield the annotation lists, which zeros separate in the annotation signals."""
     for record in edf.mapped():
         for signal in edf.annotations:
-            field = record[signal.start : signal.start + edf.width * signal.samples]
-            yield from filter(None, field.tobytes().split(b"\0"))
+            yield from filter(None, record[signal.place].tobytes().split(b"\0"))

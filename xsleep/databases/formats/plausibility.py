@@ -55,9 +55,15 @@ def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) ->
         InputError: a signal is constant, not finite or of impossible amplitude; two channels are
             the same signal; or a label names another kind of signal.
     """
-    _check_kinds(path, signals)
+    check_kinds(path, {channel: signal.label for channel, signal in signals.items()})
     for channel, signal in signals.items():
-        _check_values(path, channel, signal, channel in stated)
+        check_amplitude(path, channel, signal, channel in stated)
+        tell_stretches(path, f"{channel} channel {signal.label!r}", signal)
+    check_different(path, signals)
+
+
+def check_different(path: Path, signals: Mapping[str, Signal]) -> None:
+    """Raise an `InputError` if two channels are the same signal, but for a gain or a sign."""
     for one, other in combinations(signals, 2):
         if _same(signals[one].values, signals[other].values):
             raise InputError(
@@ -67,14 +73,14 @@ def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) ->
 
 
 def _same(one: Floats, other: Floats) -> bool:
-    """Return whether two signals are the same, but for a gain or a sign."""
     if len(one) != len(other):
         return False
     step = max(len(one) // SAMPLED, 1)
     return bool(1 - abs(np.corrcoef(one[::step], other[::step])[0, 1]) < SAME)
 
 
-def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> None:
+def check_amplitude(path: Path, channel: str, signal: Signal, stated: bool) -> None:
+    """Raise an `InputError` for a constant signal, or one of impossible values."""
     values, what = signal.values, f"{channel} channel {signal.label!r}"
     if not np.isfinite(values).all():
         raise DamagedError(
@@ -96,7 +102,6 @@ def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> Non
         if not stated:
             raise InputError(f"{fault}; {_advice(channel, signal, height)}")
         warn(path, f"{fault.removeprefix(f'{path}: ')}; it is read in {signal.unit}, as stated")
-    tell_stretches(path, what, signal)
 
 
 def tell_stretches(path: Path, what: str, signal: Signal) -> None:
@@ -130,21 +135,21 @@ def _advice(channel: str, signal: Signal, height: float) -> str:
     return "choose another channel, or correct its scale and unit in the file"
 
 
-def _check_kinds(path: Path, signals: Mapping[str, Signal]) -> None:
+def check_kinds(path: Path, labels: Mapping[str, str]) -> None:
     """Raise an error, or warn, if a label names another kind of signal than its channel."""
     by_word, by_place = (
-        {channel: _kinds(signal.label, known, words) for channel, signal in signals.items()}
+        {channel: _kinds(label, known, words) for channel, label in labels.items()}
         for known, words in ((WORDS, r"[A-Z]+"), (ELECTRODES, r"[A-Z]+\d*"))
     )
-    for channel, signal in signals.items():
+    for channel, label in labels.items():
         kinds = by_word[channel] or by_place[channel]
         if not kinds or channel in by_word[channel] | by_place[channel]:
             continue
-        fault = f"{signal.label!r} is taken for {channel}, and its label says {min(kinds)}"
-        swapped = [c for c in signals if c in kinds and channel in by_word[c] | by_place[c]]
+        fault = f"{label!r} is taken for {channel}, and its label says {min(kinds)}"
+        swapped = [c for c in labels if c in kinds and channel in by_word[c] | by_place[c]]
         if by_word[channel] or swapped:
             raise InputError(
-                f"{path}: {fault}; labels are given in the order {', '.join(signals)}, correct them"
+                f"{path}: {fault}; labels are given in the order {', '.join(labels)}, correct them"
             )
         warn(path, fault)
 

@@ -11,13 +11,20 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import numpy as np
 
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.databases.formats.channels import content
+from xsleep.databases.formats.clocks import MOMENT, moments, since
 from xsleep.databases.formats.hypnograms import TOLERANCE
 
 Stretch = tuple[str, float, float, str]
@@ -45,12 +52,22 @@ CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?)", re.ASCII)
 LATEST = 2.0**53
 """Seconds above which floating-point numbers cannot represent every integer."""
 
+Column = Literal["onset", "duration", "stage"]
+COLUMNS: tuple[Column, ...] = get_args(Column)
+"""Columns of a CSV file that are read."""
+
 TITLES = {"stage", "stages", "sleep stage", "sleep stages", "hypnogram", "label", "labels"}
 """First lines of text files that are titles, not labels."""
 
 
 def read_csv(
-    path: Path, epoch: float, seconds: float, ignored: Collection[str] = ()
+    path: Path,
+    epoch: float,
+    seconds: float,
+    ignored: Callable[[str], bool] = lambda label: False,
+    *,
+    columns: Mapping[Column, str] = MappingProxyType({}),
+    start: datetime | None = None,
 ) -> list[Stretch]:
     """Return the stretches that a CSV file of a recording of ``seconds`` scores, by onset.
 
@@ -58,37 +75,40 @@ def read_csv(
 
     Args:
         epoch: duration of a stretch in seconds if there is no column ``duration``.
-        ignored: labels of other events, whose rows are skipped.
+        ignored: true for the label of another event, whose row is skipped.
+        columns: ``onset``, ``duration`` or ``stage`` to the heading that it has in the file.
+        start: of the recording, if onsets are times of day (`since`).
 
     Raises:
         InputError: the file is missing, larger than `LARGEST` or invalid; the first error, with its
             line.
     """
-    separator, names, rows = _table(path)
-    columns = _columns(path, names)
-    if "onset" not in columns:
-        if "duration" in columns:
-            raise InputError(f"{path}: no column onset; {_columns_needed(names)}")
-        every, stage = list(rows), columns["stage"]
-        return _one_row_per_epoch(path, names, stage, every, epoch=epoch, seconds=seconds)
+    headings = {name: columns.get(name, name) for name in COLUMNS}
+    separator, names, rows = _table(path, headings)
+    places = _columns(path, names, headings)
+    if "onset" not in places:
+        place, every = places["stage"], list(rows)
+        if "duration" in places:
+            raise InputError(f"{path}: no column {headings['onset']}; {_needed(names, headings)}")
+        return _one_row_per_epoch(path, names, place, every, epoch=epoch, seconds=seconds)
     scored, written = [], []
     for where, values in rows:
-        stage = values[columns["stage"]]
-        if stage in ignored or not any(values):
+        stage = values[places["stage"]]
+        if ignored(stage) or not any(values):
             continue
-        onset, duration = (
-            _seconds(path, where, name, values[columns[name]], decimal_comma=separator != ",")
-            if name in columns
-            else epoch
-            for name in ("onset", "duration")
-        )
+        number = partial(_seconds, path, where, decimal_comma=separator != ",")
+        onset = number("onset", values[places["onset"]]) if start is None else math.nan
+        duration = number("duration", values[places["duration"]]) if "duration" in places else epoch
         scored.append((where, onset, duration, stage))
-        written.append(values[columns["onset"]])
+        written.append(values[places["onset"]])
+    if start is not None:
+        scored = _by_clock(path, scored, written, start, seconds)
     if len(scored) > 1 and all(later[1] < earlier[1] for earlier, later in pairwise(scored)):
         warn(path, f"onsets go down from {scored[0][1]:g} to {scored[-1][1]:g} s; put in order")
         scored, written = scored[::-1], written[::-1]
-    _check_clock(path, scored, written)
-    _check_steps(path, scored, None if "duration" in columns else epoch)
+    if start is None:
+        _check_clock(path, scored, written)
+    _check_steps(path, scored, None if "duration" in places else epoch)
     return scored
 
 
@@ -101,7 +121,7 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
         InputError: the file is missing, larger than `LARGEST`, has an empty line, or the number of
             lines differs by more than one from the epochs of the recording.
     """
-    lines = _lines(path)
+    lines = read_text(path)
     while lines and not lines[-1].strip():
         lines.pop()
     for number, line in enumerate(lines, start=1):
@@ -119,9 +139,9 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
     return [(f"line {i + 1}", i * epoch, epoch, line.strip()) for i, line in enumerate(lines)]
 
 
-def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
+def _table(path: Path, headings: Mapping[Column, str]) -> tuple[str, list[str], Iterator[Row]]:
     """Return the separator, the names of the columns and the rows."""
-    lines = _lines(path)
+    lines = read_text(path)
     filled = (i for i, line in enumerate(lines) if re.search(r"\w", line) and not _comment(line))
     first = next(filled, None)
     # Convention of spreadsheets to state the separator.
@@ -129,11 +149,9 @@ def _table(path: Path) -> tuple[str, list[str], Iterator[Row]]:
     if told:
         first = next(filled, None)
     if first is None:
-        raise InputError(
-            f"{path}: empty; its first line without # must name the columns onset, stage and, if "
-            "need be, duration"
-        )
-    separator, names = _header(path, lines[: first + 1], told[1] if told else "".join(SEPARATORS))
+        raise InputError(f"{path}: empty; {_header_needed(headings)}")
+    separators = told[1] if told else "".join(SEPARATORS)
+    separator, names = _header(path, lines[: first + 1], separators, headings)
     rows = _rows(path, lines, first + 1, separator)
     return separator, names, (_filled(path, row, separator, len(names)) for row in rows)
 
@@ -151,7 +169,9 @@ def _filled(path: Path, row: Row, separator: str, columns: int) -> Row:
     return where, values[:columns] + [""] * (columns - len(values))
 
 
-def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, list[str]]:
+def _header(
+    path: Path, lines: Sequence[str], separators: str, headings: Mapping[Column, str]
+) -> tuple[str, list[str]]:
     """Return the separator of the columns and their names, which are in the last of the lines."""
     possible = {}
     for separator in separators:
@@ -163,7 +183,7 @@ def _header(path: Path, lines: Sequence[str], separators: str) -> tuple[str, lis
         raise fault
     several = [separator for separator, names in possible.items() if len(names) > 1]
     if len(several) > 1:
-        needed = {"onset", "stage"}
+        needed = {headings["onset"].casefold(), headings["stage"].casefold()}
         several = [s for s in several if needed <= set(map(str.casefold, possible[s]))]
         if len(several) != 1:
             raise InputError(
@@ -201,21 +221,21 @@ def _comment(line: str) -> bool:
     return line.lstrip().startswith("#")
 
 
-def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
-    """Return name in lower case to index of the columns that are read."""
-    columns = {}
-    for wanted in ("onset", "duration", "stage"):
-        same = [name for name in names if name.casefold() == wanted]
+def _columns(path: Path, names: Sequence[str], headings: Mapping[Column, str]) -> dict[Column, int]:
+    """Return onset, duration and stage to the index of the column, of those that are there."""
+    columns: dict[Column, int] = {}
+    for wanted, heading in headings.items():
+        same = [name for name in names if name.casefold() == heading.casefold()]
         if len(same) > 1:
             raise InputError(
-                f"{path}: {len(same)} columns are called {wanted} ({_listed(same)}); keep the "
+                f"{path}: {len(same)} columns are called {heading} ({_listed(same)}); keep the "
                 "right one"
             )
         if same:
             columns[wanted] = names.index(same[0])
     if "stage" not in columns:
-        missing = "stage" if "onset" in columns else "onset and stage"
-        raise InputError(f"{path}: no column {missing}; {_columns_needed(names)}")
+        also = "" if "onset" in columns else f"{headings['onset']} and "
+        raise InputError(f"{path}: no column {also}{headings['stage']}; {_needed(names, headings)}")
     for name in names:
         if "duration" not in columns and name.casefold().startswith("duration"):
             raise InputError(
@@ -225,10 +245,16 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, int]:
     return columns
 
 
-def _columns_needed(names: Sequence[str]) -> str:
+def _needed(names: Sequence[str], headings: Mapping[Column, str]) -> str:
+    between = f"with {', '.join(SEPARATORS.values())} between them"
+    return f"it has {_listed(names)}; {_header_needed(headings)}, {between}"
+
+
+def _header_needed(headings: Mapping[Column, str]) -> str:
+    onset, duration, stage = headings.values()
     return (
-        f"it has {_listed(names)}; its first line without # must name the columns onset, stage "
-        f"and, if need be, duration, with {', '.join(SEPARATORS.values())} between them"
+        f"its first line without # must name the columns {onset}, {stage} and, if need be, "
+        f"{duration}"
     )
 
 
@@ -317,6 +343,28 @@ def _check_clock(path: Path, scored: Sequence[Stretch], written: Sequence[str]) 
     warn(path, f"onsets from {written[0]} are read as time since the start of the recording")
 
 
+def _by_clock(
+    path: Path, scored: Sequence[Stretch], written: Sequence[str], start: datetime, seconds: float
+) -> list[Stretch]:
+    """Return the stretches with their onsets, given as times of day, from the start on."""
+    for (where, *_), text in zip(scored, written, strict=True):
+        if not MOMENT.fullmatch(text):
+            raise InputError(
+                f"{path}: {where}: onset {shown(text)} is not a time of day (hh:mm:ss, with or "
+                "without a date before it); correct it"
+            )
+    if not scored:
+        return []
+    if (found := moments(written)) is None:
+        raise InputError(
+            f"{path}: onsets from {written[0]} to {written[-1]} are not the dates of one night "
+            "(day, month, year); correct them"
+        )
+    first, after = found
+    onsets = np.round(after + since(path, first, start, seconds), 3)
+    return [(w, float(at), d, s) for at, (w, _, d, s) in zip(onsets, scored, strict=True)]
+
+
 def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> None:
     """Raise an error if onsets are not in seconds or, without durations, have gaps."""
     steps = [later[1] - earlier[1] for earlier, later in pairwise(scored)]
@@ -338,9 +386,14 @@ def _check_steps(path: Path, scored: Sequence[Stretch], epoch: float | None) -> 
             )
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text file with any line endings, without them."""
-    advice = "correct hypnogram.file in the configuration"
+def read_text(path: Path, advice: str = "correct hypnogram.file in the configuration") -> list[str]:
+    """Return the lines of a text file of UTF-8, UTF-16 or UTF-32, without their ends.
+
+    ``advice`` is what to do if it is no hypnogram, for the message.
+
+    Raises:
+        InputError: it is missing, larger than `LARGEST`, or not whole.
+    """
     found = content(path, f"put it there or {advice}", LARGEST + 1)
     if len(found) > LARGEST:
         raise InputError(

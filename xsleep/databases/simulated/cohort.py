@@ -9,10 +9,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from xsleep.core.arrays import Floats
-from xsleep.core.errors import InputError
 from xsleep.core.settings import Settings
-
-SCORER = "C"
 
 
 class Cohort(Settings):
@@ -47,23 +44,9 @@ def recordings(cohort: Cohort) -> dict[str, tuple[int, int]]:
     }
 
 
-def subject_and_night(recording: str, cohort: Cohort) -> tuple[int, int]:
-    """Return the numbers of subject and night of a recording.
-
-    Raises:
-        InputError: the cohort has no such recording.
-    """
-    if recording not in (known := recordings(cohort)):
-        raise InputError(
-            f"{recording}: not in the simulated cohort, whose recordings are SC4ssNE0 with "
-            f"ss from 00 to {cohort.subjects - 1:02d} and N from 1 to {cohort.nights}"
-        )
-    return known[recording]
-
-
 def hypnogram_name(recording: str) -> str:
     """Return the file name of a hypnogram, with the letter of the scorer as in Sleep-EDF."""
-    return f"{recording[:-1]}{SCORER}-Hypnogram.edf"
+    return f"{recording[:-1]}C-Hypnogram.edf"
 
 
 def generator(cohort: Cohort, subject: int, night: int, purpose: str) -> np.random.Generator:

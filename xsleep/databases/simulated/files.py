@@ -12,13 +12,12 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from xsleep.core.arrays import Floats
+from xsleep.core.errors import InputError
 from xsleep.core.files import whole
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.databases.simulated import cohort as cohorts
 from xsleep.databases.simulated import signals
 from xsleep.databases.simulated.hypnogram import Night, simulate
-
-RECORD_SECONDS = 30
 
 TEXTS = {letter: f"Sleep stage {letter}" for letter in "W1234R?"} | {"M": "Movement time"}
 
@@ -47,7 +46,12 @@ def write_recording(folder: Path, name: str, cohort: cohorts.Cohort) -> None:
     Raises:
         InputError: the cohort has no such recording.
     """
-    subject, number = cohorts.subject_and_night(name, cohort)
+    if name not in (known := cohorts.recordings(cohort)):
+        raise InputError(
+            f"{name}: not in the simulated cohort, whose recordings are SC4ssNE0 with ss from 00 "
+            f"to {cohort.subjects - 1:02d} and N from 1 to {cohort.nights}"
+        )
+    subject, number = known[name]
     person = cohorts.traits(cohort, subject)
     rng = cohorts.generator(cohort, subject, number, "night")
     night = simulate(cohort.hours, person, rng)
@@ -64,7 +68,7 @@ def write_recording(folder: Path, name: str, cohort: cohorts.Cohort) -> None:
     made = signals.synthesise(night, person, rng)
     channels = [_signal(label, data, cohort) for label, data in made.items()]
     with whole(folder / f"{name}-PSG.edf") as temporary:
-        file(channels, data_record_duration=RECORD_SECONDS).write(temporary)
+        file(channels, data_record_duration=30).write(temporary)
     with whole(folder / cohorts.hypnogram_name(name)) as temporary:
         file([], annotations=_annotations(night)).write(temporary)
 

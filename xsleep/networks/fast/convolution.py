@@ -67,7 +67,7 @@ class Convolution(nn.Module):
         weight = F.pad(self.weight, self.zeros).unflatten(2, (-1, 2))
         weight = weight.permute(2, 3, 1, 0).flatten(1, 2)
         if weight.numel() >= MANY:
-            return correlate(x, weight, self.bias, self.before, self.outputs)
+            return correlate(x, weight, self.bias, before=self.before, outputs=self.outputs)
         return self._plain(x, weight)
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:

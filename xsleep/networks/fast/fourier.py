@@ -182,7 +182,7 @@ class _Correlation(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias[0], None, None
 
 
-def correlate(x: Tensor, weight: Tensor, bias: Tensor, before: int, outputs: int) -> Tensor:
+def correlate(x: Tensor, weight: Tensor, bias: Tensor, *, before: int, outputs: int) -> Tensor:
     """Return ``y[t] = bias + sum over q of x[t + q - before] @ weight[q]``; x is padded with zeros.
 
     x is ``(rows, N, K)``, time first, weight ``(taps, K, F)``, bias ``(F,)`` and y ``(outputs, N,

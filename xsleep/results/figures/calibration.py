@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xsleep.core.arrays import Doubles, Integers
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import COLOURS, FONT, SHAPES, Style, save, tidy
+from xsleep.results.figures.style import marker, new_figure, tidy
 from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import decided, probabilities
 from xsleep.store.predictions import Prediction
@@ -23,11 +22,10 @@ COLUMNS = 4
 
 
 def binned(prediction: Prediction) -> Doubles:
-    """Count the epochs of a recording by confidence, the probability of the predicted stage.
+    """Return the epochs of a recording by confidence, the probability of the predicted stage.
 
-    Returns:
-        (3, ``BINS``) over equal bins from 0 to 1: the number of epochs, the sum of their
-        confidence, and the number of correct epochs. These add up over recordings.
+    (3, ``BINS``), over equal bins from 0 to 1: the number of epochs, the sum of their confidence,
+    and the number of correct epochs. These add up over recordings.
     """
     chances = probabilities(prediction)
     confidence = chances.max(axis=1)
@@ -73,16 +71,12 @@ def expected_error(bins: Doubles) -> float:
 def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
     """Write reliability diagrams as ``stem``.svg and ``stem``.png.
 
-    Of each system the upper panel shows accuracy over mean confidence, bin by bin, with the
-    diagonal of perfect calibration, and the lower panel the share of epochs in each bin.
-
-    Args:
-        systems: `binned` epochs (3, ``BINS``) of each system.
-        stem: path of the files, without suffix.
-        title: database, window and channel set.
+    Of each system, with its `binned` epochs (3, ``BINS``), the upper panel shows accuracy over mean
+    confidence, bin by bin, with the diagonal of perfect calibration, and the lower panel the share
+    of epochs in each bin. The title names database, window and channel set.
 
     Raises:
-        InputError: no system has epochs.
+        InputError: No system has epochs.
     """
     systems = {system: bins for system, bins in systems.items() if bins[0].any()}
     if not systems:
@@ -90,46 +84,38 @@ def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
     rows = math.ceil(len(systems) / COLUMNS)
     columns = math.ceil(len(systems) / rows)
     most = max((bins[0] / bins[0].sum()).max() for bins in systems.values())
-    with matplotlib.rc_context(FONT):
-        size = (max(0.6 + 2.2 * columns, 4.2), 0.4 + 3.1 * rows)
-        figure = Figure(figsize=size, layout="constrained")
+    width = max(0.6 + 2.2 * columns, 4.2)
+    with new_figure(stem, width=width, height=0.4 + 3.1 * rows) as figure:
         figure.suptitle(f"{title}: expected calibration error (ECE) by system", fontsize=9)
         panels = figure.subplots(
             2 * rows, columns, sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1) * rows
         )
-        for place in range(rows * columns):
-            row, column = divmod(place, columns)
-            above, below = panels[2 * row : 2 * row + 2, column]
-            if place >= len(systems):
+        for above, below, system in zip_longest(panels[::2].flat, panels[1::2].flat, systems):
+            if system is None:
                 above.set_axis_off()
                 below.set_axis_off()
                 continue
-            system, bins = list(systems.items())[place]
+            bins = systems[system]
             above.set_title(f"{system}: {expected_error(bins):.1f} %", fontweight="bold")
             _reliability(above, bins)
-            _shares(below, bins)
+            below.stairs(
+                bins[0] / bins[0].sum(), np.linspace(0, 1, BINS + 1), fill=True, color="0.6"
+            )
+            below.yaxis.set_major_formatter("{x:.0%}")
+            tidy(below, "y")
             below.set_ylim(0, 1.05 * most)
             below.tick_params(labelbottom=True)
             below.set_xlabel("confidence")
-            if column == 0:
+            if above.get_subplotspec().is_first_col():
                 above.set_ylabel("share right")
                 below.set_ylabel("epochs")
-        save(figure, stem)
 
 
 def _reliability(panel: Axes, bins: Doubles) -> None:
     epochs, confidence, right = bins[:, bins[0] > 0]
     panel.plot([0, 1], [0, 1], "--", color="0.5", linewidth=0.8)
-    look: Style = {"color": COLOURS[0], "marker": SHAPES[0], "markersize": 4, "linewidth": 1.2}
-    panel.plot(confidence / epochs, right / epochs, **look)
+    panel.plot(confidence / epochs, right / epochs, **marker(0), markersize=4, linewidth=1.2)
     panel.set_xlim(0, 1)
     panel.set_ylim(-0.03, 1.03)
     panel.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     tidy(panel, "both")
-
-
-def _shares(panel: Axes, bins: Doubles) -> None:
-    edges = np.linspace(0, 1, BINS + 1)
-    panel.stairs(bins[0] / bins[0].sum(), edges, fill=True, color="0.6")
-    panel.yaxis.set_major_formatter("{x:.0%}")
-    tidy(panel, "y")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import FONT, Style, marker, save, tidy
+from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
 from xsleep.results.formatting import number
 from xsleep.results.published import CHANNELS
 from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, shown_together
@@ -42,21 +40,22 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     Args:
         table: Table 2, as made by `table2`. Of a database with several windows, ``WINDOW`` is
             shown, or else the first.
-        stem: path of the files, without suffix.
 
     Raises:
-        InputError: nothing was measured.
+        InputError: Nothing was measured.
     """
     table = shown_together(table, (MEASURED, FROM, TO, PUBLISHED))
     if table.empty:
         raise InputError("Fig. 4: nothing is measured; train and score at least one system")
     systems = list(dict.fromkeys(table["system"]))
-    blocks = [_shown_window(block) for _, block in table.groupby("database", sort=False)]
+    blocks = []
+    for _, block in table.groupby("database", sort=False):
+        windows = list(block["window"])
+        blocks.append(block[block["window"] == (WINDOW if WINDOW in windows else windows[0])])
     channel_sets = [c for c in CHANNELS if any(_measured(block, c) for block in blocks)]
     heights = [NAME, *[AXIS + SYSTEM * len(systems)] * len(METRICS)]
-    size = (max(5.5, 1.2 + COLUMN * len(blocks)), 1.0 + sum(heights) * len(channel_sets))
-    with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=size, layout="constrained")
+    width = max(5.5, 1.2 + COLUMN * len(blocks))
+    with new_figure(stem, width=width, height=1.0 + sum(heights) * len(channel_sets)) as figure:
         grid = figure.add_gridspec(
             len(heights) * len(channel_sets), len(blocks), height_ratios=heights * len(channel_sets)
         )
@@ -80,19 +79,12 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
                 if channels not in named:  # the first database of its row
                     named.add(channels)
                     _name(panels, channels)
-        figure.legend(
-            handles=[*_systems_key(systems), *_sources_key(set(table["source"]))],
-            loc="outside lower center",
-            ncols=int(size[0] / 1.2),
-            frameon=False,
-        )
-        save(figure, stem)
-
-
-def _shown_window(block: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the window of a database that is shown."""
-    windows = list(block["window"])
-    return block[block["window"] == (WINDOW if WINDOW in windows else windows[0])]
+        key = [Line2D([], [], label=name, **_marker(n, MEASURED)) for n, name in enumerate(systems)]
+        key += sources_key({*table["source"]})
+        if FROM in {*table["source"]}:
+            key.append(Line2D([], [], label="95 % interval", color="0.45", linewidth=1))
+        outside: Style = {"loc": "outside lower center", "ncols": int(width / 1.2)}
+        figure.legend(handles=key, frameon=False, **outside)
 
 
 def _measured(block: pd.DataFrame, channels: str) -> bool:
@@ -137,22 +129,4 @@ def _panel(panel: Axes, block: pd.DataFrame, column: str, systems: Sequence[str]
 
 
 def _marker(place: int, source: str) -> Style:
-    look = marker(place) | {"linestyle": "", "markersize": 4, "markeredgewidth": 0.9}
-    return look | {"markerfacecolor": look["color"] if source == MEASURED else "white"}
-
-
-def _systems_key(systems: Sequence[str]) -> list[Line2D]:
-    return [
-        Line2D([], [], label=system, **_marker(place, MEASURED))
-        for place, system in enumerate(systems)
-    ]
-
-
-def _sources_key(sources: set[str]) -> list[Line2D]:
-    look: Style = {"linestyle": "", "marker": "h", "color": "0.45", "markersize": 5}
-    found = [Line2D([], [], label=MEASURED, **look)]
-    if PUBLISHED in sources:
-        found.append(Line2D([], [], label=PUBLISHED, markerfacecolor="white", **look))
-    if FROM in sources:
-        found.append(Line2D([], [], label="95 % interval", color="0.45", linewidth=1))
-    return found
+    return marker(place, source) | {"linestyle": "", "markersize": 4, "markeredgewidth": 0.9}

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from xsleep.core.arrays import Floats, Integers
+from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
-from xsleep.results.figures.style import FONT, STAGE_COLOURS, save, tidy
+from xsleep.results.figures.style import STAGE_COLOURS, Style, new_figure, tidy
 from xsleep.results.measurements import RunPredictions, SystemResults
 from xsleep.results.metrics import confusion, of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
@@ -30,22 +28,18 @@ LONG = 2 * 3600
 def pick(
     runs: Sequence[RunPredictions], result: SystemResults, recording: str
 ) -> tuple[int, Prediction]:
-    """Return the prediction of a recording, found by its name or chosen by its accuracy.
+    """Return the seed, the first one of several, and the prediction of a recording.
 
     Args:
-        runs: the runs of one system on one channel set.
-        result: their result.
-        recording: its name, or one of ``PICKS``.
-
-    Returns:
-        The seed, the first one of several, and the prediction.
+        runs: Those of one system on one channel set, with their result.
+        recording: Its name, or one of ``PICKS``.
 
     Raises:
-        InputError: the recording was not tested, or none was.
+        InputError: The recording was not tested, or none was.
     """
-    name = f"{'/'.join(result.case)}/{result.system}"
+    which = f"{'/'.join(result.case)}/{result.system}"
     if result.counts.empty:
-        raise InputError(f"{name}: no night to draw: {'; '.join(result.gaps)}")
+        raise InputError(f"{which}: no recording to draw: {'; '.join(result.gaps)}")
     seed = result.counts.index.unique("seed")[0]
     counts = result.counts.loc[seed]
     matrices = counts.to_numpy().reshape(-1, len(STAGES), len(STAGES))
@@ -57,13 +51,12 @@ def pick(
         place = recordings.get_loc(recording)
     else:
         raise InputError(
-            f"{name}: {recording} was not tested; name one of {', '.join(PICKS)}, "
+            f"{which}: {recording} was not tested; name one of {', '.join(PICKS)}, "
             f"{', '.join(sorted(recordings)[:5])}, ..."
         )
-    fold = counts.index.get_level_values("fold")[place]
+    fold, _, name = counts.index[place]
     path = next(run.predictions for run in runs if (run.seed, run.fold) == (seed, fold))
-    scored = (one for one in read_predictions(path) if one.recording == recordings[place])
-    return seed, next(scored)
+    return seed, next(one for one in read_predictions(path) if one.recording == name)
 
 
 def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title: str) -> None:
@@ -74,10 +67,8 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
     the recording began. Epochs without a stage are left blank, and REM has a thicker line.
 
     Args:
-        prediction: of the recording.
-        stored: the recording in the store, with the onsets of its epochs.
-        stem: path of the files, without suffix.
-        title: system and channel set; the recording, its accuracy and its kappa are added below.
+        stored: The recording in the store, with the onsets of its epochs.
+        title: System and channel set; the recording, its accuracy and its kappa are added below.
     """
     chances = probabilities(prediction)
     predicted = chances.argmax(axis=1)
@@ -93,8 +84,7 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
         filled[prediction.places - first] = values
         return filled
 
-    with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(9, 4.6), layout="constrained")
+    with new_figure(stem, width=9, height=4.6) as figure:
         figure.suptitle(
             f"{title}\n{prediction.recording} (subject {prediction.subject}), "
             f"{len(prediction.stages)} epochs: "
@@ -102,8 +92,9 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
             fontsize=9,
         )
         true, called, stack = figure.subplots(3, 1, sharex=True, height_ratios=(5, 6, 5))
-        draw_stages(true, spread(depth(prediction.stages)), edges, "true")
-        draw_stages(called, spread(depth(predicted)), edges, "predicted")
+        depth = np.array([DEPTH.index(stage) for stage in STAGES], float)
+        draw_stages(true, spread(depth[prediction.stages]), edges, "true")
+        draw_stages(called, spread(depth[predicted]), edges, "predicted")
         differs = spread((prediction.stages != predicted).astype(float))
         marks = np.where(differs == 1, len(DEPTH) + 0.35, np.nan)
         called.stairs(marks, edges, baseline=len(DEPTH) - 0.35, fill=True, color="black")
@@ -112,18 +103,13 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
         draw_probabilities(stack, spread(chances), edges)
         stack.set_xlabel(f"{unit} since the recording began")
         stack.set_xlim(edges[0], edges[-1])
-        save(figure, stem)
 
 
-def depth(stages: Integers) -> Floats:
-    """Return the positions (n,) of stages (n,) in a hypnogram, counted from 0 at the top."""
-    return np.array([DEPTH.index(stage) for stage in STAGES], float).take(stages)
-
-
-def draw_stages(panel: Axes, depths: Floats, edges: Floats, label: str) -> None:
-    """Draw stages, by their depths (n,), between the edges (n + 1,) of the epochs."""
-    panel.stairs(depths, edges, baseline=None, color="black", linewidth=0.9)
-    rem = np.where(depths == DEPTH.index("REM"), depths, np.nan)
+def draw_stages(panel: Axes, depth: Floats, edges: Floats, label: str) -> None:
+    """Draw stages, by their indices (n,) in `DEPTH`, between the edges (n + 1,) of epochs."""
+    """Draw the positions (n,) of the stages in a hypnogram, counted from 0 at the top."""
+    panel.stairs(depth, edges, baseline=None, color="black", linewidth=0.9)
+    rem = np.where(depth == DEPTH.index("REM"), depth, np.nan)
     panel.stairs(rem, edges, baseline=None, color="black", linewidth=3)
     panel.set_yticks(range(len(DEPTH)), DEPTH)
     panel.set_ylim(len(DEPTH) - 0.6, -0.4)
@@ -132,18 +118,16 @@ def draw_stages(panel: Axes, depths: Floats, edges: Floats, label: str) -> None:
 
 
 def draw_probabilities(panel: Axes, chances: Floats, edges: Floats) -> None:
-    """Draw stacked probabilities (n, 5) between the edges (n + 1,) of the epochs."""
+    """Draw stacked probabilities (n, 5) between the edges (n + 1,) of epochs."""
     below = np.zeros(len(chances))
     for stage in reversed(DEPTH):
         above = below + chances[:, STAGES.index(stage)]
-        panel.stairs(
-            above, edges, baseline=below, fill=True, color=STAGE_COLOURS[stage], label=stage
-        )
+        look: Style = {"fill": True, "color": STAGE_COLOURS[stage], "label": stage}
+        panel.stairs(above, edges, baseline=below, **look)
         below = above
     panel.set_ylim(0, 1)
     panel.set_yticks([0, 0.5, 1])
     panel.set_ylabel("probability")
-    panel.legend(
-        reverse=True, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=1
-    )
+    beside: Style = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    panel.legend(reverse=True, frameon=False, handlelength=1, **beside)
     panel.spines[["top", "right"]].set_visible(False)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results import published
-from xsleep.results.figures.style import COLOURS, FONT, SHAPES, Style, save, tidy
-from xsleep.systems import of_paper, registry
+from xsleep.results.figures.style import COLOURS, SHAPES, Style, marker, new_figure, tidy
 
 LOOKS: dict[str, Style] = {
     "raw": {"color": COLOURS[1], "linestyle": "-", "marker": SHAPES[0]},
@@ -23,24 +21,13 @@ LOOKS: dict[str, Style] = {
     "joint": {"color": COLOURS[0], "linestyle": "-", "marker": SHAPES[2]},
 }
 """Style of each branch and of the system with its view alone; light, medium and black in grey."""
-BRANCHES = tuple(LOOKS)
-ADAPTIVE = published.xsleepnets()[::-1]
-BASELINES = {
-    name: registry()[name].branches[0]
-    for name in reversed(of_paper("XSleepNet"))
-    if name not in ADAPTIVE
-}
-"""The single branch of each baseline."""
-SINGLE_VIEWS = {system: view for system, view in BASELINES.items() if view != "joint"}
-SMOOTHED = next(name for name in ADAPTIVE if registry()[name].blending == "tangents")
 POINTS = 10
 """Evaluations in the moving average of the weights of XSleepNet2 (caption of Fig. 5)."""
 LOSS, WEIGHT = "validation loss", "weight"
 """Quantities of a branch, as named in the columns of ``history.csv``."""
 LABELS = {LOSS: "validation loss per epoch", WEIGHT: "weight of the branch's loss"}
 FAINT: Style = {"color": "0.5", "linewidth": 0.6, "alpha": 0.3}
-THICK: Style = {"linewidth": 1.3}
-"""Style of the weights before and after smoothing."""
+"""Style of the weights before smoothing."""
 THOUSANDS = 10_000
 """Number of steps above which the axis is in thousands."""
 FEW = 40
@@ -56,10 +43,9 @@ class Panel(NamedTuple):
     """One panel of a figure.
 
     Attributes:
-        letter: of the panel in the paper.
-        title: its title.
+        letter: Of the panel in the paper; empty for systems that are not of the paper.
         quantity: ``LOSS`` or ``WEIGHT``.
-        lines: system and branch of each line; systems that were not run are named in the title.
+        lines: System and branch of each line; systems that were not run are named in the title.
     """
 
     letter: str
@@ -67,146 +53,145 @@ class Panel(NamedTuple):
     quantity: str
     lines: Sequence[tuple[str, str]]
 
+    @property
+    def smoothed(self) -> bool:
+        """Whether it shows weights that are averaged, as the noisy ones of XSleepNet2 are."""
+        system = systems.registry()[self.lines[0][0]]
+        return self.quantity == WEIGHT and system.blending == "tangents"
 
-def fig1(histories: Histories, stem: str | Path, title: str) -> None:
-    """Write Fig. 1(b) and (d) of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
-    Validation losses of the single views, with (b) that of simple concatenation, which is Naive
-    Fusion, and (d) that of the joint branch of XSleepNet2, or else of XSleepNet1.
+def draw(
+    figure: Literal["fig1", "fig5", "fig6"], histories: Histories, stem: str | Path, title: str
+) -> None:
+    """Write Fig. 1(b) and (d), 5 or 6 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
+
+    - Fig. 1: validation losses of the single views, with (b) that of simple concatenation, which is
+      Naive Fusion, and (d) that of the joint branch of XSleepNet2, or else of XSleepNet1.
+    - Fig. 6: validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c)
+      XSleepNet2.
+    - Fig. 5: the same, and below them the loss weights of the branches of (d) XSleepNet1 and (e)
+      XSleepNet2, the latter as a moving average over ``POINTS`` evaluations, with the raw weights
+      faint behind.
+
+    Other systems follow in panels without a letter: in Fig. 1 all in one, with the losses of their
+    deciding branches; in Figs. 5 and 6 one each. Panels of systems without a history are omitted.
 
     Args:
-        histories: history of each system on one fold.
-        stem: path of the files, without suffix.
-        title: database, channel set and fold.
+        histories: History of each system on one fold.
+        title: Database, channel set and fold.
 
     Raises:
-        InputError: no system of both views was run, or a column is missing.
+        InputError: There is nothing to draw, or a column is missing.
     """
-    xsleepnet = next((s for s in reversed(ADAPTIVE) if s in histories), "")
+    own = [name for name in histories if name not in systems.of_paper("XSleepNet")]
+    losses, key = (_fig1 if figure == "fig1" else _branches)(histories, own)
+    rows: list[list[Panel | None]] = [[*losses]]
+    if figure == "fig5":
+        rows.append([_weights(panel) for panel in losses])
+    if not any(rows[-1]):
+        given = ", ".join(histories) or "nothing"
+        name = f"Fig. {figure.removeprefix('fig')}"
+        raise InputError(f"{name}: nothing to draw in {given}; train XSleepNet2 as well")
+    _draw(histories, rows, key, stem=stem, title=title)
+
+
+def _baselines() -> dict[str, str]:
+    """Return the single branch of each baseline of the paper."""
+    known = systems.registry()
+    names = [n for n in reversed(systems.of_paper("XSleepNet")) if not known[n].is_blended]
+    return {name: known[name].branches[0] for name in names}
+
+
+def _fig1(histories: Histories, own: Sequence[str]) -> tuple[list[Panel], dict[str, str]]:
+    """Return the panels of Fig. 1, and the legend label of each branch and other system."""
+    single = {name: view for name, view in _baselines().items() if view != "joint"}
+    xsleepnet = next((name for name in published.xsleepnets() if name in histories), "")
     titles = {"Naive Fusion": "simple concatenation (Naive Fusion)", xsleepnet: xsleepnet}
     panels = [
-        Panel(letter, heading, LOSS, [*SINGLE_VIEWS.items(), (system, "joint")])
+        Panel(letter, heading, LOSS, [*single.items(), (system, "joint")])
         for letter, (system, heading) in zip("bd", titles.items(), strict=True)
         if system in histories
     ]
-    key = {view: f"{system}, {view} view alone" for system, view in SINGLE_VIEWS.items()}
-    _draw("Fig. 1", histories, [panels], key | {"joint": "both views"}, stem=stem, title=title)
+    if own:
+        decide = [(name, systems.registry()[name].branches[-1]) for name in own]
+        panels.append(Panel("", "other systems", LOSS, [*single.items(), *decide]))
+    key = {view: f"{system}, {view} view alone" for system, view in single.items()}
+    return panels, key | {"joint": "both views"} | {name: name for name in own}
 
 
-def fig5(histories: Histories, stem: str | Path, title: str) -> None:
-    """Write Fig. 5 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
-
-    Above, the validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c)
-    XSleepNet2; below, the loss weights of these branches of (d) XSleepNet1 and (e) XSleepNet2, the
-    latter as a moving average over ``POINTS`` evaluations, with the raw weights faint behind.
-    Panels of systems without a history are omitted.
-
-    Args:
-        histories: history of each system on one fold.
-        stem: path of the files, without suffix.
-        title: database, channel set and fold.
-
-    Raises:
-        InputError: neither XSleepNet was run, or a column is missing.
-    """
-    adaptive = [system for system in ADAPTIVE if system in histories]
-    weights = [
-        Panel(
-            "de"[ADAPTIVE.index(system)],
-            f"{system}: weights" + f", mean of {POINTS} evaluations" * (system == SMOOTHED),
-            WEIGHT,
-            [(system, branch) for branch in BRANCHES],
-        )
-        for system in adaptive
-    ]
-    losses = _losses(histories)
-    rows = [losses, weights] if weights else []
-    _draw("Fig. 5", histories, rows, _key(losses), stem=stem, title=title)
+def _branches(histories: Histories, own: Sequence[str]) -> tuple[list[Panel], dict[str, str]]:
+    """Return the panels of losses of Figs. 5 and 6, and the legend label of each branch."""
+    baselines = _baselines()
+    panels = [Panel("a", "baselines", LOSS, [*baselines.items()])]
+    letters = dict(zip(reversed(published.xsleepnets()), "bc", strict=True)) | dict.fromkeys(
+        own, ""
+    )
+    for name, letter in letters.items():
+        branches = systems.registry()[name].branches
+        title = f"{name}: branches" if len(branches) > 1 else name
+        panels.append(Panel(letter, title, LOSS, [(name, branch) for branch in branches]))
+    panels = [panel for panel in panels if any(name in histories for name, _ in panel.lines)]
+    alone = {branch: f"; in (a) {name}" for name, branch in baselines.items()}
+    with_a = any(panel.letter == "a" for panel in panels)
+    return panels, {b: f"{b} branch" + alone[b] * with_a for b in LOOKS}
 
 
-def fig6(histories: Histories, stem: str | Path, title: str) -> None:
-    """Write Fig. 6 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
-
-    Validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c) XSleepNet2.
-    Panels of systems without a history are omitted.
-
-    Args:
-        histories: history of each system on one fold.
-        stem: path of the files, without suffix.
-        title: database, channel set and fold.
-
-    Raises:
-        InputError: none of these systems was run, or a column is missing.
-    """
-    losses = _losses(histories)
-    _draw("Fig. 6", histories, [losses], _key(losses), stem=stem, title=title)
-
-
-def _losses(histories: Histories) -> list[Panel]:
-    """Return those of the panels (a), (b) and (c) of Figs. 5 and 6 that have a history."""
-    panels = [Panel("a", "baselines", LOSS, [*BASELINES.items()])]
-    panels += [
-        Panel(letter, f"{system}: branches", LOSS, [(system, b) for b in BRANCHES])
-        for letter, system in zip("bc", ADAPTIVE, strict=True)
-    ]
-    return [panel for panel in panels if any(system in histories for system, _ in panel.lines)]
-
-
-def _key(losses: Sequence[Panel]) -> dict[str, str]:
-    """Return the legend label of each branch in the panels of losses."""
-    alone: dict[str, str] = {view: system for system, view in BASELINES.items()}
-    with_a = any(panel.letter == "a" for panel in losses)
-    return {b: f"{b} branch" + f"; in (a) {alone[b]}" * with_a for b in BRANCHES}
+def _weights(losses: Panel) -> Panel | None:
+    """Return the panel of the weights of the branches whose losses are above, if these adapt."""
+    name = losses.lines[0][0]
+    if not systems.registry()[name].is_blended:
+        return None
+    letter = {"b": "d", "c": "e"}.get(losses.letter, "")
+    panel = Panel(letter, f"{name}: weights", WEIGHT, losses.lines)
+    mean = f", mean of {POINTS} evaluations" * panel.smoothed
+    return panel._replace(title=panel.title + mean)
 
 
 def _draw(
-    name: str,
     histories: Histories,
-    rows: Sequence[Sequence[Panel]],
+    rows: Sequence[Sequence[Panel | None]],
     key: Mapping[str, str],
     *,
     stem: str | Path,
     title: str,
 ) -> None:
-    """Draw rows of panels; rows shorter than the first are aligned to the right."""
-    if not any(rows):
-        given = ", ".join(histories) or "nothing"
-        raise InputError(f"{name}: nothing to draw in {given}; train XSleepNet2 as well")
-    columns = len(rows[0])
-    panels = [panel for row in rows for panel in row]
+    """Draw rows of panels with the same number of places, of which those of ``None`` are empty."""
+    panels = [panel for row in rows for panel in row if panel]
     lines = [line for panel in panels for line in panel.lines if line[0] in histories]
-    shown, drawn = map(set, zip(*lines, strict=True))
-    last = max(_column(histories, system, "step").max() for system in shown)
+    last = max(_column(histories, system, "step").max() for system, _ in lines)
     unit = 1000 if last > THOUSANDS else 1
-    looks = _looks(max(len(histories[system]) for system in shown))
-    handles = [Line2D([], [], label=key[b], **looks[b]) for b in BRANCHES if b in drawn]
-    if any(map(_smoothed, panels)):
-        handles.append(Line2D([], [], label=f"weights of {SMOOTHED}, unsmoothed", **FAINT))
-    with matplotlib.rc_context(FONT):
-        size = (max(5.5, 0.9 + 3 * columns), 0.9 + 2.3 * len(rows))
-        figure = Figure(figsize=size, layout="constrained")
+    few = max(len(histories[system]) for system, _ in lines) <= FEW
+    size: Style = {"linewidth": 1.1, "markersize": 3.5} if few else {"linewidth": 0.8, "marker": ""}
+    looks = {name: LOOKS.get(name, _own(place)) | size for place, name in enumerate(key)}
+    drawn = {system if system in key else branch for system, branch in lines}
+    handles = [Line2D([], [], label=key[k], **looks[k]) for k in key if k in drawn]
+    if smoothed := ", ".join(panel.lines[0][0] for panel in panels if panel.smoothed):
+        handles.append(Line2D([], [], label=f"weights of {smoothed}, unsmoothed", **FAINT))
+    width = max(5.5, 0.9 + 3 * len(rows[0]))
+    with new_figure(stem, width=width, height=0.9 + 2.3 * len(rows)) as figure:
         figure.suptitle(title, fontsize=9)
-        grid = figure.add_gridspec(len(rows), columns)
+        grid = figure.add_gridspec(len(rows), len(rows[0]))
         everywhere: Axes | None = None
         for place, row in enumerate(rows):
             beside: Axes | None = None
-            for column, panel in enumerate(row, columns - len(row)):
+            for column, panel in enumerate(row):
+                if not panel:
+                    continue
                 axes = figure.add_subplot(grid[place, column], sharex=everywhere, sharey=beside)
                 _panel(axes, histories, panel, looks, unit=unit)
                 everywhere = everywhere or axes
                 if beside is None:
                     beside = axes
                     axes.set_ylabel(LABELS[panel.quantity])
-                    axes.set_ylim(_limits(histories, row))
+                    axes.set_ylim(_limits(histories, [panel for panel in row if panel]))
                 else:
                     axes.tick_params(labelleft=False)
-        if len(rows[-1]) < columns:  # there is room below (a)
+        if rows[-1][0]:
+            figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        else:  # there is room below (a)
             room = figure.add_subplot(grid[-1, 0])
             room.set_axis_off()
             room.legend(handles=handles, loc="center", frameon=False)
-        else:
-            figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-        save(figure, stem)
 
 
 def _panel(
@@ -216,27 +201,22 @@ def _panel(
         if system in histories:
             steps = _column(histories, system, "step") / unit
             values = _column(histories, system, f"{branch} {panel.quantity}")
-            look = looks[branch]
-            if _smoothed(panel):
+            look = looks[system if system in looks else branch]
+            if panel.smoothed:
                 axes.plot(steps, values, **FAINT | {"color": look["color"]})
-                values, look = values.rolling(POINTS, min_periods=1).mean(), look | THICK
+                values = values.rolling(POINTS, min_periods=1).mean()
+                look = look | {"linewidth": 1.3}
             axes.plot(steps, values, **look)
     missing = dict.fromkeys(system for system, _ in panel.lines if system not in histories)
-    told = f"\nnot run: {', '.join(missing)}" if missing else ""
-    axes.set_title(f"({panel.letter}) {panel.title}{told}")
+    heading = f"({panel.letter}) {panel.title}" if panel.letter else panel.title
+    axes.set_title(heading + (f"\nnot run: {', '.join(missing)}" if missing else ""))
     axes.set_xlabel("training step" + f" (in {unit:,})" * (unit > 1))
     tidy(axes, "both")
 
 
-def _smoothed(panel: Panel) -> bool:
-    return panel.quantity == WEIGHT and panel.lines[0][0] == SMOOTHED
-
-
-def _looks(evaluations: int) -> dict[str, Style]:
-    """Return the style of each branch: a marker for each evaluation, or thin lines for many."""
-    few: Style = {"linewidth": 1.1, "markersize": 3.5}
-    many: Style = {"linewidth": 0.8, "marker": ""}
-    return {branch: look | (few if evaluations <= FEW else many) for branch, look in LOOKS.items()}
+def _own(place: int) -> Style:
+    """Return the style of a system that is not of the paper."""
+    return marker(place) | {"linestyle": (":", "-.", "--")[place % 3]}
 
 
 def _limits(histories: Histories, row: Sequence[Panel]) -> tuple[float, float]:
@@ -256,9 +236,6 @@ def _limits(histories: Histories, row: Sequence[Panel]) -> tuple[float, float]:
 
 
 def _column(histories: Histories, system: str, column: str) -> pd.Series:
-    try:
-        return histories[system][column]
-    except KeyError:
-        raise InputError(
-            f"no column '{column}' in the history of {system}; train it again"
-        ) from None
+    if column not in histories[system]:
+        raise InputError(f"no column '{column}' in the history of {system}; train it again")
+    return histories[system][column]

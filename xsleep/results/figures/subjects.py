@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import FONT, Style, marker, save, tidy
+from xsleep.results.figures.style import Style, marker, new_figure, tidy
 from xsleep.results.inference import each
 from xsleep.results.measurements import SystemResults
 
@@ -28,18 +26,16 @@ def draw(results: Sequence[SystemResults], stem: str | Path, title: str) -> None
     upper quartile with the median, and the name of the subject with the lowest accuracy.
 
     Args:
-        results: results of the systems on one database, window and channel set.
-        stem: path of the files, without suffix.
-        title: database, window and channel set.
+        results: Results of the systems on one database, window and channel set.
+        title: Database, window and channel set.
 
     Raises:
-        InputError: no system was tested.
+        InputError: No system was tested.
     """
     tested = [result for result in results if not result.counts.empty]
     if not tested:
         raise InputError(f"{title}: accuracy of no subject; train and score at least one system")
-    with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(7, 1.1 + 0.55 * len(tested)), layout="constrained")
+    with new_figure(stem, width=7, height=1.1 + 0.55 * len(tested)) as figure:
         panel = figure.subplots()
         panel.set_title(f"{title}: accuracy of each subject")
         for place, result in enumerate(tested):
@@ -51,7 +47,6 @@ def draw(results: Sequence[SystemResults], stem: str | Path, title: str) -> None
         panel.set_xlabel("accuracy (%)")
         panel.margins(x=0.08)
         tidy(panel, "x")
-        save(figure, stem)
 
 
 def _row(panel: Axes, place: int, result: SystemResults) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from xsleep.results.figures.style import COLOURS, FONT, LABELS, SHAPES, Style, save, tidy
+from xsleep.results.figures.style import COLOURS, LABELS, SHAPES, Style, marker, new_figure, tidy
+from xsleep.results.table2 import PUBLISHED
 from xsleep.results.transfer_tables import CASE
 
 NAMES = {
@@ -22,9 +21,6 @@ NAMES = {
     "softmax+EPB": "softmax + EPB",
     "all": "all layers",
 }
-WIDTH, HEIGHT = 9.0, 2.4
-"""Width of the figure and height of a row of panels, in inches."""
-
 Panel = Callable[[Axes, pd.DataFrame, str], None]
 """Function that draws one metric of the rows of one case."""
 
@@ -33,19 +29,18 @@ def strategies(table: pd.DataFrame, stem: str | Path) -> None:
     """Write the metrics of each strategy, with 95 % intervals, as ``stem``.svg and ``stem``.png.
 
     One row of panels per target, network and channel set. The dashed line is training from scratch,
-    and hollow markers are published values.
-
-    Args:
-        table: one row per case and strategy, as made by `xsleep.results.transfer_tables`.
-        stem: path of the files, without suffix.
+    and hollow markers are published values. The table has one row per case and strategy, as made by
+    `xsleep.results.transfer_tables`.
     """
 
     def panel(axes: Axes, block: pd.DataFrame, metric: str) -> None:
         for place, (_, row) in enumerate(block.iterrows()):
-            _point(axes, place, row, metric)
+            value = row[metric]
+            reach = [[value - row[f"95 % from {metric}"]], [row[f"95 % to {metric}"] - value]]
+            look: Style = {"markersize": 5, "capsize": 2, "linewidth": 1, "linestyle": "none"}
+            axes.errorbar(place, value, reach, **marker(place), **look)
             if pd.notna(published := row.get(f"published {metric}")):
-                look: Style = {"markerfacecolor": "white", "color": COLOURS[place % len(COLOURS)]}
-                axes.plot(place + 0.2, published, SHAPES[place], **look)
+                axes.plot(place + 0.2, published, linestyle="none", **marker(place, PUBLISHED))
         for value in block.loc[block["strategy"] == "scratch", metric]:
             axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
         names = [NAMES[name] for name in block["strategy"]]
@@ -58,12 +53,9 @@ def strategies(table: pd.DataFrame, stem: str | Path) -> None:
 def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
     """Write metrics over the number of training subjects as ``stem``.svg and ``stem``.png.
 
-    Each strategy is a line with its 95 % interval; one without training is a horizontal line.
-
-    Args:
-        table: one row per case, strategy and number of training subjects, as made by
-            `xsleep.results.transfer_tables`.
-        stem: path of the files, without suffix.
+    Each strategy is a line with its 95 % interval; one without training is a horizontal line. The
+    table has one row per case, strategy and number of training subjects, as made by
+    `xsleep.results.transfer_tables`.
     """
 
     def panel(axes: Axes, block: pd.DataFrame, metric: str) -> None:
@@ -87,20 +79,15 @@ def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
     _draw(table, panel, stem)
 
 
-def _point(axes: Axes, place: int, row: pd.Series, metric: str) -> None:
-    value = row[metric]
-    reach = [[value - row[f"95 % from {metric}"]], [row[f"95 % to {metric}"] - value]]
-    look: Style = {"color": COLOURS[place % len(COLOURS)], "fmt": SHAPES[place % len(SHAPES)]}
-    axes.errorbar(place, value, reach, markersize=5, capsize=2, linewidth=1, **look)
-
-
 def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
     blocks = list(table.groupby(CASE, sort=False))
-    with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(WIDTH, HEIGHT * len(blocks) + 0.3), layout="constrained")
+    with new_figure(stem, width=9, height=2.4 * len(blocks) + 0.3) as figure:
         rows = figure.subplots(len(blocks), len(LABELS), sharey="col", squeeze=False)
         for row, (case, block) in zip(rows, blocks, strict=True):
-            row[0].set_title(_title(block["source"].iloc[0], case), loc="left", fontweight="bold")
+            target, window, network, source_channels, channels = case
+            source = f"{block['source'].iloc[0]} {source_channels}"
+            title = f"{network}: {source} to {target} {channels}, {window}"
+            row[0].set_title(title, loc="left", fontweight="bold")
             for axes, (metric, label) in zip(row, LABELS.items(), strict=True):
                 panel(axes, block, metric)
                 axes.set_ylabel(label)
@@ -108,9 +95,3 @@ def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
         handles, labels = rows[0][0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside upper center", ncols=6, frameon=False)
-        save(figure, stem)
-
-
-def _title(source: str, case: Iterable[object]) -> str:
-    target, window, network, source_channels, channels = case
-    return f"{network}: {source} {source_channels} to {target} {channels}, {window}"

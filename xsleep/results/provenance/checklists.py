@@ -1,8 +1,8 @@
 """Two checklists, filled in from the configuration and the results of a run.
 
 The items of the Machine Learning Reproducibility Checklist (Pineau, version 2.0, 2020) and of
-REFORMS (Kapoor et al., Science Advances 10, 2024) are restated in short, in their order, in
-templates. Items that only people can answer are listed as open.
+REFORMS (Kapoor et al., Science Advances 10, 2024) are abridged, in their order, in templates. Items
+that only people can answer are listed as open.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import pandas as pd
 
 from xsleep.config.presets import Preset
 from xsleep.config.workflow import Workflow
-from xsleep.core.files import read_csv
 from xsleep.core.recording import RATE
 from xsleep.core.stages import STAGES
-from xsleep.databases import open_database
+from xsleep.databases import Database, open_database
 from xsleep.preparation import spectrogram
 from xsleep.results import inference
 from xsleep.results.metrics import METRICS
-from xsleep.results.provenance.crate import Run
+from xsleep.results.provenance.runs import Run
 from xsleep.results.templates import render
 from xsleep.store.recordings import read_index
 from xsleep.training.origin import commit
@@ -39,40 +38,38 @@ class Facts:
 
     Attributes:
         workflow: its configuration.
-        runs, gaps: its trainings, and what is not known of them, as from `read_runs`.
+        runs: its trainings.
         table1, recordings: these tables, all text.
-        folds, indexes: paths of the ``folds.csv`` and the index of the store, by database.
+        folds, indexes: database to its ``folds.csv``, all text, and to the index of its store.
     """
 
     workflow: Workflow
     runs: Sequence[Run]
-    gaps: Sequence[str]
     table1: pd.DataFrame
     recordings: pd.DataFrame
-    folds: Mapping[str, Path]
+    folds: Mapping[str, pd.DataFrame]
     indexes: Mapping[str, Path]
 
     @property
+    def gaps(self) -> list[str]:
+        """What is missing or wrong in the folders of the trainings."""
+        return [gap for run in self.runs for gap in run.gaps]
+
+    @property
     def known(self) -> list[Mapping[str, Any]]:
-        """The content of each ``run.json`` that can be read."""
+        """The records of the trainings that can be read."""
         return [run.facts for run in self.runs if run.facts]
 
     @property
     def presets(self) -> dict[str, Preset]:
-        """The hyper-parameters of the selected databases."""
+        """The hyper-parameters of each selected database."""
         return {name: self.workflow.preset(name) for name in self.workflow.databases}
 
     @property
-    def simulated(self) -> list[str]:
-        """The databases that are no recordings of people."""
-        databases = self.workflow.databases.items()
-        return [name for name, settings in databases if open_database(settings.source).simulated]
-
-    @property
-    def origins(self) -> dict[str, Any]:
-        """Title, address, access, licence and articles of each database."""
-        databases = self.workflow.databases.items()
-        return {name: open_database(settings.source).origin for name, settings in databases}
+    def databases(self) -> dict[str, Database]:
+        """The selected databases."""
+        selected = self.workflow.databases.items()
+        return {name: open_database(settings.source) for name, settings in selected}
 
     @property
     def parameters(self) -> dict[str, list[tuple[str, int]]]:
@@ -91,25 +88,10 @@ class Facts:
         return found
 
     @property
-    def peak_memory(self) -> int | None:
-        """The largest memory of a training in megabytes."""
-        return max((run["peak_memory_mb"] for run in self.known), default=None)
-
-    @property
-    def scored(self) -> int:
-        """The number of trainings that were scored; pretraining has no fold."""
-        return sum("fold" in run for run in self.known)
-
-    @property
     def packages(self) -> list[str]:
         """The packages of all trainings with their versions."""
         pairs = {pair for run in self.known for pair in run["packages"].items()}
         return [f"{name} {version}" for name, version in sorted(pairs)]
-
-    @property
-    def skipped(self) -> list[dict[Any, Any]]:
-        """The rows of the recordings that are not used."""
-        return self.recordings[self.recordings["skipped"] != ""].to_dict("records")
 
     @property
     def recorded(self) -> dict[str, tuple[float, float]]:
@@ -120,20 +102,8 @@ class Facts:
         }
 
     def values(self, key: str) -> str:
-        """Return the different values that the runs have for a key."""
+        """Return the different values of a key in the records."""
         return ", ".join(sorted({str(facts[key]) for facts in self.known if key in facts}))
-
-    def fold_count(self, database: str) -> int:
-        """Return the number of folds of a database."""
-        return len({row["fold"] for row in read_csv(self.folds[database])})
-
-    def shared_subjects(self, database: str) -> list[str]:
-        """Return the subjects of a database with several roles in one fold."""
-        return shared_subjects(self.folds[database])
-
-    def duplicates(self, database: str) -> list[str]:
-        """Return the recordings of a database that share a file."""
-        return duplicates(self.indexes[database])
 
 
 def written(checklist: str, facts: Facts) -> str:
@@ -145,27 +115,25 @@ def written(checklist: str, facts: Facts) -> str:
     text = render(
         checklist,
         facts=facts,
+        shared_subjects=shared_subjects,
+        duplicates=duplicates,
         stages=STAGES,
         metric_names=METRICS,
         level=inference.LEVEL,
         resamples=inference.RESAMPLES,
         commit=commit(),
-        spectrogram={
-            "window": spectrogram.WINDOW / RATE,
-            "hop": spectrogram.HOP / RATE,
-            "fft": spectrogram.FFT,
-        },
+        spectrogram=spectrogram,
+        rate=RATE,
     )
-    # Templates wrap their lines; in the output each point is one line.
-    return re.sub(r"(?<=\S)\n *(?=[^-#\s])", " ", text)
+    # Templates wrap their lines; in the output each point is one line, headings stand alone.
+    text = re.sub(r"(?<=\S)\n *(?=[^-#\s])", " ", text)
+    return re.sub(r"^(#+ .*\n)(?=\S)", r"\1\n", text, flags=re.MULTILINE)
 
 
-def shared_subjects(folds: Path) -> list[str]:
+def shared_subjects(folds: pd.DataFrame) -> list[str]:
     """Return the subjects of a ``folds.csv`` with several roles in one fold, each in a line."""
-    roles: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in read_csv(folds):
-        if row["role"] != "training subset":  # which is part of training
-            roles[row["fold"], row["subject"]].add(row["role"])
+    rows = folds[folds["role"] != "training subset"]  # which is part of training
+    roles = rows.groupby(["fold", "subject"], sort=False)["role"].unique()
     return [
         f"subject {subject} in fold {fold} ({', '.join(sorted(found))})"
         for (fold, subject), found in roles.items()

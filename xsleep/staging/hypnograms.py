@@ -1,0 +1,240 @@
+"""Hypnograms of other scorers and programs, read by what is in them.
+
+A hypnogram is annotations (EDF+, or a recording that MNE reads), a table of events among which
+there are stages, or a label for each epoch. What is not certain is told as a warning.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from reprlib import repr as shown
+
+import numpy as np
+
+from xsleep.core.arrays import Floats, Integers
+from xsleep.core.errors import DamagedError, InputError, reason, warn
+from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS
+from xsleep.core.stages import STAGES, UNSCORED, label
+from xsleep.databases import dreams
+from xsleep.databases.formats import edf
+from xsleep.databases.formats.clocks import moments
+from xsleep.databases.formats.scorings import NUMBER, read_text
+from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES
+
+SPELLED = {
+    "W": "w wake awake wakefulness wk eveil wach veglia vigilia waak vaken vagen s0",
+    "N1": "n1 s1 nrem1 nonrem1",
+    "N2": "n2 s2 nrem2 nonrem2",
+    "N3": "n3 n4 s3 s4 nrem3 nrem4 nonrem3 nonrem4 sws",
+    "REM": "r rem paradoxal sp",
+    None: "? n/a nan m mt movement movementtime unscored notscored unknown nostage undefined uns",
+}
+"""Stage to its labels in small letters without accents, blanks and the words of `LABEL`."""
+LABELS = {word: label(stage) for stage, words in SPELLED.items() for word in words.split()}
+LABEL = re.compile(
+    r"(?P<word>(?:sleep|sommeil|schlaf)?(?:stage|stade|stadium|phase|fase|stadio|estadio)?)"
+    r"(?P<stage>.+?)(?:sleep)?"
+)
+DIGITS = {"0": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "5": "REM"}
+"""R&K stages as numbers, as in ``Sleep stage 1``."""
+
+ONSET = re.compile(r"onset|start|begin|debut|time|heure|zeit|clock|uhr|inicio|hora|inizio|sec")
+DURATION = re.compile(r"dur|dauer|length|lange")
+END = re.compile(r"\b(end|fin|stop|ende|offset|fine)")
+STAGE = re.compile(r"stage|stade|stadium|hypno|label|score|scoring|schlaf|sleep|code")
+"""Headings of columns, in small letters without accents."""
+
+SEPARATORS = "\t;,"
+STEPS = (30, 20, 10, 5, 1)
+"""Possible seconds of a line that is one label."""
+NAMED = 5
+"""Labels that are no stages which a message names."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Stages of stretches of a recording, in order.
+
+    Attributes:
+        path: of the file.
+        onsets, durations: (n,) seconds; onsets count from `start`.
+        stages: (n,) labels; `UNSCORED` for none.
+        start: date and time that onsets count from, with `edf.UNKNOWN_DATE` for an unknown date.
+            ``None``: they count from the start of the recording.
+        by_clock: onsets are times of day, of no use without the start of the recording.
+    """
+
+    path: Path
+    onsets: Floats
+    durations: Floats
+    stages: Integers
+    start: datetime | None = None
+    by_clock: bool = False
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Stage to the seconds that are scored as it."""
+        return {
+            name: float(self.durations[self.stages == number].sum())
+            for number, name in enumerate(STAGES)
+        }
+
+
+def stage_of(text: str) -> int | None:
+    """Return the label of a stage in any usual spelling; ``None`` if it names none.
+
+    A number alone is none, as its meaning depends on the others in the file.
+    """
+    joined = re.sub(r"[\s_.:()-]+", "", _folded(text.split("|")[0]))
+    match = LABEL.fullmatch(joined)
+    if match is None or joined in LABELS:
+        return LABELS.get(joined)
+    found = match["stage"]
+    if match["word"] and found in DIGITS:
+        return label(DIGITS[found])
+    return LABELS.get(found)
+
+
+def _folded(text: str) -> str:
+    """Return a text in small letters, without accents."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part)).strip()
+
+
+def read_scoring(path: Path, seconds: float | None = None) -> Scoring:
+    """Return the stages in a file of any kind.
+
+    Args:
+        path: of the file.
+        seconds: duration of the recording, which tells how long a line is that is one label; 30 s
+            if it is ``None``.
+
+    Raises:
+        InputError: the file cannot be read, or it is not certain what is in it.
+    """
+    name = path.name.lower()
+    if name.endswith(EDF_SUFFIXES):
+        file = edf.open_edf(path)
+        found = edf.read_annotations(path)
+        return _of_events(path, found, file.start if file.clock else None)
+    if name.endswith(SUFFIXES):
+        return _of_mne(path)
+    lines = [line.strip() for line in read_text(path, "name a hypnogram")]
+    rows, separator = _table([line.lstrip("# ") for line in lines if line])
+    if not rows:
+        return _of_lines(path, [line for line in lines if line], seconds)
+    return _of_table(path, rows, separator, seconds)
+
+
+def _of_mne(path: Path) -> Scoring:
+    import mne
+
+    try:
+        raw = mne.io.read_raw(path, verbose="error")
+    except Exception as error:  # MNE raises many kinds for a damaged or unknown file
+        raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
+    found, start = raw.annotations, raw.info["meas_date"]
+    # Onsets count from the start of the measurement, which may be before the first sample.
+    onsets = found.onset - (raw.first_time if start else 0)
+    events = zip(onsets, found.duration, found.description, strict=True)
+    return _of_events(path, events, start and start.replace(tzinfo=None))
+
+
+def _of_events(
+    path: Path, events: Iterable[tuple[float, float, str]], start: datetime | None
+) -> Scoring:
+    events = list(events)
+    labels = _labels(path, [text for *_, text in events])
+    kept = np.array([(o, d, labels[text]) for o, d, text in events if text in labels])
+    return _scoring(path, kept[:, 0], kept[:, 1], kept[:, 2].astype(int), start)
+
+
+def _of_lines(path: Path, lines: Sequence[str], seconds: float | None) -> Scoring:
+    """Return the stages of a text with one label a line, and perhaps a title."""
+    title, *codes = lines or [""]
+    if title == "[Hypnogram]" and {*codes} <= dreams.CODES.keys() | dreams.NO_STAGE:
+        texts = [dreams.CODES.get(code, "?") for code in codes]
+        return _in_a_row(path, texts, dreams.CODE_SECONDS)
+    texts = codes if stage_of(title) is None and _digit(title) is None else [*lines]
+    return _in_a_row(path, texts, _step(path, len(texts), seconds))
+
+
+def _in_a_row(path: Path, texts: Sequence[str], step: float) -> Scoring:
+    labels = _labels(path, texts)
+    stages = np.array([labels.get(text, UNSCORED) for text in texts])
+    return _scoring(path, np.arange(len(texts)) * step, np.full(len(texts), step), stages)
+
+
+def _step(path: Path, count: int, seconds: float | None) -> float:
+    """Return the seconds of each of the labels that follow each other without onsets."""
+    if seconds is None:
+        return EPOCH_SECONDS
+    # A recording may last up to an epoch longer than the stages that were given to it.
+    fitting = [s for s in STEPS if -s <= count * s - seconds <= s + EPOCH_SECONDS]
+    if not fitting:
+        raise InputError(
+            f"{path}: {count} labels without onsets do not fill a recording of {seconds:g} s, be "
+            f"each of {', '.join(map(str, STEPS[:-1]))} or {STEPS[-1]} s; check that they belong "
+            "together, or give onset, duration and stage"
+        )
+    if fitting[0] != EPOCH_SECONDS:
+        warn(path, f"{count} labels without onsets are read as one every {fitting[0]} s")
+    return fitting[0]
+
+
+def _table(lines: Sequence[str]) -> tuple[list[list[str]], str]:
+    """Return the rows of the table in a text and their separator; no rows if it has one column.
+
+    Lines before the table, as titles, have other numbers of columns and are left out.
+    """
+    best: list[list[str]] = []
+    chosen = ""
+    for separator in SEPARATORS:
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        rows = [[cell.strip() for cell in row] for row in reader]
+        width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+        table = [row for row in rows if len(row) == width > 1]
+        if len(table) > max(len(best), len(rows) / 2):
+            best, chosen = table, separator
+    return best, chosen
+
+
+def _of_table(
+    path: Path, rows: Sequence[Sequence[str]], separator: str, seconds: float | None
+) -> Scoring:
+    """Return the stages of a table, whose columns are found by their headings and content."""
+    first = next((i for i, row in enumerate(rows) if any(map(_is_value, row))), len(rows))
+    titles = [row for row in rows[:first] if not all(UNIT.fullmatch(cell) for cell in row)]
+    headings = [_folded(cell) for cell in titles[-1]] if titles else [""] * len(rows[0])
+    every = list(zip(*rows[first:], strict=True))
+    stage = _stage_column(path, headings, every)
+    labels = _labels(path, every[stage])
+    kept = [row for row in rows[first:] if row[stage] in labels]
+    columns = [list(column) for column in zip(*kept, strict=True)]
+    ends = [c for c, heading in enumerate(headings) if END.search(heading)]
+    lengths = [c for c, heading in enumerate(headings) if DURATION.search(heading)]
+    others = [c for c in range(len(columns)) if c not in (stage, *ends, *lengths)]
+    named = [c for c in others if ONSET.search(headings[c])]
+    times = {c: _times(column, separator != ",") for c, column in enumerate(columns)}
+    found = [times[c] for c in (*named, *others) if c in named or times[c].start]
+    onset = next((one for one in found if np.isfinite(one.seconds).all()), None)
+    if onset is None:
+        return _in_a_row(path, columns[stage], _step(path, len(kept), seconds))
+    durations = np.zeros(len(kept))
+    if lengths:
+        durations = np.nan_to_num(times[lengths[0]].elapsed)
+    elif ends:
+        durations = np.nan_to_num(times[ends[0]].elapsed - onset.elapsed) % DAY_SECONDS
+    stages = np.array([labels[text] for text in columns[stage]])
+    start = onset.start
+    if start and start.date() == edf.UNKNOWN_DATE and start.time() == time():
+        warn(path, "onsets from 0:00:00 are read as time since the start of the recording")
+        start = None
+    return _scoring(path, onset.seconds, durations, stages, start, by_clock=start is not None)
