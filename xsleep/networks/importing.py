@@ -36,9 +36,8 @@ SIZES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 """Patterns of the names of the variables that have each size, and along which axis."""
 
-# MemoryError, as a damaged header may claim any shape.
 DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Exceptions that NumPy raises for damaged files."""
+"""Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 
 def import_weights(file: Path, out: Path) -> str:
