@@ -96,10 +96,10 @@ def _check_values(path: Path, channel: str, signal: Signal, stated: bool) -> Non
         if not stated:
             raise InputError(f"{fault}; {_advice(channel, signal, height)}")
         warn(path, f"{fault.removeprefix(f'{path}: ')}; it is read in {signal.unit}, as stated")
-    tell_stretches(path, what, signal)
+    warn_of_stretches(path, what, signal)
 
 
-def tell_stretches(path: Path, what: str, signal: Signal) -> None:
+def warn_of_stretches(path: Path, what: str, signal: Signal) -> None:
     """Warn of a signal that is flat or clipped for part of the time."""
     values, heights = signal.values, _heights(signal)
     flat = int(np.count_nonzero(heights == 0))
