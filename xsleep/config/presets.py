@@ -72,7 +72,8 @@ class Preset(Settings):
 
     def record(self, system: str) -> dict[str, Any]:
         """Return the settings of a run from scratch, as its ``run.json`` has them."""
-        network, training = self.network, self.training_of(system)
+        own = {name: values for name, values in self.network.own.items() if name == system}
+        network, training = self.network.model_copy(update={"own": own}), self.training_of(system)
         groups = {"network": network, "training": training}
         return {"system": system} | {k: v.model_dump(mode="json") for k, v in groups.items()}
 

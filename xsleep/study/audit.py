@@ -44,14 +44,14 @@ class Audit:
 
     def _finetuned(self, database: str) -> dict[str, dict[str, Any]]:
         """Return the settings of finetuned runs; those of the authors' networks are in files."""
-        preset, network = self.settings.preset(database), self.settings.pretraining.network
-        fixed = {} if self.transfer.of_authors else {"network": network.model_dump(mode="json")}
+        preset, pretraining = self.settings.preset(database), self.settings.pretraining
+        kept = () if self.transfer.of_authors else ("network",)
         return {
             f"FT-{name}": {
                 "source": self.transfer.source,
                 "system": transfer.system.name,
                 "strategy": transfer.strategy,
-                **fixed,
+                **{group: pretraining.record(transfer.pretrained)[group] for group in kept},
                 "training": preset.training_of(transfer.system.name, True).model_dump(mode="json"),
             }
             for name, transfer in systems.transferred().items()
