@@ -446,7 +446,7 @@ def own(**source):
         ),
         (
             {"preset_settings": {"embedded": {"network": {"own": {"Conv": {"width": 8}}}}}},
-            "presets/embedded.yaml: network.own.Conv.[key] = 'Conv': Input should be 'XSleepNet2', ",
+            "presets/embedded.yaml: network.own.Conv = 'Conv': Input should be 'XSleepNet2', ",
         ),
         (
             {"database_settings": {"simulated": {"training": 3}}},

@@ -61,7 +61,7 @@ def first_of(errors: ValidationError, model: type[Settings]) -> str:
     A missing key comes last, as it may be the one that is misspelt.
     """
     error = min(errors.errors(), key=lambda error: error["type"] == "missing")
-    keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
+    keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP, "[key]"))
     if error["type"] == "extra_forbidden":
         return unknown(keys, _group(model, error["loc"][:-1]))
     given = "" if error["type"] == "missing" else f" = {error['input']!r}"
