@@ -27,26 +27,20 @@ class Audit:
     @property
     def resources(self) -> ResourceSettings:
         """The most that a training of any database asks for."""
-        asked = [self.settings.preset(name).resources for name in self.scratch.databases]
-        most = {n: max(getattr(one, n) for one in asked) for n in ResourceSettings.model_fields}
-        return ResourceSettings(**most)
+        asked = [dict(self.settings.preset(n).resources) for n in self.scratch.databases]
+        return ResourceSettings(**{key: max(one[key] for one in asked) for key in asked[0]})
 
     @property
     def configured(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Current settings of the runs of each database and system."""
-        return {
-            name: self._scratch(name) | self._finetuned(name) for name in self.scratch.databases
-        }
+        return {name: self._configured(name) for name in self.scratch.databases}
 
-    def _scratch(self, database: str) -> dict[str, dict[str, Any]]:
-        preset, known = self.settings.preset(database), systems.by_slug()
-        return {slug: preset.record(known[slug].name) for slug in self.scratch.selected}
-
-    def _finetuned(self, database: str) -> dict[str, dict[str, Any]]:
-        """Return the settings of finetuned runs; those of the authors' networks are in files."""
+    def _configured(self, database: str) -> dict[str, dict[str, Any]]:
         preset, pretraining = self.settings.preset(database), self.settings.pretraining
+        known = systems.by_slug()
+        # the settings of the authors' networks are in their files
         kept = () if self.transfer.of_authors else ("network",)
-        return {
+        return {slug: preset.record(known[slug].name) for slug in self.scratch.selected} | {
             f"FT-{name}": {
                 "source": self.transfer.source,
                 "system": transfer.system.name,

@@ -15,7 +15,7 @@ class Databases:
     """Databases of a configuration.
 
     Attributes:
-        files: the files of every database that is configured.
+        files: those of every database that is configured.
         left_out: why each of the selected databases that are not available is left out.
         names: the other selected databases, in order.
     """
@@ -48,15 +48,11 @@ class Databases:
     def not_run(self) -> dict[str, str]:
         """Return why each other database, selected or not, has nothing measured."""
         known = sorted(path.stem for path in (self.folder / "databases").glob("*.yaml"))
-        return {
-            name: f"no data here: {self.left_out[name]}"
-            if name in self.left_out
-            else self._not_selected(name)
-            for name in known
-            if name not in self.names
-        }
+        return {name: self._reason(name) for name in known if name not in self.names}
 
-    def _not_selected(self, name: str) -> str:
+    def _reason(self, name: str) -> str:
+        if name in self.left_out:
+            return f"no data here: {self.left_out[name]}"
         try:
             source = database(name, self.config.get("database_settings", {}), self.folder).source
         except InputError as error:

@@ -15,7 +15,7 @@ from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
 from xsleep.core.console_table import console_table
-from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE
+from xsleep.core.recording import SHAPES
 from xsleep.study.costs import Clock, Trainings, measured, step_cost
 from xsleep.study.files import MOST_BATCHES
 from xsleep.study.sizes import Roles, Size, Sizes, fold_roles
@@ -72,7 +72,7 @@ def _line(of: Trainings, size: Size, found: Mapping[str, Any]) -> dict[str, Any]
 def preparation_line(store: Trainings, size: Size) -> dict[str, Any]:
     """Return the cost of the stores of a database: epochs and spectrograms of all channels."""
     fact, channels = measured("prepared epoch"), store.channels.count("-") + 1
-    values = math.prod(RAW_SHAPE) + math.prod(IMAGE_SHAPE)
+    values = sum(map(math.prod, SHAPES.values()))
     in_one = math.ceil(size.recordings / MOST_BATCHES)
     hours = round(size.stored * channels * float(fact["seconds"]) / 3600, 3)
     found = {

@@ -28,8 +28,7 @@ class Transfer:
     Attributes:
         source: the databases that networks are pretrained on, as in a path.
         of_authors: whether the pretrained networks are the released ones.
-        windows: the window of each database that networks are pretrained on here.
-        indexes: the index of each.
+        windows, indexes: those of each database that networks are pretrained on here.
         pretraining_folder: pattern of the folder of pretrained networks.
     """
 
