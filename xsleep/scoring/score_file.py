@@ -12,12 +12,12 @@ from xsleep.compute import device
 from xsleep.core.arrays import Doubles, Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
-from xsleep.core.recording import EPOCH_SECONDS
+from xsleep.core.recording import EPOCH_SECONDS, SAMPLES
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases.formats import edf, plausibility
 from xsleep.databases.formats.channels import Channels
 from xsleep.networks import checkpoints
-from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
+from xsleep.preparation.preprocessing import filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.scoring.probabilities import score
 from xsleep.store.recordings import RecordingInfo
