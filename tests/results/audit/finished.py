@@ -140,7 +140,7 @@ def evidence() -> Evidence:
             identity = RunPredictions(
                 **address, predictions=folder(system, fold) / "predictions.h5"
             )
-            found.append(Run(identity, INDEX, settings, pretrained))
+            found.append(Run(identity, INDEX, FOLDS, settings, pretrained))
     pretraining = Pretraining(
         PRETRAINED,
         {"source": "Y", "channels": "EEG", "system": "SeqSleepNet+", "seed": 1} | configured,
@@ -150,7 +150,6 @@ def evidence() -> Evidence:
     return Evidence(
         runs=found,
         recordings={"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
-        folds={"X": FOLDS},
         table2=TABLE2,
         retrained=(found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
         pretrainings=[pretraining],

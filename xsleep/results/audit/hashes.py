@@ -58,8 +58,7 @@ def checkpoints(evidence: Evidence) -> Findings:
         path, record = training.folder / "run.json", training.record
         for name in ("model.safetensors", "history.csv"):
             yield training.folder / name, record["outputs"][name], path
-        assignment = evidence.assignment(training)
-        yield assignment, record["inputs"][assignment.name], path
+        yield training.assignment, record["inputs"][training.assignment.name], path
         if isinstance(training, Run) and training.pretrained:
             yield training.pretrained, record["inputs"]["pretrained"], path
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from xsleep.compute import device
 from xsleep.config.training import TrainingSettings
@@ -31,7 +30,10 @@ def stopping(evidence: Evidence) -> Findings:
         path, record = training.folder / "history.csv", training.record
         settings = TrainingSettings(**record["training"])
         steps = training.history["step"].to_numpy()
-        accuracies = _validation(training.history).astype(float).to_numpy()
+        joint, suffix = "joint validation accuracy", " validation accuracy"
+        branches = [column for column in training.history.columns if column.endswith(suffix)]
+        (column,) = [joint] if joint in branches else branches
+        accuracies = training.history[column].astype(float).to_numpy()
         counted = (steps > 0) | (record["steps"] == 0)
         best = int(np.flatnonzero(counted & (accuracies == accuracies[counted].max()))[-1])
         if steps[best] != record["best_step"]:
@@ -60,13 +62,6 @@ def stopping(evidence: Evidence) -> Findings:
 
     faults = faults_of(evidence.trainings, examine)
     return Findings(many(len(evidence.trainings), "training"), faults)
-
-
-def _validation(history: pd.DataFrame) -> pd.Series:
-    """Return the validation accuracies of the joint branch, or of the only one."""
-    joint, end = "joint validation accuracy", " validation accuracy"
-    (column,) = [joint] if joint in history else [c for c in history.columns if c.endswith(end)]
-    return history[column]
 
 
 def _out_of_patience(

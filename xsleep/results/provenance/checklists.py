@@ -80,26 +80,10 @@ class Facts:
         return {system: sorted(sizes) for system, sizes in found.items()}
 
     @property
-    def seconds(self) -> dict[str, list[float]]:
-        """The durations of the trainings of each system."""
-        found = defaultdict(list)
-        for run in self.known:
-            found[run["system"]].append(run["duration_seconds"])
-        return found
-
-    @property
     def packages(self) -> list[str]:
         """The packages of all trainings with their versions."""
         pairs = {pair for run in self.known for pair in run["packages"].items()}
         return [f"{name} {version}" for name, version in sorted(pairs)]
-
-    @property
-    def recorded(self) -> dict[str, tuple[float, float]]:
-        """The numbers of scored epochs and of recorded hours of each database."""
-        return {
-            str(name): (pd.to_numeric(rows["epochs"]).sum(), pd.to_numeric(rows["hours"]).sum())
-            for name, rows in self.recordings.groupby("database", sort=False)
-        }
 
     def values(self, key: str) -> str:
         """Return the different values of a key in the records."""
@@ -117,6 +101,7 @@ def written(checklist: str, facts: Facts) -> str:
         facts=facts,
         shared_subjects=shared_subjects,
         duplicates=duplicates,
+        to_numeric=pd.to_numeric,
         stages=STAGES,
         metric_names=METRICS,
         level=inference.LEVEL,
@@ -133,11 +118,10 @@ def written(checklist: str, facts: Facts) -> str:
 def shared_subjects(folds: pd.DataFrame) -> list[str]:
     """Return the subjects of a ``folds.csv`` with several roles in one fold, each in a line."""
     rows = folds[folds["role"] != "training subset"]  # which is part of training
-    roles = rows.groupby(["fold", "subject"], sort=False)["role"].unique()
     return [
         f"subject {subject} in fold {fold} ({', '.join(sorted(found))})"
-        for (fold, subject), found in roles.items()
-        if len(found) > 1
+        for (fold, subject), roles in rows.groupby(["fold", "subject"], sort=False)["role"]
+        if len(found := set(roles)) > 1
     ]
 
 
