@@ -95,12 +95,9 @@ class Preset(Settings):
         A preset of small networks keeps its numbers of units: as in the paper, the GRU has the
         smaller one. It also keeps its interval of evaluation, which the paper has for all systems.
         """
-        settings = DIFFERENCES[difference]
-        if difference in ("units", "evaluation_interval"):
-            values = sorted(self.value(setting) for setting in settings)
-        else:
-            values = [paper.value(setting) for setting in settings]
-        content = self.model_dump()
+        settings, content = DIFFERENCES[difference], self.model_dump()
+        source = self if difference in ("units", "evaluation_interval") else paper
+        values = sorted(source.value(setting) for setting in settings)
         for setting, value in zip(settings, values, strict=True):
             group, name = setting.split(".")
             content[group][name] = value

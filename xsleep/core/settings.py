@@ -33,10 +33,9 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def with_nulls(content: Any) -> Any:
-    """Return settings with the text ``null`` replaced by ``None``.
+    """Return settings with ``None`` for the text ``null``, which no setting has as a value.
 
-    Snakemake leaves nested values of ``--config`` as text. Numbers and truth values are converted
-    by the types of the settings; no setting has this text as a value.
+    Snakemake leaves nested values of ``--config`` as text; types convert numbers and truth values.
     """
     if isinstance(content, Mapping):
         return {key: with_nulls(value) for key, value in content.items()}

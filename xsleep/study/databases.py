@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xsleep.config.workflow import Workflow, database
+from xsleep.config.databases import DatabaseSettings
+from xsleep.config.workflow import Workflow
 from xsleep.core.errors import InputError
+from xsleep.core.settings import read_named
 from xsleep.study.files import DatabaseFiles
 
 
@@ -53,8 +55,9 @@ class Databases:
     def _reason(self, name: str) -> str:
         if name in self.left_out:
             return f"no data here: {self.left_out[name]}"
+        changes = self.config.get("database_settings", {})
         try:
-            source = database(name, self.config.get("database_settings", {}), self.folder).source
+            source = read_named(DatabaseSettings, self.folder / "databases", name, changes).source
         except InputError as error:
             return str(error)
         if source.fetch or any(source.folder.glob("*")):
