@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from xsleep import systems
@@ -53,5 +54,17 @@ class Audit:
 
     @property
     def pretrainings(self) -> dict[str, dict[str, Any]]:
-        """Current settings of the pretrained networks, by their folders."""
-        return self.transfer.pretrainings(self.table2.finetuned)
+        """Current settings of the networks that runs start from, by their folders.
+
+        The authors' networks come without a record of their training.
+        """
+        first, preset = systems.transferred(), self.settings.pretraining
+        return {
+            str(Path(self.transfer.pretrained(run | run["address"])).parent): {
+                "source": self.transfer.source,
+                "channels": run["source_channels"],
+                "seed": run["address"]["seed"],
+                **preset.record(first[run["network"]].pretrained),
+            }
+            for run in ([] if self.transfer.of_authors else self.table2.finetuned)
+        }
