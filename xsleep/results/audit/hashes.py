@@ -52,7 +52,7 @@ def stores(evidence: Evidence) -> Findings:
 
 
 def checkpoints(evidence: Evidence) -> Findings:
-    """Networks, histories, folds and pretrained networks are the files that trainings recorded."""
+    """Networks, histories, folds and pretrained networks have not changed since training."""
 
     def claims(training: Training) -> Iterator[Claim]:
         path, record = training.folder / "run.json", training.record
@@ -66,7 +66,7 @@ def checkpoints(evidence: Evidence) -> Findings:
 
 
 def predictions(evidence: Evidence) -> Findings:
-    """The predictions have not changed since scoring, and are those of the network of their run."""
+    """The predictions have not changed since scoring, by the network that each run trained."""
 
     def claims(run: Run) -> Iterator[Claim]:
         path = run.identity.predictions

@@ -50,7 +50,7 @@ def stages(evidence: Evidence) -> Findings:
 
 
 def epochs(evidence: Evidence) -> Findings:
-    """The number of epochs of each database and window, or else of recordings, is as published."""
+    """Every database and window has the published number of epochs, or else of recordings."""
     compared = []
 
     def examine(run: Run) -> Iterator[str]:

@@ -17,7 +17,7 @@ from xsleep.training.sequences import TrainingSequences
 
 
 def sequences(evidence: Evidence) -> Findings:
-    """No training sequence goes beyond its recording or bridges a gap that ends sequences.
+    """No training sequence crosses recordings or bridges a gap longer than configured.
 
     The sequences are drawn as in training; their number is also counted independently.
     """

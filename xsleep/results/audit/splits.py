@@ -62,7 +62,7 @@ def split(evidence: Evidence) -> Findings:
 
 
 def pretrained_on(evidence: Evidence) -> Findings:
-    """No subject that tests a finetuned network was in training or validation to pretrain it."""
+    """No test subject of a finetuned network was used in its pretraining."""
     finetuned = [(run, run.pretrained.parent) for run in evidence.runs if run.pretrained]
     if not finetuned:
         raise NotApplicable("no network is finetuned")
@@ -107,7 +107,7 @@ def _files(evidence: Evidence, recordings: Iterable[UsedRecording]) -> Iterator[
 
 
 def roles(evidence: Evidence) -> Findings:
-    """Every run trained, validated and tested on the recordings that its fold assigns to it."""
+    """Every run trained, validated and tested on the recordings that its fold assigns."""
 
     def examine(training: Training) -> Iterator[str]:
         path, record = training.assignment, training.record["recordings"]

@@ -20,7 +20,7 @@ ACCURACY = 0.002
 
 
 def stopping(evidence: Evidence) -> Findings:
-    """The end of training and the kept network follow from the accuracy in validation.
+    """The end of training and the kept network follow from the validation accuracies.
 
     Both are found again in ``history.csv``, and the kept network is evaluated again on the
     validation recordings.
