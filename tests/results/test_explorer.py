@@ -240,7 +240,7 @@ def test_database_system_and_recording_are_chosen_by_clicks_and_keys(cohort, bro
     assert len({picture for _, picture in said.values()}) == len(said)
     metrics = measure(*true_and_predicted(cohort, "Night & day", "ARNN+RNN", "n3"))
     assert f"accuracy {metrics['accuracy']:.1f} %" in said["database"][0]
-    browser.click("#previous")
+    browser.click("[data-key=ArrowUp]")
     shown(browser, "n2")
     assert browser.errors == []
 

@@ -11,6 +11,7 @@ import math
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def write(
         recordings, indexes: Per database its ``recordings.csv`` and the index of its store.
         report: Takes a line on whatever is left out.
     """
-    stores = {database: _store(path) for database, path in indexes.items()}
+    stored = cache(read_index)
     cases: dict[tuple[str, ...], list[SystemResults]] = defaultdict(list)
     for result in gather(runs, recordings):
         cases[result.case].append(result)
@@ -79,7 +80,7 @@ def write(
         missing = []
         for name, content in shown.items():
             places = content["places"]
-            content |= _seen(stores[case[0]], case, name, places)
+            content |= _seen(partial(stored, indexes[case[0]]), case, name, places)
             if "missing" in content:
                 missing.append(f"{name}: {content['missing']}")
             # places without a gap between them, as the first and how many
@@ -94,14 +95,6 @@ def write(
     listed_cases = [dict(zip(CASE, case, strict=True)) for case in cases]
     with whole(page) as temporary:
         temporary.write_text(render("explorer.html", cases=listed_cases), encoding="utf-8")
-
-
-def _store(path: Path) -> Mapping[str, Stored] | str:
-    """Return the recordings in the store, or why it cannot be read."""
-    try:
-        return read_index(path)
-    except InputError as error:
-        return str(error)
 
 
 def _recordings(runs: Iterable[RunPredictions]) -> dict[str, dict[str, Any]]:
@@ -131,15 +124,13 @@ def _metrics(result: SystemResults) -> dict[int, dict[str, list[float | None]]]:
 
 
 def _seen(
-    store: Mapping[str, Stored] | str, case: Sequence[str], name: str, places: Integers
+    read: Callable[[], Mapping[str, Stored]], case: Sequence[str], name: str, places: Integers
 ) -> dict[str, Any]:
     """Return the clock time, and the spectrograms by channel or why there are none."""
     _, window, channels = case
     seen: dict[str, Any] = {"clock": None, "step": EPOCH_SECONDS}
     try:
-        if isinstance(store, str):
-            raise InputError(store)
-        if name not in store:
+        if name not in (store := read()):
             raise InputError("not in the store; run snakemake again")
         info = store[name].info
         chosen = np.flatnonzero(in_window(info, window))

@@ -58,16 +58,12 @@ function offer(id, values) {
   if (values.includes(before)) select.value = before;
 }
 
-function narrow() {
+async function chooseCase() {
   let cases = CASES;
   for (const id of ["database", "window", "channels"]) {
     offer(id, [...new Set(cases.map((one) => one[id]))]);
     cases = cases.filter((one) => one[id] === by(id).value);
   }
-}
-
-async function chooseCase() {
-  narrow();
   const path = chosen();
   state.recording = null;
   by("recordings").replaceChildren();
@@ -116,16 +112,12 @@ function listRecordings() {
   by("recordings").replaceChildren(...recordings.map(([name, accuracy, kappa]) => {
     const row = document.createElement("tr"), button = element("button", name);
     row.dataset.name = name;
-    button.tabIndex = -1;
-    const first = document.createElement("td");
-    first.append(button);
-    row.append(first, element("td", fixed(accuracy, 1)), element("td", fixed(kappa, 2)));
+    for (const cell of [button, fixed(accuracy, 1), fixed(kappa, 2)]) row.insertCell().append(cell);
     return row;
   }));
   for (const header of document.querySelectorAll("nav th")) {
     const sorted = header.firstChild.dataset.sort === state.sort;
-    if (sorted) header.setAttribute("aria-sort", state.descending ? "descending" : "ascending");
-    else header.removeAttribute("aria-sort");
+    header.ariaSort = sorted ? (state.descending ? "descending" : "ascending") : null;
   }
   mark();
 }
@@ -150,7 +142,7 @@ async function chooseRecording(name) {
   if (content.fault) return fail(content.fault);
   state.recording = unpacked(content);
   state.epoch = null;
-  state.view = whole();
+  state.view = {from: state.recording.first, to: state.recording.end};
   show();
 }
 
@@ -162,7 +154,7 @@ function step(lines) {
 
 function fail(fault) {
   state.recording = null;
-  for (const id of ["recording", "summary", "epoch"]) by(id).textContent = "";
+  for (const id of ["recording", "summary"]) by(id).textContent = "";
   note(fault);
   draw();
 }
@@ -181,40 +173,36 @@ function unpacked(recording) {
   recording.end = recording.places.at(-1) + 1;
   recording.at = new Map(recording.places.map((place, number) => [place, number]));
   recording.true = digits(recording.true);
-  for (const seeds of Object.values(recording.runs)) {
-    for (const run of Object.values(seeds)) {
-      run.predicted = digits(run.predicted);
-      run.probabilities = bytes(run.probabilities);
-    }
+  for (const run of Object.values(recording.runs).flatMap(Object.values)) {
+    run.predicted = digits(run.predicted);
+    run.wrong = run.predicted.map((stage, number) => stage !== recording.true[number]);
+    run.probabilities = bytes(run.probabilities);
   }
   recording.images = Object.entries(recording.spectrograms ?? {}).map(([channel, image]) =>
     ({channel, ...image, picture: picture(recording, image)}));
   return recording;
 }
 
-const whole = () => ({from: state.recording.first, to: state.recording.end});
 const run = () => state.recording.runs[system()]?.[by("seed").value];
-
-function disagreements() {
-  const predicted = run()?.predicted;
-  return predicted ? state.recording.places.filter((_, n) => predicted[n] !== state.recording.true[n]) : [];
-}
+const disagreements = () => state.recording.places.filter((_, number) => run()?.wrong[number]);
 
 function clock(place) {
   const {clock: start, step: seconds, first} = state.recording;
   const time = Math.round((start ?? first * seconds) + (place - first) * seconds);
   const two = (number) => String(number).padStart(2, "0");
-  const hours = Math.floor(time / 3600);
-  return `${two(start === null ? hours : hours % 24)}:${two(Math.floor(time / 60) % 60)}:${two(time % 60)}`;
+  const hours = Math.floor(time / 3600) % (start === null ? Infinity : 24);
+  return [hours, Math.floor(time / 60) % 60, time % 60].map(two).join(":");
 }
 
 function show() {
-  const {recording} = state, [accuracy, kappa] = metrics(state.name), count = recording.places.length;
+  const {recording} = state, count = recording.places.length;
+  const [accuracy, kappa] = metrics(state.name);
   by("recording").textContent = state.name;
   const dropped = recording.end - recording.first - count;
   by("summary").textContent = [
     `subject ${recording.subject}`,
-    `${clock(recording.first)} to ${clock(recording.end)}${recording.clock === null ? " of the recording" : ""}`,
+    `${clock(recording.first)} to ${clock(recording.end)}`
+      + (recording.clock === null ? " of the recording" : ""),
     `${count} epochs` + (dropped ? `, ${dropped} not scored` : ""),
     ...(run() ? [`accuracy ${fixed(accuracy, 1)} %`, `kappa ${fixed(kappa, 3)}`,
       `${disagreements().length} disagreements`] : []),
@@ -226,7 +214,6 @@ function show() {
   panels.setAttribute("aria-label",
     `Hypnograms, disagreements, probabilities and spectrograms of ${state.name}`);
   draw();
-  point(state.epoch);
 }
 
 // Drawing: panels one beneath the other, with the time in common.
@@ -247,11 +234,10 @@ function picture(recording, {rows, values}) {
   return made;
 }
 
+const RGB = RAMP.map((colour) => [1, 3, 5].map((n) => parseInt(colour.slice(n, n + 2), 16)));
 const TABLE = Array.from({length: 256}, (_, level) => {
-  const place = level / 255 * (RAMP.length - 1), below = Math.min(Math.floor(place), RAMP.length - 2);
-  const channel = (colour, number) => parseInt(colour.slice(1 + 2 * number, 3 + 2 * number), 16);
-  const mixed = [0, 1, 2].map((n) => channel(RAMP[below], n)
-    + (place - below) * (channel(RAMP[below + 1], n) - channel(RAMP[below], n)));
+  const place = level / 255 * (RGB.length - 1), below = Math.min(Math.floor(place), RGB.length - 2);
+  const mixed = RGB[below].map((low, n) => low + (place - below) * (RGB[below + 1][n] - low));
   return [...mixed.map(Math.round), 255];
 });
 
@@ -287,7 +273,7 @@ function line(pen, colour, thick, ...ends) {
 
 function draw() {
   const pen = fresh(panels);
-  fresh(cross);
+  point(state.epoch);
   if (!state.recording) return;
   const {recording} = state, scores = run();
   const parts = 2 * 0.9 + 1.1 + 1.1 * recording.images.length;
@@ -310,9 +296,9 @@ function draw() {
     return box;
   };
   hours(pen);
-  levels(pen, panel(recording.true, 0.9 * height, hypnogram, "scorer"));
+  levels(pen, panel({predicted: recording.true}, 0.9 * height, hypnogram, "scorer"));
   panel(scores, STRIP, differences, "differ");
-  levels(pen, panel(scores?.predicted, 0.9 * height, hypnogram, system()));
+  levels(pen, panel(scores, 0.9 * height, hypnogram, system()));
   legend(pen, panel(scores, 1.1 * height, areas, "probability"));
   for (const image of recording.images) {
     scale(pen, panel(image, 1.1 * height, spectrogram, image.channel), image);
@@ -341,8 +327,9 @@ function gaps(pen, {top, height}) {
 function hours(pen) {
   const {recording, view} = state;
   const seconds = (view.to - view.from) * recording.step;
-  const wide = [60, 300, 600, 1800, 3600, 7200, 14400].find((one) => width() * one / seconds > 60) ?? 28800;
-  const start = (recording.clock ?? recording.first * recording.step) - recording.first * recording.step;
+  const steps = [60, 300, 600, 1800, 3600, 7200, 14400];
+  const wide = steps.find((one) => width() * one / seconds > 60) ?? 28800;
+  const start = recording.clock === null ? 0 : recording.clock - recording.first * recording.step;
   for (let time = Math.ceil((start + view.from * recording.step) / wide) * wide; ; time += wide) {
     const place = (time - start) / recording.step, x = across(place);
     if (place > view.to) break;
@@ -358,24 +345,23 @@ function levels(pen, box) {
   for (const stage of ORDER) label(pen, STAGES[stage], LEFT - 5, level(box, stage), "right", SMALL);
 }
 
-function hypnogram(pen, box, stages) {
-  if (!stages) return nothing(pen, box);
-  const {recording} = state;
+function hypnogram(pen, box, scores) {
+  if (!scores) return nothing(pen, box);
+  const {places} = state.recording, {predicted: stages, wrong} = scores;
   const heights = ORDER.map((stage) => level(box, stage));
   line(pen, "#e4e4e4", 1, ...heights.map((y) => [LEFT, y, LEFT + width(), y]));
   pen.strokeStyle = "#000";
   pen.lineWidth = 1.3;
   pen.beginPath();
   for (const [number, left, wide] of inView()) {
-    const joined = number && recording.places[number - 1] === recording.places[number] - 1;
+    const joined = number && places[number - 1] === places[number] - 1;
     pen[joined ? "lineTo" : "moveTo"](left, level(box, stages[number]));
     pen.lineTo(left + wide, level(box, stages[number]));
   }
   pen.stroke();
   for (const [number, left, wide] of inView()) {
-    const wrong = stages !== recording.true && stages[number] !== recording.true[number];
-    if (!wrong && STAGES[stages[number]] !== "REM") continue;
-    pen.fillStyle = wrong ? DIFFERS : "#000";
+    if (!wrong?.[number] && STAGES[stages[number]] !== "REM") continue;
+    pen.fillStyle = wrong?.[number] ? DIFFERS : "#000";
     pen.fillRect(left, level(box, stages[number]) - 2, wide, 4);
   }
 }
@@ -384,7 +370,7 @@ function differences(pen, {top, height}, scores) {
   if (!scores) return;
   pen.fillStyle = DIFFERS;
   for (const [number, left, wide] of inView()) {
-    if (scores.predicted[number] !== state.recording.true[number]) pen.fillRect(left, top, wide, height);
+    if (scores.wrong[number]) pen.fillRect(left, top, wide, height);
   }
 }
 
@@ -420,7 +406,7 @@ function legend(pen, box) {
 }
 
 function spectrogram(pen, {top, height}, {picture: made}) {
-  const {view, recording} = state;
+  const {recording} = state;
   pen.imageSmoothingEnabled = false;
   const left = across(recording.first), right = across(recording.end);
   pen.drawImage(made, left, top, right - left, height);
@@ -468,8 +454,8 @@ function told(place) {
   if (number === undefined) return [...words, "not scored"].join(" · ");
   words.push(`scorer ${STAGES[recording.true[number]]}`);
   if (scores) {
-    const right = scores.predicted[number] === recording.true[number];
-    words.push(`${system()} ${STAGES[scores.predicted[number]]}${right ? "" : " (differs)"}`);
+    const differs = scores.wrong[number] ? " (differs)" : "";
+    words.push(`${system()} ${STAGES[scores.predicted[number]]}${differs}`);
     words.push(ORDER.map((stage) =>
       `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
   }
@@ -484,7 +470,6 @@ function look(from, to) {
   const begin = Math.min(Math.max(from, first), end - size);
   state.view = {from: begin, to: begin + size};
   draw();
-  point(state.epoch);
 }
 
 function zoom(factor, around) {
@@ -528,9 +513,6 @@ const KEYS = {
   0: () => state.recording && look(-Infinity, Infinity),
 };
 
-const BUTTONS = {previous: "ArrowUp", next: "ArrowDown", back: "p", forth: "n", closer: "+",
-  farther: "-", all: "0"};
-
 document.addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
   // A list of choices has its own use for keys.
@@ -538,10 +520,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   action();
 });
-for (const [id, key] of Object.entries(BUTTONS)) by(id).addEventListener("click", KEYS[key]);
+for (const button of document.querySelectorAll("[data-key]")) {
+  button.addEventListener("click", KEYS[button.dataset.key]);
+}
 for (const id of ["database", "window", "channels"]) by(id).addEventListener("change", chooseCase);
-by("system").addEventListener("change", chooseSystem);
-by("seed").addEventListener("change", chooseSystem);
+for (const id of ["system", "seed"]) by(id).addEventListener("change", chooseSystem);
 by("recordings").addEventListener("click", (event) => {
   const row = event.target.closest("tr");
   if (row) chooseRecording(row.dataset.name);
@@ -574,9 +557,6 @@ cross.addEventListener("wheel", (event) => {
   event.preventDefault();
   zoom(event.deltaY < 0 ? 0.8 : 1.25, state.recording && placeAt(event.offsetX));
 }, {passive: false});
-new ResizeObserver(() => {
-  draw();
-  point(state.epoch);
-}).observe(by("plot"));
+new ResizeObserver(draw).observe(by("plot"));
 
 chooseCase();
