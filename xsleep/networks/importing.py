@@ -13,10 +13,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
@@ -83,19 +81,18 @@ def read(path: Path) -> dict[str, Singles]:
         raise InputError(
             f"{path}: not a readable npz file ({reason(error)}); write it again"
         ) from error
-    return {name: _numbers(path, name, values) for name, values in arrays.items()}
-
-
-def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
-    """Return a variable as finite float32 values."""
-    where = f"{path}: variable {name} of shape {values.shape}"
-    if values.dtype.kind != "f":
-        raise InputError(f"{where}: of type {values.dtype}; a variable has floating-point numbers")
-    with np.errstate(over="ignore"):
-        found = values.astype(np.float32)
-    if wrong := found.size - np.count_nonzero(np.isfinite(found)):
-        raise InputError(f"{where}: {wrong} of {found.size} values are NaN or infinite")
-    return found
+    variables = {}
+    for name, values in arrays.items():
+        where = f"{path}: variable {name} of shape {values.shape}"
+        if values.dtype.kind != "f":
+            raise InputError(
+                f"{where}: of type {values.dtype}; a variable has floating-point numbers"
+            )
+        with np.errstate(over="ignore"):
+            variables[name] = values.astype(np.float32)
+        if wrong := np.count_nonzero(~np.isfinite(variables[name])):
+            raise InputError(f"{where}: {wrong} of {values.size} values are NaN or infinite")
+    return variables
 
 
 def recognise(shapes: Shapes) -> tuple[str, tuple[str, ...], NetworkSettings]:
