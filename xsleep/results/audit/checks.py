@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from inspect import getdoc
 
-from xsleep.results.audit import finding, hashes, origin, results, retrained, splits
+from xsleep.results.audit import finding, hashes, loop, origin, results, retrained, splits
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, Verdict
 from xsleep.results.audit.normalisation import normalisation
-from xsleep.results.audit.sequences import sequences
-from xsleep.results.audit.stopping import stopping
 
 CHECKS: Mapping[str, Callable[[Evidence], Findings]] = {
     "recordings": hashes.recordings,
@@ -24,8 +22,8 @@ CHECKS: Mapping[str, Callable[[Evidence], Findings]] = {
     "pretrained on": splits.pretrained_on,
     "roles": splits.roles,
     "normalisation": normalisation,
-    "stopping": stopping,
-    "sequences": sequences,
+    "stopping": loop.stopping,
+    "sequences": loop.sequences,
     "true stages": results.stages,
     "epoch counts": results.epochs,
     "metrics": results.metrics,

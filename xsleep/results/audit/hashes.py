@@ -66,7 +66,7 @@ def checkpoints(evidence: Evidence) -> Findings:
 
 
 def predictions(evidence: Evidence) -> Findings:
-    """The predictions have not changed since scoring, by the network that each run trained."""
+    """The predictions have not changed since the network of the same run was scored."""
 
     def claims(run: Run) -> Iterator[Claim]:
         path = run.identity.predictions

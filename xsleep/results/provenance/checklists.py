@@ -8,7 +8,6 @@ that only people can answer are listed as open.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +71,6 @@ class Facts:
         return {name: open_database(settings.source) for name, settings in selected}
 
     @property
-    def parameters(self) -> dict[str, list[tuple[str, int]]]:
-        """The channel sets of each system, with the number of parameters."""
-        found = defaultdict(set)
-        for run in self.known:
-            found[run["system"]].add((run["channels"], run["parameters"]))
-        return {system: sorted(sizes) for system, sizes in found.items()}
-
-    @property
     def packages(self) -> list[str]:
         """The packages of all trainings with their versions."""
         pairs = {pair for run in self.known for pair in run["packages"].items()}
@@ -91,11 +82,7 @@ class Facts:
 
 
 def written(checklist: str, facts: Facts) -> str:
-    """Return a checklist in Markdown: each item with what is known, and what is open.
-
-    Args:
-        checklist: `ML_REPRODUCIBILITY` or `REFORMS`.
-    """
+    """Return `ML_REPRODUCIBILITY` or `REFORMS` in Markdown: what is known, and what is open."""
     text = render(
         checklist,
         facts=facts,
@@ -104,8 +91,7 @@ def written(checklist: str, facts: Facts) -> str:
         to_numeric=pd.to_numeric,
         stages=STAGES,
         metric_names=METRICS,
-        level=inference.LEVEL,
-        resamples=inference.RESAMPLES,
+        inference=inference,
         commit=commit(),
         spectrogram=spectrogram,
         rate=RATE,
