@@ -19,11 +19,10 @@ import torch
 
 from xsleep.compute import device
 from xsleep.config.network import NetworkSettings
+from xsleep.core.recording import BINS, FRAMES, SAMPLES
 from xsleep.networks import build
 from xsleep.networks.fast import acceleration, fourier
 from xsleep.networks.fast.convolution import MANY
-from xsleep.networks.layers import BINS
-from xsleep.networks.network import FRAMES, SAMPLES
 from xsleep.training.step import Graphed, Step
 
 GOAL_MS = 4

@@ -33,19 +33,13 @@ def generate(folder: Path, recordings: int, channels: tuple[str, ...]) -> None:
     """Generate a store and its index."""
     import numpy as np
 
-    from xsleep.store.recordings import (
-        IMAGE_SHAPE,
-        RAW_SHAPE,
-        read_stored,
-        write_epochs,
-        write_index,
-        write_spectrograms,
-    )
+    from xsleep.core.recording import BINS, FRAMES, SAMPLES
+    from xsleep.store.recordings import read_stored, write_epochs, write_index, write_spectrograms
 
     rng = np.random.default_rng(0)
-    raw = rng.normal(0, 20, (EPOCHS, *RAW_SHAPE)).astype("f4")
-    images = rng.normal(0, 10, (EPOCHS, *IMAGE_SHAPE)).astype("f4")
-    sums = np.ones((EPOCHS + 1, 2, IMAGE_SHAPE[1])).cumsum(0)
+    raw = rng.normal(0, 20, (EPOCHS, SAMPLES)).astype("f4")
+    images = rng.normal(0, 10, (EPOCHS, FRAMES, BINS)).astype("f4")
+    sums = np.ones((EPOCHS + 1, 2, BINS)).cumsum(0)
     found = []
     for number in range(recordings):
         night = one_night(number)

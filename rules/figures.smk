@@ -143,14 +143,14 @@ rule hypnograms:
 use rule hypnograms as hypnogram with:
     output:
         drawn(
-            f"{paths.HYPNOGRAMS}/{{night}}.svg",
+            f"{paths.HYPNOGRAMS}/{{recording}}.svg",
             "hypnogram",
-            "{night}",
+            "{recording}",
             category="Hypnograms",
             system="{system}",
         ),
-        f"{paths.HYPNOGRAMS}/{{night}}.png",
+        f"{paths.HYPNOGRAMS}/{{recording}}.png",
     log:
-        f"logs/figures/{paths.HYPNOGRAMS}/{{night}}.log",
+        f"logs/figures/{paths.HYPNOGRAMS}/{{recording}}.log",
     wildcard_constraints:
-        night=rf"(?!({'|'.join(PICKS)})\.)[^/]+",
+        recording=rf"(?!({'|'.join(PICKS)})\.)[^/]+",

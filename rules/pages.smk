@@ -1,4 +1,4 @@
-# Not in the report: what the page shows lies in a file for each night, which are read one by one.
+# Not in the report: what the page shows lies in a file for each recording.
 rule explorer:
     input:
         predictions=STUDY.table2.predictions(),
@@ -6,8 +6,8 @@ rule explorer:
         indexes=STUDY.indexes,
     output:
         page="results/explorer/index.html",
-        # Removed before it is made again, so that no night stays that is not scored any more.
-        nights=directory("results/explorer/data"),
+        # Removed before it is made again, so that no recording stays that is not scored any more.
+        recordings=directory("results/explorer/data"),
     log:
         "logs/explorer.log",
     conda:
@@ -19,7 +19,7 @@ rule explorer:
         runs=STUDY.table2.runs,
         systems=STUDY.table2.systems,
     message:
-        "A page to explore the nights"
+        "A page to explore the recordings"
     script:
         "../workflow_scripts/explorer.py"
 

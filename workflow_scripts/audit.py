@@ -14,11 +14,17 @@ with job(snakemake.log[0]) as report:
     params = snakemake.params
     predictions = [f"{folder}/predictions.h5" for folder in params.folders]
     runs = [
-        Run(identity, Path(index), settings, pretrained and Path(pretrained))
-        for identity, index, settings, pretrained in zip(
+        Run(
+            identity,
+            store=Path(index),
+            assignment=Path(paths.FOLDS.format(database=identity.database)),
+            settings=address | params.configured[address["database"]][address["system"]],
+            pretrained=pretrained and Path(pretrained),
+        )
+        for identity, index, address, pretrained in zip(
             run_predictions(params.runs, predictions, params.systems),
             params.indexes,
-            [run | params.configured[run["database"]][run["system"]] for run in params.runs],
+            params.runs,
             params.pretrained,
             strict=True,
         )
@@ -34,7 +40,6 @@ with job(snakemake.log[0]) as report:
             database: Path(paths.RECORDINGS.format(database=database))
             for database in [*params.databases, *params.sources]
         },
-        folds={d: Path(paths.FOLDS.format(database=d)) for d in params.databases},
         table2=Path(snakemake.input.table2),
         retrained=next(iter(retrained), None),
         pretrainings=[

@@ -16,6 +16,6 @@ with job(snakemake.log[0]) as report:
         run_predictions(params.runs, snakemake.input.predictions, params.systems),
         dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True)),
         dict(zip(params.databases, map(Path, snakemake.input.indexes), strict=True)),
-        Path(snakemake.output.page),
-        left_out,
+        page=Path(snakemake.output.page),
+        report=left_out,
     )

@@ -10,7 +10,7 @@ SHOWN = 20
 """Lines of a batch that are shown; all are in the log."""
 
 with job(snakemake.log[0]) as report:
-    nights = prepare(
+    prepared = prepare(
         source_of(**snakemake.params.source),
         snakemake.params.channels,
         Filtering(**snakemake.params.filtering),
@@ -21,9 +21,9 @@ with job(snakemake.log[0]) as report:
         seen=Path(snakemake.params.seen),
         report=report,
     )
-    told = [f"skipped {night.recording}: {night.skipped}" for night in nights if night.skipped]
-    told += [f"warning: {remark}" for night in nights for remark in night.remarks]
-    for line in told[:SHOWN]:
-        print(line, file=sys.stderr)
+    told = [f"skipped {info.recording}: {info.skipped}" for info in prepared if info.skipped]
+    told += [f"warning: {remark}" for info in prepared for remark in info.remarks]
     if len(told) > SHOWN:
-        print(f"... and {len(told) - SHOWN} more, see {snakemake.log[0]}", file=sys.stderr)
+        told[SHOWN:] = [f"... and {len(told) - SHOWN} more, see {snakemake.log[0]}"]
+    for line in told:
+        print(line, file=sys.stderr)

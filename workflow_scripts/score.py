@@ -12,8 +12,7 @@ with job(snakemake.log[0]):
         int(snakemake.wildcards.fold),
         Path(snakemake.input.index),
         window=snakemake.wildcards.window,
-        longest_gap=snakemake.params.scoring["longest_gap"],
-        scoring_stride=snakemake.params.scoring["scoring_stride"],
+        **snakemake.params.scoring,
         out=Path(snakemake.output.predictions),
         threads=snakemake.threads,
     )

@@ -97,7 +97,7 @@ def follow(name, rows):
     blending = policy(system, settings)
     for row in rows:
         sums = [{b: n * row[f"{b} {part} loss"] for b in branches} for part, n in sequences.items()]
-        blend = blending.update(*sums, *sequences.values())
+        blend = blending.update(*sums, tuple(sequences.values()))
         found = {b: row[f"{b} weight"] for b in branches}
         if not blend.generalisation:
             assert found == blend.weights

@@ -247,6 +247,16 @@ def test_a_database_and_a_system_of_it_have_hyper_parameters_of_their_own():
     assert changed.training_of("XSleepNet2", finetuning=True).patience is None
 
 
+def test_hyper_parameters_of_a_network_of_ones_own_are_those_of_its_system_alone():
+    own = {"network": {"own": {"XSleepNet (equal weights)": {"width": 8}}}}
+    plain, changed = (
+        load(BASE | {"preset_settings": {"embedded": changes}}, CONFIG).preset("simulated")
+        for changes in ({}, own)
+    )
+    assert changed.record("XSleepNet (equal weights)")["network"]["own"] == own["network"]["own"]
+    assert changed.record("XSleepNet2") == plain.record("XSleepNet2")
+
+
 def test_one_filter_is_for_all_channels_and_one_left_out_is_as_released():
     assert NetworkSettings(raw_filter="none").raw_filter == dict.fromkeys(
         ("EEG", "EOG", "EMG"), "none"
@@ -433,6 +443,10 @@ def own(**source):
             {"database_settings": {"simulated": {"network": {"raw_filter": {"EEG": "notch"}}}}},
             "databases/simulated.yaml: network.raw_filter.EEG = 'notch': Input should be "
             "'band-pass', 'high-pass', 'high-pass-and-notches' or 'none'",
+        ),
+        (
+            {"preset_settings": {"embedded": {"network": {"own": {"Conv": {"width": 8}}}}}},
+            "presets/embedded.yaml: network.own.Conv = 'Conv': Input should be 'XSleepNet2', ",
         ),
         (
             {"database_settings": {"simulated": {"training": 3}}},

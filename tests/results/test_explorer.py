@@ -24,18 +24,18 @@ START = 23 * 3600 - 60
 
 CASES = {"Night & day": ("EEG",), "SleepEDF-20": ("EEG", "EOG")}
 SYSTEMS = ("XSleepNet2", "ARNN+RNN")
-NIGHTS = {"n1": "s1", "n2": "s2", "n3": "s3"}
+NAMES = {"n1": "s1", "n2": "s2", "n3": "s3"}
 
 
 class Cohort:
-    """Two databases of three nights, each scored by two systems in two folds; n3 tests last."""
+    """Two databases of three recordings, each scored by two systems in two folds; n3 tests last."""
 
     def __init__(self, folder):
         self.folder, self.runs, self.parts, self.lines = folder, [], {}, []
         self.recordings, self.indexes = {}, {}
         for place, (database, channels) in enumerate(CASES.items()):
             stored = []
-            for seed, (name, subject) in enumerate(NIGHTS.items()):
+            for seed, (name, subject) in enumerate(NAMES.items()):
                 where = folder / f"store-{place}"
                 made_of = where, name, EPOCHS, channels, PLACES
                 part = make_part(*made_of, seed=10 * place + seed, subject=subject)
@@ -45,7 +45,7 @@ class Cohort:
                 self.parts[database, name] = part
             self.indexes[database] = folder / f"{place}.h5"
             write_index(self.indexes[database], stored)
-            lines = [f"{name},{subject},{EPOCHS},,,,,," for name, subject in NIGHTS.items()]
+            lines = [f"{name},{subject},{EPOCHS},,,,,," for name, subject in NAMES.items()]
             self.recordings[database] = folder / f"{place}.csv"
             self.recordings[database].write_text("\n".join([HEADER, *lines, ""]))
             for system in SYSTEMS:
@@ -55,13 +55,15 @@ class Cohort:
     def predict(self, database, channels, system, fold, names):
         path = self.folder / f"run-{len(self.runs)}.h5"
         random = np.random.default_rng(len(self.runs))
-        nights = []
+        recordings = []
         for name in names:
-            night = self.parts[database, name].info
-            scores = random.dirichlet(np.ones(5), EPOCHS) / 2 + np.eye(5)[night.stages] / 2
+            recording = self.parts[database, name].info
+            scores = random.dirichlet(np.ones(5), EPOCHS) / 2 + np.eye(5)[recording.stages] / 2
             scores[::7] = np.roll(scores[::7], len(self.runs) % 4 + 1, axis=1)
-            nights.append(Prediction(name, night.subject, PLACES, night.stages, {"joint": scores}))
-        write_predictions(path, nights)
+            recordings.append(
+                Prediction(name, recording.subject, PLACES, recording.stages, {"joint": scores})
+            )
+        write_predictions(path, recordings)
         self.runs.append(
             RunPredictions(database, "whole-night", "-".join(channels), system, 1, fold, path)
         )
@@ -73,20 +75,20 @@ class Cohort:
 
     def prediction(self, database, system, name):
         fold = 2 if name == "n3" else 1
-        nights = read_predictions(self.run(database, system, fold).predictions)
-        return next(night for night in nights if night.recording == name)
+        recordings = read_predictions(self.run(database, system, fold).predictions)
+        return next(recording for recording in recordings if recording.recording == name)
 
     def page(self):
         page = self.folder / "explorer" / "index.html"
         self.lines.clear()
-        arguments = self.runs, self.recordings, self.indexes, page, self.lines.append
-        explorer.write(*arguments)
+        report = self.lines.append
+        explorer.write(self.runs, self.recordings, self.indexes, page=page, report=report)
         return page
 
-    def handed_over(self, database, *night):
-        """What the script of a case, or of one of its nights, hands over."""
+    def handed_over(self, database, *recording):
+        """What the script of a case, or of one of its recordings, hands over."""
         path = self.folder / "explorer/data" / database / "whole-night"
-        path = path.joinpath("-".join(CASES[database]), *night)
+        path = path.joinpath("-".join(CASES[database]), *recording)
         text = path.with_name(f"{path.name}.js").read_text()
         name, content = re.fullmatch(r'loaded\("(.*?)",(.*)\);\n', text).groups()
         assert name == str(path.relative_to(self.folder / "explorer/data"))
@@ -102,17 +104,17 @@ def values(text):
     return np.frombuffer(b64decode(text), "u1")
 
 
-def test_a_night_has_its_places_stages_clock_and_what_each_system_says(cohort):
+def test_a_recording_has_its_places_stages_clock_and_what_each_system_says(cohort):
     cohort.page()
-    night = cohort.handed_over("SleepEDF-20", "n3")
-    assert night["subject"] == "s3"
-    assert night["places"] == [[2, 20], [27, 40]]
-    assert (night["clock"], night["step"]) == (23 * 3600, 30)
-    assert list(night["runs"]) == list(SYSTEMS)
+    recording = cohort.handed_over("SleepEDF-20", "n3")
+    assert recording["subject"] == "s3"
+    assert recording["places"] == [[2, 20], [27, 40]]
+    assert (recording["clock"], recording["step"]) == (23 * 3600, 30)
+    assert list(recording["runs"]) == list(SYSTEMS)
     for system in SYSTEMS:
         given = cohort.prediction("SleepEDF-20", system, "n3")
-        run = night["runs"][system]["1"]
-        assert night["true"] == "".join(map(str, given.stages))
+        run = recording["runs"][system]["1"]
+        assert recording["true"] == "".join(map(str, given.stages))
         scores = given.probabilities["joint"]
         assert run["predicted"] == "".join(map(str, scores.argmax(axis=1)))
         found = values(run["probabilities"]).reshape(scores.shape) / 255
@@ -121,10 +123,10 @@ def test_a_night_has_its_places_stages_clock_and_what_each_system_says(cohort):
     assert cohort.lines == []
 
 
-def test_nights_are_listed_with_the_metrics_of_each_system(cohort):
+def test_recordings_are_listed_with_the_metrics_of_each_system(cohort):
     cohort.page()
     listed = cohort.handed_over("SleepEDF-20")
-    assert listed["nights"] == [list(pair) for pair in NIGHTS.items()]
+    assert listed["recordings"] == [list(pair) for pair in NAMES.items()]
     for system in SYSTEMS:
         given = cohort.prediction("SleepEDF-20", system, "n2")
         expected = measure(given.stages, given.probabilities["joint"].argmax(axis=1))
@@ -134,11 +136,11 @@ def test_nights_are_listed_with_the_metrics_of_each_system(cohort):
 
 def test_the_spectrogram_is_the_mean_of_each_epoch_in_rows_of_two_bins_up_to_31_hz(cohort):
     cohort.page()
-    night = cohort.handed_over("SleepEDF-20", "n1")
-    assert list(night["spectrograms"]) == ["EEG", "EOG"]
+    recording = cohort.handed_over("SleepEDF-20", "n1")
+    assert list(recording["spectrograms"]) == ["EEG", "EOG"]
     images = cohort.parts["SleepEDF-20", "n1"].data.time_frequency(0, EPOCHS)
     expected = images[..., 1].mean(axis=1)[:, 1:81].reshape(EPOCHS, 40, 2).mean(axis=2)
-    image = night["spectrograms"]["EOG"]
+    image = recording["spectrograms"]["EOG"]
     low, high = image["low"], image["high"]
     bound = of_sum(29 + 2, np.abs(images).max())
     np.testing.assert_allclose([low, high], np.percentile(expected, (1, 99)), 0, 0.05 + bound)
@@ -147,7 +149,7 @@ def test_the_spectrogram_is_the_mean_of_each_epoch_in_rows_of_two_bins_up_to_31_
     # The limits that are shown are rounded to tenths, those of the steps are not.
     np.testing.assert_allclose(found, expected.clip(low, high), 0, half_a_step + 0.05 + bound)
     bin_width = 100 / 256
-    np.testing.assert_allclose(night["hertz"], (0.5 * bin_width, 80.5 * bin_width), 0, 5e-4)
+    np.testing.assert_allclose(recording["hertz"], (0.5 * bin_width, 80.5 * bin_width), 0, 5e-4)
 
 
 def test_predictions_that_cannot_be_used_are_left_out_and_the_others_go_on(cohort):
@@ -159,20 +161,20 @@ def test_predictions_that_cannot_be_used_are_left_out_and_the_others_go_on(cohor
     assert gap.startswith(f"{broken}: not a readable HDF5 file")
     assert cohort.lines == [f"left out: {gap}"]
     assert list(listed["systems"]["XSleepNet2"]["seeds"]["1"]) == ["n3"]
-    assert list(listed["systems"]["ARNN+RNN"]["seeds"]["1"]) == list(NIGHTS)
+    assert list(listed["systems"]["ARNN+RNN"]["seeds"]["1"]) == list(NAMES)
     assert list(cohort.handed_over("SleepEDF-20", "n1")["runs"]) == ["ARNN+RNN"]
 
 
-def test_a_night_whose_spectrogram_is_not_stored_says_so(cohort):
+def test_a_recording_whose_spectrogram_is_not_stored_says_so(cohort):
     lost = cohort.folder / "store-1" / "n1-tf.h5"
     lost.unlink()
     cohort.page()
-    night = cohort.handed_over("SleepEDF-20", "n1")
-    assert str(lost) in night["missing"] and "spectrograms" not in night
-    assert (night["clock"], len(night["true"])) == (23 * 3600, EPOCHS)
+    recording = cohort.handed_over("SleepEDF-20", "n1")
+    assert str(lost) in recording["missing"] and "spectrograms" not in recording
+    assert (recording["clock"], len(recording["true"])) == (23 * 3600, EPOCHS)
     assert "spectrograms" in cohort.handed_over("SleepEDF-20", "n2")
     (line,) = cohort.lines
-    assert line.startswith("SleepEDF-20, whole-night, EEG-EOG: 1 of 3 nights without ")
+    assert line.startswith("SleepEDF-20, whole-night, EEG-EOG: 1 of 3 recordings without ")
 
 
 def test_without_the_store_or_with_another_the_predictions_are_shown(cohort):
@@ -182,7 +184,7 @@ def test_without_the_store_or_with_another_the_predictions_are_shown(cohort):
     write_index(cohort.indexes["Night & day"], [one, replace(one, info=moved)])
     cohort.page()
     assert "not a readable HDF5 file" in cohort.handed_over("SleepEDF-20", "n1")["missing"]
-    found = [cohort.handed_over("Night & day", name).get("missing") for name in NIGHTS]
+    found = [cohort.handed_over("Night & day", name).get("missing") for name in NAMES]
     assert found[0] is None
     assert "not the epochs that were scored" in found[1]
     assert "not in the store" in found[2]
@@ -200,9 +202,9 @@ def browser():
         yield browser
 
 
-def shown(browser, night):
-    """Wait until a night is shown; then what the page says of it."""
-    browser.wait(f"document.querySelector('#night').innerText === {json.dumps(night)}")
+def shown(browser, recording):
+    """Wait until a recording is shown; then what the page says of it."""
+    browser.wait(f"document.querySelector('#recording').innerText === {json.dumps(recording)}")
     return browser.text("#summary")
 
 
@@ -219,14 +221,14 @@ def choose(browser, what, value):
     browser.wait(f"document.querySelector('#{what}').value === {json.dumps(value)}")
 
 
-def test_database_system_and_night_are_chosen_by_clicks_and_keys(cohort, browser):
+def test_database_system_and_recording_are_chosen_by_clicks_and_keys(cohort, browser):
     browser.open(cohort.page())
     said = {}
     said["first"] = shown(browser, "n1"), pixels(browser)
     assert "23:00:00 to 23:32:30 · " in said["first"][0]
     assert "60 epochs, 5 not scored" in said["first"][0]
     browser.click("tr[data-name=n3] button")
-    said["night"] = shown(browser, "n3"), pixels(browser)
+    said["recording"] = shown(browser, "n3"), pixels(browser)
     assert browser.text("tr[aria-current]").startswith("n3")
     choose(browser, "system", "ARNN+RNN")
     said["system"] = shown(browser, "n3"), pixels(browser)
@@ -238,17 +240,17 @@ def test_database_system_and_night_are_chosen_by_clicks_and_keys(cohort, browser
     assert len({picture for _, picture in said.values()}) == len(said)
     metrics = measure(*true_and_predicted(cohort, "Night & day", "ARNN+RNN", "n3"))
     assert f"accuracy {metrics['accuracy']:.1f} %" in said["database"][0]
-    browser.click("#previous")
+    browser.click("[data-key=ArrowUp]")
     shown(browser, "n2")
     assert browser.errors == []
 
 
 def true_and_predicted(cohort, *which):
-    night = cohort.prediction(*which)
-    return night.stages, night.probabilities["joint"].argmax(axis=1)
+    recording = cohort.prediction(*which)
+    return recording.stages, recording.probabilities["joint"].argmax(axis=1)
 
 
-def test_keys_change_night_epoch_and_zoom(cohort, browser):
+def test_keys_change_recording_epoch_and_zoom(cohort, browser):
     browser.open(cohort.page())
     shown(browser, "n1")
     browser.key("ArrowDown")
@@ -298,14 +300,14 @@ def test_the_mouse_tells_the_epoch_under_it_and_the_wheel_zooms(cohort, browser)
     assert browser.errors == []
 
 
-def test_nights_are_sorted_by_a_click_on_a_heading(cohort, browser):
+def test_recordings_are_sorted_by_a_click_on_a_heading(cohort, browser):
     browser.open(cohort.page())
     shown(browser, "n1")
     accuracy = {
         name: measure(*true_and_predicted(cohort, "SleepEDF-20", "XSleepNet2", name))["accuracy"]
-        for name in NIGHTS
+        for name in NAMES
     }
-    order = "[...document.querySelectorAll('#nights tr')].map((row) => row.dataset.name)"
+    order = "[...document.querySelectorAll('#recordings tr')].map((row) => row.dataset.name)"
     for descending in (False, True):
         browser.click("[data-sort=accuracy]")
         found = [accuracy[name] for name in browser.value(order)]
@@ -325,7 +327,7 @@ def test_what_is_left_out_or_not_stored_is_said_on_the_page(cohort, browser):
     browser.click("#gaps summary")
     assert f"{broken}: not a readable HDF5 file" in browser.text("#gaps")
     note = browser.text("#note")
-    assert "XSleepNet2: the predictions of this night are left out." in note
+    assert "XSleepNet2: the predictions of this recording are left out." in note
     assert "No spectrogram: " in note and "n1-tf.h5" in note
     assert browser.errors == []
     browser.key("ArrowDown")

@@ -28,7 +28,7 @@ def evaluations(trace):
             {b: trace[which][n][i] for b, n in zip(BRANCHES, names, strict=True)}
             for which in ("train_loss_sums", "validation_loss_sums")
         ]
-        yield *sums, trace["train_size"], trace["validation_size"]
+        yield *sums, (trace["train_size"], trace["validation_size"])
 
 
 def test_released_traces_are_reproduced(trace):
@@ -62,7 +62,7 @@ def test_policy_resumes_exactly_from_a_json_state(system, interruption):
             interrupted = policy(system, RELEASED)
             interrupted.restore(json.loads(state))
         losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
-        assert whole.update(*losses, 10, 20) == interrupted.update(*losses, 10, 20)
+        assert whole.update(*losses, (10, 20)) == interrupted.update(*losses, (10, 20))
 
 
 def test_state_of_a_policy_does_not_change_with_later_evaluations():
@@ -77,12 +77,8 @@ def test_state_of_a_policy_does_not_change_with_later_evaluations():
 def feed(blending, training, validation, scale=(1.0, 1.0, 1.0)):
     """Update with the same curves for every branch, scaled; the last blend."""
     for t, v in zip(training, validation, strict=True):
-        blend = blending.update(
-            {b: s * t for b, s in zip(BRANCHES, scale, strict=True)},
-            {b: s * v for b, s in zip(BRANCHES, scale, strict=True)},
-            10,
-            20,
-        )
+        sums = [{b: s * loss for b, s in zip(BRANCHES, scale, strict=True)} for loss in (t, v)]
+        blend = blending.update(*sums, (10, 20))
     return blend
 
 
@@ -128,7 +124,7 @@ def run(system, settings, divisors=(1, 1)):
     blending = policy(system, settings)
     for training, validation in CURVES.transpose(2, 1, 0) / np.reshape(divisors, (2, 1)):
         losses = [dict(zip(BRANCHES, values, strict=True)) for values in (training, validation)]
-        blend = blending.update(*losses, 10, 20)
+        blend = blending.update(*losses, (10, 20))
     return blend
 
 
@@ -211,8 +207,8 @@ def weights(settings, *falls):
     blending = policy("XSleepNet1", settings)
     before = dict.fromkeys(BRANCHES, 100.0)
     after = [dict(zip(BRANCHES, 100 - np.array(f), strict=True)) for f in zip(*falls, strict=True)]
-    blending.update(before, before, 1, 1)
-    return [*blending.update(*after, 1, 1).weights.values()]
+    blending.update(before, before, (1, 1))
+    return [*blending.update(*after, (1, 1)).weights.values()]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +243,7 @@ def test_losses_that_are_finite_give_weights_that_train(system, formula, points)
                 "rounding": 1 + rng.integers(-2, 3, (2, 3)) * 2**-52,
             }[kind]
             sums = [dict(zip(BRANCHES, values, strict=True)) for values in losses.tolist()]
-            weights = list(blending.update(*sums, 10, 20).weights.values())
+            weights = list(blending.update(*sums, (10, 20)).weights.values())
             assert min(weights) >= 0
             assert sum(weights) == pytest.approx(1, abs=2.1e-5)  # two may be lifted to 1e-5
 
@@ -272,6 +268,6 @@ def test_systems_without_blending_have_constant_weights(system, branches):
     for loss in np.linspace(100, 1, 50):
         blending.restore(json.loads(json.dumps(blending.state())))
         losses = {branch: loss * (number + 1) for number, branch in enumerate(branches)}
-        blend = blending.update(losses, losses, 10, 10)
+        blend = blending.update(losses, losses, (10, 10))
         assert blend.weights == dict.fromkeys(branches, 1 / len(branches))
         assert not blend.generalisation and not blend.overfitting

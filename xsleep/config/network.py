@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from xsleep.config.names import RawFilter
+from xsleep.config.names import RawFilter, System
 from xsleep.core.recording import Channel
 from xsleep.core.settings import Settings
 
@@ -70,7 +70,7 @@ class NetworkSettings(Filtering):
         sequence_length: L, epochs in a sequence.
         raw_deviation: standard deviation in microvolts that each raw channel of a recording is
             scaled to; ``None``: no scaling, as released.
-        own: hyper-parameters of a network of one's own, as its file reads them.
+        own: system to hyper-parameters of a network of one's own, as its file reads them.
         normalisation: spectrograms are scaled to mean 0 and standard deviation 1 over the training
             recordings, each of the frequency ``bins`` of a channel or whole ``channels``.
     """
@@ -98,4 +98,4 @@ class NetworkSettings(Filtering):
     sequence_length: PositiveInt = 20
     raw_deviation: PositiveFloat | None = None
     normalisation: Literal["bins", "channels"] = "bins"
-    own: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    own: dict[System, dict[str, bool | int | float | str]] = Field(default_factory=dict)

@@ -72,7 +72,8 @@ class Preset(Settings):
 
     def record(self, system: str) -> dict[str, Any]:
         """Return the settings of a run from scratch, as its ``run.json`` has them."""
-        network, training = self.network, self.training_of(system)
+        own = {name: values for name, values in self.network.own.items() if name == system}
+        network, training = self.network.model_copy(update={"own": own}), self.training_of(system)
         groups = {"network": network, "training": training}
         return {"system": system} | {k: v.model_dump(mode="json") for k, v in groups.items()}
 
@@ -94,12 +95,9 @@ class Preset(Settings):
         A preset of small networks keeps its numbers of units: as in the paper, the GRU has the
         smaller one. It also keeps its interval of evaluation, which the paper has for all systems.
         """
-        settings = DIFFERENCES[difference]
-        if difference in ("units", "evaluation_interval"):
-            values = sorted(self.value(setting) for setting in settings)
-        else:
-            values = [paper.value(setting) for setting in settings]
-        content = self.model_dump()
+        settings, content = DIFFERENCES[difference], self.model_dump()
+        source = self if difference in ("units", "evaluation_interval") else paper
+        values = sorted(source.value(setting) for setting in settings)
         for setting, value in zip(settings, values, strict=True):
             group, name = setting.split(".")
             content[group][name] = value

@@ -41,10 +41,6 @@ class _Selection(Settings):
     ablation: dict[str, Any] = Field(default_factory=dict)
 
 
-SHARED = ("seeds", "zero_shot", "source", "target", "transfer")
-"""Keys that need nothing of the files that the others name."""
-
-
 class Workflow(Settings):
     """Whole configuration: ``config.yaml`` and the files that it names.
 
@@ -99,8 +95,9 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     scored = selection.zero_shot.database
     existing(folder / "databases", scored, "configuration: zero_shot.database")
     transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]
-    sources = {
-        name: database(name, selection.database_settings, folder)
+    changes = selection.database_settings
+    sources: dict[str, DatabaseSettings] = {
+        name: read_named(DatabaseSettings, folder / "databases", name, changes)
         for name in dict.fromkeys([*selection.databases, scored, *transferred])
     }
     finetuned = tuple(name for name in selection.systems if name in systems.finetuned())
@@ -121,8 +118,9 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
             existing(folder / f"{kind}s", name, f"configuration: {kind}_settings")
     scratch = tuple(name for name in selection.systems if name in systems.registry())
     databases = {name: sources[name] for name in selection.databases}
+    as_given = ("seeds", "zero_shot", "source", "target", "transfer")
     return Workflow(
-        **{name: getattr(selection, name) for name in SHARED},
+        **{name: getattr(selection, name) for name in as_given},
         databases=databases,
         sources=sources,
         systems=scratch,
@@ -130,16 +128,6 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         presets=presets,
         ablation=_ablation(selection.ablation, databases, scratch or SYSTEMS),
     )
-
-
-def database(name: str, changes: Mapping[str, Mapping[str, Any]], folder: Path) -> DatabaseSettings:
-    """Return a database, selected or not, with its changes in ``database_settings``.
-
-    Raises:
-        InputError: a key or value is wrong; the message names it in one line.
-    """
-    found: DatabaseSettings = read_named(DatabaseSettings, folder / "databases", name, changes)
-    return found
 
 
 def _check_transfer(
@@ -189,24 +177,18 @@ def _ablation(
     given: Mapping[str, Any], databases: Mapping[str, DatabaseSettings], known: Sequence[str]
 ) -> AblationSettings:
     """Return the settings of the ablation; the default of a key is the first selected."""
-
-    def chosen(key: str, there: Sequence[str]) -> str:
-        """Return what is given, checked, or else the first there is."""
-        value: str = given.get(key, there[0])
-        if value not in there:
-            raise InputError(
-                f"configuration: ablation.{key} = {value!r}: not selected; "
-                f"choose from {', '.join(there)}"
-            )
-        return value
-
-    settings = databases[chosen("database", tuple(databases))]
-    found = {
-        "database": chosen("database", tuple(databases)),
-        "window": chosen("window", settings.windows),
-        "channels": chosen("channels", settings.channels),
-        "system": chosen("system", known),
+    settings = databases.get(str(given.get("database")), next(iter(databases.values())))
+    choices: dict[str, Sequence[str]] = {
+        "database": tuple(databases),
+        "window": settings.windows,
+        "channels": settings.channels,
+        "system": known,
     }
+    found = {key: given.get(key, there[0]) for key, there in choices.items()}
+    for key, value in found.items():
+        if value not in choices[key]:
+            fault = f"configuration: ablation.{key} = {value!r}: not selected"
+            raise InputError(f"{fault}; choose from {', '.join(choices[key])}")
     where = "configuration: ablation"
     ablation: AblationSettings = checked(AblationSettings, {**given, **found}, where)
     return ablation

@@ -17,6 +17,13 @@ EPOCH_SECONDS = 30
 RATE = 100
 """Sampling rate of stored signals, in hertz."""
 
+SAMPLES = EPOCH_SECONDS * RATE
+FRAMES, BINS = 29, 129
+"""Frames of an epoch's spectrogram; frequency bins of a frame, 0 to 50 Hz: F of Section 3.1."""
+
+SHAPES = {"raw": (SAMPLES,), "time-frequency": (FRAMES, BINS)}
+"""Shape of one channel of an epoch in each view."""
+
 
 @dataclass(frozen=True)
 class Signal:

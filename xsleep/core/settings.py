@@ -33,10 +33,9 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def with_nulls(content: Any) -> Any:
-    """Return settings with the text ``null`` replaced by ``None``.
+    """Return settings with ``None`` for the text ``null``, which no setting has as a value.
 
-    Snakemake leaves nested values of ``--config`` as text. Numbers and truth values are converted
-    by the types of the settings; no setting has this text as a value.
+    Snakemake leaves nested values of ``--config`` as text; types convert numbers and truth values.
     """
     if isinstance(content, Mapping):
         return {key: with_nulls(value) for key, value in content.items()}
@@ -61,7 +60,7 @@ def first_of(errors: ValidationError, model: type[Settings]) -> str:
     A missing key comes last, as it may be the one that is misspelt.
     """
     error = min(errors.errors(), key=lambda error: error["type"] == "missing")
-    keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP))
+    keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP, "[key]"))
     if error["type"] == "extra_forbidden":
         return unknown(keys, _group(model, error["loc"][:-1]))
     given = "" if error["type"] == "missing" else f" = {error['input']!r}"

@@ -134,9 +134,9 @@ class Shhs(ServerListed, EdfDatabase):
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
         _, scoring, *others = entry.files
         hypnogram = read_hypnogram(scoring, file.seconds)
-        _tell_other_start(scoring, file)
+        _warn_of_other_start(scoring, file)
         for other in others:
-            _tell_other_stages(other, file.seconds, scoring, hypnogram)
+            _warn_of_other_stages(other, file.seconds, scoring, hypnogram)
         return hypnogram
 
 
@@ -153,7 +153,7 @@ def _with_token(url: str) -> str:
     return url.replace("/datasets/shhs/files/", f"/datasets/shhs/files/a/{token}/m/xsleep/")
 
 
-def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
+def _warn_of_other_start(scoring: Path, recording: edf.Edf) -> None:
     """Warn where a scoring says that the recording started at another time than its header."""
     said = recording_start(scoring)
     if said is None or recording.clock is None:
@@ -165,7 +165,7 @@ def _tell_other_start(scoring: Path, recording: edf.Edf) -> None:
         warn(scoring, f"{says} {recording.clock}; its onsets count from the first sample")
 
 
-def _tell_other_stages(other: Path, seconds: float, scoring: Path, taken: Hypnogram) -> None:
+def _warn_of_other_stages(other: Path, seconds: float, scoring: Path, taken: Hypnogram) -> None:
     """Warn where another scoring of a recording differs, or cannot be read."""
     try:
         found = read_hypnogram(other, seconds)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Generator, Tensor, nn
 
 from xsleep.config.network import NetworkSettings
+from xsleep.core.recording import FRAMES
 from xsleep.networks.layers import Attention, Filterbank
-from xsleep.networks.network import FRAMES, Stream
+from xsleep.networks.network import Stream
 from xsleep.networks.recurrent import BatchNormLSTM, Bidirectional
 
 

@@ -17,10 +17,11 @@ from torch import Generator, Tensor, nn
 
 from xsleep.compute import parallel
 from xsleep.config.network import NetworkSettings
+from xsleep.core.recording import SAMPLES
 from xsleep.networks.dropout import dropout
 from xsleep.networks.initial import glorot
 from xsleep.networks.layers import same
-from xsleep.networks.network import SAMPLES, Stream
+from xsleep.networks.network import Stream
 from xsleep.networks.recurrent import Bidirectional, PeepholeLSTM
 
 EPSILON = 1e-3

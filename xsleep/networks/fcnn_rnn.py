@@ -8,8 +8,9 @@ from itertools import pairwise
 from torch import Generator, Tensor, nn
 
 from xsleep.config.network import NetworkSettings
+from xsleep.core.recording import SAMPLES
 from xsleep.networks.fast.convolution import ACTIVATIONS, Convolution, pairs
-from xsleep.networks.network import SAMPLES, Stream
+from xsleep.networks.network import Stream
 from xsleep.networks.recurrent import GRU, Bidirectional
 
 PRINTED = {375: 325}

@@ -13,10 +13,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
@@ -37,9 +35,8 @@ SIZES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 """Patterns of the names of the variables that have each size, and along which axis."""
 
-# MemoryError, as a damaged header may claim any shape.
 DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Exceptions that NumPy raises for damaged files."""
+"""Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 
 def import_weights(file: Path, out: Path) -> str:

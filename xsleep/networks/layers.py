@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from xsleep.core.recording import BINS
 from xsleep.networks.initial import glorot, normal
-
-BINS = 129
-"""Frequency bins of a spectrogram frame, 0 to 50 Hz: F of Section 3.1."""
 
 
 def same(samples: int, size: int, stride: int) -> tuple[int, int]:

@@ -21,18 +21,10 @@ from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError, line_of, reason
+from xsleep.core.recording import BINS, SHAPES
 from xsleep.core.stages import STAGES
-from xsleep.networks.layers import BINS, Output
+from xsleep.networks.layers import Output
 from xsleep.systems import System
-
-SAMPLES = 3000
-"""Samples of a raw epoch: 30 s at 100 Hz."""
-
-FRAMES = 29
-"""Frames of an epoch's spectrogram."""
-
-SHAPES = {"raw": (SAMPLES,), "time-frequency": (FRAMES, BINS)}
-"""Shape of one channel of an epoch in each view."""
 
 Stream = tuple[nn.Module, nn.Module, int]
 """Epoch-level part (`EpochPart`), sequence-level part (`SequencePart`), size of its outputs."""

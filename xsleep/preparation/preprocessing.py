@@ -31,10 +31,9 @@ from xsleep.config.names import RawFilter
 from xsleep.config.network import Filtering
 from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import DamagedError, InputError
-from xsleep.core.recording import EPOCH_SECONDS, RATE, Channel, Recording, Signal
+from xsleep.core.recording import RATE, SAMPLES, Channel, Recording, Signal
 from xsleep.core.stages import UNSCORED
 
-SAMPLES = EPOCH_SECONDS * RATE
 TAPS = 101
 
 Edges = tuple[float, ...]

@@ -7,12 +7,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
 from xsleep.core.arrays import Doubles, Floats, Singles
-from xsleep.core.recording import RATE
+from xsleep.core.recording import BINS, FRAMES, RATE
 
 WINDOW = 2 * RATE
 HOP = RATE
 FFT = 256
-FRAMES, BINS = 29, FFT // 2 + 1
 
 SILENCE = 1e-6
 """Smallest magnitude, so that digital silence is -120 dB rather than minus infinity; far below the

@@ -22,12 +22,9 @@ from xsleep.config.network import Filtering
 from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
-from xsleep.core.recording import EPOCH_SECONDS, RATE
+from xsleep.core.recording import BINS, FRAMES, RATE, SHAPES
 from xsleep.core.stages import STAGES
 from xsleep.store.hdf5 import open_file, write_dataset
-
-RAW_SHAPE, IMAGE_SHAPE = (EPOCH_SECONDS * RATE,), (29, 129)
-"""Shapes of one epoch and channel: samples; frames and frequency bins."""
 
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
@@ -272,27 +269,25 @@ class RecordingData:
 
     def raw(self, start: int, stop: int, out: Floats | None = None) -> Floats:
         """Read (stop - start, 3000, channels) microvolts, into ``out`` if it is given."""
-        return self._epochs("signals", RAW_SHAPE, start, stop, out=out)
+        return self._epochs("signals", SHAPES["raw"], start, stop, out=out)
 
     def time_frequency(self, start: int, stop: int, out: Floats | None = None) -> Floats:
         """Read (stop - start, 29, 129, channels) decibels, into ``out`` if it is given."""
-        return self._epochs("spectrograms", IMAGE_SHAPE, start, stop, out=out)
+        return self._epochs("spectrograms", SHAPES["time-frequency"], start, stop, out=out)
 
     def sums(self) -> Doubles:
         """Return (2, 129, channels) sums of the decibels and their squares over all frames."""
-        shape = (2, *IMAGE_SHAPE[1:])
-        ends = channels_last((2, *shape), len(self.channels), float)
+        ends = channels_last((2, 2, BINS), len(self.channels), float)
         for end, epoch in zip(ends, (self._first, self._first + self._count), strict=True):
-            self._read("sums", shape, epoch, end[None])
+            self._read("sums", (2, BINS), epoch, end[None])
         total: Doubles = ends[1] - ends[0]
         return total
 
     def levels(self) -> Doubles:
         """Return (n, 129, channels) decibels of each epoch, the means over its frames."""
-        shape = (2, *IMAGE_SHAPE[1:])
-        sums = channels_last((self._count + 1, *shape), len(self.channels), float)
-        self._read("sums", shape, self._first, sums)
-        return np.diff(sums[:, 0], axis=0) / IMAGE_SHAPE[0]
+        sums = channels_last((self._count + 1, 2, BINS), len(self.channels), float)
+        self._read("sums", (2, BINS), self._first, sums)
+        return np.diff(sums[:, 0], axis=0) / FRAMES
 
     def _epochs(
         self, group: str, shape: tuple[int, ...], start: int, stop: int, *, out: Floats | None

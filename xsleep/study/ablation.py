@@ -17,34 +17,30 @@ class Ablation:
     """Runs of the ablation."""
 
     def __init__(self, settings: RunSettings, scratch: ScratchRuns) -> None:
-        self.settings, self.scratch = settings, scratch
-        self.chosen = settings.workflow.ablation
+        self.settings, self.scratch, self.workflow = settings, scratch, settings.workflow
+        self.chosen = self.workflow.ablation
 
     @cached_property
     def switched(self) -> list[str]:
         """Differences in which the preset is not as in the paper."""
-        paper = self.settings.workflow.presets["paper"]
-        preset = self.settings.preset(self.chosen.database)
+        preset, paper = self.settings.preset(self.chosen.database), self.workflow.presets["paper"]
         return preset.differences(self.chosen.system, paper)
 
     @property
     def runs(self) -> list[tuple[str, Run]]:
-        """Differences to the paper and the runs with each switched; ``none`` switches none.
-
-        Empty where the preset has every difference as in the paper already.
-        """
+        """Each difference, and ``none``, with its runs; none if the preset is as in the paper."""
+        chosen, differences = self.chosen, ("none", *DIFFERENCES) if self.switched else ()
         return [
             (difference, run)
-            for difference in (("none", *DIFFERENCES) if self.switched else ())
-            for run in self.scratch.of(self.chosen.database, [systems.slug(self.chosen.system)])
-            if (run["window"], run["channels"]) == (self.chosen.window, self.chosen.channels)
+            for difference in differences
+            for run in self.scratch.of(chosen.database, [systems.slug(chosen.system)])
+            if (run["window"], run["channels"]) == (chosen.window, chosen.channels)
         ]
 
     def folder(self, difference: str, run: Run) -> str:
         """Return the folder of a run; that of Table 2 where nothing changes."""
-        if difference not in self.switched:
-            return folder(run)
-        return folder(run, paths.ABLATION.format(difference=difference))
+        root = paths.ABLATION.format(difference=difference)
+        return folder(run, root if difference in self.switched else "results")
 
     @property
     def values(self) -> dict[str, dict[str, Any]]:
@@ -58,6 +54,5 @@ class Ablation:
 
 def as_text(value: Any) -> Any:
     """Return the value of a setting to be shown; of one for each channel, these."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{channel}: {one}" for channel, one in value.items())
-    return value
+    by_channel = isinstance(value, Mapping)
+    return ", ".join(f"{name}: {one}" for name, one in value.items()) if by_channel else value

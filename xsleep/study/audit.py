@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from xsleep import systems
@@ -27,31 +28,25 @@ class Audit:
     @property
     def resources(self) -> ResourceSettings:
         """The most that a training of any database asks for."""
-        asked = [self.settings.preset(name).resources for name in self.scratch.databases]
-        most = {n: max(getattr(one, n) for one in asked) for n in ResourceSettings.model_fields}
-        return ResourceSettings(**most)
+        asked = [dict(self.settings.preset(n).resources) for n in self.scratch.databases]
+        return ResourceSettings(**{key: max(one[key] for one in asked) for key in asked[0]})
 
     @property
     def configured(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Current settings of the runs of each database and system."""
-        return {
-            name: self._scratch(name) | self._finetuned(name) for name in self.scratch.databases
-        }
+        return {name: self._configured(name) for name in self.scratch.databases}
 
-    def _scratch(self, database: str) -> dict[str, dict[str, Any]]:
-        preset, known = self.settings.preset(database), systems.by_slug()
-        return {slug: preset.record(known[slug].name) for slug in self.scratch.selected}
-
-    def _finetuned(self, database: str) -> dict[str, dict[str, Any]]:
-        """Return the settings of finetuned runs; those of the authors' networks are in files."""
-        preset, network = self.settings.preset(database), self.settings.pretraining.network
-        fixed = {} if self.transfer.of_authors else {"network": network.model_dump(mode="json")}
-        return {
+    def _configured(self, database: str) -> dict[str, dict[str, Any]]:
+        preset, pretraining = self.settings.preset(database), self.settings.pretraining
+        known = systems.by_slug()
+        # the settings of the authors' networks are in their files
+        kept = () if self.transfer.of_authors else ("network",)
+        return {slug: preset.record(known[slug].name) for slug in self.scratch.selected} | {
             f"FT-{name}": {
                 "source": self.transfer.source,
                 "system": transfer.system.name,
                 "strategy": transfer.strategy,
-                **fixed,
+                **{group: pretraining.record(transfer.pretrained)[group] for group in kept},
                 "training": preset.training_of(transfer.system.name, True).model_dump(mode="json"),
             }
             for name, transfer in systems.transferred().items()
@@ -59,5 +54,17 @@ class Audit:
 
     @property
     def pretrainings(self) -> dict[str, dict[str, Any]]:
-        """Current settings of the pretrained networks, by their folders."""
-        return self.transfer.pretrainings(self.table2.finetuned)
+        """Current settings of the networks that runs start from, by their folders.
+
+        The authors' networks come without a record of their training.
+        """
+        first, preset = systems.transferred(), self.settings.pretraining
+        return {
+            str(Path(self.transfer.pretrained(run | run["address"])).parent): {
+                "source": self.transfer.source,
+                "channels": run["source_channels"],
+                "seed": run["address"]["seed"],
+                **preset.record(first[run["network"]].pretrained),
+            }
+            for run in ([] if self.transfer.of_authors else self.table2.finetuned)
+        }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -37,9 +38,7 @@ class Trainings(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Seconds of a step and of the evaluation of an epoch, of all GPUs together; where they are
-    from; and whether they are of a GPU.
-    """
+    """Seconds of a step and of an evaluated epoch, of all GPUs; their source; whether of a GPU."""
 
     step: float
     evaluated: float
@@ -51,16 +50,14 @@ class Times(NamedTuple):
 def step_cost(system: str, channels: str, network: str) -> tuple[float, int, int]:
     """Return the operations of a training step per sequence, the branches, and the parameters.
 
-    ``network`` is a `NetworkSettings` as JSON. Multiplications and additions are counted, as in
-    `torch.utils.flop_counter`.
+    Multiplications and additions are counted. ``network`` is a `NetworkSettings` as JSON.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from xsleep.networks import build
 
-    settings = NetworkSettings.model_validate_json(network)
-    count = channels.count("-") + 1
+    settings, count = NetworkSettings.model_validate_json(network), channels.count("-") + 1
     built = build(system, count, settings, seed=0)
     raw = torch.zeros(COUNTED, settings.sequence_length, 3000, count)
     images = torch.zeros(COUNTED, settings.sequence_length, 29, 129, count)
@@ -83,13 +80,10 @@ def finished_runs(results: Path) -> list[dict[str, Any]]:
     """Read the `run.json` of all finished trainings."""
     found = []
     for path in sorted(results.glob("**/seed-*/**/run.json")):
-        try:
-            run = json.loads(path.read_text())
-        except ValueError:
-            continue  # reported by the tables
-        if run["steps"] and "processes" in run:  # earlier versions had no processes
-            found.append(run)
-    return found
+        with suppress(ValueError):  # the tables report what is damaged
+            found.append(json.loads(path.read_text()))
+    # earlier versions had no processes
+    return [run for run in found if run["steps"] and "processes" in run]
 
 
 @dataclass(frozen=True)
@@ -101,21 +95,20 @@ class Clock:
 
     def times(self, runs: Trainings, preset: Preset, batch: int) -> Times:
         """Return the times of trainings with so many sequences in a minibatch."""
+        network = preset.record(runs.system)["network"]
         alike = [
             run
             for run in self.finished
             if run["system"] == runs.system
             and run["channels"].count("-") == runs.channels.count("-")
             and run["training"]["batch_size"] == batch
-            and run["network"] == preset.network.model_dump(mode="json")
+            and run["network"] == network
             and ("strategy" in run) == (runs.stage == "finetune")  # that evaluate more often
         ]
         on_gpu = [run for run in alike if run["device"] != "cpu"]
         if chosen := on_gpu or alike:
-            step = median(
-                run["seconds"] * (run["processes"] if on_gpu else 1) / run["steps"]
-                for run in chosen
-            )
+            gpus = [run["processes"] if on_gpu else 1 for run in chosen]
+            step = median(r["seconds"] * n / r["steps"] for r, n in zip(chosen, gpus, strict=True))
             devices = ", ".join(sorted({_device(run) for run in chosen}))
             source = f"{len(chosen)} finished runs on {devices}, evaluations included"
             return Times(step, 0, source, bool(on_gpu))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xsleep.config.workflow import Workflow, database
+from xsleep.config.databases import DatabaseSettings
+from xsleep.config.workflow import Workflow
 from xsleep.core.errors import InputError
+from xsleep.core.settings import read_named
 from xsleep.study.files import DatabaseFiles
 
 
@@ -15,7 +17,7 @@ class Databases:
     """Databases of a configuration.
 
     Attributes:
-        files: the files of every database that is configured.
+        files: those of every database that is configured.
         left_out: why each of the selected databases that are not available is left out.
         names: the other selected databases, in order.
     """
@@ -48,17 +50,14 @@ class Databases:
     def not_run(self) -> dict[str, str]:
         """Return why each other database, selected or not, has nothing measured."""
         known = sorted(path.stem for path in (self.folder / "databases").glob("*.yaml"))
-        return {
-            name: f"no data here: {self.left_out[name]}"
-            if name in self.left_out
-            else self._not_selected(name)
-            for name in known
-            if name not in self.names
-        }
+        return {name: self._reason(name) for name in known if name not in self.names}
 
-    def _not_selected(self, name: str) -> str:
+    def _reason(self, name: str) -> str:
+        if name in self.left_out:
+            return f"no data here: {self.left_out[name]}"
+        changes = self.config.get("database_settings", {})
         try:
-            source = database(name, self.config.get("database_settings", {}), self.folder).source
+            source = read_named(DatabaseSettings, self.folder / "databases", name, changes).source
         except InputError as error:
             return str(error)
         if source.fetch or any(source.folder.glob("*")):

@@ -28,8 +28,8 @@ class DatabaseFiles:
 
     Attributes:
         fault: why none of its recordings is available; empty where one is, or can be fetched.
-        to_fetch: whether files are missing that can be fetched, or the server has not been asked
-            yet which recordings there are. It stays as it was when the workflow began.
+        to_fetch: whether, when the workflow began, files were missing that can be fetched, or the
+            server had not been asked yet which recordings there are.
     """
 
     def __init__(self, name: str, settings: DatabaseSettings) -> None:
@@ -77,9 +77,8 @@ class DatabaseFiles:
         Files of the user are no inputs: Snakemake would go by their time stamps, where their
         content matters, and takes braces in their names for wildcards.
         """
-        if not self.database.simulated:
-            return []
-        return [path for name in self.batches[batch] for path in self.entries[name].files]
+        names = self.batches[batch] if self.database.simulated else []
+        return [path for name in names for path in self.entries[name].files]
 
     def content(self, store: str, batch: str) -> str:
         """Return a fingerprint of a batch that changes where the store is of other content."""

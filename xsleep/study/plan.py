@@ -1,7 +1,6 @@
 """Lines of ``plan.csv``: what a configuration costs before it is run, in jobs, hours and disk.
 
-Times without any measurement are ``not measured``. If training may stop early (``patience``), steps
-and hours are upper bounds; lower bounds are given beside them.
+If training may stop early (``patience``), steps and hours are upper bounds, beside lower ones.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
 from xsleep.core.console_table import console_table
-from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE
+from xsleep.core.recording import SHAPES
 from xsleep.study.costs import Clock, Trainings, measured, step_cost
 from xsleep.study.files import MOST_BATCHES
 from xsleep.study.sizes import Roles, Size, Sizes, fold_roles
@@ -60,9 +59,8 @@ def _preset(workflow: Workflow, runs: Trainings) -> Preset:
     if runs.stage == "pretrain":
         return workflow.source_preset
     preset = workflow.preset(runs.database)
-    if runs.stage == "train":
-        return preset
-    return preset.model_copy(update={"network": workflow.source_preset.network})
+    finetuned = {"network": workflow.source_preset.network} if runs.stage == "finetune" else {}
+    return preset.model_copy(update=finetuned)
 
 
 def _line(of: Trainings, size: Size, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +72,7 @@ def _line(of: Trainings, size: Size, found: Mapping[str, Any]) -> dict[str, Any]
 def preparation_line(store: Trainings, size: Size) -> dict[str, Any]:
     """Return the cost of the stores of a database: epochs and spectrograms of all channels."""
     fact, channels = measured("prepared epoch"), store.channels.count("-") + 1
-    values = math.prod(RAW_SHAPE) + math.prod(IMAGE_SHAPE)
+    values = sum(map(math.prod, SHAPES.values()))
     in_one = math.ceil(size.recordings / MOST_BATCHES)
     hours = round(size.stored * channels * float(fact["seconds"]) / 3600, 3)
     found = {
@@ -158,22 +156,18 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     console.print(shown)
     remarks = []
     if early := [line["database"] for line in lines if line["fewest steps"] < line["steps"]]:
-        hours = " and ".join(
-            f"{_shown(whole[f'fewest {unit} hours'])} {unit.upper()} hours"
-            for unit in ("cpu", "gpu")
-            if whole[f"fewest {unit} hours"] != NOT_MEASURED
-        )
+        fewest = {unit: whole[f"fewest {unit.lower()} hours"] for unit in ("CPU", "GPU")}
+        known = (f"{_shown(n)} {unit} hours" for unit, n in fewest.items() if n != NOT_MEASURED)
+        least = f", {hours} in all the fewest" if (hours := " and ".join(known)) else ""
         remarks.append(
             f"Early stopping: training on {', '.join(dict.fromkeys(early))} may end before all "
-            "steps; hours and PFLOP above are the most"
-            f"{f', {hours} in all the fewest' if hours else ''}."
+            f"steps; hours and PFLOP above are the most{least}."
         )
     # The factor is left out: it differs from line to line.
     times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
     remarks += [f"Times: {source}" for source in dict.fromkeys(times)]
     remarks += dict.fromkeys(f"{line['database']}: {line['sizes from']}" for line in lines)
-    for remark in remarks:
-        console.print(remark, markup=False, highlight=False, soft_wrap=True)
+    console.print(*remarks, sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
 def _shown(value: float | str) -> str:

@@ -19,15 +19,12 @@ from xsleep.study.plan import plan, summary
 from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
 
-OUT = Path("results/plan.csv")
-
 
 def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> str:
     """Write ``results/plan.csv``, print it by stage and database, and return where it is.
 
     Args:
-        files: further configuration files, as for ``snakemake --configfile``.
-        changes: keys and values, ``KEY=VALUE``, as for ``snakemake --config``.
+        files, changes: as of `configuration`, over ``config.yaml``.
         folder: ``config`` of the workflow.
 
     Raises:
@@ -42,9 +39,9 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
     indexes = {name: Path(study.settings.index(name)) for name in subjects}
     sizes = Sizes(study.workflow, listed, indexes)
     lines = plan(sizes, planned(study), finished_runs(Path("results")))
-    write_csv(OUT, lines)
+    write_csv("results/plan.csv", lines)
     summary(lines, Console(stderr=True))
-    return f"{'Plan:':<12}{OUT}"
+    return f"{'Plan:':<12}results/plan.csv"
 
 
 def planned(study: Study) -> list[Trainings]:
@@ -68,7 +65,7 @@ def planned(study: Study) -> list[Trainings]:
 
 
 def configuration(files: Sequence[Path], changes: Sequence[str]) -> dict[str, Any]:
-    """Return the configuration of these files and changes, the later over the earlier.
+    """Return the configuration of files and changes (``KEY=VALUE``), the later over the earlier.
 
     Raises:
         InputError: a file or a change cannot be read.

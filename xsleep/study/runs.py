@@ -17,10 +17,9 @@ Run = dict[str, Any]
 
 
 class ScratchRuns:
-    """Runs from scratch.
+    """Runs from scratch of Table 2, on its databases.
 
     Attributes:
-        databases: the databases of Table 2.
         selected: the selected systems, as in a path, in the order of the tables.
     """
 

@@ -36,9 +36,7 @@ class RunSettings:
         return self.workflow.source_preset
 
     def preset_of(self, wildcards: Mapping[str, str]) -> Preset:
-        """Return the hyper-parameters of a run; without a root those of the database, without a
-        database those of the pretraining.
-        """
+        """Return the hyper-parameters of a run, or what has no root: a database, a pretraining."""
         if wildcards.get("database") is None:
             return self.pretraining
         difference = wildcards.get("root", "").partition("/ablation/")[2]

@@ -1,7 +1,4 @@
-"""Sizes of databases before they are prepared, and how many of their subjects train.
-
-Sizes are those of the prepared recordings, of the listed files, or published.
-"""
+"""Sizes of databases: those of the prepared recordings, of the listed files, or published."""
 
 from __future__ import annotations
 
@@ -20,17 +17,9 @@ from xsleep.preparation.windows import in_window
 from xsleep.results import published
 from xsleep.store.recordings import read_index
 
-RECORDING_EPOCHS = 8 * 120
-"""Assumed number of epochs of a recording of unknown length."""
-
 
 class Size(NamedTuple):
-    """Size of a database in one window.
-
-    Attributes:
-        stored: number of epochs of whole recordings, as in the store.
-        source: where the numbers are from.
-    """
+    """Size of a database in one window; ``stored`` are the epochs of whole recordings."""
 
     subjects: int
     recordings: int
@@ -40,9 +29,7 @@ class Size(NamedTuple):
 
 
 class Roles(NamedTuple):
-    """Fractions of subjects for training, evaluation during training (the loss-weight subset
-    included) and test, averaged over folds.
-    """
+    """Fractions of subjects that train, are evaluated in training, and test; mean of the folds."""
 
     training: float
     evaluated: float
@@ -64,9 +51,8 @@ class Sizes:
 
     def of(self, name: str, window: str) -> Size:
         """Return the size of a database in a window."""
-        listed = self.listed.get(name, (0, 0))
-        index = self.indexes[name]
-        return size(name, self.workflow.sources[name], window, listed=listed, index=index)
+        database, listed = self.workflow.sources[name], self.listed.get(name, (0, 0))
+        return size(name, database, window, listed=listed, index=self.indexes[name])
 
     def pooled(self) -> tuple[Size, Roles]:
         """Return the pooled size of the databases of pretraining, and the roles of subjects."""
@@ -88,13 +74,10 @@ def size(
     """
     if index.exists():
         used = [s.info for s in read_index(index).values() if not s.info.skipped]
-        return Size(
-            len({recording.subject for recording in used}),
-            len(used),
-            sum(int(in_window(recording, window).sum()) for recording in used),
-            sum(len(recording.stages) for recording in used),
-            "prepared",
-        )
+        subjects = {recording.subject for recording in used}
+        epochs = sum(int(in_window(recording, window).sum()) for recording in used)
+        stored = sum(len(recording.stages) for recording in used)
+        return Size(len(subjects), len(used), epochs, stored, "prepared")
     known, described = published.size(name, window), open_database(database.source)
     recordings = listed[0] or known.recordings or known.subjects
     if not recordings:
@@ -107,15 +90,11 @@ def size(
     elif described.simulated and described.hours:
         each, basis = 120 * described.hours, "simulated hours"
     else:
-        each, basis = RECORDING_EPOCHS, "8 h assumed"
-    stored = 120 * described.hours if described.hours else each
-    return Size(
-        listed[1] or known.subjects or 0,
-        recordings,
-        epochs=round(recordings * each),
-        stored=round(recordings * stored),
-        source=f"{'listed' if listed[0] else 'published'} recordings, {basis}",
-    )
+        each, basis = 8 * 120, "8 h assumed"
+    whole = 120 * described.hours if described.hours else each
+    epochs, stored = round(recordings * each), round(recordings * whole)
+    source = f"{'listed' if listed[0] else 'published'} recordings, {basis}"
+    return Size(listed[1] or known.subjects or 0, recordings, epochs, stored, source)
 
 
 def fold_roles(name: str, database: DatabaseSettings, subjects: int) -> Roles:

@@ -32,11 +32,7 @@ class Study:
     """
 
     def __init__(self, config: Mapping[str, Any], folder: Path) -> None:
-        """Check the configuration and list the files of its databases.
-
-        Args:
-            config: content of ``config.yaml``, with what was given on the command line.
-            folder: where ``databases`` and ``presets`` are.
+        """Check the content of ``config.yaml`` in a folder, and list the files of its databases.
 
         Raises:
             InputError: the configuration cannot be used.
@@ -62,22 +58,17 @@ class Study:
     def constraints(self) -> dict[str, str]:
         """Regular expressions of the wildcards."""
         ablated = (paths.ABLATION.format(difference=difference) for difference in DIFFERENCES)
-        channels = "|".join(get_args(ChannelSet))
         return {
             "store": _any_of(self.settings.filterings),
             "root": "|".join(["results", *ablated, paths.RETRAINED, "results/transfer/.+"]),
             "database": _any_of(self.workflow.sources),
-            "batch": "[^/]+",
-            "window": "[^/]+",
-            "channels": channels,
-            "system": _any_of(systems.by_slug()),
-            "seed": r"\d+",
-            "fold": r"\d+",
+            "system": _any_of(self.systems),
             "source": re.escape(self.transfer.source),
-            "source_channels": channels,
             "strategy": _any_of(STRATEGIES),
             "subjects": r"(-subjects-\d+)?",
-            "attempt": r"\d+",
+            **dict.fromkeys(("batch", "window"), "[^/]+"),
+            **dict.fromkeys(("channels", "source_channels"), "|".join(get_args(ChannelSet))),
+            **dict.fromkeys(("seed", "fold", "attempt"), r"\d+"),
         }
 
 

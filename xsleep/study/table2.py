@@ -21,9 +21,8 @@ class Table2:
     @cached_property
     def finetuned(self) -> list[Finetuning]:
         """Runs that finetune a pretrained network."""
-        if any(self.databases.files[name].fault for name in self.transfer.windows):
-            return []
-        return self.transfer.finetuned(self.databases.names)
+        absent = any(self.databases.files[name].fault for name in self.transfer.windows)
+        return [] if absent else self.transfer.finetuned(self.databases.names)
 
     @cached_property
     def runs(self) -> list[Run]:

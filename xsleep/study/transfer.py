@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from xsleep import systems
@@ -28,8 +27,7 @@ class Transfer:
     Attributes:
         source: the databases that networks are pretrained on, as in a path.
         of_authors: whether the pretrained networks are the released ones.
-        windows: the window of each database that networks are pretrained on here.
-        indexes: the index of each.
+        windows, indexes: those of each database that networks are pretrained on here.
         pretraining_folder: pattern of the folder of pretrained networks.
     """
 
@@ -115,21 +113,3 @@ class Transfer:
             if run["address"]["database"] in databases
             if run["address"]["channels"] == run["source_channels"]
         ]
-
-    def pretrainings(self, runs: Sequence[Finetuning]) -> dict[str, dict[str, Any]]:
-        """Return the settings of the networks that runs start from, by their folders.
-
-        The authors' networks come without a record of their training.
-        """
-        preset = self.settings.pretraining
-        if self.of_authors:
-            return {}
-        return {
-            str(Path(self.pretrained(run | run["address"])).parent): {
-                "source": self.source,
-                "channels": run["source_channels"],
-                "seed": run["address"]["seed"],
-                **preset.record(systems.transferred()[run["network"]].pretrained),
-            }
-            for run in runs
-        }

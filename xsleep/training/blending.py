@@ -26,6 +26,9 @@ from xsleep import systems
 from xsleep.config.training import TrainingSettings
 from xsleep.core.arrays import Doubles
 
+Sums = dict[str, float]
+"""Branch to the sum of its losses over a set of sequences."""
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -39,19 +42,13 @@ class Blend:
 class Policy:
     """Equal weights of all branches, for systems that do not blend."""
 
-    def update(
-        self,
-        training_loss_sums: dict[str, float],
-        validation_loss_sums: dict[str, float],
-        training_size: int,
-        validation_size: int,
-    ) -> Blend:
+    def update(self, training: Sums, validation: Sums, sizes: tuple[int, int]) -> Blend:
         """Return the weights after an evaluation; the first evaluation is before any training.
 
-        The sums are branch to its losses summed over the training subset and the validation set,
-        the sizes the numbers of sequences of both.
+        The losses are summed over the training subset and the validation set, which have these
+        numbers of sequences.
         """
-        return _equal(training_loss_sums)
+        return _equal(training)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`, serialisable as JSON."""
@@ -94,22 +91,15 @@ class _Adaptive(Policy, ABC):
     def measures(self, branch: str, sizes: tuple[int, int]) -> tuple[float, float]:
         """Return G and O of a branch, given the sizes of training subset and validation set."""
 
-    def update(
-        self,
-        training_loss_sums: dict[str, float],
-        validation_loss_sums: dict[str, float],
-        training_size: int,
-        validation_size: int,
-    ) -> Blend:
-        for branch, training in training_loss_sums.items():
-            pair = (float(training), float(validation_loss_sums[branch]))
+    def update(self, training: Sums, validation: Sums, sizes: tuple[int, int]) -> Blend:
+        for branch in training:
+            pair = (float(training[branch]), float(validation[branch]))
             self.losses.setdefault(branch, []).append(pair)
             evaluations = len(self.losses[branch])
         if evaluations - 1 <= self.warm_up:
-            return _equal(training_loss_sums)
+            return _equal(training)
 
-        sizes = (training_size, validation_size)
-        measured = {branch: self.measures(branch, sizes) for branch in training_loss_sums}
+        measured = {branch: self.measures(branch, sizes) for branch in training}
         share = _plain if self.plain else _guarded
         raw = {branch: share(g, o) for branch, (g, o) in measured.items()}
         if math.inf in raw.values():

@@ -177,7 +177,8 @@ class Trainer:
         """Evaluate, update the loss weights, keep the best network, save a checkpoint."""
         progress = self.progress
         subset, validation = self._losses()
-        blend = self.blending.update(subset.sums, validation.sums, subset.count, validation.count)
+        counts = subset.count, validation.count
+        blend = self.blending.update(subset.sums, validation.sums, counts)
         progress.weights = blend.weights
         self._weigh()
         branch = self.network.branches[-1]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from xsleep.compute.device import free_memory
-from xsleep.training.sequences import SHAPES, TrainingSequences, ahead, read
+from xsleep.core.recording import SHAPES
+from xsleep.training.sequences import TrainingSequences, ahead, read
 
 Batch = tuple[dict[str, Tensor], Tensor]
 """View to input (B, L, ...), and labels (B, L)."""

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from xsleep.core.arrays import Doubles, Integers, Singles
 from xsleep.core.errors import InputError
-from xsleep.store.recordings import IMAGE_SHAPE, RAW_SHAPE, RecordingInfo, channels_last
+from xsleep.core.recording import FRAMES, SHAPES
+from xsleep.store.recordings import RecordingInfo, channels_last
 
 Loaded = TypeVar("Loaded")
 
@@ -30,8 +31,6 @@ Batch = tuple[dict[str, Singles], NDArray[np.int64]]
 
 Over = Literal["bins", "channels"]
 """What shares a mean and a standard deviation: a frequency bin, or all bins of a channel."""
-
-SHAPES: dict[str, tuple[int, ...]] = {"raw": RAW_SHAPE, "time-frequency": IMAGE_SHAPE}
 
 READERS, AHEAD = 4, 4
 """Number of threads that read minibatches, and of minibatches that may wait."""
@@ -257,7 +256,7 @@ def normalisation(parts: Sequence[Part], over: Over = "bins") -> tuple[Singles, 
         if not np.isfinite(its).all():
             raise _not_finite(part.info.recording, "spectrograms")
         sums = sums + its
-    mean, square = sums / (IMAGE_SHAPE[0] * sum(map(len, parts)))
+    mean, square = sums / (FRAMES * sum(map(len, parts)))
     if over == "channels":  # all bins have the same number of frames
         mean[:], square[:] = mean.mean(0), square.mean(0)
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))

@@ -37,11 +37,11 @@ NETWORK = NetworkSettings(
 TRAINING = TrainingSettings(
     steps=4, batch_size=4, learning_rate=1e-2, evaluate_every=2, blending_window=2, longest_gap=2
 )
-NIGHTS = [f"SC40{n}1E0" for n in range(4)]
+NAMES = [f"SC40{n}1E0" for n in range(4)]
 INDEX, FOLDS, RECORDINGS = (
     Path(path) for path in ("index.h5", "results/X/folds.csv", "results/X/recordings.csv")
 )
-SOURCE_NIGHTS = ["SC4101E0", "SC4111E0"]
+SOURCE_NAMES = ["SC4101E0", "SC4111E0"]
 SOURCE_INDEX, SOURCE_RECORDINGS, SPLIT, PRETRAINED = (
     Path(path)
     for path in ("source.h5", "results/Y/recordings.csv", "results/split.csv", "results/pretrained")
@@ -54,9 +54,9 @@ QUIET = {"threads": 1, "report": lambda line: None}
 
 def make() -> None:
     """Make it in the working folder."""
-    _prepare("X", Path("nights"), NIGHTS, INDEX, RECORDINGS)
+    _prepare("X", Path("recordings"), NAMES, INDEX, RECORDINGS)
     make_folds("X", KFold(folds=2, validation=1, training_subset=1), RECORDINGS, FOLDS)
-    _prepare("Y", Path("source"), SOURCE_NIGHTS, SOURCE_INDEX, SOURCE_RECORDINGS)
+    _prepare("Y", Path("source"), SOURCE_NAMES, SOURCE_INDEX, SOURCE_RECORDINGS)
     make_source_split({"Y": (SOURCE_INDEX, "whole-night")}, 1, 1, SPLIT)
     _pretrain()
     for run in evidence().runs:
@@ -83,9 +83,9 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
         seen=Path("seen.json"),
         report=lambda line: None,
     )
-    nights = [stored.info for stored in read_index(index).values()]
+    infos = [stored.info for stored in read_index(index).values()]
     recordings.parent.mkdir(parents=True)
-    write_csv(recordings, inventory.recordings(database, source, ["whole-night"], nights))
+    write_csv(recordings, inventory.recordings(database, source, ["whole-night"], infos))
 
 
 def _pretrain() -> None:
@@ -140,7 +140,7 @@ def evidence() -> Evidence:
             identity = RunPredictions(
                 **address, predictions=folder(system, fold) / "predictions.h5"
             )
-            found.append(Run(identity, INDEX, settings, pretrained))
+            found.append(Run(identity, INDEX, FOLDS, settings, pretrained))
     pretraining = Pretraining(
         PRETRAINED,
         {"source": "Y", "channels": "EEG", "system": "SeqSleepNet+", "seed": 1} | configured,
@@ -150,7 +150,6 @@ def evidence() -> Evidence:
     return Evidence(
         runs=found,
         recordings={"X": RECORDINGS, "Y": SOURCE_RECORDINGS},
-        folds={"X": FOLDS},
         table2=TABLE2,
         retrained=(found[0], found[0].at(Path(AGAIN, "predictions.h5"))),
         pretrainings=[pretraining],

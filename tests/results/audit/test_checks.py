@@ -36,7 +36,7 @@ from xsleep.training.parts import load_part
 RUN, SCORING = folder() / "run.json", folder() / "scoring.json"
 MODEL, HISTORY = folder() / "model.safetensors", folder() / "history.csv"
 SCORES = folder() / "predictions.h5"
-NIGHT = Path("nights/SC4001E0-PSG.edf")
+RECORDING = Path("recordings/SC4001E0-PSG.edf")
 TRANSFERRED = folder(FINETUNED)
 
 
@@ -67,7 +67,7 @@ def failed():
     return {name: v for name, v in audited().items() if v.status == finding.FAILED}
 
 
-def test_all_checks_pass_on_a_finished_run_and_say_what_they_looked_at(run):
+def test_all_checks_pass_on_a_finished_run_and_say_what_they_examined(run):
     verdicts = audited()
     assert {name: v.line for name, v in verdicts.items() if v.status != finding.PASSED} == {
         "epoch counts": "nothing is published on X"
@@ -118,13 +118,13 @@ def with_predictions(path, change):
     write_predictions(path, [change(first), *others])
 
 
-def wrong_scores(night):
-    branch = next(iter(night.probabilities))
-    return replace(night, probabilities={branch: np.eye(5)[(night.stages + 1) % 5]})
+def wrong_scores(prediction):
+    branch = next(iter(prediction.probabilities))
+    return replace(prediction, probabilities={branch: np.eye(5)[(prediction.stages + 1) % 5]})
 
 
-def wrong_stages(night):
-    return replace(night, stages=(night.stages + 1) % 5)
+def wrong_stages(prediction):
+    return replace(prediction, stages=(prediction.stages + 1) % 5)
 
 
 def subject_that_tests_trains():
@@ -146,8 +146,8 @@ def recording_that_tests_trained():
 
 
 def normalised_with_all():
-    nights = read_index(INDEX).values()
-    parts = [load_part(stored, "whole-night", ("EEG",), finished.NETWORK) for stored in nights]
+    recordings = read_index(INDEX).values()
+    parts = [load_part(stored, "whole-night", ("EEG",), finished.NETWORK) for stored in recordings]
     with_network(lambda network: network.set_normalisation(*sequences.normalisation(parts)))
 
 
@@ -184,11 +184,11 @@ def scores_of_another_fold():
         shutil.copy(folder(FINETUNED, fold=1) / path.name, TRANSFERRED)
 
 
-def nights_twice_over():
-    nights = list(read_index(INDEX).values())
-    for stored in nights:
+def recordings_twice_over():
+    recordings = list(read_index(INDEX).values())
+    for stored in recordings:
         stored.info.places[20:] -= 20
-    write_index(INDEX, nights)
+    write_index(INDEX, recordings)
 
 
 def across_recordings(count):
@@ -203,12 +203,12 @@ def longer(path=TABLE2):
 
 FAULTS = {
     "a recording is another": (
-        lambda: append(NIGHT),
-        {"recordings": r"nights/SC4001E0-PSG.edf: its hash is \w+, but .*json recorded \w+"},
+        lambda: append(RECORDING),
+        {"recordings": r"recordings/SC4001E0-PSG.edf: its hash is \w+, but .*json recorded \w+"},
     ),
     "a recording is gone": (
-        lambda: NIGHT.unlink(),
-        {"recordings": r"nights/SC4001E0-PSG.edf: missing, though .*json recorded it"},
+        lambda: RECORDING.unlink(),
+        {"recordings": r"recordings/SC4001E0-PSG.edf: missing, though .*json recorded it"},
     ),
     "stored epochs are others": (
         lambda: append(Path("epochs/SC4001E0.h5")),
@@ -322,7 +322,7 @@ FAULTS = {
             "roles": r"training: SC40\d1E0 \(1\) used, but not in .*folds.csv",
             "normalisation": "its mean differs by up to",
             "sequences": "run.json: 36 training sequences, but 72 lie within one recording",
-            "recordings": r"nights/SC40\d1E0-PSG.edf: .*run.json did not record its hash",
+            "recordings": r"recordings/SC40\d1E0-PSG.edf: .*run.json did not record its hash",
         },
     ),
     "normalised with all recordings": (
@@ -353,7 +353,7 @@ FAULTS = {
         {"sequences": r"run.json: \d+ training sequences, but \d+ lie within one recording"},
     ),
     "two recordings in one": (
-        nights_twice_over,
+        recordings_twice_over,
         {
             "sequences": r"index.h5: SC40\d1E0 goes back in time",
             "true stages": "not the stored epochs",
@@ -450,7 +450,7 @@ def test_epoch_counts_are_the_published_ones_or_the_check_fails(run, monkeypatch
     assert failed()["epoch counts"].line == "X, whole-night: 4 recordings, 0 skipped; published 5"
 
 
-FILES = [RUN, SCORING, MODEL, HISTORY, SCORES, INDEX, FOLDS, RECORDINGS, TABLE2, NIGHT]
+FILES = [RUN, SCORING, MODEL, HISTORY, SCORES, INDEX, FOLDS, RECORDINGS, TABLE2, RECORDING]
 FILES += [*(PRETRAINED / path.name for path in (RUN, MODEL, HISTORY)), SPLIT, SOURCE_INDEX]
 
 

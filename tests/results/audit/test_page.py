@@ -33,7 +33,7 @@ def table2(tmp_path):
 
 
 def content(table2):
-    return page.content(VERDICTS, Evidence(runs=[], recordings={}, folds={}, table2=table2))
+    return page.content(VERDICTS, Evidence(runs=[], recordings={}, table2=table2))
 
 
 def test_each_measured_cell_has_its_interval_and_says_how_far_the_published_value_is_outside(

@@ -25,7 +25,7 @@ from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.core.recording import DAY_SECONDS, Signal
 from xsleep.databases.formats import channels as common
 from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content
-from xsleep.databases.formats.plausibility import tell_stretches
+from xsleep.databases.formats.plausibility import warn_of_stretches
 
 BLOCK_BYTES = 2**26
 """Bytes converted at a time, to bound memory."""
@@ -350,7 +350,7 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
             raise common.ambiguous(edf.path, label, places)
     first, *others = terms
     total = _read_signal(edf, channel, first, channels)
-    _tell_term(edf.path, first, total, terms)
+    _warn_of_term(edf.path, first, total, terms)
     for sign, label in zip(others[::2], others[1::2], strict=True):
         term = _read_signal(edf, channel, label, channels)
         if term.rate != total.rate:
@@ -358,7 +358,7 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
                 f"{edf.path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at "
                 f"{term.rate:g} Hz; they cannot be added or subtracted, choose another channel"
             )
-        _tell_term(edf.path, label, term, terms)
+        _warn_of_term(edf.path, label, term, terms)
         (np.add if sign == "+" else np.subtract)(total.values, term.values, out=total.values)
     return replace(total, label=" ".join(terms))
 
@@ -369,14 +369,14 @@ def _terms(label: str, present: set[str]) -> list[str] | None:
     return terms if all(term in present for term in terms[::2]) else None
 
 
-def _tell_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
+def _warn_of_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
     """Warn of a constant, flat or clipped term of a derivation, which the sum may not show."""
     if len(terms) == 1:
         return
     if np.ptp(signal.values) == 0:
         warn(path, f"{label!r} is constant and adds nothing to {' '.join(terms)!r}")
     else:
-        tell_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal)
+        warn_of_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal)
 
 
 def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Signal:
@@ -468,7 +468,7 @@ def read_annotations(path: Path, recording: Edf | None = None) -> list[tuple[flo
         warn(path, f"{others} annotations are not in UTF-8; they are read as Latin-1")
     shift = start_after(edf, recording)
     if recording is not None and recording.path != path:
-        _tell_shift(edf, recording, shift)
+        _warn_of_shift(edf, recording, shift)
     return sorted((round(onset + shift, 9), length, text) for onset, length, text in found)
 
 
@@ -511,7 +511,7 @@ def between_clocks(seconds: float) -> float:
     return (seconds + DAY_SECONDS / 2) % DAY_SECONDS - DAY_SECONDS / 2
 
 
-def _tell_shift(edf: Edf, recording: Edf, shift: float) -> None:
+def _warn_of_shift(edf: Edf, recording: Edf, shift: float) -> None:
     """Warn if a file does not start with the recording, or if that is unknown."""
     name = recording.path.name
     if edf.clock is None or recording.clock is None:

@@ -58,7 +58,7 @@ def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) ->
     check_kinds(path, {channel: signal.label for channel, signal in signals.items()})
     for channel, signal in signals.items():
         check_amplitude(path, channel, signal, channel in stated)
-        tell_stretches(path, f"{channel} channel {signal.label!r}", signal)
+        warn_of_stretches(path, f"{channel} channel {signal.label!r}", signal)
     check_different(path, signals)
 
 
@@ -104,7 +104,7 @@ def check_amplitude(path: Path, channel: str, signal: Signal, stated: bool) -> N
         warn(path, f"{fault.removeprefix(f'{path}: ')}; it is read in {signal.unit}, as stated")
 
 
-def tell_stretches(path: Path, what: str, signal: Signal) -> None:
+def warn_of_stretches(path: Path, what: str, signal: Signal) -> None:
     """Warn of a signal that is flat or clipped for part of the time."""
     values, heights = signal.values, _heights(signal)
     flat = int(np.count_nonzero(heights == 0))

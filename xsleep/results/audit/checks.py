@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from inspect import getdoc
 
-from xsleep.results.audit import hashes, origin, results, retrained, splits
+from xsleep.results.audit import finding, hashes, loop, origin, results, retrained, splits
 from xsleep.results.audit.evidence import Evidence
-from xsleep.results.audit.finding import (
-    FAILED,
-    NOT_APPLICABLE,
-    PASSED,
-    Findings,
-    NotApplicable,
-    Verdict,
-    in_words,
-)
+from xsleep.results.audit.finding import Findings, Verdict
 from xsleep.results.audit.normalisation import normalisation
-from xsleep.results.audit.sequences import sequences
-from xsleep.results.audit.stopping import stopping
 
 CHECKS: Mapping[str, Callable[[Evidence], Findings]] = {
     "recordings": hashes.recordings,
@@ -32,8 +22,8 @@ CHECKS: Mapping[str, Callable[[Evidence], Findings]] = {
     "pretrained on": splits.pretrained_on,
     "roles": splits.roles,
     "normalisation": normalisation,
-    "stopping": stopping,
-    "sequences": sequences,
+    "stopping": loop.stopping,
+    "sequences": loop.sequences,
     "true stages": results.stages,
     "epoch counts": results.epochs,
     "metrics": results.metrics,
@@ -57,12 +47,12 @@ def _verdict(name: str, check: Callable[[Evidence], Findings], evidence: Evidenc
     claim = (getdoc(check) or "").partition("\n")[0]
     try:
         found = check(evidence)
-    except NotApplicable as why:
-        return Verdict(name, claim, NOT_APPLICABLE, str(why))
+    except finding.NotApplicable as why:
+        return Verdict(name, claim, finding.NOT_APPLICABLE, str(why))
     except Exception as error:  # damaged files raise errors of any kind
-        found = Findings("", [in_words(error)])
+        found = Findings("", [finding.in_words(error)])
     if not found.faults:
-        return Verdict(name, claim, PASSED, found.examined)
+        return Verdict(name, claim, finding.PASSED, found.examined)
     line, *rest = found.faults
     line += f" (and {len(rest):,} more, in {found.examined})" if rest else ""
-    return Verdict(name, claim, FAILED, line, found.faults)
+    return Verdict(name, claim, finding.FAILED, line, found.faults)

@@ -52,14 +52,13 @@ def stores(evidence: Evidence) -> Findings:
 
 
 def checkpoints(evidence: Evidence) -> Findings:
-    """Networks, histories, folds and pretrained networks are the files that trainings recorded."""
+    """Networks, histories, folds and pretrained networks have not changed since training."""
 
     def claims(training: Training) -> Iterator[Claim]:
         path, record = training.folder / "run.json", training.record
         for name in ("model.safetensors", "history.csv"):
             yield training.folder / name, record["outputs"][name], path
-        assignment = evidence.assignment(training)
-        yield assignment, record["inputs"][assignment.name], path
+        yield training.assignment, record["inputs"][training.assignment.name], path
         if isinstance(training, Run) and training.pretrained:
             yield training.pretrained, record["inputs"]["pretrained"], path
 
@@ -67,7 +66,7 @@ def checkpoints(evidence: Evidence) -> Findings:
 
 
 def predictions(evidence: Evidence) -> Findings:
-    """The predictions have not changed since scoring, and are those of the network of their run."""
+    """The predictions have not changed since the network of the same run was scored."""
 
     def claims(run: Run) -> Iterator[Claim]:
         path = run.identity.predictions

@@ -14,6 +14,8 @@ INSIDE, OUTSIDE = "inside", "outside"
 NO_INTERVAL, NOT_PUBLISHED = "no interval", "not published"
 
 NAMES = ("database", "window", "system")
+SOURCES = {"measured": table2.MEASURED, "from": table2.FROM, "to": table2.TO}
+SOURCES |= {"published": table2.PUBLISHED, "difference": table2.DIFFERENCE}
 
 Cell = dict[str, Any]
 
@@ -42,7 +44,8 @@ def cells(path: Path) -> list[Cell]:
 
 
 def _compared(values: pd.Series) -> Cell:
-    low, high, published = map(values.get, (table2.FROM, table2.TO, table2.PUBLISHED))
+    cell = {name: values.get(source) for name, source in SOURCES.items()}
+    low, high, published = cell["from"], cell["to"], cell["published"]
     by = 0.0
     if published is None:
         verdict = NOT_PUBLISHED
@@ -51,12 +54,4 @@ def _compared(values: pd.Series) -> Cell:
     else:
         by = round(min(published - low, 0) + max(published - high, 0), 3)
         verdict = OUTSIDE if by else INSIDE
-    return {
-        "measured": values[table2.MEASURED],
-        "from": low,
-        "to": high,
-        "published": published,
-        "difference": values.get(table2.DIFFERENCE),
-        "verdict": verdict,
-        "by": by,
-    }
+    return cell | {"verdict": verdict, "by": by}

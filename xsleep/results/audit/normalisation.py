@@ -8,12 +8,13 @@ from functools import cache
 import numpy as np
 
 from xsleep.core.arrays import Doubles
+from xsleep.core.recording import BINS, FRAMES
 from xsleep.networks import checkpoints
 from xsleep.preparation.windows import in_window
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
 from xsleep.results.audit.trainings import Training, UsedRecording
-from xsleep.store.recordings import IMAGE_SHAPE, RecordingData
+from xsleep.store.recordings import RecordingData
 from xsleep.training.sequences import DEAD, blocks
 
 DECIBELS, SHARE = 1e-4, 1e-5
@@ -36,11 +37,11 @@ def normalisation(evidence: Evidence) -> Findings:
         stored = evidence.stored_of(used)
         chosen = np.flatnonzero(in_window(stored.info, used.window))
         data = RecordingData(stored, channels, chosen)
-        total = np.zeros((2, *IMAGE_SHAPE[1:], len(channels)))
+        total = np.zeros((2, BINS, len(channels)))
         for start, stop in blocks(len(data), EPOCHS):
             images = data.time_frequency(start, stop).astype(float)
             total += images.sum((0, 1)), (images**2).sum((0, 1))
-        return len(data) * IMAGE_SHAPE[0], total
+        return len(data) * FRAMES, total
 
     def examine(training: Training) -> Iterator[str]:
         path = training.folder / "model.safetensors"

@@ -57,7 +57,7 @@ def _values(
 
 
 def configuration(evidence: Evidence) -> Findings:
-    """All runs are what their folders say, with the settings that are configured now."""
+    """Every run is the one that its folder is for, with the settings that are configured now."""
 
     def trained(training: Training) -> Iterator[str]:
         for name, now in training.settings.items():

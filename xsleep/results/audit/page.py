@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
@@ -41,13 +42,10 @@ def _cost(evidence: Evidence) -> dict[str, Any] | None:
     if evidence.retrained is None:
         return None
     first, again = evidence.retrained
-    try:
-        seconds = {
-            "first": first.record["duration_seconds"],
-            "again": again.record["duration_seconds"],
-        }
-    except (ValueError, KeyError):  # which a check reports
-        seconds = {}
+    seconds = {}
+    with suppress(ValueError, KeyError):  # which a check reports
+        times = [run.record["duration_seconds"] for run in evidence.retrained]
+        seconds = dict(zip(("first", "again"), times, strict=True))
     return {"run": str(first.folder), "folder": str(again.folder), "seconds": seconds}
 
 
@@ -87,28 +85,20 @@ def html(audit: Mapping[str, Any]) -> str:
 
 def _rows(by_metric: Mapping[str, Cell]) -> dict[str, list[tuple[str, str]]]:
     """Return the texts and CSS classes of the cells of one system, by the name of the row."""
-    ordered = [by_metric[metric] for metric in METRICS]
-    rows = {
-        "measured": [(_number(cell, "measured"), "") for cell in ordered],
-        "95 % interval": [(_interval(cell), "") for cell in ordered],
-    }
-    if any(cell["verdict"] != NOT_PUBLISHED for cell in ordered):
-        rows["published"] = [(_number(cell, "published"), "") for cell in ordered]
-        rows["published is"] = [(_verdict(cell), cell["verdict"]) for cell in ordered]
+    rows = defaultdict(list)
+    for cell in (by_metric[metric] for metric in METRICS):
+        measured, low, high, published = (
+            number(cell[name], cell["metric"]).replace("-", "−")
+            for name in ("measured", "from", "to", "published")
+        )
+        shown = verdict = cell["verdict"]
+        if verdict == OUTSIDE:
+            distance = number(abs(cell["by"]), cell["metric"])
+            shown = f"{distance} {'above' if cell['by'] > 0 else 'below'}"
+        rows["measured"].append((measured, ""))
+        rows["95 % interval"].append((f"{low}–{high}" if low else "", ""))
+        rows["published"].append((published, ""))
+        rows["published is"].append((shown, verdict))
+    if all(text == NOT_PUBLISHED for text, _ in rows["published is"]):
+        del rows["published"], rows["published is"]
     return rows
-
-
-def _number(cell: Cell, name: str) -> str:
-    return number(cell[name], cell["metric"]).replace("-", "−")
-
-
-def _interval(cell: Cell) -> str:
-    low, high = _number(cell, "from"), _number(cell, "to")
-    return f"{low}–{high}" if low else ""
-
-
-def _verdict(cell: Cell) -> str:
-    if cell["verdict"] != OUTSIDE:
-        return str(cell["verdict"])
-    where = "above" if cell["by"] > 0 else "below"
-    return f"{number(abs(cell['by']), cell['metric'])} {where}"

@@ -11,9 +11,10 @@ from sklearn import metrics as scikit
 
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
+from xsleep.results import table2
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
-from xsleep.results.audit.trainings import Run
+from xsleep.results.audit.trainings import Run, readable
 from xsleep.results.formatting import number
 from xsleep.results.metrics import METRICS, probabilities
 from xsleep.results.published import size
@@ -49,7 +50,7 @@ def stages(evidence: Evidence) -> Findings:
 
 
 def epochs(evidence: Evidence) -> Findings:
-    """The number of epochs of each database and window, or else of recordings, is as published."""
+    """Every database and window has the published number of epochs, or else of recordings."""
     compared = []
 
     def examine(run: Run) -> Iterator[str]:
@@ -89,7 +90,10 @@ def metrics(evidence: Evidence) -> Findings:
     for run in evidence.runs:
         tested = run.identity
         runs[tested.database, tested.window, tested.system, tested.channels].append(run)
-    table, rows = evidence.measured(), defaultdict(list)
+    with readable(evidence.table2):
+        table = table2.read_csv(evidence.table2)
+        table = table[table["source"] == table2.MEASURED]
+    rows = defaultdict(list)
     for _, row in table.iterrows():
         for column in table.columns:
             channels = column.removesuffix(" accuracy")

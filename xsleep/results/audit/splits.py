@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
-from xsleep.results.audit.trainings import Pretraining, Run, Training, UsedRecording
+from xsleep.results.audit.trainings import Pretraining, Run, Training, UsedRecording, read_columns
 
 SIDES = ("training", "validation", "test")
 
@@ -21,9 +21,11 @@ def split(evidence: Evidence) -> Findings:
     """No subject is on two sides of a fold, and no two subjects share a file."""
     folds = []
 
-    def in_folds(database: str) -> Iterator[str]:
-        path, subject_of = evidence.folds[database], evidence.listed(database)["subject"]
-        for fold, rows in evidence.fold_table(database).groupby("fold", sort=False):
+    def in_folds(path_and_database: tuple[Path, str]) -> Iterator[str]:
+        path, database = path_and_database
+        table = read_columns(path, "fold", "role", "subject", "recording")
+        subject_of = evidence.listed(database)["subject"]
+        for fold, rows in table.groupby("fold", sort=False):
             folds.append(f"{path}: fold {fold}")
             subjects = defaultdict(set, rows.groupby("role")["subject"].agg(set).to_dict())
             for side, other in combinations(SIDES, 2):
@@ -48,18 +50,19 @@ def split(evidence: Evidence) -> Findings:
                 yield f"{index}: subjects {', '.join(sorted(subjects))} share a file"
 
     def in_pretraining(training: Pretraining) -> Iterator[str]:
-        folds.append(str(training.split))
+        folds.append(str(training.assignment))
         for subject, other in _same_people(evidence, *map(training.used, SIDES[:2])):
-            yield f"{training.split}: {subject} is in training, and as {other} in validation"
+            yield f"{training.assignment}: {subject} is in training, and as {other} in validation"
 
-    faults = faults_of(evidence.folds, in_folds)
+    tables = dict.fromkeys((run.assignment, run.identity.database) for run in evidence.runs)
+    faults = faults_of(tables, in_folds)
     faults += faults_of(dict.fromkeys(run.store for run in evidence.runs), in_files)
     faults += faults_of(evidence.pretrainings, in_pretraining)
     return Findings(many(len(folds), "fold"), faults)
 
 
 def pretrained_on(evidence: Evidence) -> Findings:
-    """No subject that tests a finetuned network was in training or validation to pretrain it."""
+    """No test subject of a finetuned network was used in its pretraining."""
     finetuned = [(run, run.pretrained.parent) for run in evidence.runs if run.pretrained]
     if not finetuned:
         raise NotApplicable("no network is finetuned")
@@ -69,7 +72,7 @@ def pretrained_on(evidence: Evidence) -> Findings:
 
     def examine(run_and_folder: tuple[Run, Path]) -> Iterator[str]:
         run, folder = run_and_folder
-        tested = run.recordings(evidence.roles(run).get("test", []))
+        tested = run.recordings(run.roles.get("test", []))
         seen = pretrainings[folder].used("training", "validation")
         for subject, other in _same_people(evidence, tested, seen):
             yield f"{run.folder}: {subject} is in the test, and as {other} in the pretraining"
@@ -104,16 +107,15 @@ def _files(evidence: Evidence, recordings: Iterable[UsedRecording]) -> Iterator[
 
 
 def roles(evidence: Evidence) -> Findings:
-    """Every run trained, validated and tested on the recordings that its fold assigns to it."""
+    """Every run trained, validated and tested on the recordings that its fold assigns."""
 
     def examine(training: Training) -> Iterator[str]:
-        path, assigned = evidence.assignment(training), evidence.roles(training)
-        record = training.record["recordings"]
+        path, record = training.assignment, training.record["recordings"]
         used = {role: record[role] for role in ("training", "training subset", "validation")}
         if isinstance(training, Run):
             used["test"] = [prediction.recording for prediction in training.predictions]
         for role, names in used.items():
-            ours, theirs = set(names), set(assigned.get(role, ()))
+            ours, theirs = set(names), set(training.roles.get(role, ()))
             for which, what in (
                 (ours - theirs, f"used, but not in {path}"),
                 (theirs - ours, f"not used, but in {path}"),

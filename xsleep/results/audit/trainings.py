@@ -19,9 +19,8 @@ from xsleep.store.predictions import Prediction, read_predictions
 
 MACHINE = ("device", "processor", "threads", "python", "packages")
 ORIGIN = (*MACHINE, "commit", "recordings", "inputs", "stores", "outputs")
-"""Keys of every record."""
 TRAINED = ("channels", "seed", "network", "training", "steps", "best_step", "training_sequences")
-"""Further keys of the record of a training."""
+"""Keys of every record, and further ones of the record of a training."""
 
 Record = dict[str, Any]
 
@@ -35,10 +34,11 @@ def readable(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: unusable ({reason(error)}); delete it and run again") from error
 
 
-def read_columns(path: Path, *columns: str) -> pd.DataFrame:
-    """Return these columns of a CSV file as text."""
+def read_columns(path: Path, *columns: str, index: str | None = None) -> pd.DataFrame:
+    """Return these columns of a CSV file as text, one of them as the index."""
     with readable(path):
-        return read_table(path)[list(columns)]
+        table = read_table(path)[list(columns)]
+        return table.set_index(index) if index else table
 
 
 def _read_record(path: Path, *keys: str) -> Record:
@@ -58,10 +58,15 @@ class UsedRecording(NamedTuple):
     window: str
 
 
+def _by_role(rows: pd.DataFrame) -> dict[str, list[str]]:
+    return {str(role): list(names) for role, names in rows.groupby("role")["recording"]}
+
+
 class _Folder:
-    """Files of a training in ``folder``."""
+    """Files of a training in ``folder``; ``settings`` are those in ``run.json`` as configured."""
 
     folder: Path
+    settings: Mapping[str, Any]
 
     @cached_property
     def record(self) -> Record:
@@ -85,24 +90,27 @@ class Pretraining(_Folder):
     """Training of a network that runs of Table 2 are finetuned from.
 
     Attributes:
-        settings: configured values, as ``run.json`` has them.
-        split: path of the ``split.csv`` with the recordings that train and validate.
+        assignment: ``split.csv``, which has the recordings that train and validate.
         databases: database to the index of its store and the window that is read.
     """
 
     folder: Path
     settings: Mapping[str, Any]
-    split: Path
+    assignment: Path
     databases: Mapping[str, tuple[Path, str]]
 
     @cached_property
-    def assigned(self) -> pd.DataFrame:
-        """``split.csv`` as text."""
-        return read_columns(self.split, "role", "database", "subject", "recording")
+    def _split(self) -> pd.DataFrame:
+        return read_columns(self.assignment, "role", "database", "subject", "recording")
+
+    @property
+    def roles(self) -> dict[str, list[str]]:
+        """Role to the recordings that are assigned to it."""
+        return _by_role(self._split)
 
     def used(self, *roles: str) -> list[UsedRecording]:
         """Return the recordings of these roles: by the split, as the record has no databases."""
-        rows = self.assigned[self.assigned["role"].isin(roles)]
+        rows = self._split[self._split["role"].isin(roles)]
         return [
             UsedRecording(database, name, *self.databases[database])
             for database, name in zip(rows["database"], rows["recording"], strict=True)
@@ -120,13 +128,14 @@ class Run(_Folder):
     Attributes:
         identity: its names as in Table 2, and its predictions, which lie beside its other files.
         store: path of the index of the recordings that it reads.
-        settings: configured values, as ``run.json`` has them.
+        assignment: ``folds.csv``, which has the recordings of its fold.
         pretrained: network that it is finetuned from.
     """
 
     folder: Path = field(init=False)
     identity: RunPredictions
     store: Path
+    assignment: Path
     settings: Mapping[str, Any]
     pretrained: Path | None = None
 
@@ -146,6 +155,12 @@ class Run(_Folder):
     def records(self) -> dict[Path, Record]:
         """All records by path."""
         return {**super().records, self.folder / "scoring.json": self.scoring}
+
+    @cached_property
+    def roles(self) -> dict[str, list[str]]:
+        """Role to the recordings that are assigned to it."""
+        folds = read_columns(self.assignment, "fold", "role", "recording")
+        return _by_role(folds[folds["fold"] == str(self.identity.fold)])
 
     def used(self, role: str) -> list[UsedRecording]:
         """Return the recordings of a role by the record of the training."""

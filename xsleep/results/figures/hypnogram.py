@@ -107,7 +107,6 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
 
 def draw_stages(panel: Axes, depth: Floats, edges: Floats, label: str) -> None:
     """Draw stages, by their indices (n,) in `DEPTH`, between the edges (n + 1,) of epochs."""
-    """Draw the positions (n,) of the stages in a hypnogram, counted from 0 at the top."""
     panel.stairs(depth, edges, baseline=None, color="black", linewidth=0.9)
     rem = np.where(depth == DEPTH.index("REM"), depth, np.nan)
     panel.stairs(rem, edges, baseline=None, color="black", linewidth=3)

@@ -31,6 +31,8 @@ STAGE_COLOURS = dict(W="#FEE838", REM="#BCAE6C", N1="#7D7C78", N2="#434E6C", N3=
 """Colours of the stages from the top of a hypnogram down, light to dark: even steps of cividis, a
 colour map made for the colour-blind."""
 
+FONT: dict[Any, int] = {"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}
+
 LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
 """Axis label of each metric, in the order of the panels from left to right."""
 
@@ -62,7 +64,7 @@ def sources_key(sources: Collection[str]) -> list[Line2D]:
 @contextmanager
 def new_figure(stem: str | Path, *, width: float, height: float) -> Iterator[Figure]:
     """Yield an empty figure, its size in inches, and `save` it when it is drawn."""
-    with matplotlib.rc_context({"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}):
+    with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         save(figure, stem)

@@ -8,7 +8,6 @@ that only people can answer are listed as open.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,34 +71,10 @@ class Facts:
         return {name: open_database(settings.source) for name, settings in selected}
 
     @property
-    def parameters(self) -> dict[str, list[tuple[str, int]]]:
-        """The channel sets of each system, with the number of parameters."""
-        found = defaultdict(set)
-        for run in self.known:
-            found[run["system"]].add((run["channels"], run["parameters"]))
-        return {system: sorted(sizes) for system, sizes in found.items()}
-
-    @property
-    def seconds(self) -> dict[str, list[float]]:
-        """The durations of the trainings of each system."""
-        found = defaultdict(list)
-        for run in self.known:
-            found[run["system"]].append(run["duration_seconds"])
-        return found
-
-    @property
     def packages(self) -> list[str]:
         """The packages of all trainings with their versions."""
         pairs = {pair for run in self.known for pair in run["packages"].items()}
         return [f"{name} {version}" for name, version in sorted(pairs)]
-
-    @property
-    def recorded(self) -> dict[str, tuple[float, float]]:
-        """The numbers of scored epochs and of recorded hours of each database."""
-        return {
-            str(name): (pd.to_numeric(rows["epochs"]).sum(), pd.to_numeric(rows["hours"]).sum())
-            for name, rows in self.recordings.groupby("database", sort=False)
-        }
 
     def values(self, key: str) -> str:
         """Return the different values of a key in the records."""
@@ -107,20 +82,16 @@ class Facts:
 
 
 def written(checklist: str, facts: Facts) -> str:
-    """Return a checklist in Markdown: each item with what is known, and what is open.
-
-    Args:
-        checklist: `ML_REPRODUCIBILITY` or `REFORMS`.
-    """
+    """Return `ML_REPRODUCIBILITY` or `REFORMS` in Markdown: what is known, and what is open."""
     text = render(
         checklist,
         facts=facts,
         shared_subjects=shared_subjects,
         duplicates=duplicates,
+        to_numeric=pd.to_numeric,
         stages=STAGES,
         metric_names=METRICS,
-        level=inference.LEVEL,
-        resamples=inference.RESAMPLES,
+        inference=inference,
         commit=commit(),
         spectrogram=spectrogram,
         rate=RATE,
@@ -133,11 +104,10 @@ def written(checklist: str, facts: Facts) -> str:
 def shared_subjects(folds: pd.DataFrame) -> list[str]:
     """Return the subjects of a ``folds.csv`` with several roles in one fold, each in a line."""
     rows = folds[folds["role"] != "training subset"]  # which is part of training
-    roles = rows.groupby(["fold", "subject"], sort=False)["role"].unique()
     return [
         f"subject {subject} in fold {fold} ({', '.join(sorted(found))})"
-        for (fold, subject), found in roles.items()
-        if len(found) > 1
+        for (fold, subject), roles in rows.groupby(["fold", "subject"], sort=False)["role"]
+        if len(found := set(roles)) > 1
     ]
 
 

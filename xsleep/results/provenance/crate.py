@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,9 @@ CODE = (
 
 CONFIGURATION = "configuration.yaml"
 
-FORMATS = {
-    ".csv": "text/csv",
-    ".h5": "application/x-hdf5",
-    ".html": "text/html",
-    ".json": "application/json",
-    ".md": "text/markdown",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".tex": "application/x-tex",
-    ".txt": "text/plain",
-    ".xml": "application/xml",
-    ".yaml": "application/yaml",
-}
-BYTES = "application/octet-stream"
-"""Format of all other files."""
+FORMATS = MimeTypes()
+FORMATS.add_type("application/xml", ".xml")
+FORMATS.add_type("application/yaml", ".yaml")
 
 
 def copy_code(project: Path, config: Mapping[str, Any], folder: Path) -> None:
@@ -218,11 +207,14 @@ def _recordings(crate: ROCrate, name: str, source: Source, index: Path) -> Conte
         for file, digest in sorted(stored.info.hashes.items()):
             # Identified by content (RFC 6920), as they are not in the crate.
             base = base64.urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
-            encoding = FORMATS.get(Path(file).suffix, BYTES)
-            properties = {"name": file, "encodingFormat": encoding, "sha256": digest}
+            properties = {"name": file, "encodingFormat": _format(file), "sha256": digest}
             recording = crate.add_file(f"ni:///sha-256;{base}", properties=properties)
             collection.append_to("hasPart", recording)
     return collection
+
+
+def _format(file: str) -> str:
+    return FORMATS.guess_type(file)[0] or "application/octet-stream"
 
 
 def _described(
@@ -246,7 +238,7 @@ def _described(
 def _file(crate: ROCrate, root: Path, path: Path, **described: str) -> ContextEntity:
     properties = described | {
         "contentSize": str(path.stat().st_size),
-        "encodingFormat": FORMATS.get(path.suffix, BYTES),
+        "encodingFormat": _format(path.name),
         "sha256": sha256(path),
     }
     return crate.add_file(dest_path=path.relative_to(root).as_posix(), properties=properties)

@@ -32,15 +32,10 @@ _LATEX_CHARACTERS = str.maketrans(
 
 
 def render(name: str, **context: Any) -> str:
-    """Return the text of a template of this folder.
+    """Return the text of the template ``name.j2`` in this folder with these variables.
 
-    Args:
-        name: file name without ``.j2``. Its suffix decides on the escaping: values are escaped in
-            ``.html``; ``.tex`` has the delimiters ``<% %>`` and ``<< >>`` and the filter ``tex``.
-        context: variables of the template.
-
-    Raises:
-        jinja2.UndefinedError: the template uses a variable that is not given.
+    Values are escaped in ``.html``; ``.tex`` has the delimiters ``<% %>`` and ``<< >>`` and the
+    filter ``tex``. Raises ``jinja2.UndefinedError`` if the template uses any other variable.
     """
     return _environment(Path(name).suffix).get_template(f"{name}.j2").render(context)
 

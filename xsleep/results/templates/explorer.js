@@ -10,14 +10,17 @@ const GAP = "#dcdcdc";
 const RAMP = ["#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c",
   "#dec958", "#fee838"];
 const LEFT = 118, RIGHT = 62, AXIS = 20, STRIP = 14, SPACE = 10;
-const FAMILY = '"DejaVu Sans", Verdana, Arial, sans-serif', FONT = `12px ${FAMILY}`, SMALL = `11px ${FAMILY}`;
+const FAMILY = '"DejaVu Sans", Verdana, Arial, sans-serif';
+const FONT = `12px ${FAMILY}`, SMALL = `11px ${FAMILY}`;
 const NARROWEST = 20; // epochs that are shown at least
 
 const by = (id) => document.getElementById(id);
+const system = () => by("system").value;
 const panels = by("panels"), cross = by("cross");
 
-// What is chosen: the case, its nights, the night, the epoch under the crosshair, what is in view.
-const state = {list: null, name: null, night: null, epoch: null, view: null,
+// What is chosen: the list of the recordings of a case, the recording, the epoch under the
+// crosshair, what is in view.
+const state = {list: null, name: null, recording: null, epoch: null, view: null,
   sort: "name", descending: false};
 
 // The data files call this, each with its path.
@@ -45,7 +48,7 @@ function load(path) {
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const digits = (text) => Uint8Array.from(text, Number);
 
-// The choices, from the database down to the night.
+// The choices, from the database down to the recording.
 
 const chosen = () => ["database", "window", "channels"].map((id) => by(id).value);
 
@@ -55,44 +58,40 @@ function offer(id, values) {
   if (values.includes(before)) select.value = before;
 }
 
-function narrow() {
+async function chooseCase() {
   let cases = CASES;
   for (const id of ["database", "window", "channels"]) {
     offer(id, [...new Set(cases.map((one) => one[id]))]);
     cases = cases.filter((one) => one[id] === by(id).value);
   }
-}
-
-async function chooseCase() {
-  narrow();
   const path = chosen();
-  state.night = null;
-  by("nights").replaceChildren();
+  state.recording = null;
+  by("recordings").replaceChildren();
   const list = await load(path);
   if (path.join() !== chosen().join()) return; // another was chosen meanwhile
-  state.list = list.fault ? {nights: [], systems: {}} : list;
+  state.list = list.fault ? {recordings: [], systems: {}} : list;
   offer("system", Object.keys(state.list.systems));
   if (list.fault) return fail(list.fault);
   chooseSystem();
   const names = shown().map((row) => row.dataset.name);
-  if (names.length) chooseNight(names.includes(state.name) ? state.name : names[0]);
-  else fail("No night is scored by predictions that can be used.");
+  if (names.length) chooseRecording(names.includes(state.name) ? state.name : names[0]);
+  else fail("No recording is scored by predictions that can be used.");
 }
 
 function chooseSystem() {
-  const {seeds, gaps} = state.list.systems[by("system").value];
+  const {seeds, gaps} = state.list.systems[system()];
   offer("seed", Object.keys(seeds));
   by("gaps").hidden = !gaps.length;
   by("gaps").querySelector("summary").textContent =
-    `${by("system").value}: predictions that are left out (${gaps.length})`;
+    `${system()}: predictions that are left out (${gaps.length})`;
   by("gaps").querySelector("ul").replaceChildren(...gaps.map((gap) => element("li", gap)));
-  listNights();
-  if (state.night) show();
+  listRecordings();
+  if (state.recording) show();
 }
 
-// The metrics of a night by the chosen run: accuracy and kappa, null where there are none.
+// The metrics of a recording by the chosen run: accuracy and kappa, null where there are none.
 const metrics = (name) =>
-  state.list.systems[by("system").value].seeds[by("seed").value]?.[name] ?? [null, null];
+  state.list.systems[system()].seeds[by("seed").value]?.[name] ?? [null, null];
 
 const fixed = (value, places) => (value === null ? "–" : value.toFixed(places));
 
@@ -102,32 +101,28 @@ function element(tag, text) {
   return made;
 }
 
-function listNights() {
+function listRecordings() {
   const column = ["name", "accuracy", "kappa"].indexOf(state.sort);
   const sign = state.descending ? -1 : 1;
-  const nights = state.list.nights.map(([name]) => [name, ...metrics(name)]);
-  nights.sort(({[column]: x}, {[column]: y}) => {
+  const recordings = state.list.recordings.map(([name]) => [name, ...metrics(name)]);
+  recordings.sort(({[column]: x}, {[column]: y}) => {
     if (x === null || y === null) return (x === null) - (y === null); // last, either way
     return sign * (x < y ? -1 : x > y ? 1 : 0);
   });
-  by("nights").replaceChildren(...nights.map(([name, accuracy, kappa]) => {
+  by("recordings").replaceChildren(...recordings.map(([name, accuracy, kappa]) => {
     const row = document.createElement("tr"), button = element("button", name);
     row.dataset.name = name;
-    button.tabIndex = -1;
-    const first = document.createElement("td");
-    first.append(button);
-    row.append(first, element("td", fixed(accuracy, 1)), element("td", fixed(kappa, 2)));
+    for (const cell of [button, fixed(accuracy, 1), fixed(kappa, 2)]) row.insertCell().append(cell);
     return row;
   }));
   for (const header of document.querySelectorAll("nav th")) {
     const sorted = header.firstChild.dataset.sort === state.sort;
-    if (sorted) header.setAttribute("aria-sort", state.descending ? "descending" : "ascending");
-    else header.removeAttribute("aria-sort");
+    header.ariaSort = sorted ? (state.descending ? "descending" : "ascending") : null;
   }
   mark();
 }
 
-const shown = () => [...by("nights").rows];
+const shown = () => [...by("recordings").rows];
 
 function mark() {
   for (const row of shown()) {
@@ -138,28 +133,28 @@ function mark() {
   }
 }
 
-async function chooseNight(name) {
+async function chooseRecording(name) {
   const path = [...chosen(), name];
   state.name = name;
   mark();
   const content = await load(path);
   if (path.join() !== [...chosen(), state.name].join()) return; // another was chosen meanwhile
   if (content.fault) return fail(content.fault);
-  state.night = unpacked(content);
+  state.recording = unpacked(content);
   state.epoch = null;
-  state.view = whole();
+  state.view = {from: state.recording.first, to: state.recording.end};
   show();
 }
 
 function step(lines) {
   const rows = shown();
   const row = rows[rows.findIndex((one) => one.dataset.name === state.name) + lines];
-  if (row) chooseNight(row.dataset.name);
+  if (row) chooseRecording(row.dataset.name);
 }
 
 function fail(fault) {
-  state.night = null;
-  for (const id of ["night", "summary", "epoch"]) by(id).textContent = "";
+  state.recording = null;
+  for (const id of ["recording", "summary"]) by(id).textContent = "";
   note(fault);
   draw();
 }
@@ -169,74 +164,69 @@ function note(text) {
   by("note").hidden = !text;
 }
 
-// A night as it is drawn.
+// A recording as it is drawn.
 
-function unpacked(night) {
-  night.places = night.places.flatMap(([first, count]) =>
+function unpacked(recording) {
+  recording.places = recording.places.flatMap(([first, count]) =>
     Array.from({length: count}, (_, number) => first + number));
-  night.first = night.places[0];
-  night.end = night.places.at(-1) + 1;
-  night.at = new Map(night.places.map((place, number) => [place, number]));
-  night.true = digits(night.true);
-  for (const seeds of Object.values(night.runs)) {
-    for (const run of Object.values(seeds)) {
-      run.predicted = digits(run.predicted);
-      run.probabilities = bytes(run.probabilities);
-    }
+  recording.first = recording.places[0];
+  recording.end = recording.places.at(-1) + 1;
+  recording.at = new Map(recording.places.map((place, number) => [place, number]));
+  recording.true = digits(recording.true);
+  for (const run of Object.values(recording.runs).flatMap(Object.values)) {
+    run.predicted = digits(run.predicted);
+    run.wrong = run.predicted.map((stage, number) => stage !== recording.true[number]);
+    run.probabilities = bytes(run.probabilities);
   }
-  night.images = Object.entries(night.spectrograms ?? {}).map(([channel, image]) =>
-    ({channel, ...image, picture: picture(night, image)}));
-  return night;
+  recording.images = Object.entries(recording.spectrograms ?? {}).map(([channel, image]) =>
+    ({channel, ...image, picture: picture(recording, image)}));
+  return recording;
 }
 
-const whole = () => ({from: state.night.first, to: state.night.end});
-const run = () => state.night.runs[by("system").value]?.[by("seed").value];
-
-function disagreements() {
-  const predicted = run()?.predicted;
-  return predicted ? state.night.places.filter((_, n) => predicted[n] !== state.night.true[n]) : [];
-}
+const run = () => state.recording.runs[system()]?.[by("seed").value];
+const disagreements = () => state.recording.places.filter((_, number) => run()?.wrong[number]);
 
 function clock(place) {
-  const {clock: start, step: seconds, first} = state.night;
+  const {clock: start, step: seconds, first} = state.recording;
   const time = Math.round((start ?? first * seconds) + (place - first) * seconds);
   const two = (number) => String(number).padStart(2, "0");
-  const hours = Math.floor(time / 3600);
-  return `${two(start === null ? hours : hours % 24)}:${two(Math.floor(time / 60) % 60)}:${two(time % 60)}`;
+  const hours = Math.floor(time / 3600) % (start === null ? Infinity : 24);
+  return [hours, Math.floor(time / 60) % 60, time % 60].map(two).join(":");
 }
 
 function show() {
-  const {night} = state, [accuracy, kappa] = metrics(state.name), count = night.places.length;
-  by("night").textContent = state.name;
-  const dropped = night.end - night.first - count;
+  const {recording} = state, count = recording.places.length;
+  const [accuracy, kappa] = metrics(state.name);
+  by("recording").textContent = state.name;
+  const dropped = recording.end - recording.first - count;
   by("summary").textContent = [
-    `subject ${night.subject}`,
-    `${clock(night.first)} to ${clock(night.end)}${night.clock === null ? " of the recording" : ""}`,
+    `subject ${recording.subject}`,
+    `${clock(recording.first)} to ${clock(recording.end)}`
+      + (recording.clock === null ? " of the recording" : ""),
     `${count} epochs` + (dropped ? `, ${dropped} not scored` : ""),
     ...(run() ? [`accuracy ${fixed(accuracy, 1)} %`, `kappa ${fixed(kappa, 3)}`,
       `${disagreements().length} disagreements`] : []),
   ].join(" · ");
   note([
-    run() ? "" : `${by("system").value}: the predictions of this night are left out.`,
-    night.missing ? `No spectrogram: ${night.missing}` : "",
+    run() ? "" : `${system()}: the predictions of this recording are left out.`,
+    recording.missing ? `No spectrogram: ${recording.missing}` : "",
   ].filter(Boolean).join(" "));
   panels.setAttribute("aria-label",
     `Hypnograms, disagreements, probabilities and spectrograms of ${state.name}`);
   draw();
-  point(state.epoch);
 }
 
 // Drawing: panels one beneath the other, with the time in common.
 
-function picture(night, {rows, values}) {
+function picture(recording, {rows, values}) {
   const made = document.createElement("canvas");
-  made.width = night.end - night.first;
+  made.width = recording.end - recording.first;
   made.height = rows;
   const pen = made.getContext("2d"), pixels = pen.createImageData(made.width, rows);
   const levels = bytes(values);
-  night.places.forEach((place, number) => {
+  recording.places.forEach((place, number) => {
     for (let row = 0; row < rows; row++) {
-      const at = 4 * ((rows - 1 - row) * made.width + place - night.first);
+      const at = 4 * ((rows - 1 - row) * made.width + place - recording.first);
       pixels.data.set(TABLE[levels[number * rows + row]], at);
     }
   });
@@ -244,11 +234,10 @@ function picture(night, {rows, values}) {
   return made;
 }
 
+const RGB = RAMP.map((colour) => [1, 3, 5].map((n) => parseInt(colour.slice(n, n + 2), 16)));
 const TABLE = Array.from({length: 256}, (_, level) => {
-  const place = level / 255 * (RAMP.length - 1), below = Math.min(Math.floor(place), RAMP.length - 2);
-  const channel = (colour, number) => parseInt(colour.slice(1 + 2 * number, 3 + 2 * number), 16);
-  const mixed = [0, 1, 2].map((n) => channel(RAMP[below], n)
-    + (place - below) * (channel(RAMP[below + 1], n) - channel(RAMP[below], n)));
+  const place = level / 255 * (RGB.length - 1), below = Math.min(Math.floor(place), RGB.length - 2);
+  const mixed = RGB[below].map((low, n) => low + (place - below) * (RGB[below + 1][n] - low));
   return [...mixed.map(Math.round), 255];
 });
 
@@ -267,21 +256,32 @@ function fresh(canvas) {
   return pen;
 }
 
+function label(pen, text, x, y, align = "left", font = FONT, limit = undefined) {
+  Object.assign(pen, {fillStyle: "#000", textAlign: align, font});
+  pen.fillText(text, x, y, limit);
+}
+
+function line(pen, colour, thick, ...ends) {
+  Object.assign(pen, {strokeStyle: colour, lineWidth: thick});
+  pen.beginPath();
+  for (const [x0, y0, x1, y1] of ends) {
+    pen.moveTo(x0, y0);
+    pen.lineTo(x1, y1);
+  }
+  pen.stroke();
+}
+
 function draw() {
   const pen = fresh(panels);
-  fresh(cross);
-  if (!state.night) return;
-  const {night} = state, scores = run();
-  const parts = 2 * 0.9 + 1.1 + 1.1 * night.images.length;
-  const height = (panels.clientHeight - AXIS - STRIP - SPACE * (4 + night.images.length)) / parts;
+  point(state.epoch);
+  if (!state.recording) return;
+  const {recording} = state, scores = run();
+  const parts = 2 * 0.9 + 1.1 + 1.1 * recording.images.length;
+  const height = (panels.clientHeight - AXIS - STRIP - SPACE * (4 + recording.images.length)) / parts;
   let top = AXIS;
   const panel = (part, tall, draws, title) => {
     const box = {top, height: tall};
-    pen.fillStyle = "#000";
-    pen.textAlign = "left";
-    pen.font = `bold ${FONT}`;
-    pen.fillText(title, 0, top + tall / 2, LEFT - 36);
-    pen.font = FONT;
+    label(pen, title, 0, top + tall / 2, "left", `bold ${FONT}`, LEFT - 36);
     pen.save();
     pen.beginPath();
     pen.rect(LEFT, top, width(), tall);
@@ -296,18 +296,18 @@ function draw() {
     return box;
   };
   hours(pen);
-  levels(pen, panel(night.true, 0.9 * height, hypnogram, "scorer"));
+  levels(pen, panel({predicted: recording.true}, 0.9 * height, hypnogram, "scorer"));
   panel(scores, STRIP, differences, "differ");
-  levels(pen, panel(scores?.predicted, 0.9 * height, hypnogram, by("system").value));
+  levels(pen, panel(scores, 0.9 * height, hypnogram, system()));
   legend(pen, panel(scores, 1.1 * height, areas, "probability"));
-  for (const image of night.images) {
+  for (const image of recording.images) {
     scale(pen, panel(image, 1.1 * height, spectrogram, image.channel), image);
   }
 }
 
 // Epochs in view: number, left, width; whole pixels, so that neighbours leave no seam.
 function* inView() {
-  for (const [number, place] of state.night.places.entries()) {
+  for (const [number, place] of state.recording.places.entries()) {
     if (place + 1 < state.view.from || place > state.view.to) continue;
     const left = Math.round(across(place));
     yield [number, left, Math.max(Math.round(across(place + 1)) - left, 1)];
@@ -315,7 +315,7 @@ function* inView() {
 }
 
 function gaps(pen, {top, height}) {
-  const {places} = state.night;
+  const {places} = state.recording;
   pen.fillStyle = GAP;
   for (let number = 1; number < places.length; number++) {
     if (places[number] === places[number - 1] + 1) continue;
@@ -325,59 +325,43 @@ function gaps(pen, {top, height}) {
 }
 
 function hours(pen) {
-  const {night, view} = state;
-  const seconds = (view.to - view.from) * night.step;
-  const wide = [60, 300, 600, 1800, 3600, 7200, 14400].find((one) => width() * one / seconds > 60) ?? 28800;
-  const start = (night.clock ?? night.first * night.step) - night.first * night.step;
-  pen.fillStyle = pen.strokeStyle = "#000";
-  pen.textAlign = "center";
-  for (let time = Math.ceil((start + view.from * night.step) / wide) * wide; ; time += wide) {
-    const place = (time - start) / night.step, x = across(place);
+  const {recording, view} = state;
+  const seconds = (view.to - view.from) * recording.step;
+  const steps = [60, 300, 600, 1800, 3600, 7200, 14400];
+  const wide = steps.find((one) => width() * one / seconds > 60) ?? 28800;
+  const start = recording.clock === null ? 0 : recording.clock - recording.first * recording.step;
+  for (let time = Math.ceil((start + view.from * recording.step) / wide) * wide; ; time += wide) {
+    const place = (time - start) / recording.step, x = across(place);
     if (place > view.to) break;
-    pen.fillText(clock(place).slice(0, 5), x, 6);
-    pen.beginPath();
-    pen.moveTo(x, 13);
-    pen.lineTo(x, AXIS);
-    pen.stroke();
+    label(pen, clock(place).slice(0, 5), x, 6, "center");
+    line(pen, "#000", 1, [x, 13, x, AXIS]);
   }
-  pen.textAlign = "left";
-  pen.fillText(night.clock === null ? "time" : "clock", 0, 6);
+  label(pen, recording.clock === null ? "time" : "clock", 0, 6);
 }
 
 const level = ({top, height}, stage) => top + (ORDER.indexOf(stage) + 0.5) * height / ORDER.length;
 
 function levels(pen, box) {
-  pen.fillStyle = "#000";
-  pen.textAlign = "right";
-  pen.font = SMALL;
-  for (const stage of ORDER) pen.fillText(STAGES[stage], LEFT - 5, level(box, stage));
-  pen.font = FONT;
+  for (const stage of ORDER) label(pen, STAGES[stage], LEFT - 5, level(box, stage), "right", SMALL);
 }
 
-function hypnogram(pen, box, stages) {
-  if (!stages) return nothing(pen, box);
-  const {night} = state;
-  pen.strokeStyle = "#e4e4e4";
-  pen.lineWidth = 1;
-  pen.beginPath();
-  for (const stage of ORDER) {
-    pen.moveTo(LEFT, level(box, stage));
-    pen.lineTo(LEFT + width(), level(box, stage));
-  }
-  pen.stroke();
+function hypnogram(pen, box, scores) {
+  if (!scores) return nothing(pen, box);
+  const {places} = state.recording, {predicted: stages, wrong} = scores;
+  const heights = ORDER.map((stage) => level(box, stage));
+  line(pen, "#e4e4e4", 1, ...heights.map((y) => [LEFT, y, LEFT + width(), y]));
   pen.strokeStyle = "#000";
   pen.lineWidth = 1.3;
   pen.beginPath();
   for (const [number, left, wide] of inView()) {
-    const joined = number && night.places[number - 1] === night.places[number] - 1;
+    const joined = number && places[number - 1] === places[number] - 1;
     pen[joined ? "lineTo" : "moveTo"](left, level(box, stages[number]));
     pen.lineTo(left + wide, level(box, stages[number]));
   }
   pen.stroke();
   for (const [number, left, wide] of inView()) {
-    const wrong = stages !== night.true && stages[number] !== night.true[number];
-    if (!wrong && STAGES[stages[number]] !== "REM") continue;
-    pen.fillStyle = wrong ? DIFFERS : "#000";
+    if (!wrong?.[number] && STAGES[stages[number]] !== "REM") continue;
+    pen.fillStyle = wrong?.[number] ? DIFFERS : "#000";
     pen.fillRect(left, level(box, stages[number]) - 2, wide, 4);
   }
 }
@@ -386,7 +370,7 @@ function differences(pen, {top, height}, scores) {
   if (!scores) return;
   pen.fillStyle = DIFFERS;
   for (const [number, left, wide] of inView()) {
-    if (scores.predicted[number] !== state.night.true[number]) pen.fillRect(left, top, wide, height);
+    if (scores.wrong[number]) pen.fillRect(left, top, wide, height);
   }
 }
 
@@ -407,61 +391,49 @@ function areas(pen, box, scores) {
 }
 
 function nothing(pen, {top, height}) {
-  pen.fillStyle = "#000";
-  pen.textAlign = "center";
-  pen.fillText("left out", LEFT + width() / 2, top + height / 2);
+  label(pen, "left out", LEFT + width() / 2, top + height / 2, "center");
 }
 
 function legend(pen, box) {
-  pen.textAlign = "left";
-  pen.font = SMALL;
   for (const stage of ORDER) {
     const y = level(box, stage), x = LEFT + width() + 6;
     pen.fillStyle = COLOURS[stage];
     pen.fillRect(x, y - 5, 12, 10);
     pen.strokeStyle = "#000";
     pen.strokeRect(x, y - 5, 12, 10);
-    pen.fillStyle = "#000";
-    pen.fillText(STAGES[stage], x + 17, y);
+    label(pen, STAGES[stage], x + 17, y, "left", SMALL);
   }
-  pen.font = FONT;
 }
 
 function spectrogram(pen, {top, height}, {picture: made}) {
-  const {view, night} = state;
+  const {recording} = state;
   pen.imageSmoothingEnabled = false;
-  const left = across(night.first), right = across(night.end);
+  const left = across(recording.first), right = across(recording.end);
   pen.drawImage(made, left, top, right - left, height);
 }
 
 function scale(pen, {top, height}, {low, high}) {
-  const [from, to] = state.night.hertz;
-  pen.font = SMALL;
-  pen.fillStyle = pen.strokeStyle = "#000";
-  pen.textAlign = "right";
+  const [from, to] = state.recording.hertz;
   for (const hertz of height > 70 ? [10, 20, 30] : [15, 30]) {
     const y = top + height * (1 - (hertz - from) / (to - from));
-    pen.fillText(`${hertz} Hz`, LEFT - 5, y);
+    label(pen, `${hertz} Hz`, LEFT - 5, y, "right", SMALL);
   }
   const x = LEFT + width() + 6;
   const colours = pen.createLinearGradient(0, top + height, 0, top);
   RAMP.forEach((colour, number) => colours.addColorStop(number / (RAMP.length - 1), colour));
   pen.fillStyle = colours;
   pen.fillRect(x, top, 10, height);
-  pen.fillStyle = "#000";
-  pen.textAlign = "left";
-  pen.fillText(`${high.toFixed(0)} dB`, x + 14, top + 6);
-  pen.fillText(low.toFixed(0), x + 14, top + height - 6);
-  pen.font = FONT;
+  label(pen, `${high.toFixed(0)} dB`, x + 14, top + 6, "left", SMALL);
+  label(pen, low.toFixed(0), x + 14, top + height - 6, "left", SMALL);
 }
 
 // The crosshair and what it says.
 
 function point(place) {
-  const {night, view} = state;
+  const {recording, view} = state;
   const pen = fresh(cross);
   state.epoch = place;
-  if (place === null || !night) {
+  if (place === null || !recording) {
     by("epoch").textContent = "";
     return;
   }
@@ -470,26 +442,20 @@ function point(place) {
     const x = (left + right) / 2;
     pen.fillStyle = "rgba(0, 0, 0, 0.12)";
     pen.fillRect(left, AXIS, Math.max(right - left, 1), cross.clientHeight);
-    for (const [colour, thick] of [["#fff", 3], ["#000", 1]]) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = thick;
-      pen.beginPath();
-      pen.moveTo(x, AXIS - 4);
-      pen.lineTo(x, cross.clientHeight);
-      pen.stroke();
-    }
+    line(pen, "#fff", 3, [x, AXIS - 4, x, cross.clientHeight]);
+    line(pen, "#000", 1, [x, AXIS - 4, x, cross.clientHeight]);
   }
   by("epoch").textContent = told(place);
 }
 
 function told(place) {
-  const {night} = state, number = night.at.get(place), scores = run();
+  const {recording} = state, number = recording.at.get(place), scores = run();
   const words = [clock(place), `epoch ${place + 1}`];
   if (number === undefined) return [...words, "not scored"].join(" · ");
-  words.push(`scorer ${STAGES[night.true[number]]}`);
+  words.push(`scorer ${STAGES[recording.true[number]]}`);
   if (scores) {
-    const right = scores.predicted[number] === night.true[number];
-    words.push(`${by("system").value} ${STAGES[scores.predicted[number]]}${right ? "" : " (differs)"}`);
+    const differs = scores.wrong[number] ? " (differs)" : "";
+    words.push(`${system()} ${STAGES[scores.predicted[number]]}${differs}`);
     words.push(ORDER.map((stage) =>
       `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
   }
@@ -499,16 +465,15 @@ function told(place) {
 // Moving about.
 
 function look(from, to) {
-  const {first, end} = state.night;
+  const {first, end} = state.recording;
   const size = Math.min(Math.max(to - from, NARROWEST), end - first);
   const begin = Math.min(Math.max(from, first), end - size);
   state.view = {from: begin, to: begin + size};
   draw();
-  point(state.epoch);
 }
 
 function zoom(factor, around) {
-  if (!state.night) return;
+  if (!state.recording) return;
   const {from, to} = state.view, middle = around ?? state.epoch ?? (from + to) / 2;
   look(middle - (middle - from) * factor, middle + (to - middle) * factor);
 }
@@ -520,14 +485,14 @@ function goTo(place) {
 }
 
 function move(epochs) {
-  const {night, view} = state;
-  if (!night) return;
+  const {recording, view} = state;
+  if (!recording) return;
   const place = state.epoch === null ? Math.ceil(view.from) : state.epoch + epochs;
-  goTo(Math.min(Math.max(place, night.first), night.end - 1));
+  goTo(Math.min(Math.max(place, recording.first), recording.end - 1));
 }
 
 function disagreement(direction) {
-  if (!state.night) return;
+  if (!state.recording) return;
   const found = disagreements(), here = state.epoch ?? (direction > 0 ? -1 : Infinity);
   const place = direction > 0
     ? found.find((one) => one > here)
@@ -545,11 +510,8 @@ const KEYS = {
   "+": () => zoom(0.5),
   "=": () => zoom(0.5),
   "-": () => zoom(2),
-  0: () => state.night && look(-Infinity, Infinity),
+  0: () => state.recording && look(-Infinity, Infinity),
 };
-
-const BUTTONS = {previous: "ArrowUp", next: "ArrowDown", back: "p", forth: "n", closer: "+",
-  farther: "-", all: "0"};
 
 document.addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
@@ -558,31 +520,32 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   action();
 });
-for (const [id, key] of Object.entries(BUTTONS)) by(id).addEventListener("click", KEYS[key]);
+for (const button of document.querySelectorAll("[data-key]")) {
+  button.addEventListener("click", KEYS[button.dataset.key]);
+}
 for (const id of ["database", "window", "channels"]) by(id).addEventListener("change", chooseCase);
-by("system").addEventListener("change", chooseSystem);
-by("seed").addEventListener("change", chooseSystem);
-by("nights").addEventListener("click", (event) => {
+for (const id of ["system", "seed"]) by(id).addEventListener("change", chooseSystem);
+by("recordings").addEventListener("click", (event) => {
   const row = event.target.closest("tr");
-  if (row) chooseNight(row.dataset.name);
+  if (row) chooseRecording(row.dataset.name);
 });
 document.querySelector("nav thead").addEventListener("click", (event) => {
   const sort = event.target.dataset.sort;
   if (!sort) return;
   state.descending = state.sort === sort && !state.descending;
   state.sort = sort;
-  listNights();
+  listRecordings();
 });
 
 let held = null; // where the mouse went down, and what was in view
 cross.addEventListener("pointerdown", (event) => {
-  if (!state.night) return;
+  if (!state.recording) return;
   held = {x: event.offsetX, ...state.view};
   cross.setPointerCapture(event.pointerId);
 });
 cross.addEventListener("lostpointercapture", () => { held = null; });
 cross.addEventListener("pointermove", (event) => {
-  if (!state.night) return;
+  if (!state.recording) return;
   if (held) {
     const shift = (held.x - event.offsetX) / width() * (held.to - held.from);
     look(held.from + shift, held.to + shift);
@@ -592,11 +555,8 @@ cross.addEventListener("pointermove", (event) => {
 });
 cross.addEventListener("wheel", (event) => {
   event.preventDefault();
-  zoom(event.deltaY < 0 ? 0.8 : 1.25, state.night && placeAt(event.offsetX));
+  zoom(event.deltaY < 0 ? 0.8 : 1.25, state.recording && placeAt(event.offsetX));
 }, {passive: false});
-new ResizeObserver(() => {
-  draw();
-  point(state.epoch);
-}).observe(by("plot"));
+new ResizeObserver(draw).observe(by("plot"));
 
 chooseCase();
