@@ -7,12 +7,13 @@ there are stages, or a label for each epoch. What is not certain is told as a wa
 from __future__ import annotations
 
 import csv
+import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from reprlib import repr as shown
 
@@ -24,7 +25,7 @@ from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS
 from xsleep.core.stages import STAGES, UNSCORED, label
 from xsleep.databases import dreams
 from xsleep.databases.formats import edf
-from xsleep.databases.formats.clocks import moments
+from xsleep.databases.formats.clocks import MOMENT, moments
 from xsleep.databases.formats.scorings import NUMBER, read_text
 from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES
 
@@ -50,6 +51,8 @@ DURATION = re.compile(r"dur|dauer|length|lange")
 END = re.compile(r"\b(end|fin|stop|ende|offset|fine)")
 STAGE = re.compile(r"stage|stade|stadium|hypno|label|score|scoring|schlaf|sleep|code")
 """Headings of columns, in small letters without accents."""
+UNIT = re.compile(r"\[.*\]|")
+"""Cell of a line of units below the headings."""
 
 SEPARATORS = "\t;,"
 STEPS = (30, 20, 10, 5, 1)
@@ -156,6 +159,78 @@ def _of_events(
     return _scoring(path, kept[:, 0], kept[:, 1], kept[:, 2].astype(int), start)
 
 
+def _scoring(
+    path: Path,
+    onsets: Floats,
+    durations: Floats,
+    stages: Integers,
+    start: datetime | None = None,
+    *,
+    by_clock: bool = False,
+) -> Scoring:
+    """Return the stretches in order; those without a duration (0) last until the next."""
+    order = np.argsort(onsets, kind="stable")
+    onsets, durations, stages = onsets[order], durations[order], stages[order]
+    steps = np.diff(onsets)
+    until_next = np.append(steps, min(steps[steps > 0], default=EPOCH_SECONDS))
+    durations = np.where(durations > 0, durations, until_next)
+    return Scoring(path, onsets, durations, stages, start, by_clock)
+
+
+def _labels(path: Path, texts: Iterable[str]) -> dict[str, int]:
+    """Return text to label of those that name a stage or say that there is none; tell the others.
+
+    Raises:
+        InputError: none names a stage.
+    """
+    counts = Counter(texts)
+    words = {text: stage for text in counts if (stage := stage_of(text)) is not None}
+    digits = {text: number for text in counts if (number := _digit(text)) is not None}
+    labels = {"": UNSCORED} | words | _meanings(path, digits, {*words.values()})
+    others = [(text, count) for text, count in counts.most_common() if text not in labels]
+    named = ", ".join(f"{shown(text)} ({count})" for text, count in others[:NAMED])
+    if {*labels.values()} == {UNSCORED}:
+        raise InputError(
+            f"{path}: no stage in it (W, N1, N2, N3, REM in a usual spelling), but "
+            f"{named or 'nothing'}; name a hypnogram"
+        )
+    if others:
+        count, more = sum(count for _, count in others), ", ..." * (len(others) > NAMED)
+        warn(path, f"{count} events that are no stages are left out: {named}{more}")
+    return labels
+
+
+def _digit(text: str) -> int | None:
+    number = float(text) if NUMBER.fullmatch(text.removeprefix("-")) else math.nan
+    return int(number) if number.is_integer() else None
+
+
+def _meanings(path: Path, digits: Mapping[str, int], words: set[int]) -> dict[str, int]:
+    """Return text to label of numbers that stand alone, if they can mean one thing only; tell it.
+
+    Raises:
+        InputError: they may mean several.
+    """
+    if not digits:
+        return {}
+    found = {*digits.values()}
+    if words - {UNSCORED}:  # W 1 2 3 4 R
+        meaning = {1: "N1", 2: "N2", 3: "N3", 4: "N3"}
+    else:
+        meaning = {0: "W", 1: "N1", 2: "N2", 3: "N3"}
+        meaning |= {4: "N3", 5: "REM"} if 5 in found else {4: "REM"}
+        if 0 not in found:
+            meaning = {}
+    if {number for number in found if 0 <= number <= 5} - {*meaning}:
+        raise InputError(
+            f"{path}: it is not certain what its numbers {', '.join(map(str, sorted(found)))} "
+            "mean; write the stages as W, N1, N2, N3 and REM"
+        )
+    if said := ", ".join(f"{n} {stage}" for n, stage in meaning.items() if n in found):
+        warn(path, f"its numbers are read as {said}; if that is wrong, write W, N1, N2, N3, REM")
+    return {text: label(meaning.get(number)) for text, number in digits.items()}
+
+
 def _of_lines(path: Path, lines: Sequence[str], seconds: float | None) -> Scoring:
     """Return the stages of a text with one label a line, and perhaps a title."""
     title, *codes = lines or [""]
@@ -238,3 +313,46 @@ def _of_table(
         warn(path, "onsets from 0:00:00 are read as time since the start of the recording")
         start = None
     return _scoring(path, onset.seconds, durations, stages, start, by_clock=start is not None)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """A column of times: seconds (n,) from ``start``, or from 0; NaN for what is no time."""
+
+    seconds: Floats
+    start: datetime | None = None
+
+    @property
+    def elapsed(self) -> Floats:
+        """Seconds from midnight, or from 0."""
+        start = self.start and self.start - datetime.combine(self.start, time())
+        return self.seconds + (start.total_seconds() if start else 0)
+
+
+def _times(texts: Sequence[str], decimal_comma: bool) -> _Times:
+    if found := moments(texts):
+        return _Times(found[1], found[0])
+    points = [text.replace(",", ".") if decimal_comma else text for text in texts]
+    return _Times(np.array([float(x) if NUMBER.fullmatch(x) else np.nan for x in points]))
+
+
+def _is_value(cell: str) -> bool:
+    return bool(MOMENT.fullmatch(cell) or NUMBER.fullmatch(cell.replace(",", ".")))
+
+
+def _stage_column(path: Path, headings: Sequence[str], columns: Sequence[Sequence[str]]) -> int:
+    """Return the index of the column of stages: it has most of them, or is called so.
+
+    Raises:
+        InputError: there is none.
+    """
+    counts = [sum(stage_of(text) not in (None, UNSCORED) for text in c) for c in columns]
+    if any(counts):
+        return int(np.argmax(counts))
+    for place, heading in enumerate(headings):
+        if STAGE.search(heading):
+            return place
+    raise InputError(
+        f"{path}: no column of stages (W, N1, N2, N3, REM in a usual spelling, or numbers in a "
+        "column called stage); name a hypnogram"
+    )
