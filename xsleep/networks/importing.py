@@ -13,8 +13,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
