@@ -54,11 +54,16 @@ def check_free(path: Path) -> None:
     marks = {".csv": ",".join(HEADER), ".tsv": "\t".join(COLUMNS), ".edf": "0       "}
     if path.suffix.lower() in PICTURES or not path.exists():
         return
-    mark = marks[path.suffix.lower()].encode()
-    if path.is_dir() or not (head := path.open("rb").read(400)).startswith(mark):
+    head = b"" if path.is_dir() else _head(path)
+    if not head.startswith(marks[path.suffix.lower()].encode()):
         raise InputError(f"{path}: exists and was not written by xsleep score; give another name")
     if path.suffix.lower() == ".edf" and b"xsleep" not in head:
         raise InputError(f"{path}: is a recording, and not the stages of one; give another name")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(400)
 
 
 def _csv(scored: Scored, path: Path) -> list[Path]:
