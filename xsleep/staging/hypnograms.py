@@ -130,6 +130,8 @@ def read_scoring(path: Path, seconds: float | None = None) -> Scoring:
     if name.endswith(SUFFIXES):
         return _of_mne(path)
     lines = [line.strip() for line in read_text(path, "name a hypnogram")]
+    if any("\0" in line for line in lines):
+        raise InputError(f"{path}: no text, and no recording that is known; name a hypnogram")
     rows, separator = _table([line.lstrip("# ") for line in lines if line])
     if not rows:
         return _of_lines(path, [line for line in lines if line], seconds)
