@@ -63,7 +63,7 @@ def _run(given: argparse.Namespace) -> int:
         print(f"error: {line}", file=sys.stderr)
     if pairs.surplus:
         named = f"{pairs.surplus[0]}{', ...' if len(pairs.surplus) > 1 else ''}"
-        print(f"{len(pairs.surplus)} scorings of other recordings ({named})", file=sys.stderr)
+        print(f"scorings of other recordings: {len(pairs.surplus)} ({named})", file=sys.stderr)
     if not compared:
         return 1
     if given.out:

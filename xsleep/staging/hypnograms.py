@@ -26,7 +26,7 @@ from xsleep.core.stages import STAGES, UNSCORED, label
 from xsleep.databases import dreams
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.clocks import MOMENT, moments
-from xsleep.databases.formats.scorings import NUMBER, read_text
+from xsleep.databases.formats.scorings import NUMBER, TITLES, read_text
 from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES
 
 SPELLED = {
@@ -132,10 +132,9 @@ def read_scoring(path: Path, seconds: float | None = None) -> Scoring:
     lines = [line.strip() for line in read_text(path, "name a hypnogram")]
     if any("\0" in line for line in lines):
         raise InputError(f"{path}: no text, and no recording that is known; name a hypnogram")
-    rows, separator = _table([line.lstrip("# ") for line in lines if line])
-    if not rows:
-        return _of_lines(path, [line for line in lines if line], seconds)
-    return _of_table(path, rows, separator, seconds)
+    if rows := _table([line.lstrip("# ") for line in lines if line]):
+        return _of_table(path, rows, seconds)
+    return _of_lines(path, [line for line in lines if line], seconds)
 
 
 def _of_mne(path: Path) -> Scoring:
@@ -145,10 +144,9 @@ def _of_mne(path: Path) -> Scoring:
         raw = mne.io.read_raw(path, verbose="error")
     except Exception as error:  # MNE raises many kinds for a damaged or unknown file
         raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
+    # Onsets count from the measurement's date; without one from the first sample.
     found, start = raw.annotations, raw.info["meas_date"]
-    # Onsets count from the start of the measurement, which may be before the first sample.
-    onsets = found.onset - (raw.first_time if start else 0)
-    events = zip(onsets, found.duration, found.description, strict=True)
+    events = zip(found.onset, found.duration, found.description, strict=True)
     return _of_events(path, events, start and start.replace(tzinfo=None))
 
 
@@ -208,28 +206,25 @@ def _digit(text: str) -> int | None:
 
 
 def _meanings(path: Path, digits: Mapping[str, int], words: set[int]) -> dict[str, int]:
-    """Return text to label of numbers that stand alone, if they can mean one thing only; tell it.
+    """Return text to label of numbers that stand alone; none if the stages have names.
 
     Raises:
-        InputError: they may mean several.
+        InputError: the numbers may mean several things.
     """
-    if not digits:
+    names = {STAGES[stage] for stage in words - {UNSCORED}}
+    if not digits or names - {"W", "REM"}:
         return {}
     found = {*digits.values()}
-    if words - {UNSCORED}:  # W 1 2 3 4 R
-        meaning = {1: "N1", 2: "N2", 3: "N3", 4: "N3"}
-    else:
-        meaning = {0: "W", 1: "N1", 2: "N2", 3: "N3"}
-        meaning |= {4: "N3", 5: "REM"} if 5 in found else {4: "REM"}
-        if 0 not in found:
-            meaning = {}
-    if {number for number in found if 0 <= number <= 5} - {*meaning}:
+    meaning = {1: "N1", 2: "N2", 3: "N3", 4: "N3"}
+    if not names:
+        meaning |= {0: "W", 5: "REM"} if 5 in found else {0: "W", 4: "REM"}
+    if (not names and 0 not in found) or {n for n in found if 0 <= n <= 5} - {*meaning}:
         raise InputError(
             f"{path}: it is not certain what its numbers {', '.join(map(str, sorted(found)))} "
             "mean; write the stages as W, N1, N2, N3 and REM"
         )
-    if said := ", ".join(f"{n} {stage}" for n, stage in meaning.items() if n in found):
-        warn(path, f"its numbers are read as {said}; if that is wrong, write W, N1, N2, N3, REM")
+    said = ", ".join(f"{n} {meaning[n]}" for n in sorted(found) if n in meaning)
+    warn(path, f"its numbers are read as {said}; if that is wrong, write W, N1, N2, N3, REM")
     return {text: label(meaning.get(number)) for text, number in digits.items()}
 
 
@@ -238,13 +233,22 @@ def _of_lines(path: Path, lines: Sequence[str], seconds: float | None) -> Scorin
     title, *codes = lines or [""]
     if title == "[Hypnogram]" and {*codes} <= dreams.CODES.keys() | dreams.NO_STAGE:
         texts = [dreams.CODES.get(code, "?") for code in codes]
-        return _in_a_row(path, texts, dreams.CODE_SECONDS)
-    texts = codes if stage_of(title) is None and _digit(title) is None else [*lines]
-    return _in_a_row(path, texts, _step(path, len(texts), seconds))
+        return _in_a_row(path, texts, seconds, dreams.CODE_SECONDS)
+    if _folded(title) in TITLES or title.startswith("["):
+        return _in_a_row(path, codes, seconds)
+    known = stage_of(title) is not None or _digit(title) is not None
+    if not known and any(len(codes) * step == seconds for step in STEPS):
+        warn(path, f"line 1, {shown(title)}, is taken for a title")
+        return _in_a_row(path, codes, seconds)
+    return _in_a_row(path, lines, seconds)
 
 
-def _in_a_row(path: Path, texts: Sequence[str], step: float) -> Scoring:
+def _in_a_row(
+    path: Path, texts: Sequence[str], seconds: float | None, step: float | None = None
+) -> Scoring:
+    """Return the stages of labels that follow each other, each of ``step`` seconds if known."""
     labels = _labels(path, texts)
+    step = step or _step(path, len(texts), seconds)
     stages = np.array([labels.get(text, UNSCORED) for text in texts])
     return _scoring(path, np.arange(len(texts)) * step, np.full(len(texts), step), stages)
 
@@ -266,26 +270,23 @@ def _step(path: Path, count: int, seconds: float | None) -> float:
     return fitting[0]
 
 
-def _table(lines: Sequence[str]) -> tuple[list[list[str]], str]:
-    """Return the rows of the table in a text and their separator; no rows if it has one column.
+def _table(lines: Sequence[str]) -> list[list[str]]:
+    """Return the rows of the table in a text; none if it has one column.
 
     Lines before the table, as titles, have other numbers of columns and are left out.
     """
     best: list[list[str]] = []
-    chosen = ""
     for separator in SEPARATORS:
         reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         rows = [[cell.strip() for cell in row] for row in reader]
         width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-        table = [row for row in rows if len(row) == width > 1]
+        table = [row for row in rows if len(row) == width > 1 and any(row)]
         if len(table) > max(len(best), len(rows) / 2):
-            best, chosen = table, separator
-    return best, chosen
+            best = table
+    return best
 
 
-def _of_table(
-    path: Path, rows: Sequence[Sequence[str]], separator: str, seconds: float | None
-) -> Scoring:
+def _of_table(path: Path, rows: Sequence[Sequence[str]], seconds: float | None) -> Scoring:
     """Return the stages of a table, whose columns are found by their headings and content."""
     first = next((i for i, row in enumerate(rows) if any(map(_is_value, row))), len(rows))
     titles = [row for row in rows[:first] if not all(UNIT.fullmatch(cell) for cell in row)]
@@ -299,11 +300,17 @@ def _of_table(
     lengths = [c for c, heading in enumerate(headings) if DURATION.search(heading)]
     others = [c for c in range(len(columns)) if c not in (stage, *ends, *lengths)]
     named = [c for c in others if ONSET.search(headings[c])]
-    times = {c: _times(column, separator != ",") for c, column in enumerate(columns)}
+    times = [_times(column) for column in columns]
     found = [times[c] for c in (*named, *others) if c in named or times[c].start]
     onset = next((one for one in found if np.isfinite(one.seconds).all()), None)
+    if onset is None and named:
+        text = next(x for x in columns[named[0]] if not _is_value(x) or MOMENT.fullmatch(x))
+        raise InputError(
+            f"{path}: {shown(text)} in the column {shown(titles[-1][named[0]])} is no time like "
+            "the others; give seconds, hh:mm:ss or dd/mm/yyyy hh:mm:ss"
+        )
     if onset is None:
-        return _in_a_row(path, columns[stage], _step(path, len(kept), seconds))
+        return _in_a_row(path, columns[stage], seconds)
     durations = np.zeros(len(kept))
     if lengths:
         durations = np.nan_to_num(times[lengths[0]].elapsed)
@@ -331,10 +338,10 @@ class _Times:
         return self.seconds + (start.total_seconds() if start else 0)
 
 
-def _times(texts: Sequence[str], decimal_comma: bool) -> _Times:
+def _times(texts: Sequence[str]) -> _Times:
     if found := moments(texts):
         return _Times(found[1], found[0])
-    points = [text.replace(",", ".") if decimal_comma else text for text in texts]
+    points = [text.replace(",", ".") for text in texts]
     return _Times(np.array([float(x) if NUMBER.fullmatch(x) else np.nan for x in points]))
 
 
