@@ -128,6 +128,12 @@ TEXTS = {
     "numbers, 4 is REM": "\n".join(map(str, NIGHT)),
     "numbers of NumPy": "\n".join(f"{stage:.18e}" for stage in NIGHT),
     "a column of numbers": rows(ONSETS, NIGHT, head=["onset,sleep stage"]),
+    "words only": rows(NAMES, ["AB"] * len(NIGHT), head=["stage,scorer"]),
+    "rows of several lengths": rows(
+        ONSETS,
+        [f"{name}," if i % 4 else f"{name},,x" for i, name in enumerate(NAMES)],
+        head=["onset,stage"],
+    ),
     "blank rows": rows(ONSETS, NAMES, head=["onset,stage"]) + ",\n,\n",
     "numbers of other events": rows([*ONSETS, 7, 8], [*NAMES, 1, 2], head=["onset,stage"]),
     "DREAMS": "\n".join(
@@ -252,6 +258,8 @@ def test_what_is_doubtful_is_told(tmp_path, capsys, content, expected):
         ("a\nb\n", "no stage in it (W, N1, N2, N3, REM in a usual spelling), but 'a' (1), 'b' (1)"),
         (rows(ONSETS, ONSETS, head=["a,b"]), "no column of stages"),
         ("", "no stage in it"),
+        ("onset,stage\n", "no stage in it"),
+        ('"' + rows(ONSETS, NAMES) * 300, "no stage in it"),
         (bytes(range(1, 256)) + bytes(9), "no text, and no recording that is known"),
         (
             rows(

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
@@ -271,27 +272,32 @@ def _step(path: Path, count: int, seconds: float | None) -> float:
 
 
 def _table(lines: Sequence[str]) -> list[list[str]]:
-    """Return the rows of the table in a text; none if it has one column.
+    """Return the rows of the table in a text, of equal width; none if it has one column.
 
-    Lines before the table, as titles, have other numbers of columns and are left out.
+    Lines before it, as the name of a patient, have other numbers of columns and are left out.
     """
     best: list[list[str]] = []
+    most = len(lines) / 2
     for separator in SEPARATORS:
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-        rows = [[cell.strip() for cell in row] for row in reader]
-        width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-        table = [row for row in rows if len(row) == width > 1 and any(row)]
-        if len(table) > max(len(best), len(rows) / 2):
-            best = table
+        with suppress(csv.Error):  # a stray quotation mark
+            reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+            rows = [[cell.strip() for cell in row] for row in reader]
+            widths = [len(row) for row in rows]
+            width, count = Counter(widths).most_common(1)[0] if rows else (0, 0)
+            if width > 1 and count > most:
+                first = widths.index(width)
+                first -= first > 0 and widths[first - 1] > 1  # headings without the last separator
+                table = [(row + [""] * width)[:width] for row in rows[first:]]
+                best, most = [row for row in table if any(row)], count
     return best
 
 
 def _of_table(path: Path, rows: Sequence[Sequence[str]], seconds: float | None) -> Scoring:
     """Return the stages of a table, whose columns are found by their headings and content."""
-    first = next((i for i, row in enumerate(rows) if any(map(_is_value, row))), len(rows))
+    first = next((i for i, row in enumerate(rows) if any(map(_is_value, row))), 1)
     titles = [row for row in rows[:first] if not all(UNIT.fullmatch(cell) for cell in row)]
     headings = [_folded(cell) for cell in titles[-1]] if titles else [""] * len(rows[0])
-    every = list(zip(*rows[first:], strict=True))
+    every = list(zip(*rows[first:], strict=True)) or [()] * len(headings)
     stage = _stage_column(path, headings, every)
     labels = _labels(path, every[stage])
     kept = [row for row in rows[first:] if row[stage] in labels]
