@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xsleep.staging.epochs import epochs as epochs
     from xsleep.staging.score import score as score
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Return `score`, imported when it is first used: commands that need no MNE start at once."""
-    if name == "score":
-        from xsleep.staging.score import score
-
-        return score
+    """Return a function of `xsleep.staging` when it is first used, as it needs MNE and PyTorch."""
+    if name in ("epochs", "score"):
+        return getattr(import_module(f"xsleep.staging.{name}"), name)
     raise AttributeError(f"module 'xsleep' has no attribute {name!r}")
