@@ -26,9 +26,10 @@ def test_a_recording_and_what_it_would_be_scored_by(tmp_path, capsys):
     labels = ("F4-M1", "C4-M1", "E1-M2", "Chin1")
     signals = [edf_signal(label, 60) for label in labels]
     signals += [edf_signal("SpO2", 60, rate=1, dimension="%"), edf_signal("E2", 60)]
+    signals += [edf_signal("EMG", 60, rate=10)]
     edfio.Edf(signals).write(tmp_path / "n.edf")
     printed = told(capsys, tmp_path / "n.edf")
-    assert "n.edf: recording of 0:01:00, 6 signals at 1, 100 Hz" in printed
+    assert "n.edf: recording of 0:01:00, 7 signals at 1, 10, 100 Hz" in printed
     assert "EEG: C4-M1 (as the network was trained); fit as well: F4-M1" in printed
     assert "EOG: E1-M2 (by its electrodes); fit as well: E2" in printed
     assert "EMG: Chin1 (by its electrodes)" in printed
@@ -36,6 +37,7 @@ def test_a_recording_and_what_it_would_be_scored_by(tmp_path, capsys):
     assert ["C4-M1", "uV", "EEG", "EEG:", "C4-M1", "100"] in rows
     assert ["F4-M1", "uV", "EEG", "100"] in rows
     assert ["SpO2", "%", "1"] in rows
+    assert ["EMG", "uV", "EMG,", "too", "slow", "10"] in rows
 
 
 def test_a_derivation_that_would_be_made_is_marked_at_both_of_its_signals(tmp_path, capsys):

@@ -10,14 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xsleep.cli.command import command
-from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError, reason
 from xsleep.core.stages import STAGES, UNSCORED
 
 if TYPE_CHECKING:
+    from xsleep.core.arrays import Integers
     from xsleep.staging.montage import Choice, Described
     from xsleep.store.predictions import Prediction
 
@@ -113,7 +111,7 @@ def _list_channels(path: Path) -> None:
 
     from xsleep.core.console_table import console_table
     from xsleep.databases.formats.edf import open_edf
-    from xsleep.staging.montage import kind_of
+    from xsleep.staging.montage import LOWEST_RATE, kind_of
     from xsleep.staging.sources import EDF_SUFFIXES, open_source
 
     source = open_source(path)
@@ -128,7 +126,9 @@ def _list_channels(path: Path) -> None:
     table = console_table(path.name, ("signal", "unit", "taken for", "chosen"), ("Hz",))
     for signal in source.signals:
         unit = units.get(signal.label, "V" if signal.voltage else "")
-        row = (signal.label, unit, kind_of(signal), chosen.get(signal.label, ""))
+        kind = kind_of(signal)
+        slow = ", too slow" if kind and signal.rate < LOWEST_RATE[kind] * 0.999 else ""
+        row = (signal.label, unit, kind + slow, chosen.get(signal.label, ""))
         table.add_row(*map(escape, row), f"{signal.rate:g}")
     Console(highlight=False).print(table)
 
@@ -159,6 +159,8 @@ def _hypnogram(path: Path) -> Iterator[str]:
 
 
 def _store(path: Path) -> Iterator[str]:
+    import numpy as np
+
     from xsleep.store import recordings
     from xsleep.store.hdf5 import open_file
     from xsleep.store.predictions import read_predictions
@@ -189,12 +191,14 @@ def _store(path: Path) -> Iterator[str]:
 
 
 def _epochs(stages: Integers) -> str:
-    counts = (f"{name} {np.sum(stages == number)}" for number, name in enumerate(STAGES))
+    counts = (f"{name} {(stages == number).sum()}" for number, name in enumerate(STAGES))
     return f"  {len(stages)} epochs: {', '.join(counts)}"
 
 
 def _agreement(predictions: Sequence[Prediction]) -> str:
     """Return how many recordings were tested, and accuracy and kappa."""
+    import numpy as np
+
     from xsleep.results.metrics import decided, measure
 
     true = np.concatenate([one.stages for one in predictions])
