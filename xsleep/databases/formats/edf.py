@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,8 +28,8 @@ from xsleep.databases.formats import channels as common
 from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content
 from xsleep.databases.formats.plausibility import warn_of_stretches
 
-BLOCK_BYTES = 2**26
-"""Bytes converted at a time, to bound memory."""
+BLOCK_BYTES = 2**24
+"""Bytes read at a time, to bound memory."""
 
 ANNOTATIONS = re.compile(
     rb"(?P<onset>[+-]\d+(\.\d+)?)(\x15(?P<duration>[^\x14\x15]*))?"
@@ -139,12 +140,14 @@ class Edf:
             )
         return delay
 
-    def mapped(self) -> NDArray[np.uint8]:
-        """Return the memory-mapped data records (records, bytes)."""
-        if not self.records:
-            return np.empty((0, self.record_bytes), np.uint8)
-        shape = self.records, self.record_bytes
-        return np.memmap(self.path, np.uint8, "r", self.data, shape)
+    def blocks(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the data records (n, bytes) in order, at most `BLOCK_BYTES` at a time."""
+        step = max(BLOCK_BYTES // self.record_bytes, 1)
+        with self.path.open("rb") as file:
+            file.seek(self.data)
+            for start in range(0, self.records, step):
+                count = min(step, self.records - start) * self.record_bytes
+                yield np.fromfile(file, np.uint8, count).reshape(-1, self.record_bytes)
 
 
 def open_edf(path: Path) -> Edf:
@@ -401,11 +404,11 @@ def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Sign
     gain = (high - low) / (last - first)
     offset = high / gain - last
     values = np.empty((edf.records, signal.samples), np.float32)
-    data = edf.mapped()[:, signal.place]
-    step = max(BLOCK_BYTES // edf.record_bytes, 1)
-    for start in range(0, edf.records, step):
-        digital = _integers(np.ascontiguousarray(data[start : start + step]), edf.width)
-        values[start : start + step] = (digital + offset) * gain
+    done = 0
+    for block in edf.blocks():
+        digital = _integers(np.ascontiguousarray(block[:, signal.place]), edf.width)
+        values[done : done + len(block)] = (digital + offset) * gain
+        done += len(block)
     values *= np.float32(UNITS[unit])
     return Signal(values.reshape(-1), rate, label, unit)
 
@@ -530,12 +533,13 @@ def _start(edf: Edf) -> str:
 def _record_onsets(edf: Edf) -> Iterator[bytes]:
     """Yield the first annotation list of each data record, which gives its onset."""
     if edf.annotations:
-        for record in edf.mapped()[:, edf.annotations[0].place]:
-            yield record.tobytes().split(b"\0")[0]
+        for block in edf.blocks():
+            for record in block[:, edf.annotations[0].place]:
+                yield record.tobytes().split(b"\0")[0]
 
 
 def _annotation_lists(edf: Edf) -> Iterator[bytes]:
     """Yield the annotation lists, which zeros separate in the annotation signals."""
-    for record in edf.mapped():
-        for signal in edf.annotations:
+    for block in edf.blocks():
+        for record, signal in product(block, edf.annotations):
             yield from filter(None, record[signal.place].tobytes().split(b"\0"))
