@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[..., str], aim: str, more: str, **texts: str) -> Any:
+    def command(name: str, run: Callable[..., str], aim: str, more: str, **texts: Any) -> Any:
         """Return the function that adds an argument to a new command."""
         texts["description"] = textwrap.fill(f"{aim[0].upper()}{aim[1:]}. {more}", 90)
         style = argparse.RawDescriptionHelpFormatter

@@ -23,9 +23,8 @@ from xsleep.study.sizes import Roles, Size, Sizes, fold_roles
 NOT_MEASURED = "not measured"
 
 HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
-COLUMNS = ("stage", "database", "window", "channels", "system", "recordings", "epochs")
-COLUMNS += ("sizes from", "runs", "jobs", "steps", "fewest steps", "PFLOP", *HOURS)
-COLUMNS += ("time from", "disk GB", "checkpoint GB")
+COLUMNS = [*Trainings._fields[:-1], "recordings", "epochs", "sizes from", "runs", "jobs", "steps"]
+COLUMNS += ["fewest steps", "PFLOP", *HOURS, "time from", "disk GB", "checkpoint GB"]
 
 
 def plan(
@@ -63,10 +62,10 @@ def _preset(workflow: Workflow, runs: Trainings) -> Preset:
     return preset.model_copy(update=finetuned)
 
 
-def _line(of: Trainings, size: Size, found: Mapping[str, Any]) -> dict[str, Any]:
+def _line(of: Trainings, size: Size, found: dict[str, Any]) -> dict[str, Any]:
     """Return a line of what is known; what is neither that nor ``found`` is 0."""
     known = {"recordings": size.recordings, "epochs": size.epochs, "sizes from": size.source}
-    return dict.fromkeys(COLUMNS, 0) | of._asdict() | known | found
+    return {**dict.fromkeys(COLUMNS, 0), **of._asdict(), **known, **found}
 
 
 def preparation_line(store: Trainings, size: Size) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Sizes:
         names = self.workflow.source
         sizes = [self.of(name, self.workflow.sources[name].windows[0]) for name in names]
         *numbers, sources = zip(*sizes, strict=True)
-        pool = Size(*map(sum, numbers), "; ".join(dict.fromkeys(sources)))
+        pool = Size._make([*map(sum, numbers), "; ".join(dict.fromkeys(sources))])
         validation = self.workflow.transfer.validation / pool.subjects
         return pool, Roles(1 - validation, 2 * validation, 0)
 
@@ -105,8 +105,8 @@ def fold_roles(name: str, database: DatabaseSettings, subjects: int) -> Roles:
     else:
         names = [f"{number:06d}" for number in range(subjects)]
         found = fold_tables.k_fold(name, names, database.folds)
-
-    def fraction(*roles: str) -> float:
-        return mean(sum(len(getattr(fold, role)) for role in roles) for fold in found) / len(names)
-
-    return Roles(fraction("training"), fraction("validation", "training_subset"), fraction("test"))
+    training = mean(len(fold.training) for fold in found) / len(names)
+    evaluated = mean(len(fold.validation) + len(fold.training_subset) for fold in found)
+    return Roles(
+        training, evaluated / len(names), mean(len(fold.test) for fold in found) / len(names)
+    )
