@@ -124,7 +124,7 @@ def test_answers_are_those_of_the_results(facts):
 
 
 def test_gap_is_named_and_the_rest_is_filled_in(facts):
-    gap = "results/run.json: cannot be read; delete it to have the run made anew"
+    gap = "results/run.json: cannot be read; delete it to make the run again"
     text = written(REFORMS, replace(facts, runs=[Run(facts.runs[0].folder, {}, [gap])]))
     assert f"Not known: {gap}." in text
     assert "in no more than one" in items(text)["6b"]

@@ -791,6 +791,6 @@ def test_unreadable_run_json_is_a_gap_in_the_crate(told, tmp_path):
     status, text = snakemake(folder, "provenance")
     assert status == 0, text
     run = RUN.format("XSleepNet2", 1)
-    gap = f"{run}/run.json: cannot be read; delete it to have the run made anew"
+    gap = f"{run}/run.json: cannot be read; delete it to make the run again"
     assert f"left out: {gap}" in text
     assert gap in (folder / "results/ro-crate-metadata.json").read_text()
