@@ -18,7 +18,7 @@ from xsleep.core.console_table import console_table
 from xsleep.core.recording import SHAPES
 from xsleep.study.costs import Clock, Trainings, measured, step_cost
 from xsleep.study.files import MOST_BATCHES
-from xsleep.study.sizes import Roles, Size, Sizes, fold_roles
+from xsleep.study.sizes import Roles, Size, Sizes
 
 NOT_MEASURED = "not measured"
 
@@ -48,7 +48,7 @@ def plan(
             size, roles = sizes.pooled()
         else:
             size = sizes.of(line.database, line.window)
-            roles = fold_roles(line.database, sources[line.database], size.subjects)
+            roles = sizes.roles(line.database, size.subjects)
         lines.append(run_line(line, _preset(workflow, line), size, roles, clock=clock))
     return lines
 
