@@ -50,7 +50,8 @@ class Hypnogram:
 
     Attributes:
         onsets: (n,) start of the 30 s that represent each epoch, in seconds from the start of the
-            recording; 5 s before the epoch if it was scored in 20-s epochs (XSleepNet, Section 4.1).
+            recording; 5 s before the epoch if it was scored in 20-s epochs (Section 4.1 of
+            the XSleepNet paper).
         stages: (n,) labels; ``UNSCORED`` for an epoch without a stage.
     """
 
