@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT, prepare, write_excerpts
+from tests.helpers.recordings import ROOT, prepare, write_excerpts
 from xsleep.config.workflow import load
 from xsleep.core.files import read_table
 from xsleep.databases import source_of

@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from snakemake.utils import update_config
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from xsleep.config.databases import DatabaseSettings
 from xsleep.config.names import SYSTEMS
 from xsleep.config.presets import Preset

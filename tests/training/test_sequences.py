@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.conftest import make_part
-from tests.rounding import SINGLE
+from tests.helpers.recordings import make_part
+from tests.helpers.rounding import SINGLE
 from xsleep.core.errors import InputError
 from xsleep.scoring.score_file import HeldData
 from xsleep.store.recordings import RecordingInfo

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import TINY, snakemake
 
 BLOCK = re.compile(r"`([\w/.+-]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)^```$", re.M | re.S)

@@ -94,7 +94,7 @@ def write_crate(
         crate,
         "#licence",
         "CreativeWork",
-        name="No licence has been chosen",
+        name="No licence has been chosen for these results",
         description="Recordings, and what is derived from them, are under the terms of their "
         "databases.",
     )
