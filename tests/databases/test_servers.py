@@ -139,9 +139,7 @@ def test_nsrr_lists_the_first_visit_with_sizes(server, shhs):
     assert open_database(shhs).key().use(shown).removeprefix(server.url) in server.files
 
 
-def test_a_recording_without_published_scoring_is_named_and_fetched_once(
-    server, shhs
-):
+def test_a_recording_without_published_scoring_is_named_and_fetched_once(server, shhs):
     address = next(name for name in server.files if "path=polysomnography/edfs" in name)
     (file, folder) = json.loads(server.files[address])
     other = file | {"full_path": file["full_path"].replace("200001", "200002")}

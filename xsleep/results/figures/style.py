@@ -74,7 +74,8 @@ def save(figure: Figure, stem: str | Path) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel in figure.axes:
-        panel.set_position([round(side, 6) for side in panel.get_position().bounds])
+        left, bottom, width, height = (round(side, 6) for side in panel.get_position().bounds)
+        panel.set_position((left, bottom, width, height))
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {})):
         with (
             matplotlib.rc_context({"svg.hashsalt": "xsleep"}),
