@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from timing import machine, over_floor
 from training_step import convolution_flop, training_step
+from xsleep.scoring.score_file import HeldData
 
 from xsleep.compute.device import keep_memory
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
-from xsleep.scoring.score_file import HeldData
 from xsleep.store.recordings import RecordingInfo
 from xsleep.training.evaluation import evaluate
 from xsleep.training.sequences import Part

@@ -5,8 +5,9 @@
 The authors' SeqSleepNet of one EEG channel scores every excerpt with the statistics of itself (as
 ``--normalise night``) and of the other excerpts, which share its amplifier, as a training set
 would; then with those of the others once more, after its signal was halved and doubled, as if
-another amplifier had recorded it. Prints accuracy (%) and kappa per excerpt, and of all epochs
-together (docs/scoring.md). The network is fetched unless it is there (xsleep models).
+another amplifier had recorded it. Prints accuracy (%) and kappa per excerpt and of all epochs
+together, and how many epochs of N3 are found (docs/scoring.md). The network is fetched unless it is
+there (xsleep models).
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
+from xsleep.core.stages import STAGES
 from xsleep.databases import open_database, source_of
 from xsleep.preparation.preprocessing import cut
 from xsleep.scoring.probabilities import score
@@ -24,6 +26,7 @@ from xsleep.store.recordings import RecordingInfo
 from xsleep.training.sequences import Part, normalisation
 
 NETWORK = "seqsleepnet-mass-eeg"
+N3 = STAGES.index("N3")
 GAINS = {"others": 1, "others, halved": 0.5, "others, doubled": 2}
 
 
@@ -65,6 +68,9 @@ def main() -> None:
             for how in hows
         ]
         print(f"| {name.removeprefix('excerpt')} | {len(true)} | {' | '.join(told)} |")
+    deep = rows["all"][0] == N3
+    told = [str(np.sum(pooled[how][deep] == N3)) for how in hows]
+    print(f"| N3 found | {deep.sum()} | {' | '.join(told)} |")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ import edfio
 import numpy as np
 import torch
 from timing import machine, seconds
+from xsleep.scoring.score_file import score_file
 
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build, checkpoints
-from xsleep.scoring.score_file import score_file
 
 GOAL_SECONDS = 3
 LABEL = "EEG Fpz-Cz"

@@ -53,7 +53,9 @@ def growing(**amounts):
 
 def preset(resource):
     """Function from the wildcards of a run to a resource of a training, as its preset has it."""
-    return lambda wildcards: getattr(STUDY.settings.preset_of(wildcards).resources, resource)
+    return lambda wildcards: getattr(
+        STUDY.settings.preset_of(wildcards).resources, resource
+    )
 
 
 def trained(folder):
@@ -64,7 +66,9 @@ def trained(folder):
 
 def reported(path, caption, category, **labels):
     """A file that is in the report."""
-    return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)
+    return report(
+        path, caption=f"../captions/{caption}.rst", category=category, labels=labels
+    )
 
 
 def drawn(path, caption, figure, category="Figures", **labels):

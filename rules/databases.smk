@@ -60,11 +60,16 @@ rule prepare:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         # Minutes: a recording of 24 hours takes seconds.
         runtime=lambda wildcards, attempt: attempt
-        * (10 + len(STUDY.databases.files[wildcards.database].batches[wildcards.batch])),
+        * (
+            10
+            + len(STUDY.databases.files[wildcards.database].batches[wildcards.batch])
+        ),
     params:
         version=FORMAT_VERSION,
         source=lambda wildcards: STUDY.settings.source(wildcards.database),
-        channels=lambda wildcards: STUDY.workflow.sources[wildcards.database].stored_channels,
+        channels=lambda wildcards: STUDY.workflow.sources[
+            wildcards.database
+        ].stored_channels,
         filtering=lambda wildcards: STUDY.settings.filterings[wildcards.store],
         recordings=lambda wildcards: STUDY.databases.files[wildcards.database].batches[
             wildcards.batch
@@ -123,7 +128,13 @@ rule all_recordings:
     input:
         STUDY.databases.each(paths.RECORDINGS),
     output:
-        reported("results/recordings.csv", "recordings", "Tables", table="Recordings", format="CSV"),
+        reported(
+            "results/recordings.csv",
+            "recordings",
+            "Tables",
+            table="Recordings",
+            format="CSV",
+        ),
     log:
         "logs/inventory.log",
     localrule: True
@@ -146,7 +157,9 @@ rule folds:
     conda:
         "../environment.yml"
     params:
-        folds=lambda wildcards: STUDY.workflow.sources[wildcards.database].model_dump()["folds"],
+        folds=lambda wildcards: STUDY.workflow.sources[
+            wildcards.database
+        ].model_dump()["folds"],
     message:
         "{wildcards.database}: folds"
     script:

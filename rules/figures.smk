@@ -77,9 +77,13 @@ rule reliability:
         predictions=lambda wildcards: STUDY.table2.predictions(**wildcards),
         recordings=paths.RECORDINGS,
     output:
-        subjects=drawn(f"results/figures/subjects/{paths.CASE}.svg", "subjects", "Subjects"),
+        subjects=drawn(
+            f"results/figures/subjects/{paths.CASE}.svg", "subjects", "Subjects"
+        ),
         calibration=drawn(
-            f"results/figures/calibration/{paths.CASE}.svg", "calibration", "Calibration"
+            f"results/figures/calibration/{paths.CASE}.svg",
+            "calibration",
+            "Calibration",
         ),
         png=[
             f"results/figures/subjects/{paths.CASE}.png",
@@ -105,7 +109,9 @@ rule reliability:
 rule hypnograms:
     input:
         predictions=lambda wildcards: [
-            f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch if has(run, wildcards)
+            f"{folder(run)}/predictions.h5"
+            for run in STUDY.runs.scratch
+            if has(run, wildcards)
         ],
         recordings=paths.RECORDINGS,
         index=STUDY.settings.index_of,
@@ -127,7 +133,9 @@ rule hypnograms:
     conda:
         "../environment.yml"
     params:
-        runs=lambda wildcards: [run for run in STUDY.runs.scratch if has(run, wildcards)],
+        runs=lambda wildcards: [
+            run for run in STUDY.runs.scratch if has(run, wildcards)
+        ],
         systems=STUDY.systems,
         title=lambda wildcards: (
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "

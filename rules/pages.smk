@@ -34,9 +34,14 @@ rule audit:
             paths.RECORDINGS,
             database=STUDY.transfer.windows if STUDY.audit.pretrainings else [],
         ),
-        retrained=[f"{folder(run, paths.RETRAINED)}/predictions.h5" for run in STUDY.audit.again],
+        retrained=[
+            f"{folder(run, paths.RETRAINED)}/predictions.h5"
+            for run in STUDY.audit.again
+        ],
     output:
-        html=reported("results/audit/index.html", "audit", "Audit", page="Audit of Table 2"),
+        html=reported(
+            "results/audit/index.html", "audit", "Audit", page="Audit of Table 2"
+        ),
         json="results/audit/audit.json",
     log:
         "logs/audit.log",

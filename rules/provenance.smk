@@ -14,7 +14,9 @@ rule checklists:
         indexes=STUDY.indexes,
     output:
         **{
-            name: reported(f"results/checklists/{name}.md", name, "Checklists", checklist=title)
+            name: reported(
+                f"results/checklists/{name}.md", name, "Checklists", checklist=title
+            )
             for name, title in [
                 ("ml_reproducibility", "ML reproducibility"),
                 ("reforms", "REFORMS"),
@@ -61,7 +63,10 @@ rule ro_crate:
     conda:
         "../environment.yml"
     params:
-        sources={d: STUDY.settings.source(d, fetched=True) for d in STUDY.table2.read_indexes},
+        sources={
+            d: STUDY.settings.source(d, fetched=True)
+            for d in STUDY.table2.read_indexes
+        },
     message:
         "Workflow Run RO-Crate"
     script:

@@ -3,7 +3,9 @@ rule table1:
         recordings=STUDY.databases.each(paths.RECORDINGS),
         indexes=STUDY.indexes,
     output:
-        reported("results/table1.csv", "table1", "Tables", table="Table 1", format="CSV"),
+        reported(
+            "results/table1.csv", "table1", "Tables", table="Table 1", format="CSV"
+        ),
     log:
         "logs/table1.log",
     localrule: True
@@ -22,8 +24,12 @@ rule table2:
         predictions=STUDY.table2.predictions(),
         recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
-        csv=reported("results/table2.csv", "table2", "Tables", table="Table 2", format="CSV"),
-        html=reported("results/table2.html", "table2", "Tables", table="Table 2", format="HTML"),
+        csv=reported(
+            "results/table2.csv", "table2", "Tables", table="Table 2", format="CSV"
+        ),
+        html=reported(
+            "results/table2.html", "table2", "Tables", table="Table 2", format="HTML"
+        ),
         tex="results/table2.tex",
     log:
         "logs/table2.log",
@@ -63,15 +69,22 @@ rule comparisons:
     input:
         predictions=STUDY.table2.predictions(),
         histories=expand(
-            "{run}/{file}", run=map(folder, STUDY.runs.scratch), file=["history.csv", "run.json"]
+            "{run}/{file}",
+            run=map(folder, STUDY.runs.scratch),
+            file=["history.csv", "run.json"],
         ),
         recordings=STUDY.databases.each(paths.RECORDINGS),
         folds=STUDY.databases.each(paths.FOLDS),
     output:
         comparisons=reported(
-            "results/comparisons.csv", "comparisons", "Comparisons", table="Systems in pairs"
+            "results/comparisons.csv",
+            "comparisons",
+            "Comparisons",
+            table="Systems in pairs",
         ),
-        claims=reported("results/claims.csv", "claims", "Comparisons", table="Claims of the paper"),
+        claims=reported(
+            "results/claims.csv", "claims", "Comparisons", table="Claims of the paper"
+        ),
     log:
         "logs/comparisons.log",
     conda:
@@ -93,7 +106,9 @@ rule appendix:
         predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch],
         branched=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.blended],
         weights=expand(
-            "{run}/{file}", run=map(folder, STUDY.runs.blended), file=["history.csv", "run.json"]
+            "{run}/{file}",
+            run=map(folder, STUDY.runs.blended),
+            file=["history.csv", "run.json"],
         ),
         recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
@@ -129,7 +144,13 @@ rule ablation:
             else []
         ),
     output:
-        reported("results/ablation.csv", "ablation", "Tables", table="Ablation", format="CSV"),
+        reported(
+            "results/ablation.csv",
+            "ablation",
+            "Tables",
+            table="Ablation",
+            format="CSV",
+        ),
     log:
         "logs/ablation.log",
     conda:
@@ -150,7 +171,13 @@ rule ablation:
 
 rule footprint:
     output:
-        reported("results/footprint.csv", "footprint", "Tables", table="Footprint", format="CSV"),
+        reported(
+            "results/footprint.csv",
+            "footprint",
+            "Tables",
+            table="Footprint",
+            format="CSV",
+        ),
     log:
         "logs/footprint.log",
     localrule: True

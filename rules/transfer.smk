@@ -1,7 +1,9 @@
 # The authors' networks of the channels that are transferred.
 rule import_weights:
     input:
-        lambda wildcards: existing(STUDY.workflow.transfer.weights[wildcards.source_channels]),
+        lambda wildcards: existing(
+            STUDY.workflow.transfer.weights[wildcards.source_channels]
+        ),
     output:
         "results/pretraining/authors/{source_channels}/model.safetensors",
     log:
@@ -10,7 +12,9 @@ rule import_weights:
     conda:
         "../environment.yml"
     params:
-        weights=lambda wildcards: str(STUDY.workflow.transfer.weights[wildcards.source_channels]),
+        weights=lambda wildcards: str(
+            STUDY.workflow.transfer.weights[wildcards.source_channels]
+        ),
     message:
         "{wildcards.source_channels}: import {params.weights}"
     script:
@@ -93,10 +97,16 @@ use rule import_weights as import_zero_shot with:
 rule zero_shot:
     input:
         model="results/zero_shot/model.safetensors",
-        index=STUDY.settings.index(STUDY.scored, STUDY.workflow.presets["released"].network),
+        index=STUDY.settings.index(
+            STUDY.scored, STUDY.workflow.presets["released"].network
+        ),
     output:
         table=reported(
-            "results/zero_shot.csv", "zero_shot", "Tables", table="Zero-shot", format="CSV"
+            "results/zero_shot.csv",
+            "zero_shot",
+            "Tables",
+            table="Zero-shot",
+            format="CSV",
         ),
         predictions="results/zero_shot/predictions.h5",
     log:
@@ -124,11 +134,15 @@ rule zero_shot:
 
 rule transfer_table:
     input:
-        predictions=lambda wildcards: STUDY.transfer.files(wildcards.table, "predictions.h5"),
+        predictions=lambda wildcards: STUDY.transfer.files(
+            wildcards.table, "predictions.h5"
+        ),
         runs=lambda wildcards: STUDY.transfer.files(wildcards.table, "run.json"),
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
-        reported("results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"),
+        reported(
+            "results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"
+        ),
     log:
         "logs/{table}.log",
     wildcard_constraints:

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.conftest import ROOT, SHARED, existing
+from tests.helpers.recordings import ROOT, SHARED, existing
 
 NOTEBOOK = ROOT / "docs" / "scoring.ipynb"
 TOLD = """

@@ -21,9 +21,6 @@ with job(snakemake.log[0]) as report:
     for gap in facts.gaps:
         report(f"left out: {gap}")
         print(f"left out: {gap}", file=sys.stderr)
-    for path, checklist in (
-        (snakemake.output.ml_reproducibility, checklists.ML_REPRODUCIBILITY),
-        (snakemake.output.reforms, checklists.REFORMS),
-    ):
+    for path in map(Path, snakemake.output):  # each is named as its template
         with whole(path) as temporary:
-            temporary.write_text(checklists.written(checklist, facts), encoding="utf-8")
+            temporary.write_text(checklists.written(path.name, facts), encoding="utf-8")

@@ -15,7 +15,7 @@ with job(snakemake.log[0]) as report:
     stored = read_index(snakemake.input.index)
     for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):
         stem = Path(svg).with_suffix("")
-        seed, night = hypnogram.pick(runs, results[0], stem.name)
-        which = f", {stem.name} night" if stem.name in hypnogram.PICKS else ""
+        seed, prediction = hypnogram.pick(runs, results[0], stem.name)
+        which = f", {stem.name} recording" if stem.name in hypnogram.PICKS else ""
         title = f"{params.title}, seed {seed}{which}"
-        hypnogram.draw(night, stored[night.recording].info, stem, title)
+        hypnogram.draw(prediction, stored[prediction.recording].info, stem, title)

@@ -9,8 +9,8 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from tests.conftest import NETWORK, ROOT, make_part
-from tests.rounding import CHAIN, DOUBLE, assert_alike, in_double, of_sum, of_weights
+from tests.helpers.recordings import NETWORK, ROOT, make_part
+from tests.helpers.rounding import CHAIN, DOUBLE, assert_alike, in_double, of_sum, of_weights
 from xsleep.config.training import TrainingSettings
 from xsleep.networks import build
 from xsleep.training.blending import policy
@@ -65,7 +65,7 @@ def run(processes, folder):
     """All trainings in so many processes; what was said of them."""
     settings = {"PROCESSES": str(processes), "FOLDER": str(folder), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/train_together.py"],
+        [sys.executable, ROOT / "tests/helpers/train_together.py"],
         env=os.environ | settings | {"CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,

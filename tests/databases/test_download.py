@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from tests.serving import Server
+from tests.helpers.serving import Server
 from xsleep.core.errors import InputError
 from xsleep.databases.base import Published
 from xsleep.databases.fetch import download

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.conftest import edf_signal
+from tests.helpers.recordings import edf_signal
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import open_database, source_of
@@ -123,7 +123,7 @@ def test_subjects_by_r_and_k_have_epochs_of_20_s(tmp_path):
     assert [STAGES[s] for s in hypnogram.stages[::6]] == ["W", "N1", "N2", "N3", "N3"]
 
 
-def test_scoring_of_a_night_may_end_with_its_last_whole_epoch(tmp_path):
+def test_scoring_of_a_recording_may_end_with_its_last_whole_epoch(tmp_path):
     write_subject(tmp_path, 600)
     path = tmp_path / "HypnogramAASM_subject1.txt"
     path.write_text("\n".join(path.read_text().split()[:-6]))

@@ -7,7 +7,7 @@ import edfio
 import numpy as np
 import pytest
 
-from tests.conftest import edf_signal, noise
+from tests.helpers.recordings import edf_signal, noise
 from xsleep.core.errors import InputError
 from xsleep.databases.base import files
 from xsleep.databases.formats import edf

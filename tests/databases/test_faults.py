@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, prepare, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
+from tests.helpers.recordings import ROOT, prepare, write_recording
 from xsleep.databases import open_database, source_of
 from xsleep.databases.sleep_edf import CASSETTE, published_hashes, recordings
 from xsleep.store.recordings import read_index
@@ -146,7 +146,7 @@ def annotations(text):
 
 
 def sleep_edf(folder):
-    write_night(folder, "SC4001E0")
+    write_recording(folder, "SC4001E0")
     return folder / "SC4001E0-PSG.edf", folder / "SC4001EC-Hypnogram.edf"
 
 
@@ -171,7 +171,7 @@ def dreams(folder):
 
 
 def own(folder):
-    test_own.write_night(folder)
+    test_own.write_recording(folder)
     return folder / "s1_1.edf", folder / "s1_1.csv"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, edf_signal, noise
+from tests.helpers.recordings import ROOT, edf_signal, noise
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import open_database, source_of
@@ -176,7 +176,7 @@ def test_there_are_200_subjects_in_the_order_of_the_authors_indices():
     assert set(EPOCH_SECONDS) == {1, 2, 3, 4, 5}
 
 
-def test_missing_nights_are_listed_and_named(tmp_path):
+def test_missing_recordings_are_listed_and_named(tmp_path):
     write_psg(tmp_path / "SS1")
     assert len(mass(tmp_path).entries()) == 200
     with pytest.raises(InputError, match=r"SS5/01-05-0026 PSG.edf: no such file"):
@@ -211,7 +211,7 @@ def test_wrong_scoring_is_one_line_that_names_the_value(tmp_path, annotations, e
     assert "01-01-0001 Base.edf" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_folder_without_a_night_is_one_line(tmp_path):
+def test_folder_without_a_recording_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no recording of MASS there"):
         mass(tmp_path).entries()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, SHARED, edf_signal, existing, noise, prepare
+from tests.helpers.recordings import ROOT, SHARED, edf_signal, existing, noise, prepare
 from xsleep.config.databases import KFold
 from xsleep.core import files
 from xsleep.core.errors import InputError, InputWarning
@@ -45,7 +45,7 @@ def write_csv(path, rows, columns="onset,duration,stage"):
     path.write_text("\n".join([columns, *(",".join(map(str, row)) for row in rows)]) + "\n")
 
 
-def write_night(folder, name="s1_1"):
+def write_recording(folder, name="s1_1"):
     write_signals(folder, name)
     write_csv(folder / f"{name}.csv", [(30 * i, 30, text) for i, text in enumerate(TEXTS)])
 
@@ -61,7 +61,7 @@ def annotations(duration=30):
 
 
 def test_csv_hypnogram(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     recording = read(source(tmp_path), ("EEG", "EOG"))
     assert recording.hypnogram.stages.tolist() == EXPECTED
     expected = noise(SECONDS, 128, 0) - noise(SECONDS, 128, 1)
@@ -132,8 +132,8 @@ def test_subject_is_the_beginning_of_the_name(tmp_path):
 @pytest.mark.parametrize("subject", ["p", "[^s]*"])
 def test_a_name_without_a_subject_is_one_line_and_the_others_go_on(tmp_path, subject):
     """A pattern that matches nothing would make all recordings those of one subject."""
-    write_night(tmp_path, "s1_1")
-    write_night(tmp_path, "p1_1")
+    write_recording(tmp_path, "s1_1")
+    write_recording(tmp_path, "p1_1")
     described = source(tmp_path, subject=subject)
     _, skipped = prepare(tmp_path / "store", described, ["EEG"], "p1_1", "s1_1")
     assert list(skipped) == ["s1_1"]
@@ -149,10 +149,10 @@ def test_surrey_ceegrid_is_a_folder_of_this_kind(tmp_path):
     assert recording.subject == "01"
 
 
-def test_folds_and_recordings_are_made_and_a_bad_night_is_skipped(tmp_path):
+def test_folds_and_recordings_are_made_and_a_bad_recording_is_skipped(tmp_path):
     folder = tmp_path / "nights"
     for subject in range(4):
-        write_night(folder, f"s{subject}_1")
+        write_recording(folder, f"s{subject}_1")
     (folder / "s3_1.csv").write_text("stage\nW\n")
     described = source(folder)
     names = [entry.name for entry in open_database(described).entries()]
@@ -297,7 +297,7 @@ def test_missing_hypnogram_and_empty_folder_are_one_line(tmp_path):
 
 @pytest.mark.parametrize("name", [b"M\xfcller", b"new\nline", b"n" * 240])
 def test_a_name_that_cannot_be_used_is_one_line_and_the_others_go_on(tmp_path, name):
-    write_night(tmp_path, "s1_1")
+    write_recording(tmp_path, "s1_1")
     for suffix in (b".edf", b".csv"):
         source_path = os.fsencode(tmp_path / "s1_1") + suffix
         shutil.copy(source_path, os.path.join(os.fsencode(tmp_path), name + suffix))
@@ -318,7 +318,7 @@ def test_a_stage_long_before_the_recording_is_one_line(tmp_path, onset):
 
 
 def test_a_bdf_beside_an_edf_of_one_name_is_passed_over_if_it_is_the_same(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     shutil.copy(tmp_path / "s1_1.edf", tmp_path / "s1_1.bdf")
     with pytest.warns(InputWarning, match="passed over, as it is the same as s1_1"):
         read(source(tmp_path))

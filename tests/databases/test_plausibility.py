@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import noise
+from tests.helpers.recordings import noise
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.recording import Signal
 from xsleep.databases.formats.plausibility import check

@@ -6,8 +6,8 @@ import sys
 import pytest
 import yaml
 
-from tests.conftest import ROOT, prepare
 from tests.databases.test_own import write_signals
+from tests.helpers.recordings import ROOT, prepare
 from xsleep import databases
 from xsleep.config.databases import DatabaseSettings
 from xsleep.core.errors import InputError

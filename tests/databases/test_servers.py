@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests import serving
-from tests.serving import TOKEN, Server
+from tests.helpers import serving
+from tests.helpers.serving import TOKEN, Server
 from xsleep.core.errors import InputError
 from xsleep.databases import open_database, source_of
 from xsleep.databases.base import Listed
@@ -139,7 +139,7 @@ def test_nsrr_lists_the_first_visit_with_sizes(server, shhs):
     assert open_database(shhs).key().use(shown).removeprefix(server.url) in server.files
 
 
-def test_a_night_without_published_scoring_is_named_and_not_fetched_again_and_again(server, shhs):
+def test_a_recording_without_published_scoring_is_named_and_fetched_once(server, shhs):
     address = next(name for name in server.files if "path=polysomnography/edfs" in name)
     (file, folder) = json.loads(server.files[address])
     other = file | {"full_path": file["full_path"].replace("200001", "200002")}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import edf_signal
+from tests.helpers.recordings import edf_signal
 from xsleep.config.network import Filtering
 from xsleep.config.workflow import load
 from xsleep.core.errors import DamagedError, InputError, InputWarning

@@ -175,7 +175,7 @@ def test_another_seed_is_another_night(folder, tmp_path):
     assert (tmp_path / name).read_bytes() != (folder / name).read_bytes()
 
 
-def test_traits_persist_over_a_subjects_nights(folder, tmp_path):
+def test_traits_persist_over_a_subjects_recordings(folder, tmp_path):
     """Spectra of N2 are closer in two nights of one subject than in those of two."""
     people = range(COHORT.subjects)
     for n in people:

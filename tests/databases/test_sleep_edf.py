@@ -10,7 +10,7 @@ import edfio
 import numpy as np
 import pytest
 
-from tests.conftest import edf_signal, write_night
+from tests.helpers.recordings import edf_signal, write_recording
 from xsleep.core.errors import InputError, InputWarning
 from xsleep.core.recording import Hypnogram
 from xsleep.core.stages import RK_STAGES, STAGES, UNSCORED, label
@@ -54,14 +54,14 @@ def refused(folder, *parts, channels=("EEG", "EOG")):
 def test_s3_and_s4_become_n3_and_movement_has_no_stage(tmp_path):
     texts = ["W", "1", "2", "3", "4", "R", "?"]
     annotations = [(30.0 * i, 30, f"Sleep stage {t}") for i, t in enumerate(texts)]
-    write_night(tmp_path, epochs=8, annotations=[*annotations, (210, 30, "Movement time")])
+    write_recording(tmp_path, epochs=8, annotations=[*annotations, (210, 30, "Movement time")])
     stages = read(tmp_path).hypnogram.stages
     assert [STAGES[s] for s in stages[:6]] == ["W", "N1", "N2", "N3", "N3", "REM"]
     assert stages[6:].tolist() == [UNSCORED, UNSCORED]
 
 
 def test_unscored_annotations_may_run_past_the_signal(tmp_path):
-    write_night(tmp_path, epochs=40)  # ends with 300 s of "Sleep stage ?" past the signal
+    write_recording(tmp_path, epochs=40)  # ends with 300 s of "Sleep stage ?" past the signal
     assert len(read(tmp_path).hypnogram.stages) == 40
 
 
@@ -71,7 +71,7 @@ def test_signals_keep_their_own_rates_and_only_the_needed_are_read(tmp_path):
         edf_signal("EOG horizontal", 1200, rate=100),
         edf_signal("Temp rectal", 1200, rate=1, dimension="DegC"),
     ]
-    write_night(tmp_path, signals=signals)
+    write_recording(tmp_path, signals=signals)
     found = read(tmp_path).signals
     assert {channel: s.rate for channel, s in found.items()} == {"EEG": 200, "EOG": 100}
     assert {len(s.values) for s in found.values()} == {240_000, 120_000}
@@ -81,7 +81,7 @@ def test_signals_keep_their_own_rates_and_only_the_needed_are_read(tmp_path):
 def test_physical_units_become_microvolts(tmp_path, dimension, factor):
     volts = 40 * np.sin(np.arange(120_000) / 50)
     signals = [edf_signal("EEG Fpz-Cz", 1200, dimension=dimension, values=volts / factor)]
-    write_night(tmp_path, signals=signals)
+    write_recording(tmp_path, signals=signals)
     values = read(tmp_path, ("EEG",)).signals["EEG"].values
     assert np.abs(values - volts).max() < 0.01
 
@@ -136,7 +136,7 @@ def test_a_signal_longer_than_a_block_is_the_same_to_its_last_sample(tmp_path, m
     from xsleep.databases.formats import edf
 
     monkeypatch.setattr(edf, "BLOCK_BYTES", 100_000)
-    write_night(tmp_path, epochs=41, signals=[edf_signal("EEG Fpz-Cz", 1230, rate=128)])
+    write_recording(tmp_path, epochs=41, signals=[edf_signal("EEG Fpz-Cz", 1230, rate=128)])
     path = tmp_path / "SC4001E0-PSG.edf"
     values = edf.read_channels(edf.open_edf(path), Channels(LABELS), ("EEG",))["EEG"].values
     assert np.allclose(values, plain_edf(path, "EEG Fpz-Cz"), atol=1e-4)
@@ -219,18 +219,18 @@ def test_the_defined_30min_window_differs_where_the_published_one_wraps(referenc
 
 def test_lights_annotations_of_edf_plus_are_honoured(tmp_path):
     stages = [(0, 1200, "Sleep stage 2")]
-    write_night(tmp_path, annotations=[*stages, (300, 0, "Lights off"), (900, 0, "Lights on")])
+    write_recording(tmp_path, annotations=[*stages, (300, 0, "Lights off"), (900, 0, "Lights on")])
     assert read(tmp_path).lights == (300, 900)
 
 
 def test_published_lights_are_clock_times_after_the_start(tmp_path):
-    write_night(tmp_path, start=datetime.time(23, 30))
+    write_recording(tmp_path, start=datetime.time(23, 30))
     off, on = read(tmp_path).lights  # 00:38:00 and 06:59:00 of SC4001E0
     assert (off, on) == (68 * 60, (7 * 60 + 29) * 60)
     assert read(tmp_path).start == 23.5 * 3600
 
 
-def test_derived_lights_on_are_the_authors_for_147_of_153_nights(reference_nights):
+def test_derived_lights_on_are_the_authors_for_147_of_153_recordings(reference_nights):
     different = {}
     for _, night in reference_nights:
         off, on = night.lights
@@ -265,19 +265,19 @@ def test_being_awake_for_less_than_three_hours_is_part_of_the_main_sleep():
 
 def test_lights_on_that_are_not_annotated_are_derived(tmp_path):
     stages = [(0, 300, "Sleep stage 2"), (300, 900, "Sleep stage W")]
-    write_night(tmp_path, annotations=[*stages, (60, 0, "Lights off")])
+    write_recording(tmp_path, annotations=[*stages, (60, 0, "Lights off")])
     assert read(tmp_path).lights == (60, 300 + 15 * 60)
 
 
 def test_lights_on_without_sleep_to_derive_them_from_is_named(tmp_path):
-    write_night(tmp_path, annotations=[(0, 1200, "Sleep stage W"), (60, 0, "Lights off")])
+    write_recording(tmp_path, annotations=[(0, 1200, "Sleep stage W"), (60, 0, "Lights off")])
     refused(tmp_path, "SC4001EC-Hypnogram.edf: no sleep after lights off at 60 s")
 
 
 def read_telemetry(folder, annotations):
     signals = [edf_signal(n, 1230) for n in ("EEG Fpz-Cz", "EOG horizontal", "EMG submental")]
     start = datetime.time(22, 58, 30)
-    write_night(folder, "ST7011J0", 41, annotations, signals, start=start)
+    write_recording(folder, "ST7011J0", 41, annotations, signals, start=start)
     (folder / "ST7011JC-Hypnogram.edf").rename(folder / "ST7011JP-Hypnogram.edf")
     database = sleep_edf(folder, recordings(TELEMETRY))
     return database.read(database.entries()[0], ("EEG", "EOG"))
@@ -294,7 +294,7 @@ def test_telemetry_is_scored_in_part_and_lights_on_is_where_scoring_ends(tmp_pat
     assert (recording.name, recording.subject) == ("ST7011J0", "01")
 
 
-def test_the_22_placebo_nights_are_of_22_subjects():
+def test_the_22_placebo_recordings_are_of_22_subjects():
     nights = recordings(TELEMETRY)
     assert len(nights) == len({name[3:5] for name in nights}) == 22
     assert {"03", "23"}.isdisjoint(name[3:5] for name in nights)
@@ -304,12 +304,12 @@ def test_the_22_placebo_nights_are_of_22_subjects():
 
 
 def test_any_scorer_letter_is_found(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     (tmp_path / "SC4001EC-Hypnogram.edf").rename(tmp_path / "SC4001EV-Hypnogram.edf")
     assert len(read(tmp_path).hypnogram.stages) == 40
 
 
-def test_the_sets_have_39_and_153_nights():
+def test_the_sets_have_39_and_153_recordings():
     assert len(recordings(CASSETTE, 20)) == 39
     assert len(recordings(CASSETTE)) == 153
 
@@ -318,7 +318,7 @@ def test_the_sets_have_39_and_153_nights():
 
 
 def test_missing_psg_is_named(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     (tmp_path / "SC4001E0-PSG.edf").rename(tmp_path / "SC4002E0-PSG.edf")
     database = sleep_edf(tmp_path, ["SC4001E0", "SC4002E0"])
     with pytest.raises(InputError, match=r"SC4001E0-PSG.edf: no such file"):
@@ -326,14 +326,14 @@ def test_missing_psg_is_named(tmp_path):
 
 
 def test_missing_hypnogram_is_named(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     (tmp_path / "SC4001EC-Hypnogram.edf").unlink()
     refused(tmp_path, "SC4001EC-Hypnogram.edf: no such file")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.999])
 def test_stages_beyond_a_truncated_signal_are_refused(tmp_path, share):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     path = tmp_path / "SC4001E0-PSG.edf"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.warns(InputWarning, match="SC4001E0-PSG.edf: holds .* data records, .* gives 40"):
@@ -342,59 +342,59 @@ def test_stages_beyond_a_truncated_signal_are_refused(tmp_path, share):
 
 @pytest.mark.parametrize("content", [b"", b"<html>log in</html>", b"0" * 5000])
 def test_file_that_is_not_edf_is_named(tmp_path, content):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     (tmp_path / "SC4001E0-PSG.edf").write_bytes(content)
     refused(tmp_path, "SC4001E0-PSG.edf: not readable as EDF", "copy or export it again")
 
 
 def test_missing_channel_is_named_with_those_that_are_there(tmp_path):
-    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200)])
+    write_recording(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200)])
     refused(tmp_path, "no EOG channel 'EOG horizontal'", "it has 'EEG Fpz-Cz'")
 
 
 def test_rate_below_100_hz_is_named(tmp_path):
-    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, rate=64)])
+    write_recording(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, rate=64)])
     refused(tmp_path, "'EEG Fpz-Cz' is sampled at 64 Hz; at least 100 Hz", channels=("EEG",))
 
 
 def test_channel_that_is_no_voltage_is_named(tmp_path):
-    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, dimension="DegC")])
+    write_recording(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, dimension="DegC")])
     refused(tmp_path, "'EEG Fpz-Cz' is in 'DegC'", channels=("EEG",))
 
 
 def test_unknown_annotation_is_named_with_its_time(tmp_path):
-    write_night(tmp_path, annotations=[(0, 1170, "Sleep stage W"), (1170, 30, "Sleep stage 5")])
+    write_recording(tmp_path, annotations=[(0, 1170, "Sleep stage W"), (1170, 30, "Sleep stage 5")])
     refused(tmp_path, "SC4001EC-Hypnogram.edf", "'Sleep stage 5' at 0:19:30")
 
 
 def test_annotation_off_the_30_s_grid_is_named(tmp_path):
-    write_night(tmp_path, annotations=[(0, 1170, "Sleep stage W"), (1170, 31, "Sleep stage 1")])
+    write_recording(tmp_path, annotations=[(0, 1170, "Sleep stage W"), (1170, 31, "Sleep stage 1")])
     refused(tmp_path, "'Sleep stage 1' at 1170 s lasts 31 s")
 
 
 def test_hypnogram_longer_than_the_signal_is_refused(tmp_path):
-    write_night(tmp_path, annotations=[(0, 1800, "Sleep stage 2")])
+    write_recording(tmp_path, annotations=[(0, 1800, "Sleep stage 2")])
     refused(tmp_path, "'Sleep stage 2' runs to 0:30:00, past the end of the signal at 0:20:00")
 
 
 def test_hypnogram_shorter_than_the_signal_is_refused(tmp_path):
-    write_night(tmp_path, annotations=[(0, 600, "Sleep stage 2")])
+    write_recording(tmp_path, annotations=[(0, 600, "Sleep stage 2")])
     refused(tmp_path, "ends at 0:10:00, the signal at 0:20:00")
 
 
 def test_lights_off_after_lights_on_is_refused(tmp_path):
     stages = [(0, 1200, "Sleep stage 2")]
-    write_night(tmp_path, annotations=[*stages, (900, 0, "Lights off"), (300, 0, "Lights on")])
+    write_recording(tmp_path, annotations=[*stages, (900, 0, "Lights off"), (300, 0, "Lights on")])
     refused(tmp_path, "lights off at [900.0] s and on at [300.0] s")
 
 
 def test_overlapping_stages_are_named(tmp_path):
-    write_night(tmp_path, annotations=[(0, 900, "Sleep stage W"), (600, 600, "Sleep stage 2")])
+    write_recording(tmp_path, annotations=[(0, 900, "Sleep stage W"), (600, 600, "Sleep stage 2")])
     refused(tmp_path, "Hypnogram.edf: 'Sleep stage 2' at 600 s begins before the one before it")
 
 
 def test_epochs_before_the_recording_are_left_out_with_a_line(tmp_path):
-    write_night(tmp_path, annotations=[(-60, 90, "Sleep stage W"), (30, 1170, "Sleep stage 2")])
+    write_recording(tmp_path, annotations=[(-60, 90, "Sleep stage W"), (30, 1170, "Sleep stage 2")])
     with pytest.warns(InputWarning, match="Hypnogram.edf: 2 epochs before the recording are left"):
         hypnogram = read(tmp_path).hypnogram
     assert hypnogram.stages.tolist() == [0] + [2] * 39
@@ -403,7 +403,7 @@ def test_epochs_before_the_recording_are_left_out_with_a_line(tmp_path):
 @pytest.mark.parametrize(("earlier", "first", "left_out"), [(300, 0, 10), (10, 20, 1)])
 def test_a_hypnogram_that_starts_earlier_keeps_its_own_epochs(tmp_path, earlier, first, left_out):
     """A start 10 s before the signal puts the second epoch of 30 s at 20 s."""
-    write_night(tmp_path)
+    write_recording(tmp_path)
     path = tmp_path / "SC4001EC-Hypnogram.edf"
     clock = datetime.datetime(1989, 4, 24, 22, 30) - datetime.timedelta(seconds=earlier)
     content = bytearray(path.read_bytes())
@@ -431,7 +431,7 @@ def shifted(path, seconds):
 
 
 def test_a_recording_without_a_start_time_has_no_lights_times(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     path = tmp_path / "SC4001E0-PSG.edf"
     content = bytearray(path.read_bytes())
     content[176:184] = b"xx.xx.xx"
@@ -446,14 +446,14 @@ def test_a_recording_without_a_start_time_has_no_lights_times(tmp_path):
 
 @pytest.mark.parametrize("capital", [str.lower, str.upper])
 def test_names_may_be_in_small_or_capital_letters(tmp_path, capital):
-    write_night(tmp_path / "x")
+    write_recording(tmp_path / "x")
     for path in (tmp_path / "x").iterdir():
         path.rename(tmp_path / capital(path.name))
     assert read(tmp_path).name == "SC4001E0"
 
 
 def test_hypnograms_of_two_scorers_are_named(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     content = (tmp_path / "SC4001EC-Hypnogram.edf").read_bytes()
     (tmp_path / "SC4001EV-Hypnogram.edf").write_bytes(content)
     (entry,) = sleep_edf(tmp_path, ["SC4001E0"]).entries()
@@ -461,26 +461,26 @@ def test_hypnograms_of_two_scorers_are_named(tmp_path):
     assert "SC4001EV-Hypnogram.edf as well" in entry.fault
 
 
-def test_hypnogram_of_a_longer_night_is_refused(tmp_path):
-    write_night(tmp_path / "other", "SC4002E0", epochs=80)
-    write_night(tmp_path)
+def test_hypnogram_of_a_longer_recording_is_refused(tmp_path):
+    write_recording(tmp_path / "other", "SC4002E0", epochs=80)
+    write_recording(tmp_path)
     (tmp_path / "other" / "SC4002EC-Hypnogram.edf").rename(tmp_path / "SC4001EC-Hypnogram.edf")
     refused(tmp_path, "past the end of the signal at 0:20:00; check that hypnogram and PSG belong")
 
 
-def test_folder_without_any_of_the_nights_is_one_line(tmp_path):
+def test_folder_without_any_of_the_recordings_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no recording of this database there"):
         sleep_edf(tmp_path, recordings(CASSETTE, 20)).entries()
 
 
 def test_annotations_come_in_order_of_onset(tmp_path):
-    write_night(tmp_path, annotations=[(600, 600, "Sleep stage 2"), (0, 600, "Sleep stage W")])
+    write_recording(tmp_path, annotations=[(600, 600, "Sleep stage 2"), (0, 600, "Sleep stage W")])
     assert isinstance(edfio.read_edf(tmp_path / "SC4001EC-Hypnogram.edf"), edfio.Edf)
     stages = read(tmp_path).hypnogram.stages
     assert (STAGES[stages[0]], STAGES[stages[-1]]) == ("W", "N2")
 
 
-def test_two_files_of_every_night_are_published_with_a_hash():
+def test_two_files_of_every_recording_are_published_with_a_hash():
     files = published_hashes()
     signals = {name[:8] for name in files if name.endswith("-PSG.edf")}
     assert {name for name in signals if name.startswith("SC")} == set(recordings(CASSETTE))
@@ -510,7 +510,7 @@ def test_what_is_missing_is_fetched_by_its_published_name(tmp_path, reader, nigh
     assert open_database(source.model_copy(update={"fetch": None})).to_fetch() == []
 
 
-def test_telemetry_nights_are_fetched_too(tmp_path):
+def test_telemetry_recordings_are_fetched_too(tmp_path):
     fetch = {"url": "https://mirror.example"}
     source = source_of(reader="sleep-edf-st", folder=tmp_path, labels=LABELS, fetch=fetch)
     assert {

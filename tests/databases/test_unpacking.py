@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.serving import rar
+from tests.helpers.serving import rar
 from xsleep.core.errors import InputError
 from xsleep.databases.fetch.unpacking import unpack
 

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from tests.conftest import NETWORK
 from tests.gpu.marks import ON_GPU
-from tests.rounding import SINGLE
+from tests.helpers.recordings import NETWORK
+from tests.helpers.rounding import SINGLE
 from tests.scoring.test_probabilities import network as with_statistics
 from xsleep.compute import device
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS

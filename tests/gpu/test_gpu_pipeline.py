@@ -11,8 +11,8 @@ import time
 
 import torch
 
-from tests.conftest import ROOT
 from tests.gpu.marks import ON_GPU
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import RUN, SYSTEMS, TINY, command, environment, snakemake
 
 pytestmark = ON_GPU

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.conftest import NETWORK
 from tests.gpu.marks import ON_GPU
 from tests.gpu.test_gpu_networks import minibatch
+from tests.helpers.recordings import NETWORK
 from xsleep.compute import device
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.network import NetworkSettings

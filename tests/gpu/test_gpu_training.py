@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import NETWORK, make_part
 from tests.gpu.marks import ON_GPU
+from tests.helpers.recordings import NETWORK, make_part
 from tests.scoring.test_probabilities import network as with_statistics
 from tests.training.test_loop import QUICK, history, run
 from xsleep.compute import device
@@ -122,7 +122,7 @@ def test_a_training_that_a_cpu_began_goes_on_on_a_gpu(tmp_path, data, monkeypatc
 
 
 @pytest.mark.parametrize("system", ALL)
-def test_a_night_is_scored_as_on_a_cpu_and_the_same_twice(tmp_path, system):
+def test_a_recording_is_scored_as_on_a_cpu_and_the_same_twice(tmp_path, system):
     part, network = make_part(tmp_path, epochs=40), with_statistics(system)
     there = copy.deepcopy(network).to(device.best())
     (expected,), (first,), (second,) = (score(n, [part], None) for n in (network, there, there))

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.rounding import assert_alike, chance
+from tests.helpers.rounding import assert_alike, chance
 from xsleep.config.network import NetworkSettings
 from xsleep.networks.dropout import dropout
 from xsleep.networks.fast.convolution import Convolution, LeakyReLU, pairs

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.rounding import chance
+from tests.helpers.rounding import chance
 from xsleep.networks.dropout import dropout
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.rounding import assert_alike
+from tests.helpers.rounding import assert_alike
 from xsleep.networks.fast import fourier
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import SHARED, existing, make_part
+from tests.helpers.recordings import SHARED, existing, make_part
 from xsleep import cli
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build, checkpoints

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from xsleep.compute import device
 
 DEVICE = device.best()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.rounding import assert_alike, of_sum
+from tests.helpers.rounding import assert_alike, of_sum
 from xsleep.networks.fast.convolution import Convolution
 from xsleep.networks.layers import Attention, Filterbank, Output, triangles
 from xsleep.networks.recurrent import BatchNormLSTM, GRULayer

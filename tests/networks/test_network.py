@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.rounding import assert_alike, in_double
+from tests.helpers.rounding import assert_alike, in_double
 from xsleep import systems
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.network import NetworkSettings

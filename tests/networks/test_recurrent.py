@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.rounding import assert_alike, chance
+from tests.helpers.rounding import assert_alike, chance
 from xsleep.networks.recurrent import (
     GRU,
     BatchNormLSTM,

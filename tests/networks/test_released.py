@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.rounding import SINGLE
+from tests.helpers.rounding import SINGLE
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build

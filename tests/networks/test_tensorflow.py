@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.conftest import SHARED, existing
+from tests.helpers.recordings import SHARED, existing
 from xsleep.core.errors import InputError
 from xsleep.networks.tensorflow import read_checkpoint
 

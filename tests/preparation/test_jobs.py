@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import edf_signal, prepare, write_night
-from tests.rounding import SINGLE
+from tests.helpers.recordings import edf_signal, prepare, write_recording
+from tests.helpers.rounding import SINGLE
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.core.errors import InputError
@@ -36,7 +36,7 @@ def source(folder):
 
 
 def stored_recording(folder, channels=("EEG", "EOG"), **filtering):
-    """The night of ``write_night`` in the store."""
+    """The night of ``write_recording`` in the store."""
     given = folder, source(folder), channels, "SC4001E0"
     index, skipped = prepare(*given, **filtering)
     assert not skipped
@@ -64,7 +64,7 @@ def write_recordings(path, source, windows, index):
 
 
 def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     stored = stored_recording(tmp_path)
     files = [tmp_path / f"SC4001E{end}.edf" for end in ("0-PSG", "C-Hypnogram")]
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -83,7 +83,7 @@ def test_a_stored_recording_tells_what_it_was_read_from(tmp_path):
     ],
 )
 def test_a_stored_recording_tells_its_filter_and_no_other_network_reads_it(tmp_path, ours, other):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     one = stored_recording(tmp_path, ["EEG"], filtering=Filtering(**ours))
     with h5py.File(one.epochs) as file:
         name = file.attrs["raw_filter"]
@@ -129,7 +129,7 @@ def batch(folder, changed=(), channels=("EEG",), **filtering):
 @pytest.fixture
 def three_nights(tmp_path):
     for name in NIGHTS:
-        write_night(tmp_path, name)
+        write_recording(tmp_path, name)
     assert batch(tmp_path) == list(NIGHTS)
     return tmp_path
 
@@ -183,7 +183,7 @@ def test_a_batch_of_another_version_of_its_reader_makes_all_anew(three_nights, m
 
 def test_a_batch_goes_on_where_it_was_ended(tmp_path):
     for name in NIGHTS:
-        write_night(tmp_path, name)
+        write_recording(tmp_path, name)
 
     def ended(line):
         if line.startswith("2 of 3"):
@@ -221,7 +221,7 @@ def test_the_index_of_a_database_is_that_of_its_batches(three_nights):
 
 
 def test_spectrograms_are_those_of_the_stored_epochs(tmp_path):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     stored = stored_recording(tmp_path)
     with h5py.File(stored.spectrograms) as file:
         assert file.attrs["source"] == sha256(stored.epochs)
@@ -230,7 +230,7 @@ def test_spectrograms_are_those_of_the_stored_epochs(tmp_path):
 
 
 def test_fewer_than_20_usable_epochs_is_a_reason_to_skip(tmp_path):
-    write_night(tmp_path, annotations=[(0, 570, "Sleep stage 2"), (570, 630, "Sleep stage ?")])
+    write_recording(tmp_path, annotations=[(0, 570, "Sleep stage 2"), (570, 630, "Sleep stage ?")])
     index, skipped = prepare(tmp_path, source(tmp_path), ["EEG"], "SC4001E0")
     reason = skipped["SC4001E0"]
     assert reason.startswith(f"{tmp_path}/SC4001E0-PSG.edf: 19 scored epochs; at least 20 are")
@@ -243,7 +243,7 @@ def test_a_window_with_too_few_epochs_is_a_reason_to_skip(tmp_path):
     names = ["SC4001E0", "SC4011E0", "SC4021E0", "SC4031E0", "SC4041E0"]
     for name, (off, on) in zip(names, [long, short, long, long, long], strict=True):
         lights = [(off, 0, "Lights off"), (on, 0, "Lights on")]
-        write_night(tmp_path, name, annotations=[*SCORED, *lights])
+        write_recording(tmp_path, name, annotations=[*SCORED, *lights])
     folds, recordings = make_folds(tmp_path, names, ["in-bed", "whole-night"])
     reason = recordings[1]["skipped"]
     assert "SC4011E0-PSG.edf: 10 scored epochs in the window in-bed; at least 20" in reason
@@ -265,7 +265,7 @@ def test_a_window_by_lights_without_lights_is_a_reason_to_skip(tmp_path, dreams_
 def test_recordings_of_one_subject_have_one_role_in_a_fold(tmp_path):
     names = ["SC4001E0", "SC4002E0", "SC4011E0", "SC4012E0", "SC4021E0", "SC4031E0"]
     for name in names:
-        write_night(tmp_path, name, annotations=SCORED)
+        write_recording(tmp_path, name, annotations=SCORED)
     folds, _ = make_folds(tmp_path, names, ["whole-night"])
     for number in "12":
         roles = {}
@@ -277,14 +277,14 @@ def test_recordings_of_one_subject_have_one_role_in_a_fold(tmp_path):
 
 
 def test_no_usable_recording_at_all_is_one_line(tmp_path):
-    write_night(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, rate=50)])
+    write_recording(tmp_path, signals=[edf_signal("EEG Fpz-Cz", 1200, rate=50)])
     with pytest.raises(InputError, match=r"X: none of .* mend what .*\.csv says"):
         make_folds(tmp_path, ["SC4001E0"], ["whole-night"])
 
 
 def test_parts_are_cut_to_the_window(tmp_path):
     lights = [(300, 0, "Lights off"), (1020, 0, "Lights on")]
-    write_night(tmp_path, annotations=[*SCORED, *lights])
+    write_recording(tmp_path, annotations=[*SCORED, *lights])
     stored = stored_recording(tmp_path)
     part = load_part(stored, "in-bed", ("EOG",), NetworkSettings())
     assert part.info.places.tolist() == list(range(10, 34))
@@ -293,7 +293,7 @@ def test_parts_are_cut_to_the_window(tmp_path):
 
 
 def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
-    write_night(tmp_path, annotations=SCORED)
+    write_recording(tmp_path, annotations=SCORED)
     one = stored_recording(tmp_path)
     stored = (one, "whole-night", ("EEG", "EOG"))
     plain, scaled = (
@@ -308,7 +308,7 @@ def test_raw_deviation_scales_each_recording_to_one_amplitude(tmp_path):
 
 def test_a_fault_of_the_program_costs_one_recording_and_not_the_others(tmp_path, monkeypatch):
     for name in NIGHTS:
-        write_night(tmp_path, name)
+        write_recording(tmp_path, name)
     read = SleepEdf.read
 
     def faulty(self, entry, channels):
@@ -331,7 +331,7 @@ def test_a_fault_of_the_program_costs_one_recording_and_not_the_others(tmp_path,
 
 def test_a_hypnogram_of_a_part_of_the_recording_is_told(tmp_path):
     annotations = [(0, 630, "Sleep stage 2"), (630, 570, "Sleep stage ?")]
-    write_night(tmp_path, NIGHTS[0], annotations=annotations)
+    write_recording(tmp_path, NIGHTS[0], annotations=annotations)
     index, _ = prepare(tmp_path / "store", source(tmp_path), ("EEG",), NIGHTS[0])
     (stored,) = read_index(index).values()
     (remark,) = stored.info.remarks
@@ -339,7 +339,7 @@ def test_a_hypnogram_of_a_part_of_the_recording_is_told(tmp_path):
 
 
 def test_what_to_do_about_a_damaged_file_depends_on_where_it_came_from(tmp_path):
-    write_night(tmp_path, "SC4001E0")
+    write_recording(tmp_path, "SC4001E0")
     (tmp_path / "SC4001E0-PSG.edf").write_bytes(b"0" * 5000)
     for fetch, advice in ((None, "copy or export it"), ({"url": "https://x/"}, "delete it, and")):
         given = source_of(reader="sleep-edf-20", folder=tmp_path, labels=LABELS, fetch=fetch)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal as dsp
 
-from tests.rounding import SINGLE
+from tests.helpers.rounding import SINGLE
 from xsleep.config.network import Filtering
 from xsleep.core.errors import InputError
 from xsleep.core.recording import Hypnogram, Recording, Signal

@@ -5,7 +5,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import signal as dsp
 
-from tests.rounding import SINGLE
+from tests.helpers.rounding import SINGLE
 from xsleep.preparation.preprocessing import IMPOSSIBLE
 from xsleep.preparation.spectrogram import running_sums, spectrogram
 

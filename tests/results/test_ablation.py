@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from tests.studies import Study, epochs
+from tests.helpers.studies import Study, epochs
 from xsleep.core.errors import InputError
 from xsleep.results.ablation import ablation
 from xsleep.results.formatting import write_csv

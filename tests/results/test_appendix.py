@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import sklearn.metrics as sklearn
 
-from tests.studies import Study, epochs, write_history
+from tests.helpers.studies import Study, epochs, write_history
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import appendix

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT, prepare, write_excerpts
+from tests.helpers.recordings import ROOT, prepare, write_excerpts
 from xsleep.config.workflow import load
 from xsleep.core.files import read_table
 from xsleep.databases import source_of
@@ -124,7 +124,7 @@ def test_answers_are_those_of_the_results(facts):
 
 
 def test_gap_is_named_and_the_rest_is_filled_in(facts):
-    gap = "results/run.json: cannot be read; delete it to have the run made anew"
+    gap = "results/run.json: cannot be read; delete it to make the run again"
     text = written(REFORMS, replace(facts, runs=[Run(facts.runs[0].folder, {}, [gap])]))
     assert f"Not known: {gap}." in text
     assert "in no more than one" in items(text)["6b"]

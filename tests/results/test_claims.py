@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.studies import Study, write_history
+from tests.helpers.studies import Study, write_history
 from xsleep.results import appendix
 from xsleep.results.claims import learning, reported
 from xsleep.results.claims.base import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.studies import Study
+from tests.helpers.studies import Study
 from xsleep.core.errors import InputError
 from xsleep.results import inference
 from xsleep.results.comparisons import compare, rounded, subjects_ratio

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, prepare, write_excerpts
-from tests.crates import faults
+from tests.helpers.crates import faults
+from tests.helpers.recordings import ROOT, prepare, write_excerpts
 from xsleep.config.workflow import load
 from xsleep.core.files import sha256
 from xsleep.databases import source_of

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.browser import Browser, executable
-from tests.conftest import make_part
-from tests.rounding import SINGLE, of_sum
-from tests.studies import HEADER
+from tests.helpers.browser import Browser, executable
+from tests.helpers.recordings import make_part
+from tests.helpers.rounding import SINGLE, of_sum
+from tests.helpers.studies import HEADER
 from xsleep.results import explorer
 from xsleep.results.measurements import RunPredictions
 from xsleep.results.metrics import measure

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from xsleep.config.network import NetworkSettings
 from xsleep.results.footprint import footprint
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from tests.conftest import ROOT, prepare, write_excerpts, write_night
 from tests.databases import test_dreams, test_mass, test_own, test_physio2018, test_shhs
+from tests.helpers.recordings import ROOT, prepare, write_excerpts, write_recording
 from xsleep.config.databases import DatabaseSettings
 from xsleep.core.files import read_table, write_csv
 from xsleep.core.stages import STAGES
@@ -30,13 +30,13 @@ MASS_NIGHTS = {
 
 
 def write_sleep_edf(folder):
-    write_night(folder, "SC4001E0")
-    write_night(folder, "SC4011E0", annotations=[(0, 300, "Sleep stage 9")])
+    write_recording(folder, "SC4001E0")
+    write_recording(folder, "SC4011E0", annotations=[(0, 300, "Sleep stage 9")])
 
 
 def write_telemetry(folder):
     # Lights off is at 23:01 by the table; lights on is where the scoring ends.
-    write_night(folder, "ST7011J0", start=time(23))
+    write_recording(folder, "ST7011J0", start=time(23))
     (folder / "ST7011JC-Hypnogram.edf").rename(folder / "ST7011JP-Hypnogram.edf")
 
 
@@ -77,7 +77,7 @@ WRITE = {
     "DREAMS-Subjects": write_subjects,
     "Surrey-cEEGrid": write_ears,
     "Surrey-PSG": write_ears,
-    "own": test_own.write_night,
+    "own": test_own.write_recording,
 }
 
 
@@ -181,8 +181,8 @@ def test_what_could_not_be_read_is_there_with_the_reason_and_nothing_else(writte
     }
 
 
-def test_a_night_of_which_no_epoch_is_scored_still_tells_its_channels(tmp_path):
-    write_night(tmp_path, annotations=[(0, 1200, "Sleep stage ?")])
+def test_a_recording_of_which_no_epoch_is_scored_still_tells_its_channels(tmp_path):
+    write_recording(tmp_path, annotations=[(0, 1200, "Sleep stage ?")])
     settings = yaml.safe_load((ROOT / "config/databases/SleepEDF-20.yaml").read_text())
     source = DatabaseSettings.model_validate(settings).source
     source = source.model_copy(update={"folder": tmp_path, "fetch": None})
@@ -329,7 +329,7 @@ def test_the_console_shows_sizes_and_names_what_is_skipped(written):
 def test_one_recording_under_two_names_is_told(tmp_path):
     """It would train and test at once."""
     folder = tmp_path / "files"
-    test_own.write_night(folder, "s1_1")
+    test_own.write_recording(folder, "s1_1")
     for suffix in ("edf", "csv"):
         shutil.copy(folder / f"s1_1.{suffix}", folder / f"s2_1.{suffix}")
     source = test_own.source(folder)

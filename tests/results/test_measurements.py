@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.studies import HEADER, Study, night
+from tests.helpers.studies import HEADER, Study, night
 from xsleep.core.errors import InputError
 from xsleep.results.measurements import gather
 from xsleep.results.metrics import confusion

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from tests.studies import Study, epochs
+from tests.helpers.studies import Study, epochs
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
@@ -172,7 +172,7 @@ def test_measured_rows_come_first_in_the_order_of_the_paper_and_what_it_lacks_la
     ]
 
 
-def test_channel_sets_on_other_nights_get_a_measured_row_of_their_own(study):
+def test_channel_sets_on_other_recordings_get_a_measured_row_of_their_own(study):
     study.run("a1", "b1", channels="EEG")
     study.run("a1", channels="EEG-EOG")
     rows = measured(study.table())

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.studies import Study, epochs
+from tests.helpers.studies import Study, epochs
 from xsleep.results import inference
 from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import measure

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from tests.studies import Study
+from tests.helpers.studies import Study
 from xsleep.results.typeset import basis, bold, html, latex, summary
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import NETWORK, make_part
-from tests.rounding import CHAIN, DOUBLE, SINGLE, in_double
+from tests.helpers.recordings import NETWORK, make_part
+from tests.helpers.rounding import CHAIN, DOUBLE, SINGLE, in_double
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.core.errors import InputError
 from xsleep.networks import build

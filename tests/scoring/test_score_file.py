@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from tests.conftest import edf_signal, noise, prepare, write_night
+from tests.helpers.recordings import edf_signal, noise, prepare, write_recording
 from tests.scoring.test_probabilities import network as make_network
 from xsleep.cli import main
 from xsleep.core.stages import STAGES
@@ -26,7 +26,7 @@ SOURCE = {"EEG": LABELS[:1], "EOG": LABELS[1:]}
 
 @pytest.fixture
 def psg(tmp_path):
-    write_night(tmp_path / "nights")
+    write_recording(tmp_path / "nights")
     return tmp_path / "nights" / "SC4001E0-PSG.edf"
 
 

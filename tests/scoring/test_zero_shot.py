@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.conftest import NETWORK, prepare, write_excerpts
+from tests.helpers.recordings import NETWORK, prepare, write_excerpts
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.databases import open_database, source_of

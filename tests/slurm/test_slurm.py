@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from tests.slurm import cluster
 from tests.workflow.test_workflow import TINY, command, environment, snakemake
 

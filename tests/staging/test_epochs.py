@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import xsleep
-from tests.conftest import edf_signal, write_night
+from tests.helpers.recordings import edf_signal, write_recording
 from tests.staging.test_score import RATE, raw, waves
 from xsleep.core.errors import InputError
 
@@ -29,7 +29,7 @@ def test_bad_epochs_are_marked_and_told():
 
 
 def test_a_file_is_filtered_as_in_the_pipeline(tmp_path):
-    write_night(tmp_path, epochs=20, signals=[edf_signal("EEG Fpz-Cz", 600)])
+    write_recording(tmp_path, epochs=20, signals=[edf_signal("EEG Fpz-Cz", 600)])
     night = xsleep.epochs(tmp_path / "SC4001E0-PSG.edf")
     spectrum = np.abs(np.fft.rfft(night.signals[..., 0], axis=1)).mean(axis=0)
     hertz = np.fft.rfftfreq(3000, 0.01)

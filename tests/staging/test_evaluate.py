@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import SHARED, existing
+from tests.helpers.recordings import SHARED, existing
 from xsleep.cli import main
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES, UNSCORED

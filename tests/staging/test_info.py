@@ -8,7 +8,14 @@ import mne
 import numpy as np
 import pytest
 
-from tests.conftest import NETWORK, SHARED, edf_signal, existing, make_part, write_night
+from tests.helpers.recordings import (
+    NETWORK,
+    SHARED,
+    edf_signal,
+    existing,
+    make_part,
+    write_recording,
+)
 from tests.staging.test_evaluate import write_scored
 from xsleep.cli import main
 from xsleep.networks import build, checkpoints
@@ -54,7 +61,7 @@ def test_a_derivation_that_would_be_made_is_marked_at_both_of_its_signals(tmp_pa
 
 
 def test_hypnograms(tmp_path, capsys):
-    write_night(tmp_path)
+    write_recording(tmp_path)
     printed = told(capsys, tmp_path / "SC4001EC-Hypnogram.edf")
     assert "hypnogram of 0:20:00 from 1989-04-24 22:30:00" in printed
     assert "minutes: W 5, N1 2.5, N2 5, N3 5, REM 2.5" in printed

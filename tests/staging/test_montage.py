@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import SHARED, existing
+from tests.helpers.recordings import SHARED, existing
 from xsleep.core.errors import InputError
 from xsleep.staging.montage import Described, choices, describe, electrodes, find, resolve
 from xsleep.staging.sources import open_source

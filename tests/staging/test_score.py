@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import xsleep
-from tests.conftest import NETWORK
+from tests.helpers.recordings import NETWORK
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.networks import build, checkpoints

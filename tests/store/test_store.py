@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import make_part
-from tests.rounding import DOUBLE, of_sum
+from tests.helpers.recordings import make_part
+from tests.helpers.rounding import DOUBLE, of_sum
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole
 from xsleep.store.predictions import Prediction, read_predictions, write_predictions

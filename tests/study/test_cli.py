@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 
 COMMANDS = {
     "import-weights": "convert a released SeqSleepNet or XSleepNet to a checkpoint",

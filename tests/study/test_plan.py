@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from snakemake.utils import update_config
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from xsleep.config.databases import DatabaseSettings
 from xsleep.config.names import SYSTEMS
 from xsleep.config.presets import Preset
@@ -21,7 +21,7 @@ from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.study import costs, plan
 from xsleep.study.costs import Trainings
 from xsleep.study.plan import NOT_MEASURED
-from xsleep.study.sizes import Size, Sizes, size
+from xsleep.study.sizes import Size, Sizes
 
 NOWHERE, UNLISTED = Path("nowhere.h5"), (0, 0)
 SMALL = {"filters": [4, 4], "kernel": 5, "gru_units": 6, "frame_units": 4, "sequence_units": 4}
@@ -45,7 +45,7 @@ def small(paper):
 
 
 def sized(paper, name, window, listed=UNLISTED, index=NOWHERE):
-    return size(name, paper.databases[name], window, listed=listed, index=index)
+    return Sizes(paper, {name: listed}, {name: index}).of(name, window)
 
 
 def planned(workflow, runs, finished=()):
@@ -97,11 +97,11 @@ def test_prepared_recordings_come_before_all_others(paper, tmp_path):
     assert found == Size(1, 2, 80, 80, "prepared")
 
 
-def test_database_of_which_nothing_is_known_is_one_line():
+def test_database_of_which_nothing_is_known_is_one_line(paper):
     content = yaml.safe_load((ROOT / "config/databases/own.yaml").read_text())
     own = DatabaseSettings.model_validate(content)
     with pytest.raises(InputError, match=r"^own: neither [^\n]* leave it out of databases$"):
-        size("own", own, own.windows[0], listed=UNLISTED, index=NOWHERE)
+        sized(paper.model_copy(update={"sources": {"own": own}}), "own", own.windows[0])
 
 
 def test_steps_are_those_of_ten_passes_over_the_training_sequences(small):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from xsleep.core.errors import InputError
 from xsleep.study.messages import failures
 from xsleep.study.planning import configuration, planned

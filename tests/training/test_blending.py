@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.rounding import DOUBLE, of_sum, of_weights
+from tests.helpers.rounding import DOUBLE, of_sum, of_weights
 from xsleep.config.training import TrainingSettings
 from xsleep.training.blending import policy
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import NETWORK, ROOT, make_part
+from tests.helpers.recordings import NETWORK, ROOT, make_part
 from xsleep import __version__
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError

@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tests.conftest import NETWORK, make_part
-from tests.rounding import SINGLE
+from tests.helpers.recordings import NETWORK, make_part
+from tests.helpers.rounding import SINGLE
 from xsleep.compute import device
 from xsleep.config.names import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.training import TrainingSettings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import make_part
+from tests.helpers.recordings import make_part
 from xsleep.training import minibatches
 from xsleep.training.sequences import TrainingSequences
 

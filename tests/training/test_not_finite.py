@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import NETWORK, make_part
+from tests.helpers.recordings import NETWORK, make_part
 from tests.training.test_loop import interrupted, run
 from xsleep.core.errors import InputError
 from xsleep.networks import build

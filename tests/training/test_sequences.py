@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from xsleep.scoring.score_file import HeldData
 
-from tests.conftest import make_part
-from tests.rounding import SINGLE
+from tests.helpers.recordings import make_part
+from tests.helpers.rounding import SINGLE
 from xsleep.core.errors import InputError
 from xsleep.store.recordings import RecordingInfo
 from xsleep.training.sequences import (

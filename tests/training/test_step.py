@@ -8,8 +8,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from tests.conftest import NETWORK
-from tests.rounding import CHAIN, DOUBLE
+from tests.helpers.recordings import NETWORK
+from tests.helpers.rounding import CHAIN, DOUBLE
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.networks import build
 from xsleep.networks.fast import convolution

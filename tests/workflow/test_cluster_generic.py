@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import command, environment
 
 PROFILE = ROOT / "profiles/cluster-generic"

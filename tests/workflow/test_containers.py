@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 
 CONTAINERS = ROOT / "containers"
 DOCKERFILE, APPTAINER, INSTALL = (

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import pytest
 from snakemake.cli import parse_args
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import environment
 from xsleep import cli
 from xsleep.databases.base import Listed

@@ -9,8 +9,8 @@ import sys
 import pytest
 import yaml
 
-from tests.conftest import ROOT
 from tests.databases import test_own, test_shhs
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import TINY, environment
 
 pytestmark = pytest.mark.dvc
@@ -202,7 +202,7 @@ def test_licensed_recordings_enter_the_remote_only_where_they_are_asked_for(shar
     licensed, private = project / "data/recordings/shhs", project / "data/recordings/own"
     test_shhs.write_edf(licensed)
     test_shhs.write_xml(licensed)
-    test_own.write_night(private)
+    test_own.write_recording(private)
     sources = {"SHHS": {"source": {"folder": "data/recordings/shhs"}}, "simulated": SIMULATED}
     configure(project, databases=["simulated", "SHHS", "own"], database_settings=sources)
     snakemake(project, *TABLES)

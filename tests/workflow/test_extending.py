@@ -1,4 +1,4 @@
-"""docs/extending.md does what it says: files as it shows them, and their rows in Table 2."""
+"""docs/extending.md does what it says, down to the row in Table 2; a wrong file is one line."""
 
 import csv
 import re
@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import TINY, snakemake
 
 BLOCK = re.compile(r"`([\w/.+-]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)^```$", re.M | re.S)
@@ -35,3 +35,12 @@ def test_a_system_is_one_file_and_one_yaml_with_its_row_in_table_2(project, tmp_
     measured = [row for row in rows if row["source"] == "measured"]
     assert [row["system"] for row in measured] == ["ARNN+RNN", "Band Means"]
     assert all(0 <= float(row["EEG accuracy"]) <= 100 for row in measured)
+
+
+def test_a_wrong_system_is_one_line_before_anything_runs(project, tmp_path):
+    wrong = project / "xsleep/systems/Wrong.yaml"
+    wrong.write_text("naame: Wrong\nplace: 10\n")
+    status, text = snakemake(tmp_path, "--dry-run", project=project)
+    wrong.unlink()
+    line = "xsleep/systems/Wrong.yaml: naame is not a known key; choose from name, place, "
+    assert status and line in text and "Traceback" not in text and "pydantic" not in text

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from tests.conftest import ROOT, write_night
-from tests.serving import Server
+from tests.helpers.recordings import ROOT, write_recording
+from tests.helpers.serving import Server
 from tests.workflow.test_workflow import TINY, fetched_from, planned, snakemake
 
 NIGHTS = ["SC4001E0", "SC4011E0", "SC4021E0", "SC4031E0"]
@@ -22,7 +22,7 @@ LIST = "results/SleepEDF-20/recordings.csv"
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     for night in NIGHTS:
-        write_night(folder, night)
+        write_recording(folder, night)
     return {f"/{path.name}": path.read_bytes() for path in folder.iterdir()}
 
 
@@ -56,12 +56,12 @@ def config(server):
     return TINY | {"databases": ["SleepEDF-20"], "database_settings": settings}
 
 
-def test_missing_nights_are_fetched_and_the_run_goes_on(server, project, config, tmp_path):
+def test_missing_recordings_are_fetched_and_the_run_goes_on(server, project, config, tmp_path):
     run = partial(snakemake, tmp_path, LIST, config=config, project=project)
     plan = partial(planned, tmp_path, LIST, config=config, project=project)
     linked = tmp_path / FOLDER / f"{NIGHTS[0]}-PSG.edf"
     linked.parent.mkdir(parents=True)
-    write_night(tmp_path / "mine", NIGHTS[0])
+    write_recording(tmp_path / "mine", NIGHTS[0])
     linked.symlink_to(tmp_path / "mine" / linked.name)
     assert plan()["fetch"] == 1
     server.faults[f"/{NIGHTS[1]}-PSG.edf"] = [("status", 404)]
@@ -85,7 +85,7 @@ def test_missing_nights_are_fetched_and_the_run_goes_on(server, project, config,
     assert re.search(f"{NIGHTS[1]}-PSG.edf: fetched, 1 of 1 files, ", log)
 
 
-def test_another_mirror_reruns_nothing_and_a_night_taken_away_is_fetched_when_it_is_needed(
+def test_another_mirror_reruns_nothing_and_a_recording_taken_away_is_fetched_when_it_is_needed(
     server, project, config, tmp_path
 ):
     run = partial(snakemake, tmp_path, LIST, project=project)
@@ -120,7 +120,7 @@ def test_without_files_and_network_one_line_says_what_to_do(project, config, tmp
 
 
 def test_what_a_person_put_in_place_is_checked_and_where_to_apply_is_said(tmp_path):
-    write_night(tmp_path / FOLDER, NIGHTS[0])
+    write_recording(tmp_path / FOLDER, NIGHTS[0])
     (tmp_path / FOLDER / "notes.txt").touch()
     settings = fetched_from(None, apply="https://archive.example/apply")
     config = TINY | {"databases": ["SleepEDF-20"], "database_settings": settings}

@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from tests import serving
-from tests.conftest import write_excerpts
 from tests.databases.test_physio2018 import write_record
 from tests.databases.test_shhs import nsrr, write_edf, write_xml
-from tests.serving import TOKEN, Server
+from tests.helpers import serving
+from tests.helpers.recordings import write_excerpts
+from tests.helpers.serving import TOKEN, Server
 from tests.workflow.test_workflow import TINY, planned, snakemake
 from xsleep.store.recordings import read_index
 

@@ -7,7 +7,7 @@ import sys
 
 import yaml
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 
 
 def run(folder, *arguments):
@@ -48,7 +48,7 @@ def test_plan_needs_no_data_and_starts_no_training(tmp_path):
     assert not (tmp_path / "data").exists() and not (tmp_path / "results/MASS").exists()
 
 
-def test_plan_of_the_default_configuration_counts_its_listed_nights(tmp_path):
+def test_plan_of_the_default_configuration_counts_its_listed_recordings(tmp_path):
     lines, _ = plan(tmp_path, {})
     assert {(line["database"], line["recordings"]) for line in lines} == {("simulated", "24")}
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from tests.conftest import ROOT
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_cluster_generic import stand_ins
 from tests.workflow.test_workflow import command
 

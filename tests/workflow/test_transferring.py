@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.conftest import NETWORK, write_excerpts
+from tests.helpers.recordings import NETWORK, write_excerpts
 from tests.workflow.test_workflow import TINY, planned, rows, snakemake
 from xsleep.config.names import STRATEGIES
 from xsleep.networks import build, checkpoints

@@ -16,9 +16,9 @@ import pytest
 import yaml
 from torch.backends.cpu import get_cpu_capability
 
-from tests.conftest import NETWORK, ROOT, SHARED, write_excerpts
-from tests.crates import faults
 from tests.databases import test_own, test_shhs
+from tests.helpers.crates import faults
+from tests.helpers.recordings import NETWORK, ROOT, SHARED, write_excerpts
 from xsleep.config.presets import DIFFERENCES
 from xsleep.core.stages import STAGES
 from xsleep.networks import build
@@ -228,7 +228,7 @@ def test_scores_that_cannot_be_used_are_a_gap_that_is_printed_and_the_table_is_m
     assert [scores in row["note"] for row in rows] == [False, True]
 
 
-def test_of_several_seeds_the_mean_and_the_deviation_are_shown_and_a_night_says_whose_it_is(
+def test_of_several_seeds_the_mean_and_the_deviation_are_shown_and_a_recording_says_whose_it_is(
     finished, tmp_path
 ):
     """A second seed that is always right, made of the first's files in place of training it.
@@ -269,7 +269,7 @@ def test_of_several_seeds_the_mean_and_the_deviation_are_shown_and_a_night_says_
             100 - apart / 2, abs=0.05 + 0.05 / 2 + 1e-9
         )
         assert deviation == pytest.approx(apart / 2**0.5, abs=0.05 + 0.05 / 2**0.5 + 1e-9)
-    assert "XSleepNet2, seed 1, best night" in (tmp_path / night).read_text()
+    assert "XSleepNet2, seed 1, best recording" in (tmp_path / night).read_text()
 
 
 def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finished):
@@ -285,7 +285,7 @@ def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finish
 def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_training(tmp_path):
     """They are for seeing what there is; of these files no folds could be made."""
     folders = {name: tmp_path / name for name in ("own", "SHHS")}
-    test_own.write_night(folders["own"])
+    test_own.write_recording(folders["own"])
     test_own.write_signals(folders["own"], "s2_1")
     test_shhs.write_edf(folders["SHHS"])
     test_shhs.write_xml(folders["SHHS"])
@@ -332,7 +332,7 @@ def test_the_end_says_where_the_table_and_the_figures_are(finished):
         assert (folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_night(finished):
+def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_recording(finished):
     folder, page = finished[0], "results/explorer/index.html"
     assert planned(folder, page) == {"explorer": 1}
     status, text = snakemake(folder, page)
@@ -345,7 +345,7 @@ def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_nigh
     assert '"missing"' not in (data / "EEG/SC4001E0.js").read_text()
 
 
-def test_a_night_is_drawn_by_the_name_of_its_recording_on_demand(finished):
+def test_a_recording_is_drawn_by_the_name_of_its_recording_on_demand(finished):
     target = "results/figures/hypnograms/simulated/in-bed/EEG/Naive-Fusion/SC4011E0.svg"
     assert planned(finished[0], target) == {"hypnogram": 1}
 
@@ -791,6 +791,6 @@ def test_unreadable_run_json_is_a_gap_in_the_crate(told, tmp_path):
     status, text = snakemake(folder, "provenance")
     assert status == 0, text
     run = RUN.format("XSleepNet2", 1)
-    gap = f"{run}/run.json: cannot be read; delete it to have the run made anew"
+    gap = f"{run}/run.json: cannot be read; delete it to make the run again"
     assert f"left out: {gap}" in text
     assert gap in (folder / "results/ro-crate-metadata.json").read_text()

@@ -23,13 +23,9 @@ def _one_of(choices: Callable[[], Iterable[str]]) -> AfterValidator:
 
 
 System: TypeAlias = Annotated[str, _one_of(systems.registry)]
-"""Name of a system that trains from scratch, as in Table 2."""
-
 Finetuned: TypeAlias = Annotated[str, _one_of(systems.finetuned)]
-"""Name of a row of Table 2 whose network is finetuned, as in ``FT-XSleepNet``."""
-
 Selected: TypeAlias = Annotated[str, _one_of(lambda: (*systems.registry(), *systems.finetuned()))]
-"""Name of either."""
+"""Name of a row of Table 2: one that trains from scratch, a finetuned ``FT-XSleepNet``, or any."""
 
 Transferred: TypeAlias = Annotated[str, _one_of(systems.transferred)]
 """Name of a network that is pretrained and finetuned."""
@@ -59,9 +55,8 @@ STRATEGIES: dict[Strategy, tuple[str, ...]] = {
     "softmax+EPB": ("epoch", "softmax"),
     "all": BLOCKS,
 }
-"""Finetuning strategies, and the blocks that each trains. EPB and SPB are the paper's names of the
-epoch and the sequence processing block. For comparison, ``scratch`` draws all weights anew and
-``direct`` trains none."""
+"""Finetuning strategies, and the blocks that each trains (EPB, SPB: epoch and sequence processing
+block). For comparison, ``scratch`` draws all weights anew and ``direct`` trains none."""
 
 AUTHORS = "authors"
 """The source whose networks are the released ones."""

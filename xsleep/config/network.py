@@ -51,11 +51,9 @@ class NetworkSettings(Filtering):
     Attributes:
         filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
         filter_deviation: standard deviation of the truncated normal initial filters.
-        convolution_lengths: ``halved``: every feature map has half the samples of the previous
-            one, rounded up; ``printed``: as in the paper, where the third of nine has 325 samples
-            instead of 375 (the middle ones are kept).
-        activation: of the convolutions: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns
-            one slope for each filter.
+        convolution_lengths: ``halved``: a feature map has half the samples of the one before,
+            rounded up; ``printed``: as in the paper, the third of nine has the middle 325 of 375.
+        activation: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns a slope of each filter.
         gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
         filterbank, attention: filters of the learned filterbank; size of the attention layer.
         frame_units: bidirectional LSTM between the frames of an epoch.

@@ -13,8 +13,8 @@ from xsleep.config.network import NetworkSettings
 from xsleep.config.training import ResourceSettings, TrainingSettings
 from xsleep.core.settings import Settings, first_of, merged
 
-OF_NETWORK = ("gru_layers", "convolution_lengths", "activation", "dropout_after_last_convolution")
-OF_NETWORK += ("raw_filter", "filter_rate", "normalisation", "attention_softmax")
+OF_NETWORK = ["gru_layers", "convolution_lengths", "activation", "dropout_after_last_convolution"]
+OF_NETWORK += ["raw_filter", "filter_rate", "normalisation", "attention_softmax"]
 OF_BLENDING = ("xsleepnet2_losses", "tangent_points", "first_tangent", "weight_formula")
 
 DIFFERENCES: dict[str, tuple[str, ...]] = {

@@ -27,13 +27,10 @@ SHAPES = {"raw": (SAMPLES,), "time-frequency": (FRAMES, BINS)}
 
 @dataclass(frozen=True)
 class Signal:
-    """One channel of a recording.
+    """One channel of a recording: (n,) samples in microvolts, at a rate in hertz.
 
-    Attributes:
-        values: (n,) samples in microvolts.
-        rate: sampling rate in hertz.
-        label: label of the signal in the file, or derivation of several.
-        unit: unit of the numbers in the file.
+    ``label`` is that of the signal in the file, or a derivation of several; ``unit`` is that of the
+    numbers in the file.
     """
 
     values: Floats = field(repr=False)
@@ -53,8 +50,8 @@ class Hypnogram:
 
     Attributes:
         onsets: (n,) start of the 30 s that represent each epoch, in seconds from the start of the
-            recording; 5 s before the epoch if it was scored in 20-s epochs (Section 4.1 of the
-            XSleepNet paper).
+            recording; 5 s before the epoch if it was scored in 20-s epochs (Section 4.1 of
+            the XSleepNet paper).
         stages: (n,) labels; ``UNSCORED`` for an epoch without a stage.
     """
 
@@ -68,10 +65,8 @@ class Recording:
 
     Attributes:
         name, subject: identifiers, unique within the database.
-        signals: channel (``EEG``, ``EOG``, ``EMG``) to signal.
-        hypnogram: the scored epochs.
         lights: times of lights off and on in seconds from the start of the recording, if known.
-        files: files that it was read from.
+        files: those that it was read from.
         start: clock time of the start in seconds of the day, if known.
     """
 

@@ -18,14 +18,13 @@ from xsleep.core.console_table import console_table
 from xsleep.core.recording import SHAPES
 from xsleep.study.costs import Clock, Trainings, measured, step_cost
 from xsleep.study.files import MOST_BATCHES
-from xsleep.study.sizes import Roles, Size, Sizes, fold_roles
+from xsleep.study.sizes import Roles, Size, Sizes
 
 NOT_MEASURED = "not measured"
 
 HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
-COLUMNS = ("stage", "database", "window", "channels", "system", "recordings", "epochs")
-COLUMNS += ("sizes from", "runs", "jobs", "steps", "fewest steps", "PFLOP", *HOURS)
-COLUMNS += ("time from", "disk GB", "checkpoint GB")
+COLUMNS = [*Trainings._fields[:-1], "recordings", "epochs", "sizes from", "runs", "jobs", "steps"]
+COLUMNS += ["fewest steps", "PFLOP", *HOURS, "time from", "disk GB", "checkpoint GB"]
 
 
 def plan(
@@ -49,7 +48,7 @@ def plan(
             size, roles = sizes.pooled()
         else:
             size = sizes.of(line.database, line.window)
-            roles = fold_roles(line.database, sources[line.database], size.subjects)
+            roles = sizes.roles(line.database, size.subjects)
         lines.append(run_line(line, _preset(workflow, line), size, roles, clock=clock))
     return lines
 
@@ -63,10 +62,10 @@ def _preset(workflow: Workflow, runs: Trainings) -> Preset:
     return preset.model_copy(update=finetuned)
 
 
-def _line(of: Trainings, size: Size, found: Mapping[str, Any]) -> dict[str, Any]:
+def _line(of: Trainings, size: Size, found: dict[str, Any]) -> dict[str, Any]:
     """Return a line of what is known; what is neither that nor ``found`` is 0."""
     known = {"recordings": size.recordings, "epochs": size.epochs, "sizes from": size.source}
-    return dict.fromkeys(COLUMNS, 0) | of._asdict() | known | found
+    return {**dict.fromkeys(COLUMNS, 0), **of._asdict(), **known, **found}
 
 
 def preparation_line(store: Trainings, size: Size) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from xsleep.config.databases import DatabaseSettings
 from xsleep.config.workflow import Workflow
 from xsleep.core.errors import InputError
 from xsleep.databases import open_database
@@ -50,63 +49,56 @@ class Sizes:
     indexes: Mapping[str, Path]
 
     def of(self, name: str, window: str) -> Size:
-        """Return the size of a database in a window."""
-        database, listed = self.workflow.sources[name], self.listed.get(name, (0, 0))
-        return size(name, database, window, listed=listed, index=self.indexes[name])
+        """Return the size of a database in a window.
+
+        Raises:
+            InputError: the number of recordings is unknown.
+        """
+        database, index = self.workflow.sources[name], self.indexes[name]
+        listed, subjects = self.listed.get(name, (0, 0))
+        if index.exists():
+            used = [s.info for s in read_index(index).values() if not s.info.skipped]
+            known = {recording.subject for recording in used}
+            epochs = sum(int(in_window(recording, window).sum()) for recording in used)
+            stored = sum(len(recording.stages) for recording in used)
+            return Size(len(known), len(used), epochs, stored, "prepared")
+        size, described = published.size(name, window), open_database(database.source)
+        recordings = listed or size.recordings or size.subjects
+        if not recordings:
+            raise InputError(
+                f"{name}: neither its files are there nor is a number of recordings published; "
+                f"put them into {database.source.folder}, or leave it out of databases"
+            )
+        if size.epochs and size.recordings:
+            each, basis = size.epochs / size.recordings, "published epochs"
+        elif described.simulated and described.hours:
+            each, basis = 120 * described.hours, "simulated hours"
+        else:
+            each, basis = 8 * 120, "8 h assumed"
+        whole = 120 * described.hours if described.hours else each
+        epochs, stored = round(recordings * each), round(recordings * whole)
+        source = f"{'listed' if listed else 'published'} recordings, {basis}"
+        return Size(subjects or size.subjects or 0, recordings, epochs, stored, source)
+
+    def roles(self, name: str, subjects: int) -> Roles:
+        """Return the roles of the subjects of a database."""
+        settings = self.workflow.sources[name].folds
+        if settings == "published":
+            names = fold_tables.published_subjects(name)
+            found = fold_tables.published(name, names)
+        else:
+            names = [f"{number:06d}" for number in range(subjects)]
+            found = fold_tables.k_fold(name, names, settings)
+        training = mean(len(fold.training) for fold in found) / len(names)
+        evaluated = mean(len(fold.validation) + len(fold.training_subset) for fold in found)
+        test = mean(len(fold.test) for fold in found) / len(names)
+        return Roles(training, evaluated / len(names), test)
 
     def pooled(self) -> tuple[Size, Roles]:
         """Return the pooled size of the databases of pretraining, and the roles of subjects."""
         names = self.workflow.source
         sizes = [self.of(name, self.workflow.sources[name].windows[0]) for name in names]
         *numbers, sources = zip(*sizes, strict=True)
-        pool = Size(*map(sum, numbers), "; ".join(dict.fromkeys(sources)))
+        pool = Size._make([*map(sum, numbers), "; ".join(dict.fromkeys(sources))])
         validation = self.workflow.transfer.validation / pool.subjects
         return pool, Roles(1 - validation, 2 * validation, 0)
-
-
-def size(
-    name: str, database: DatabaseSettings, window: str, *, listed: tuple[int, int], index: Path
-) -> Size:
-    """Return the size of a database in a window.
-
-    Raises:
-        InputError: the number of recordings is unknown.
-    """
-    if index.exists():
-        used = [s.info for s in read_index(index).values() if not s.info.skipped]
-        subjects = {recording.subject for recording in used}
-        epochs = sum(int(in_window(recording, window).sum()) for recording in used)
-        stored = sum(len(recording.stages) for recording in used)
-        return Size(len(subjects), len(used), epochs, stored, "prepared")
-    known, described = published.size(name, window), open_database(database.source)
-    recordings = listed[0] or known.recordings or known.subjects
-    if not recordings:
-        raise InputError(
-            f"{name}: neither its files are there nor is a number of recordings published; "
-            f"put them into {database.source.folder}, or leave it out of databases"
-        )
-    if known.epochs and known.recordings:
-        each, basis = known.epochs / known.recordings, "published epochs"
-    elif described.simulated and described.hours:
-        each, basis = 120 * described.hours, "simulated hours"
-    else:
-        each, basis = 8 * 120, "8 h assumed"
-    whole = 120 * described.hours if described.hours else each
-    epochs, stored = round(recordings * each), round(recordings * whole)
-    source = f"{'listed' if listed[0] else 'published'} recordings, {basis}"
-    return Size(listed[1] or known.subjects or 0, recordings, epochs, stored, source)
-
-
-def fold_roles(name: str, database: DatabaseSettings, subjects: int) -> Roles:
-    """Return the fractions of subjects in each role, averaged over folds."""
-    if database.folds == "published":
-        names = fold_tables.published_subjects(name)
-        found = fold_tables.published(name, names)
-    else:
-        names = [f"{number:06d}" for number in range(subjects)]
-        found = fold_tables.k_fold(name, names, database.folds)
-
-    def fraction(*roles: str) -> float:
-        return mean(sum(len(getattr(fold, role)) for role in roles) for fold in found) / len(names)
-
-    return Roles(fraction("training"), fraction("validation", "training_subset"), fraction("test"))

@@ -24,12 +24,9 @@ Branch = Literal["raw", "time-frequency", "joint"]
 
 
 class Transfer(Settings):
-    """Finetuning of a pretrained network as this system.
+    """Finetuning of a network as this system, with the strategy of its row ``FT-`` in Table 2.
 
-    Attributes:
-        network: name of the network that is transferred, as in ``transfer.networks``.
-        pretrained: the system that pretrains it; both have the same streams.
-        strategy: the finetuning strategy of the row ``FT-`` + ``network`` of Table 2.
+    The system that it is ``pretrained`` as has the same streams.
     """
 
     network: str
@@ -41,19 +38,15 @@ class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
     Attributes:
-        name: as in Table 2.
-        place: its place in tables and figures, in ascending order.
-        paper: the paper that it is from: ``XSleepNet``, ``transfer``; ``none`` for a control or
-            a system of one's own.
+        name, place: as in Table 2; its place in tables and figures, in ascending order.
+        paper: ``XSleepNet``, ``transfer``; ``none`` for a control or a system of one's own.
         streams: view to the module of `xsleep.networks` that builds its stream.
         branches: outputs with a loss; the last one decides the stage.
         blending: policy of the loss weights, a key of `xsleep.training.blending.POLICIES`.
         cost: duration of a training step relative to ARNN+RNN (``benchmarks/training_step.py``).
         timed_as: the system whose measured times are taken for it; by default its own.
-        figures: figures that it stands in, beside those of all systems: ``learning`` (Figs. 1, 5
-            and 6), ``gain``.
+        figures: that it stands in, beside those of all: ``learning`` (Figs. 1, 5 and 6), ``gain``.
         parameters: channel set to the number of trainable parameters that the paper prints.
-        transfer: where pretrained networks are finetuned as this system.
     """
 
     name: str
@@ -145,11 +138,8 @@ class Transferred(NamedTuple):
 
 def transferred() -> dict[str, Transferred]:
     """Return how each network is transferred, by the network's name."""
-    return {
-        t.network: Transferred(system, t.pretrained, t.strategy)
-        for system in registry().values()
-        if (t := system.transfer)
-    }
+    known = ((system, system.transfer) for system in registry().values())
+    return {t.network: Transferred(s, t.pretrained, t.strategy) for s, t in known if t}
 
 
 def finetuned() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import datetime
 import json
 from pathlib import Path
 
-from tests.conftest import edf_signal, noise, write_night
+from tests.helpers.recordings import edf_signal, noise, write_recording
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering, NetworkSettings
 from xsleep.config.training import TrainingSettings
@@ -71,7 +71,7 @@ def _prepare(database: str, folder: Path, names: list[str], index: Path, recordi
     for name in names:
         number = int(name[3:5])
         start = datetime.time(22, number)
-        write_night(source.folder, name, signals=[_eeg(number)], start=start)
+        write_recording(source.folder, name, signals=[_eeg(number)], start=start)
     prepare(
         source,
         ("EEG",),

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.helpers.studies import Study
 from tests.results.audit import finished
-from tests.studies import Study
 from xsleep.results.audit import finding, intervals, page
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.formatting import write_csv

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.studies import Study, epochs
+from tests.helpers.studies import Study, epochs
 from xsleep.core.errors import InputError
 from xsleep.results.figures import calibration
 from xsleep.store.predictions import Prediction, write_predictions

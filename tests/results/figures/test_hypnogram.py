@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.studies import Study
+from tests.helpers.studies import Study
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results.figures import hypnogram
@@ -70,7 +70,7 @@ def test_epochs_that_were_scored_every_20_s_stand_where_they_are_in_the_recordin
     assert 60 * edges == pytest.approx([15, 35, 55, 75])
 
 
-def test_a_night_of_a_single_stage_is_drawn(drawn):
+def test_a_recording_of_a_single_stage_is_drawn(drawn):
     hypnogram.draw(made_up([N2] * 300, [N2] * 300, branches=["raw"]), STORED, "unused", "here")
     assert "accuracy 100.0 %" in drawn[0].get_suptitle()
     assert "hours" in drawn[0].axes[2].get_xlabel()
@@ -89,12 +89,12 @@ def study(tmp_path):
 @pytest.mark.parametrize(
     ("night", "recording"), [("best", "b1"), ("median", "a1"), ("worst", "d1"), ("a1", "a1")]
 )
-def test_a_night_is_picked_by_accuracy_or_by_its_name(study, night, recording):
+def test_a_recording_is_picked_by_accuracy_or_by_its_name(study, night, recording):
     seed, scored = hypnogram.pick(study.runs, study.results()[0], night)
     assert (seed, scored.recording) == (0, recording)
 
 
-def test_a_single_night_is_best_median_and_worst(tmp_path):
+def test_a_single_recording_is_best_median_and_worst(tmp_path):
     study = Study(tmp_path)
     study.run("a1")
     for night in hypnogram.PICKS:
@@ -109,7 +109,7 @@ def test_of_several_seeds_the_first_that_is_used_is_drawn_and_told(study):
     assert hypnogram.pick(study.runs, study.results()[0], "b1")[0] == 1
 
 
-def test_a_night_that_was_not_tested_is_one_line_that_names_some_that_were(study):
+def test_a_recording_that_was_not_tested_is_one_line_that_names_some_that_were(study):
     with pytest.raises(
         InputError, match=r"XSleepNet2: c1 was not tested; name one of .*a1"
     ) as error:

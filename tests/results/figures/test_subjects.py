@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.studies import Study
+from tests.helpers.studies import Study
 from xsleep.core.errors import InputError
 from xsleep.results.figures import subjects
 from xsleep.results.inference import each

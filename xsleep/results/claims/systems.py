@@ -115,7 +115,7 @@ class Higher(base.Claim):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AtLeast(Higher):
+class NotBelow(Higher):
     """Claim that a system is not below another by more than the margin."""
 
     criterion: str = (

@@ -12,7 +12,7 @@ from xsleep.results.claims.base import BASELINES, MOST, SINGLE_VIEWS, XSLEEPNETS
 from xsleep.results.claims.evidence import Evidence
 from xsleep.results.claims.learning import NoOverfitting, Prevents, Smoother
 from xsleep.results.claims.reported import Gain, Outperforms, Reproduces
-from xsleep.results.claims.systems import AtLeast, Higher, Repaired, Spread
+from xsleep.results.claims.systems import Higher, NotBelow, Repaired, Spread
 
 EQUAL = "XSleepNet (equal weights)"
 """The control: all three branches have a weight of 1/3 throughout."""
@@ -101,7 +101,7 @@ CLAIMS: tuple[Claim, ...] = (
         Spread(f"{system}'s gains are spread over the stages", "4.4", system)
         for system in XSLEEPNETS
     ),
-    AtLeast(
+    NotBelow(
         "XSleepNet2 is at least XSleepNet1 on small data (SleepEDF-20)",
         "5",
         "XSleepNet2",
@@ -109,7 +109,7 @@ CLAIMS: tuple[Claim, ...] = (
         sign=systems.small,
         nowhere="no small database is run",
     ),
-    AtLeast(
+    NotBelow(
         "XSleepNet2 is at least XSleepNet1 on medium or large data in most cases",
         "5",
         "XSleepNet2",

@@ -26,6 +26,9 @@ COLUMN, AXIS, SYSTEM, NAME = 2.1, 0.25, 0.055, 0.2
 """Sizes in inches: width of a database; height of a metric, the height that each system adds to
 it, and the height of the name of a channel set."""
 
+BESIDE: Style = {"textcoords": "offset points", "xycoords": "axes fraction"}
+"""Coordinates of text at the ends of an axis: points from a share of it."""
+
 
 def draw(table: pd.DataFrame, stem: str | Path) -> None:
     """Write Fig. 4 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
@@ -59,26 +62,24 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
         grid = figure.add_gridspec(
             len(heights) * len(channel_sets), len(blocks), height_ratios=heights * len(channel_sets)
         )
-        named: set[str] = set()
         for column, block in enumerate(blocks):
-            above: list[Axes] = []
+            above: dict[str, Axes] = {}
             for row, channels in enumerate(channel_sets):
                 if not _measured(block, channels):
                     continue
-                cells = grid[row * len(heights) + 1 : (row + 1) * len(heights), column]
-                panels = [
-                    figure.add_subplot(grid[cell, column], sharex=above[place] if above else None)
-                    for place, cell in enumerate(cells.rowspan)
-                ]
-                if not above:
-                    names = block[["database", "window"]].iloc[0]
-                    panels[0].set_title("\n".join(names), fontweight="bold")
-                above = above or panels
-                for panel, metric in zip(panels, METRICS, strict=True):
+                first = not any(_measured(before, channels) for before in blocks[:column])
+                for place, metric in enumerate(METRICS, row * len(heights) + 1):
+                    panel = figure.add_subplot(grid[place, column], sharex=above.get(metric))
+                    if not above:
+                        names = block[["database", "window"]].iloc[0]
+                        panel.set_title("\n".join(names), fontweight="bold")
+                    above.setdefault(metric, panel)
                     _panel(panel, block, f"{channels} {metric}", systems)
-                if channels not in named:  # the first database of its row
-                    named.add(channels)
-                    _name(panels, channels)
+                    if first:
+                        panel.set_ylabel(metric, rotation=0, ha="right", va="center")
+                    if first and metric == METRICS[0]:
+                        bold: Style = {"ha": "right", "va": "bottom", "fontweight": "bold"}
+                        panel.annotate(channels, (0, 1), (-3, 4), **BESIDE, **bold)
         key = [Line2D([], [], label=name, **_marker(n, MEASURED)) for n, name in enumerate(systems)]
         key += sources_key({*table["source"]})
         if FROM in {*table["source"]}:
@@ -89,15 +90,6 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
 
 def _measured(block: pd.DataFrame, channels: str) -> bool:
     return bool(block.loc[block["source"] == MEASURED, f"{channels} accuracy"].notna().any())
-
-
-def _name(panels: Sequence[Axes], channels: str) -> None:
-    """Label a row of databases with its channel set and its metrics."""
-    look: Style = {"ha": "right", "va": "bottom", "fontweight": "bold"}
-    look |= {"xytext": (-3, 4), "textcoords": "offset points", "xycoords": "axes fraction"}
-    panels[0].annotate(channels, (0, 1), **look)
-    for panel, metric in zip(panels, METRICS, strict=True):
-        panel.set_ylabel(metric, rotation=0, ha="right", va="center")
 
 
 def _panel(panel: Axes, block: pd.DataFrame, column: str, systems: Sequence[str]) -> None:
@@ -117,9 +109,8 @@ def _panel(panel: Axes, block: pd.DataFrame, column: str, systems: Sequence[str]
     for source, look in looks.items():
         if source in best:
             height = 0.5 if PUBLISHED not in best else 0.78 if source == MEASURED else 0.22
-            look |= {"xytext": (3, 0), "textcoords": "offset points", "xycoords": "axes fraction"}
             text = number(best[source], column)
-            panel.annotate(text, (1, height), va="center", fontsize=6, **look)
+            panel.annotate(text, (1, height), (3, 0), va="center", fontsize=6, **BESIDE, **look)
     panel.set_ylim(len(systems) - 0.3, -0.7)
     panel.set_yticks([])
     panel.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))

@@ -28,12 +28,6 @@ LOSS, WEIGHT = "validation loss", "weight"
 LABELS = {LOSS: "validation loss per epoch", WEIGHT: "weight of the branch's loss"}
 FAINT: Style = {"color": "0.5", "linewidth": 0.6, "alpha": 0.3}
 """Style of the weights before smoothing."""
-THOUSANDS = 10_000
-"""Number of steps above which the axis is in thousands."""
-FEW = 40
-"""Largest number of evaluations that are marked one by one."""
-START = 0.1
-"""Share of the training, from its start, whose far higher losses may exceed the axis."""
 
 Histories = Mapping[str, pd.DataFrame]
 """Content of ``history.csv`` of each system, one row per evaluation."""
@@ -65,16 +59,10 @@ def draw(
 ) -> None:
     """Write Fig. 1(b) and (d), 5 or 6 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
 
-    - Fig. 1: validation losses of the single views, with (b) that of simple concatenation, which is
-      Naive Fusion, and (d) that of the joint branch of XSleepNet2, or else of XSleepNet1.
-    - Fig. 6: validation losses of (a) the baselines and of the branches of (b) XSleepNet1 and (c)
-      XSleepNet2.
-    - Fig. 5: the same, and below them the loss weights of the branches of (d) XSleepNet1 and (e)
-      XSleepNet2, the latter as a moving average over ``POINTS`` evaluations, with the raw weights
-      faint behind.
-
-    Other systems follow in panels without a letter: in Fig. 1 all in one, with the losses of their
-    deciding branches; in Figs. 5 and 6 one each. Panels of systems without a history are omitted.
+    Fig. 1 shows the validation losses of single and both views; Fig. 6 those of the baselines and
+    of the branches of the XSleepNets; Fig. 5 these and, below, the weights of the branches. Systems
+    that are not of the paper follow in panels without a letter. Panels of systems without a history
+    are omitted.
 
     Args:
         histories: History of each system on one fold.
@@ -85,7 +73,7 @@ def draw(
     """
     own = [name for name in histories if name not in systems.of_paper("XSleepNet")]
     losses, key = (_fig1 if figure == "fig1" else _branches)(histories, own)
-    rows: list[list[Panel | None]] = [[*losses]]
+    rows: list[Sequence[Panel | None]] = [losses]
     if figure == "fig5":
         rows.append([_weights(panel) for panel in losses])
     if not any(rows[-1]):
@@ -103,7 +91,11 @@ def _baselines() -> dict[str, str]:
 
 
 def _fig1(histories: Histories, own: Sequence[str]) -> tuple[list[Panel], dict[str, str]]:
-    """Return the panels of Fig. 1, and the legend label of each branch and other system."""
+    """Return the panels of Fig. 1, and the legend label of each branch and other system.
+
+    Each has the single views, and (b) simple concatenation, (d) the joint branch of XSleepNet2, or
+    else of XSleepNet1, the last one the deciding branches of the systems that are not of the paper.
+    """
     single = {name: view for name, view in _baselines().items() if view != "joint"}
     xsleepnet = next((name for name in published.xsleepnets() if name in histories), "")
     titles = {"Naive Fusion": "simple concatenation (Naive Fusion)", xsleepnet: xsleepnet}
@@ -123,10 +115,8 @@ def _branches(histories: Histories, own: Sequence[str]) -> tuple[list[Panel], di
     """Return the panels of losses of Figs. 5 and 6, and the legend label of each branch."""
     baselines = _baselines()
     panels = [Panel("a", "baselines", LOSS, [*baselines.items()])]
-    letters = dict(zip(reversed(published.xsleepnets()), "bc", strict=True)) | dict.fromkeys(
-        own, ""
-    )
-    for name, letter in letters.items():
+    named = [*zip("bc", reversed(published.xsleepnets()), strict=True), *(("", n) for n in own)]
+    for letter, name in named:
         branches = systems.registry()[name].branches
         title = f"{name}: branches" if len(branches) > 1 else name
         panels.append(Panel(letter, title, LOSS, [(name, branch) for branch in branches]))
@@ -159,10 +149,11 @@ def _draw(
     panels = [panel for row in rows for panel in row if panel]
     lines = [line for panel in panels for line in panel.lines if line[0] in histories]
     last = max(_column(histories, system, "step").max() for system, _ in lines)
-    unit = 1000 if last > THOUSANDS else 1
-    few = max(len(histories[system]) for system, _ in lines) <= FEW
+    unit = 1000 if last > 10_000 else 1
+    few = max(len(histories[system]) for system, _ in lines) <= 40  # to be marked one by one
     size: Style = {"linewidth": 1.1, "markersize": 3.5} if few else {"linewidth": 0.8, "marker": ""}
-    looks = {name: LOOKS.get(name, _own(place)) | size for place, name in enumerate(key)}
+    own = {name: marker(n) | {"linestyle": (":", "-.", "--")[n % 3]} for n, name in enumerate(key)}
+    looks = {name: (own | LOOKS)[name] | size for name in key}
     drawn = {system if system in key else branch for system, branch in lines}
     handles = [Line2D([], [], label=key[k], **looks[k]) for k in key if k in drawn]
     if smoothed := ", ".join(panel.lines[0][0] for panel in panels if panel.smoothed):
@@ -214,13 +205,8 @@ def _panel(
     tidy(axes, "both")
 
 
-def _own(place: int) -> Style:
-    """Return the style of a system that is not of the paper."""
-    return marker(place) | {"linestyle": (":", "-.", "--")[place % 3]}
-
-
 def _limits(histories: Histories, row: Sequence[Panel]) -> tuple[float, float]:
-    """Return the limits of the y axis of a row; the first losses may lie outside them."""
+    """Return the limits of the y axis of a row; the losses of the first tenth may lie outside."""
     if row[0].quantity == WEIGHT:
         return -0.03, 1.03
     losses = [
@@ -229,7 +215,7 @@ def _limits(histories: Histories, row: Sequence[Panel]) -> tuple[float, float]:
         for system, branch in panel.lines
         if system in histories
     ]
-    highest = max(values.iloc[int(START * len(values)) :].max() for values in losses)
+    highest = max(values.iloc[int(0.1 * len(values)) :].max() for values in losses)
     lowest = min(values.min() for values in losses)
     room = 0.06 * (highest - lowest)
     return lowest - room, highest + room

@@ -72,6 +72,12 @@ def new_figure(stem: str | Path, *, width: float, height: float) -> Iterator[Fig
 
 def save(figure: Figure, stem: str | Path) -> None:
     """Write ``stem``.svg and ``stem``.png; equal figures give equal bytes."""
+    # The solver of the layout differs in the last bit from one draw to another.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        left, bottom, width, height = (round(side, 6) for side in panel.get_position().bounds)
+        panel.set_position((left, bottom, width, height))
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {})):
         with (
             matplotlib.rc_context({"svg.hashsalt": "xsleep"}),

@@ -67,16 +67,13 @@ def write_crate(
     times: tuple[float, float] | None,
     snakemake: str,
 ) -> None:
-    """Write the metadata of a crate, whose root is their folder.
+    """Write the metadata of a crate, ``ro-crate-metadata.json``, whose folder is its root.
 
     Args:
-        path: ``ro-crate-metadata.json``.
         code: folder in the crate that `copy_code` wrote.
-        sources: database to its source, and to the index of its stored recordings.
+        sources: database to its source and the index of its stored recordings.
         outputs: files in the crate; missing ones are left out.
-        runs: trainings whose records and gaps are described.
-        times: start of the first and end of the last job, in seconds since 1970; ``None`` if they
-            are not known.
+        times: when the first and the last file were written, in seconds since 1970, if known.
         snakemake: its version.
     """
     # The profiles 0.5, the newest that the validator has, are of RO-Crate 1.1, which does not have
@@ -97,7 +94,7 @@ def write_crate(
         crate,
         "#licence",
         "CreativeWork",
-        name="No licence has been chosen",
+        name="No licence has been chosen for these results",
         description="Recordings, and what is derived from them, are under the terms of their "
         "databases.",
     )
@@ -255,9 +252,6 @@ def _action(runs: Sequence[Run], times: tuple[float, float] | None) -> dict[str,
     if times is None:
         action["description"] += " When is not recorded."
         return action
-    action["description"] += (
-        " From the start of its first job to the end of its last, as Snakemake recorded them, "
-        "pauses included."
-    )
+    action["description"] += " The times are those at which its first and last files were written."
     begin, end = (datetime.fromtimestamp(t, UTC).isoformat(timespec="seconds") for t in times)
     return action | {"startTime": begin, "endTime": end}
