@@ -2,11 +2,10 @@
 
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
-from xsleep.scoring.score_file import HeldData
 
 from tests.helpers.recordings import make_part
 from tests.helpers.rounding import SINGLE
@@ -137,11 +136,29 @@ def test_a_bin_that_never_changes_is_not_divided_by_zero(tmp_path):
     assert (deviation == 1).all()
 
 
+class Images:
+    """Spectrograms (n, 29, 129, 2) of a recording in memory."""
+
+    channels, hashes = ("EEG", "EOG"), MappingProxyType({})
+
+    def __init__(self, images):
+        self.images = images
+
+    def raw(self, start, stop, out=None):
+        return self.images[start:stop, 0]
+
+    def time_frequency(self, start, stop, out=None):
+        return self.images[start:stop]
+
+    def sums(self):
+        return np.stack([(self.images.astype(float) ** power).sum((0, 1)) for power in (1, 2)])
+
+
 def held(images):
     """A part of a recording in memory."""
     places = np.arange(len(images))
     info = RecordingInfo("night", "", places, 30.0 * places, np.zeros(len(images), "i1"))
-    return Part(info, HeldData(("EEG", "EOG"), images[:, 0], images))
+    return Part(info, Images(images))
 
 
 @pytest.mark.parametrize("over", ["bins", "channels"])
