@@ -7,7 +7,7 @@ clinics write. All other formats are read by MNE. Only the signals that are aske
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -87,7 +87,8 @@ class _Edf:
     def __init__(self, path: Path) -> None:
         self._edf = edf.open_edf(path)
         self.name, self.seconds = str(path), self._edf.seconds
-        self.start = self._edf.start if self._edf.day and self._edf.clock else None
+        known = self._edf.day or self._edf.clock != time()  # anonymous files begin at 00.00.00
+        self.start = self._edf.start if self._edf.clock and known else None
         self.signals = describe(
             Described(
                 signal.label,
@@ -117,7 +118,8 @@ class _Mne:
         self._raw = raw
         first = raw.filenames[0] if raw.filenames else None
         self.name = name or (str(first) if first else "recording in memory")
-        self.start = raw.info["meas_date"] and raw.info["meas_date"].replace(tzinfo=None)
+        began = raw.info["meas_date"]
+        self.start = began and began.replace(tzinfo=None) + timedelta(seconds=raw.first_time)
         rate = float(raw.info["sfreq"])
         self.seconds = raw.n_times / rate
         types = raw.get_channel_types()

@@ -9,8 +9,11 @@ import pytest
 from tests.helpers.recordings import ROOT
 
 COMMANDS = {
+    "score": "score the 30-s epochs of recordings with a trained network",
+    "evaluate": "compare what xsleep score wrote with another scoring of the same recordings",
+    "info": "tell what a recording, hypnogram, store, network or run is",
+    "models": "list the networks that are known by name, fetch or remove them",
     "import-weights": "convert a released SeqSleepNet or XSleepNet to a checkpoint",
-    "score": "score the 30-s epochs of a recording of your own with a trained network",
     "plan": "estimate the cost of Table 2 in jobs, hours and disk space",
 }
 
@@ -34,8 +37,14 @@ def test_help_lists_the_commands_and_what_each_is_for():
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        ("import-weights", ("file npz file", "out checkpoint")),
-        ("score", ("model trained network", "recording EDF or BDF file", "out CSV file")),
+        (
+            "import-weights",
+            ("file npz file of the variables, or a TensorFlow checkpoint", "out checkpoint"),
+        ),
+        ("score", ("RECORDING file that MNE reads", "--model NETWORK", "--eeg LABEL signal")),
+        ("evaluate", ("--json",)),
+        ("info", ("--channels",)),
+        ("models", ("--fetch NAME", "--remove NAME")),
         ("plan", ("--configfile FILE configuration file", "--folder FOLDER folder of")),
     ],
 )
@@ -46,6 +55,6 @@ def test_help_of_a_command_says_what_it_is_for_and_what_it_takes(command, argume
         assert words in text
 
 
-def test_help_of_score_has_an_example():
-    assert "night.edf" not in shown("score")
-    assert "--label 'EEG Fpz-Cz' --label 'EOG horizontal'" in shown("score")
+def test_help_of_score_has_examples_and_exit_statuses():
+    assert "xsleep score nights/ --out scored/ --jobs 2" in shown("score")
+    assert "1 an input could not be used" in shown()

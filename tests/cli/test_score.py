@@ -1,0 +1,114 @@
+"""The command ``xsleep score``: recordings in, files and a summary out."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.helpers.recordings import NETWORK
+from tests.staging.test_score import waves, write_edf
+from xsleep.cli import main
+from xsleep.networks import build, checkpoints
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "run" / "model.safetensors"
+    checkpoints.save(path, build("ARNN+RNN", 1, NETWORK, 3).eval(), "ARNN+RNN", ("EEG",))
+    return path.parent
+
+
+@pytest.fixture
+def nights(tmp_path):
+    folder = tmp_path / "nights"
+    folder.mkdir()
+    for number in (1, 2):
+        write_edf(folder / f"n{number}.edf", [("C4-M1", waves(number)), ("ECG", waves(9))])
+    return folder
+
+
+def run(*arguments):
+    return main(["score", *map(str, arguments)])
+
+
+def test_a_folder_is_scored_into_another_with_a_summary_of_each(tmp_path, model, nights, capsys):
+    assert run(nights, "--model", model, "--out", tmp_path / "out") == 0
+    told = capsys.readouterr().out
+    for number in (1, 2):
+        assert f"n{number}.edf: 40 epochs scored by {model}" in told
+    assert "EEG: C4-M1 (by its electrodes, 128 Hz)" in told
+    assert "spectrograms normalised by this recording" in told
+    assert "2 of 2 recordings scored" in told
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    ends = ("edf", "json", "png", "tsv")
+    assert written == [f"n{number}_hypnogram.{end}" for number in (1, 2) for end in ends]
+
+
+def test_one_bad_recording_does_not_keep_the_others_from_being_scored(
+    tmp_path, model, nights, capsys
+):
+    write_edf(nights / "bad.edf", [("C4-M1", np.zeros(128 * 1200))])
+    (nights / "damaged.edf").write_bytes(b"0       ")
+    (nights / "._n1.edf").write_bytes(b"of macOS")
+    assert run(nights, "--model", model, "--out", tmp_path / "out", "--format", "csv") == 1
+    told = capsys.readouterr()
+    assert "2 of 4 recordings scored" in told.out
+    bad, damaged = told.err.strip().splitlines()
+    assert bad.startswith(f"error: {nights / 'bad.edf'}: EEG channel 'C4-M1' is constant")
+    assert damaged.startswith(f"error: {nights / 'damaged.edf'}: not readable as EDF")
+    assert len([*(tmp_path / "out").iterdir()]) == 2
+
+
+def test_what_was_scored_before_is_no_recording_of_the_folder(model, nights, capsys):
+    assert run(nights, "--model", model, "--out", nights, "--format", "edf") == 0
+    assert run(nights, "--model", model, "--out", nights, "--format", "edf") == 0
+    assert "2 of 2 recordings scored" in capsys.readouterr().out
+
+
+def test_recordings_are_scored_side_by_side_as_one_after_the_other(tmp_path, model, nights):
+    for jobs in (1, 2):
+        arguments = ("--model", model, "--out", tmp_path / f"{jobs}", "--format", "csv")
+        assert run(nights, *arguments, "--jobs", jobs) == 0
+    for name in ("n1_hypnogram.csv", "n2_hypnogram.csv"):
+        one, two = (np.genfromtxt(tmp_path / jobs / name, delimiter=",") for jobs in "12")
+        np.testing.assert_allclose(one[1:, 3:], two[1:, 3:], atol=1e-3)
+
+
+def test_json_is_a_line_a_recording(tmp_path, model, nights, capsys):
+    assert run(nights, "--model", model, "--out", tmp_path, "--json", "--format", "tsv") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["epochs"] for line in lines] == [40, 40]
+    assert lines[0]["files"] == [str(tmp_path / f"n1_hypnogram.{end}") for end in ("tsv", "json")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nosuch.edf"], "nosuch.edf: no such file; name a recording or a folder of them"),
+        (["."], ".: no recording in it"),
+        (["x.edf", "--model", "nosuch"], "nosuch: no such network; name a run folder"),
+    ],
+)
+def test_what_is_mistyped_is_told_before_pytorch_is_loaded(tmp_path, arguments, expected):
+    (tmp_path / "x.edf").write_bytes(b"")
+    code = (
+        "import sys; from xsleep.cli import main; status = main(sys.argv[1:]); "
+        "assert not {'torch', 'mne', 'pandas', 'yasa'} & sys.modules.keys(); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "score", *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {expected}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_two_recordings_of_one_name_are_refused(tmp_path, model, nights, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    write_edf(other / "n1.bdf", [("C4-M1", waves())])
+    assert run(nights, other / "n1.bdf", "--model", model, "--out", tmp_path) == 1
+    assert "n1: several recordings have this name" in capsys.readouterr().err
