@@ -8,16 +8,17 @@ from xsleep.training.jobs import TrainingJob
 
 ADDRESS = ("source", "source_channels", "database", "window", "channels", "system", "seed", "fold")
 ADDRESS += ("strategy",)
-"""Names of a run in ``run.json``, of which a pretraining or a run from scratch has some."""
+"""Names of a run in ``run.json``, of which each kind of run has some."""
 
 with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     inputs, run = snakemake.input, snakemake.params.run
-    split, pretrained = inputs.get("split"), inputs.get("pretrained")
+    split, source = inputs.get("split"), snakemake.params.get("source")
+    pretrained = inputs.get("pretrained")
     given = dict(snakemake.wildcards.items()) | {"system": run["system"]}
     given |= {name: int(given[name]) for name in ("seed", "fold") if name in given}
-    if split:
-        given |= {"source": snakemake.params.source, "channels": given.pop("source_channels")}
+    if source:
+        given |= {"source": source, "channels": given.pop("source_channels")}
     training = TrainingJob(
         {name: given[name] for name in ADDRESS if name in given},
         TrainingSettings(**run["training"]),

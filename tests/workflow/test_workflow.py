@@ -16,6 +16,7 @@ import pytest
 import yaml
 from torch.backends.cpu import get_cpu_capability
 
+import xsleep
 from tests.databases import test_own, test_shhs
 from tests.helpers.crates import faults
 from tests.helpers.recordings import NETWORK, ROOT, SHARED, write_excerpts
@@ -23,8 +24,10 @@ from xsleep.config.presets import DIFFERENCES
 from xsleep.core.stages import STAGES
 from xsleep.networks import build
 from xsleep.networks.released import variables
+from xsleep.staging.ensemble import NOT_SLEEP
 from xsleep.store.predictions import read_predictions, write_predictions
 from xsleep.store.recordings import read_info, read_signals
+from xsleep.training.jobs import ROLES
 from xsleep.training.origin import PACKAGES
 
 SYSTEMS = ["XSleepNet2", "Naive Fusion"]
@@ -707,6 +710,49 @@ def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, t
     log = (tmp_path / f"logs/training/{RUN.format('XSleepNet2', 1)}.log").read_text()
     assert "XSleepNet2: resumes from step 2\n" in log
     assert json.loads((run / "run.json").read_text())["steps"] == 60
+
+
+def test_a_network_is_trained_on_all_recordings_gets_a_card_and_scores(finished, tmp_path):
+    """Its card tells of the cross-validation, as it has been run with the same settings."""
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    folder = "results/networks/simulated/in-bed/EEG/Naive-Fusion/seed-1"
+    jobs = {"network_split": 1, "train_network": 1, "model_card": 1}
+    assert planned(tmp_path, f"{folder}/README.md") == jobs
+    status, text = snakemake(tmp_path, f"{folder}/README.md")
+    assert status == 0, text
+    assert f"Network:    {folder}/README.md" in text
+    split = rows((tmp_path / folder).parents[2] / "split.csv")
+    who = {role: {row["recording"] for row in split if row["role"] == role} for role in ROLES}
+    assert {role: len(names) for role, names in who.items()} == {
+        **{"training": 3, "training subset": 1, "validation": 1}
+    }
+    run = json.loads((tmp_path / folder / "run.json").read_text())
+    assert [run[name] for name in ("database", "window", "channels", "system", "seed")] == [
+        *("simulated", "in-bed", "EEG", "Naive Fusion", 1)
+    ]
+    assert (run["simulated"], run["labels"]) == (True, {"EEG": ["EEG Fpz-Cz"]})
+    assert "fold" not in run and run["training_subjects"] == 3
+    card = (tmp_path / folder / "README.md").read_text()
+    (row,) = (
+        row
+        for row in rows(tmp_path / "results/table2.csv")
+        if (row["system"], row["source"]) == ("Naive Fusion", "measured")
+    )
+    assert f"| accuracy | {row['EEG accuracy']} | " in card and "never seen sleep" in card
+    assert planned(tmp_path, f"{folder}/README.md") == {}
+    night = tmp_path / "data/recordings/simulated/SC4001E0-PSG.edf"
+    scored = xsleep.score(night, model=tmp_path / folder)
+    assert scored.channels["EEG"].why == "as the network was trained"
+    assert NOT_SLEEP in scored.doubts and scored.normalisation == "training"
+
+
+def test_a_card_asks_for_no_cross_validation(tmp_path):
+    target = "results/networks/simulated/in-bed/EEG/XSleepNet2/seed-1/README.md"
+    jobs = planned(tmp_path, target)
+    assert jobs == {
+        **{"simulate": 5, "prepare": 5, "index": 1},
+        **{"network_split": 1, "train_network": 1, "model_card": 1},
+    }
 
 
 @pytest.fixture(scope="module")

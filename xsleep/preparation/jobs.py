@@ -336,8 +336,8 @@ def make_source_split(
     if len(subjects) < 2 * validation:
         raise InputError(
             f"{', '.join(databases)}: {len(subjects)} usable subjects, too few for {validation} to "
-            f"validate and as many to train; lower transfer.validation to at most "
-            f"{len(subjects) // 2} or add recordings"
+            f"validate and as many to train; lower validation (of transfer, or of the "
+            f"database's folds) to at most {len(subjects) // 2} or add recordings"
         )
     order = random.Random(seed).sample(subjects, len(subjects))
     roles = {

@@ -125,11 +125,12 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         raise InputError(f"{model}: holds networks of several kinds ({told}); name one of them")
     ((system, channels),) = kinds
     runs = [_run(path) for path in paths]
-    databases = sorted({run["database"] for run in runs if "database" in run})
+    databases = {run.get("database") or run.get("source", "") for run in runs} - {""}
+    montage = {c: labels for c in channels if (labels := _labels(runs, c))}
     facts = {
         "name": str(model),
         "system": system,
-        "trained_on": ", ".join(databases) or "unknown: there is no run.json beside it",
+        "trained_on": ", ".join(sorted(databases)) or "unknown: there is no run.json beside it",
         "networks": len(paths),
         "sha256": [sha256(path) for path in paths],
     }
@@ -137,10 +138,17 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
     return Ensemble(
         tuple(network for network, _, _ in loaded),
         channels,
-        {},
+        montage,
         facts,
         (NOT_SLEEP,) if simulated else (),
         all(bool(network.mean.any()) for network, _, _ in loaded),
+    )
+
+
+def _labels(runs: list[dict[str, Any]], channel: str) -> tuple[str, ...]:
+    """Return the labels of a channel that any of the runs was trained on."""
+    return tuple(
+        dict.fromkeys(label for r in runs for label in r.get("labels", {}).get(channel, ()))
     )
 
 

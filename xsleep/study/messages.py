@@ -53,12 +53,14 @@ class Messages:
         tables = ("comparisons", "claims", *appendix, "footprint", "zero_shot", "ablation", *curves)
         checklists = ("checklists/ml_reproducibility.md", "checklists/reforms.md")
         drawn = [*self.study.figures.paths, *(f"results/figures/{table}.png" for table in curves)]
+        cards = sorted(Path("results/networks").glob("**/README.md"))
         results = [
             *((name, path) for name, path, *_ in summaries),
             *(("Table", f"results/{table}.csv") for table in tables),
             ("Page", "results/explorer/index.html"),
             *(("Provenance", f"results/{n}") for n in (*checklists, "ro-crate-metadata.json")),
             *(("Figure", path) for path in drawn if path.endswith(".png")),
+            *(("Network", str(card)) for card in cards),
             ("Audit", "results/audit/index.html"),
         ]
         for name, path in results:

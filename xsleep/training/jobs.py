@@ -22,7 +22,7 @@ from xsleep.networks import Network, build, checkpoints
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
 from xsleep.training import loop
-from xsleep.training.origin import check_writable, origin
+from xsleep.training.origin import check_writable, origin, signals
 from xsleep.training.parts import Data, Training, load_part, recordings_of_role
 from xsleep.training.resume import CHECKPOINT
 from xsleep.training.sequences import Part, bridging
@@ -37,7 +37,8 @@ class TrainingJob:
 
     Attributes:
         address: channels, system and seed; of a fold also database, window and fold; of a
-            pretraining source; of a finetuning source, source_channels and strategy.
+            pretraining source, of a network for new recordings database and window; of a finetuning
+            source, source_channels and strategy.
         settings: hyper-parameters.
         folder: receives the files.
         threads: of the processor, of all processes together.
@@ -139,6 +140,7 @@ class TrainingJob:
             "sequences_bridging_gaps": sum(
                 bridging(part.info.places, length, gap) for part in data.training
             ),
+            **signals(data.training, self.channels),
             **origin(dict(zip(ROLES, vars(data).values(), strict=True)), inputs),
         }
         system, seed = self.address["system"], self.address["seed"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from xsleep import __version__
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256
+from xsleep.databases.base import READERS
 from xsleep.training.sequences import Part
 
 PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snakemake")
@@ -53,6 +56,24 @@ def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> d
             **{name: sha for part in used for name, sha in sorted(part.info.hashes.items())},
         },
         "stores": {path: sha for part in used for path, sha in part.data.hashes.items()},
+    }
+
+
+def signals(parts: Sequence[Part], channels: Sequence[str]) -> dict[str, Any]:
+    """Return whether all recordings are simulated, and the labels of the signals of each channel.
+
+    Labels are as they were read, those of the most recordings first.
+    """
+    readers = {
+        json.loads(part.info.recipe or "{}").get("source", {}).get("reader") for part in parts
+    }
+    labels = {
+        channel: Counter(p.info.labels[channel] for p in parts if channel in p.info.labels)
+        for channel in channels
+    }
+    return {
+        "simulated": all(name in READERS and READERS[name].simulated for name in readers),
+        "labels": {c: [label for label, _ in found.most_common()] for c, found in labels.items()},
     }
 
 
