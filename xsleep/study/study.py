@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from xsleep import systems
-from xsleep.config.names import STRATEGIES
+from xsleep.config.names import STRATEGIES, Window
 from xsleep.config.presets import DIFFERENCES
 from xsleep.config.workflow import load
 from xsleep.core.recording import ChannelSet
@@ -17,6 +17,7 @@ from xsleep.study.ablation import Ablation
 from xsleep.study.audit import Audit
 from xsleep.study.databases import Databases
 from xsleep.study.figures import Figures
+from xsleep.study.networks import Networks
 from xsleep.study.runs import ScratchRuns
 from xsleep.study.settings import RunSettings
 from xsleep.study.table2 import Table2
@@ -44,6 +45,7 @@ class Study:
         self.databases = Databases(self.workflow, config, folder)
         self.runs = ScratchRuns(self.workflow, self.databases.names)
         self.transfer = Transfer(self.workflow, self.settings)
+        self.networks = Networks(self.settings)
         self.table2 = Table2(self.databases, self.runs, self.transfer)
         self.ablation = Ablation(self.settings, self.runs)
         self.audit = Audit(self.runs, self.table2)
@@ -66,7 +68,8 @@ class Study:
             "source": re.escape(self.transfer.source),
             "strategy": _any_of(STRATEGIES),
             "subjects": r"(-subjects-\d+)?",
-            **dict.fromkeys(("batch", "window"), "[^/]+"),
+            "batch": "[^/]+",
+            "window": _any_of(get_args(Window)),
             **dict.fromkeys(("channels", "source_channels"), "|".join(get_args(ChannelSet))),
             **dict.fromkeys(("seed", "fold", "attempt"), r"\d+"),
         }
