@@ -17,7 +17,7 @@ use rule source_split as network_split with:
 use rule pretrain as train_network with:
     input:
         split=rules.network_split.output[0],
-        indexes=STUDY.settings.index_of,
+        indexes=STUDY.networks.indexes,
     output:
         **trained(paths.NETWORK),
     log:

@@ -112,6 +112,24 @@ def test_a_key_that_is_not_known_is_one_line(study):
         study(sytems=["ARNN+RNN"])
 
 
+NETWORK = {"window": "in-bed", "channels": "EEG-EOG", "system": "XSleepNet2"}
+
+
+@pytest.mark.parametrize(("database", "subjects"), [("SleepEDF-20", 4), ("simulated", 2)])
+def test_as_many_subjects_validate_a_network_of_all_recordings_as_in_a_fold(
+    study, database, subjects
+):
+    networks = study(databases=[database]).networks
+    assert networks.validating(NETWORK | {"database": database}) == subjects
+    assert networks.table2(NETWORK | {"database": database}) == {}
+
+
+def test_a_network_of_a_channel_that_is_not_stored_is_refused(study):
+    wanted = NETWORK | {"database": "simulated", "channels": "EEG-EOG-EMG"}
+    with pytest.raises(InputError, match=r"^simulated: no EMG is stored; .* choose from EEG, EOG$"):
+        study().networks.indexes(wanted)
+
+
 ALONE = """\
 [Sat Nov 28 06:00:00 2026]
 Error in rule train:

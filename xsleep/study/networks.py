@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xsleep import systems
+from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.databases import open_database
 from xsleep.study import paths
@@ -20,6 +21,21 @@ class Networks:
 
     def __init__(self, settings: RunSettings) -> None:
         self.settings = settings
+
+    def indexes(self, wildcards: Mapping[str, str]) -> list[str]:
+        """Return the one index that the training reads, as the pretraining has several.
+
+        Raises:
+            InputError: a channel is not stored.
+        """
+        database = wildcards["database"]
+        stored = self.settings.workflow.sources[database].stored_channels
+        if absent := [c for c in wildcards["channels"].split("-") if c not in stored]:
+            raise InputError(
+                f"{database}: no {absent[0]} is stored; add it to the database's channels, or "
+                f"choose from {', '.join(stored)}"
+            )
+        return [self.settings.index_of(wildcards)]
 
     def validating(self, wildcards: Mapping[str, str]) -> int:
         """Return how many subjects validate: as many as in a fold of the database."""
