@@ -516,6 +516,28 @@ def own(**source):
             {"database_settings": {"simulated": {"channels": ["EEG-EOG-EMG"]}}},
             "channels has EEG-EOG-EMG, but source.labels has no EMG",
         ),
+        *(
+            ({"database_settings": {"simulated": {"channels": [given]}}}, f"{given!r}: {says}")
+            for given, says in (
+                ("EOG-EEG", "write EEG-EOG: each channel once, EEG before EOG before EMG"),
+                ("EEG-EOG-EEG", "write EEG-EOG: each channel once"),
+                ("EEG-C4", "'C4' is no channel; name it EEG, EOG or EMG, several of a kind with"),
+                ("EEG-EEG_2", "'EEG_2' is no channel"),
+                ("EEG-", "'' is no channel"),
+            )
+        ),
+        (
+            {"database_settings": {"simulated": {"channels": ["EEG-EEG2"]}}},
+            "databases/simulated.yaml: channels has EEG-EEG2, but source.labels has no EEG2",
+        ),
+        (
+            {"database_settings": {"simulated": {"source": {"labels": {"ECG": ["ECG"]}}}}},
+            "databases/simulated.yaml: source.labels.ECG = 'ECG': 'ECG' is no channel",
+        ),
+        (
+            {"database_settings": {"simulated": {"network": {"raw_filter": {"EEG2": "none"}}}}},
+            "network.raw_filter.EEG2 = 'EEG2': Input should be 'EEG', 'EOG' or 'EMG'",
+        ),
         (
             {"database_settings": {"simulated": {"preset": "fast"}}},
             "'fast' is not known; choose from embedded, paper, released",
@@ -551,6 +573,23 @@ def test_a_wrong_key_or_value_is_one_line_that_names_it(change, message):
         load(BASE | change, CONFIG)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("channels", "stored"),
+    [
+        (["EOG"], ["EOG"]),
+        (["EEG-EOG", "EEG"], ["EEG", "EOG"]),
+        (["EOG-EMG", "EEGfrontal-EEG2"], ["EEG2", "EEGfrontal", "EOG", "EMG"]),
+        (["EEG2-EEG-EOG2-EMG", "EEG"], ["EEG", "EEG2", "EOG2", "EMG"]),
+    ],
+)
+def test_a_channel_set_has_any_channels_that_have_labels(channels, stored):
+    labels = {name: ["EEG Fpz-Cz"] for name in stored}
+    changes = {"simulated": {"source": {"labels": labels}, "channels": channels}}
+    database = load(BASE | {"database_settings": changes}, CONFIG).databases["simulated"]
+    assert list(database.channels) == channels
+    assert list(database.stored_channels) == stored
 
 
 def transfer(**changes):

@@ -104,6 +104,15 @@ def test_a_label_that_says_another_kind_is_refused(channel, label, says):
     refused(f"'{label}' is taken for {channel}, .* says {says}", {channel: eeg(label)})
 
 
+def test_one_of_several_channels_of_a_kind_is_held_against_its_kind(recwarn):
+    refused("EEG and EEG2 are the same signal", {"EEG": eeg(), "EEG2": eeg("EEG O2", -1)})
+    refused("'EOG' is taken for EEG2, .* says EOG", {"EEG": eeg(), "EEG2": eeg("EOG", seed=1)})
+    swapped = {"EOG2": eeg("C4-M1"), "EEG2": eeg("E1-M2", seed=1)}
+    refused("'C4-M1' is taken for EOG2, .* says EEG", swapped)
+    checked({"EEG": eeg("EEG C4"), "EEG2": eeg("EEG O2", seed=1), "EOG2": eeg("ROC", seed=2)})
+    assert not recwarn.list
+
+
 def test_an_electrode_that_is_mostly_used_for_another_kind_is_told():
     with pytest.warns(InputWarning, match="'Fp1-A2' is taken for EOG, and its label says EEG"):
         checked({"EOG": eeg("Fp1-A2")})

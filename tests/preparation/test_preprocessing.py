@@ -157,10 +157,10 @@ def test_epochs_are_cut_from_the_signal_with_the_filter_that_is_named():
 def test_a_channel_is_filtered_by_its_own_filter_at_the_rate_that_is_named():
     recorded = recording([0, 1, 2], rate=256)
     eeg = recorded.signals["EEG"]
-    recorded = replace(recorded, signals={"EEG": eeg, "EMG": eeg})
+    recorded = replace(recorded, signals={"EEG": eeg, "EMG": eeg, "EMG2": eeg})
     for rate in ("resampled", "recorded"):
         epochs = cut(recorded, Filtering(filter_rate=rate))
-        for channel, name in (("EEG", "band-pass"), ("EMG", "high-pass")):
+        for channel, name in (("EEG", "band-pass"), ("EMG", "high-pass"), ("EMG2", "high-pass")):
             whole = filtered(eeg, name, as_recorded=rate == "recorded")
             assert np.array_equal(epochs.signals[channel], whole.reshape(3, 3000))
 

@@ -86,6 +86,13 @@ def test_sec4_4_xsleepnets_beat_both_single_views(study, skills, expected):
     assert case(study, "XSleepNet2 beats both single views")["verdict"] == expected
 
 
+def test_the_papers_claims_are_tested_on_its_channel_sets_alone(study):
+    for channels in ("EEG", "EEG-EEG2"):
+        for system in ("XSleepNet2", "Naive Fusion"):
+            train(study, system, 2, channels=channels)
+    assert case(study, "XSleepNet2 beats Naive Fusion")["channels"] == "EEG"
+
+
 def test_sec4_4_xsleepnet1_is_excepted_on_sleepedf_20_and_on_no_other_database(study):
     for database in ("SleepEDF-20", "MASS"):
         for system in ("XSleepNet1", "ARNN+RNN", "FCNN+RNN"):

@@ -181,6 +181,23 @@ def test_what_could_not_be_read_is_there_with_the_reason_and_nothing_else(writte
     }
 
 
+def test_one_of_several_channels_of_a_kind_has_columns_after_those_of_every_database(tmp_path):
+    test_own.write_recording(tmp_path)
+    source = test_own.source(tmp_path, labels={"EEG": ["C4"], "EEG2": ["M1"]})
+    index, _ = prepare(tmp_path, source, ["EEG", "EEG2"], "s1_1")
+    infos = [stored.info for stored in read_index(index).values()]
+    table = inventory.recordings("own", source, ["whole-night"], infos)
+    channels = [f"{name}{of}" for name in ("EEG", "EOG", "EMG", "EEG2") for of in ("", " Hz")]
+    assert table.columns[4:13].tolist() == [*channels, "hours"]
+    assert table.loc[0, channels].tolist() == ["C4", "128", "", "", "", "", "M1", "128"]
+    write_csv(tmp_path / "recordings.csv", table)
+    folds = {"folds": 2, "validation": 1, "training_subset": 1}
+    described = inventory.Described(scoring="", windows=["whole-night"], folds=folds)
+    table = inventory.table1({"own": described}, [index], [tmp_path / "recordings.csv"])
+    assert table.columns[3:7].tolist() == ["EEG", "EOG", "EMG", "EEG2"]
+    assert table.loc[0, "EEG2"] == "M1"
+
+
 def test_a_recording_of_which_no_epoch_is_scored_still_tells_its_channels(tmp_path):
     write_recording(tmp_path, annotations=[(0, 1200, "Sleep stage ?")])
     settings = yaml.safe_load((ROOT / "config/databases/SleepEDF-20.yaml").read_text())

@@ -12,7 +12,7 @@ from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.formatting import write_csv
 from xsleep.results.metrics import METRICS, confusion, measure
-from xsleep.results.table2 import confusion_table, faults, measured_metrics, read_csv
+from xsleep.results.table2 import channel_sets, confusion_table, faults, measured_metrics, read_csv
 from xsleep.results.typeset import summary
 
 
@@ -88,6 +88,24 @@ def test_the_whole_of_table2_is_there_with_earlier_work_quoted(study):
     assert table.columns[10:-1].tolist() == [
         f"{c} {m}" for c in ("EEG", "EEG-EOG", "EEG-EOG-EMG") for m in METRICS
     ]
+
+
+def test_channel_sets_of_ones_own_have_columns_after_those_of_the_paper(study, tmp_path):
+    nights = study.run("a1", "b1", "d1", "e1", channels="EEG-EEG2")
+    study.run("a1", "b1", "d1", "e1", channels="EEG")
+    study.run("a1", "b1", channels="EMG", database="own", window="whole-night")
+    table = study.table()
+    assert channel_sets(table) == ["EEG", "EEG-EOG", "EEG-EOG-EMG", "EEG-EEG2", "EMG"]
+    expected = measure(*epochs(nights))
+    measures = {metric: row(table, "measured")[f"EEG-EEG2 {metric}"] for metric in METRICS}
+    assert measures == pytest.approx(expected)
+    assert np.isnan(row(table, "difference")["EEG-EEG2 accuracy"])
+    low, high = (row(table, f"95 % {end}")["EEG-EEG2 accuracy"] for end in ("from", "to"))
+    assert low < expected["accuracy"] < high
+    write_csv(tmp_path / "table2.csv", table)
+    found = measured_metrics(read_csv(tmp_path / "table2.csv"))
+    assert {*found["SleepEDF-20"]["in-bed"]} == {"EEG", "EEG-EEG2"}
+    assert {*found["own"]["whole-night"]} == {"EMG"}
 
 
 def test_table2_fcnn_rnn_on_shhs_is_beside_its_digitised_row(study):

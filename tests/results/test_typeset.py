@@ -16,6 +16,9 @@ def study(tmp_path):
     return Study(tmp_path)
 
 
+OWN = ("EEG-EEG2", "EEGfrontal-EEGoccipital-EMG")
+
+
 @pytest.fixture
 def table(study):
     for seed in (1, 2):
@@ -24,6 +27,8 @@ def table(study):
     for channels in ("EEG", "EEG-EOG", "EEG-EOG-EMG"):
         study.run("a1", "b1", channels=channels, database="Physio2018", window="whole-night")
     study.run("a1", database="my_nights & more", window="whole-night")
+    for channels in ("EEG", "EEG-EOG", "EEG-EOG-EMG", *OWN):
+        study.run("a1", "b1", channels=channels, database="others", window="whole-night")
     study.run("a1", "b1", system="FT-XSleepNet")
     return study.table(MASS="no data in data/recordings/mass_%")
 
@@ -133,7 +138,8 @@ def test_only_channel_sets_that_have_something_have_columns(table):
     for title, block in re.findall(r"<h2>(.*?)</h2>(.*?)</table>", html(table), re.DOTALL):
         sets = re.findall(r'scope="colgroup">(.*?)<', block)
         expected = 3 if re.match("MASS|Phys|SHHS", title) else 1 if "my_nights" in title else 2
-        assert len(sets) == expected, title
+        assert len(sets) == (5 if "others" in title else expected), title
+        assert "others" not in title or sets[3:] == [*OWN]
     assert "my_nights &amp; more" in html(table)
 
 
@@ -150,6 +156,15 @@ def test_latex_is_booktabs_with_as_many_cells_in_each_row_as_columns(table):
                 assert len(re.findall(r"(?<!\\)&", line)) == cells
         for rule in ("toprule", "midrule", "bottomrule"):
             assert block.count(f"\\{rule}") == 1
+
+
+def test_latex_has_three_channel_sets_side_by_side_and_others_beneath(table):
+    blocks = re.findall(
+        r"\\subsection\*\{others, whole-night\}(.*?)\\end\{", latex(table), re.DOTALL
+    )
+    sets = [re.findall(r"multicolumn\{5\}\{c\}\{(.*?)\}", block) for block in blocks]
+    assert sets == [["EEG", "EEG-EOG", "EEG-EOG-EMG"], [*OWN]]
+    assert all("XSleepNet2" in block for block in blocks)
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
@@ -190,3 +205,17 @@ def test_summary_fits_80_columns_and_says_what_each_figure_is_based_on(study):
     assert "XSleepNet2 EEG: 2 subjects, 2 recordings (1 skipped), 40 epochs, 1 fold" in text
     assert "Naive Fusion EEG-EOG-EMG: 1 subject, 1 recording (1 skipped), 20 epochs" in text
     assert "…" not in text
+
+
+def test_summary_has_channel_sets_of_ones_own_whole(study):
+    for channels in OWN:
+        study.run("a1", "b1", channels=channels, system="XSleepNet (equal weights)")
+    printed = io.StringIO()
+    table = study.table()
+    summary(table, Console(file=printed, width=80))
+    text = printed.getvalue()
+    (row,) = table[(table["source"] == "measured")].to_dict("records")
+    assert "…" not in text
+    for channels in OWN:
+        assert f"{row[f'{channels} accuracy']:.1f}" in text
+    assert re.search(r"\(equal +EEG-EEG2 +measured", text)

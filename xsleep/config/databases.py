@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt, Tag, model_validator
 
 from xsleep.config.names import Window
 from xsleep.config.presets import Changes
-from xsleep.core.recording import ChannelSet
+from xsleep.core.recording import KINDS, ChannelSet, kind
 from xsleep.core.settings import GROUP, WORD, Settings
 from xsleep.databases import AnySource, open_database
 
@@ -69,7 +69,6 @@ class DatabaseSettings(Changes):
 
     @property
     def stored_channels(self) -> tuple[str, ...]:
-        """The channels that any of the channel sets needs, in the order of the largest."""
-        every = max(get_args(ChannelSet), key=len).split("-")
-        needed = "-".join(self.channels).split("-")
-        return tuple(channel for channel in every if channel in needed)
+        """The channels that any of the channel sets needs, by kind and name."""
+        needed = {*"-".join(self.channels).split("-")}
+        return tuple(sorted(needed, key=lambda channel: (KINDS.index(kind(channel)), channel)))

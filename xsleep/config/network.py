@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from xsleep.config.names import RawFilter, System
-from xsleep.core.recording import Channel
+from xsleep.core.recording import KINDS, Kind
 from xsleep.core.settings import Settings
 
-Filters = dict[Channel, RawFilter]
+Filters = dict[Kind, RawFilter]
 
 RELEASED_FILTERS: Filters = {"EEG": "band-pass", "EOG": "band-pass", "EMG": "high-pass"}
 
 
-def _every_channel(value: Any) -> Any:
-    """Return the filter of each channel: a single name is for all; the default is as released."""
+def _every_kind(value: Any) -> Any:
+    """Return the filter of each kind: a single name is for all; the default is as released."""
     if isinstance(value, str):
-        return dict.fromkeys(get_args(Channel), value)
+        return dict.fromkeys(KINDS, value)
     return {**RELEASED_FILTERS, **value} if isinstance(value, Mapping) else value
 
 
@@ -27,13 +27,13 @@ class Filtering(Settings):
     """Filters of the signals, which spectrograms are computed from.
 
     Attributes:
-        raw_filter: of each channel: ``band-pass`` 0.3-40 Hz, ``high-pass`` from 10 Hz, the same
-            ``-and-notches`` at 50 and 60 Hz, or ``none`` except that of resampling to 100 Hz.
+        raw_filter: of each kind of channel: ``band-pass`` 0.3-40 Hz, ``high-pass`` from 10 Hz, the
+            same ``-and-notches`` at 50 and 60 Hz, or ``none`` except that of resampling to 100 Hz.
         filter_rate: sampling rate of the filter: ``resampled``, 100 Hz; or ``recorded``, before
             resampling, where the same number of taps spans less time.
     """
 
-    raw_filter: Annotated[Filters, BeforeValidator(_every_channel)] = RELEASED_FILTERS
+    raw_filter: Annotated[Filters, BeforeValidator(_every_kind)] = RELEASED_FILTERS
     filter_rate: Literal["resampled", "recorded"] = "resampled"
 
     @property
@@ -41,8 +41,8 @@ class Filtering(Settings):
         """Return a name for use in paths, equal for equal filtering."""
         if set(self.raw_filter.values()) == {"none"}:
             return "none"
-        of_channels = [f"{channel}-{self.raw_filter[channel]}" for channel in get_args(Channel)]
-        return "+".join([*of_channels, *["recorded"] * (self.filter_rate == "recorded")])
+        of_kinds = [f"{kind}-{self.raw_filter[kind]}" for kind in KINDS]
+        return "+".join([*of_kinds, *["recorded"] * (self.filter_rate == "recorded")])
 
 
 class NetworkSettings(Filtering):

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias, cast
+
+from pydantic import AfterValidator
 
 from xsleep.core.arrays import Floats, Integers
 
-Channel = Literal["EEG", "EOG", "EMG"]
-ChannelSet = Literal["EEG", "EOG", "EEG-EOG", "EEG-EOG-EMG"]
+Kind = Literal["EEG", "EOG", "EMG"]
+KINDS: tuple[Kind, ...] = ("EEG", "EOG", "EMG")
+"""Kinds of channels, in the order in which a channel set names them."""
+
+_CHANNEL = "(?:EEG|EOG|EMG)[a-z0-9]*"
+CHANNEL_SET = f"{_CHANNEL}(?:-{_CHANNEL})*"
+"""Regular expression of what a path has for a channel set."""
+
+
+def kind(channel: str) -> Kind:
+    """Return the kind of a channel, which its name begins with: ``EEG`` of ``EEG2``."""
+    return cast(Kind, channel[:3])
+
+
+def _channel(name: str) -> str:
+    if not re.fullmatch(_CHANNEL, name):
+        several = "several of a kind with small letters or digits, as EEG2 or EEGfrontal"
+        raise ValueError(f"{name!r} is no channel; name it EEG, EOG or EMG, {several}")
+    return name
+
+
+def _channel_set(name: str) -> str:
+    channels = [_channel(channel) for channel in name.split("-")]
+    ordered = sorted(dict.fromkeys(channels), key=lambda channel: KINDS.index(kind(channel)))
+    if channels != ordered:
+        rule = "each channel once, EEG before EOG before EMG"
+        raise ValueError(f"write {'-'.join(ordered)}: {rule}")
+    return name
+
+
+Channel: TypeAlias = Annotated[str, AfterValidator(_channel)]
+"""A kind, or one of several channels of it by small letters or digits: ``EEG2``, ``EEGfrontal``."""
+
+ChannelSet: TypeAlias = Annotated[str, AfterValidator(_channel_set)]
+"""Channels that a network reads, in the order of its inputs: ``EEG-EEG2-EOG``."""
 
 DAY_SECONDS = 24 * 60 * 60
 EPOCH_SECONDS = 30

@@ -208,7 +208,7 @@ class Database(ABC):
     def __init__(self, source: Source) -> None:
         """Describe the recordings of a source, without reading or changing any file."""
         self.source, self.folder = source, source.folder
-        self.channels = Channels(dict(source.labels.items()), dict(source.units.items()))
+        self.channels = Channels(source.labels, source.units)
 
     @abstractmethod
     def entries(self) -> list[Entry]:
@@ -220,7 +220,7 @@ class Database(ABC):
 
     @abstractmethod
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
-        """Read the signals of the channels (``EEG``, ``EOG``, ``EMG``), and the hypnogram.
+        """Read the signals of the channels (``EEG``, ``EOG``, ...), and the hypnogram.
 
         Raises:
             InputError: in one line, what is wrong with which file.

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -31,7 +30,7 @@ from xsleep.config.names import RawFilter
 from xsleep.config.network import Filtering
 from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import DamagedError, InputError
-from xsleep.core.recording import RATE, SAMPLES, Channel, Recording, Signal
+from xsleep.core.recording import RATE, SAMPLES, Recording, Signal, kind
 from xsleep.core.stages import UNSCORED
 
 TAPS = 101
@@ -117,8 +116,9 @@ def filtered_channel(path: Path, channel: str, signal: Signal, filtering: Filter
     Raises:
         DamagedError: a value is not finite, or impossible for an electrode; ``path`` is named.
     """
-    raw_filter = filtering.raw_filter[cast(Channel, channel)]
-    values = filtered(signal, raw_filter, filtering.filter_rate == "recorded")
+    values = filtered(
+        signal, filtering.raw_filter[kind(channel)], filtering.filter_rate == "recorded"
+    )
     broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
     if len(broken):
         raise DamagedError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +19,7 @@ from xsleep.core.arrays import Integers
 from xsleep.core.console_table import console_table
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
-from xsleep.core.recording import DAY_SECONDS
+from xsleep.core.recording import DAY_SECONDS, KINDS
 from xsleep.core.settings import Settings
 from xsleep.core.stages import STAGES
 from xsleep.databases import Entry, Source, open_database
@@ -28,7 +29,6 @@ from xsleep.preparation.windows import in_window, unusable
 from xsleep.results.published import size
 from xsleep.store.recordings import RecordingInfo, read_index
 
-CHANNELS = ("EEG", "EOG", "EMG")
 WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night")
 """Windows with a column of their own; the whole night is the column of all epochs."""
 
@@ -42,19 +42,19 @@ SIZES = ("subjects", "recordings", "epochs")
 
 
 def recordings(
-    database: str, source: Source, windows: Sequence[Window], infos: Iterable[RecordingInfo]
+    database: str, source: Source, windows: Sequence[Window], infos: Sequence[RecordingInfo]
 ) -> pd.DataFrame:
     """Return a row for every recording of a database, including the unusable ones.
 
     Columns: database, recording, subject, files; the label of each channel in the file and its
-    sampling rate in Hz; hours; clock times of lights off and on; scored epochs, in all, per stage
-    and in each window; ``skipped``, the reason why the recording is not used (it could not be read,
-    or one of the configured windows has too few epochs), empty if it is used; and ``warnings``. A
-    cell is empty if its value is unknown.
+    sampling rate in Hz, first EEG, EOG and EMG; hours; clock times of lights off and on; scored
+    epochs, in all, per stage and in each window; ``skipped``, the reason why the recording is not
+    used (it could not be read, or one of the configured windows has too few epochs), empty if it is
+    used; and ``warnings``. A cell is empty if its value is unknown.
     """
     entries = {entry.name: entry for entry in open_database(source).entries()}
     owners: dict[str, str] = {}
-    rows = []
+    channels, rows = _channels(infos), []
     for info in infos:
         entry = entries[info.recording]
         if not info.skipped:
@@ -63,14 +63,21 @@ def recordings(
             if other != info.recording:
                 remark = f"{entry.files[0]}: the same signals as {other}; take one away"
                 info = replace(info, remarks=(*info.remarks, remark))
-        rows.append({"database": database} | _row(info, entry, windows))
+        rows.append({"database": database} | _row(info, entry, windows, channels))
     return pd.DataFrame(rows)
 
 
-def _row(info: RecordingInfo, entry: Entry, windows: Sequence[Window]) -> dict[str, object]:
+def _channels(infos: Iterable[RecordingInfo]) -> list[str]:
+    """Return the channels that tables have columns of: EEG, EOG, EMG, then others by name."""
+    return [*KINDS, *sorted({channel for info in infos for channel in info.labels} - {*KINDS})]
+
+
+def _row(
+    info: RecordingInfo, entry: Entry, windows: Sequence[Window], channels: Sequence[str]
+) -> dict[str, object]:
     row: dict[str, object] = {"recording": info.recording, "subject": info.subject}
     row["files"] = "; ".join(map(str, entry.files))
-    for channel in CHANNELS:
+    for channel in channels:
         row[channel] = info.labels.get(channel, "")
         row[f"{channel} Hz"] = f"{info.rates[channel]:g}" if channel in info.rates else ""
     row["hours"] = "" if info.seconds is None else f"{info.seconds / 3600:.2f}"
@@ -128,12 +135,13 @@ def table1(
         recordings: The ``recordings.csv`` of each database.
     """
     rows: list[dict[str, Any]] = []
-    for (name, described), index, path in zip(databases.items(), indexes, recordings, strict=True):
+    read = [[stored.info for stored in read_index(index).values()] for index in indexes]
+    channels = _channels(chain.from_iterable(read))
+    for (name, described), infos, path in zip(databases.items(), read, recordings, strict=True):
         reasons = read_table(path).set_index("recording")["skipped"]
-        infos = [stored.info for stored in read_index(index).values()]
         used = [info for info in infos if not reasons[info.recording]]
         subjects = {info.subject for info in used}
-        row: dict[str, Any] = {channel: _taken(channel, used) for channel in CHANNELS}
+        row: dict[str, Any] = {channel: _taken(channel, used) for channel in channels}
         row |= {"folds": fold_tables.count(name, described.folds), "split": _split(described.folds)}
         row |= _held_out(name, described.folds, sorted(subjects))
         row |= {"subjects": len(subjects), "recordings": len(used)}

@@ -34,6 +34,12 @@ def columns(*channel_sets: str) -> list[str]:
     return [f"{channels} {metric}" for channels in channel_sets for metric in METRICS]
 
 
+def channel_sets(table: pd.DataFrame) -> list[str]:
+    """Return the channel sets that a Table 2 has columns of, in their order."""
+    ending = f" {METRICS[0]}"
+    return [c.removesuffix(ending) for c in map(str, table.columns) if c.endswith(ending)]
+
+
 def table2(
     results: Iterable[SystemResults], not_run: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
@@ -52,8 +58,8 @@ def table2(
         seeds`` if there are several, ``published`` by the paper, and the ``difference``, measured
         minus published; ``not run`` for systems of the paper that were not measured; ``quoted`` for
         earlier work. Columns: ``NAMES``, ``COUNTS`` (of ``measured``), `columns` of the paper's
-        ``CHANNELS``: percent, kappa a fraction, NaN if missing; ``note``: why metrics are missing.
-        Channel sets of a system with different counts have separate rows.
+        ``CHANNELS``, then of others, by name: percent, kappa a fraction, NaN if missing; ``note``:
+        why metrics are missing. Channel sets of a system with different counts have separate rows.
     """
     measured: dict[Names, list[SystemResults]] = defaultdict(list)
     for result in results:
@@ -75,7 +81,9 @@ def table2(
             table.append(_row(names, source, *values, {"note": reported.remarks()}))
         if differences:
             table.append(_row(names, DIFFERENCE, differences))
-    frame = pd.DataFrame(table, columns=[*NAMES, *COUNTS, *columns(*CHANNELS), "note"])
+    own = {result.channels for results in measured.values() for result in results} - {*CHANNELS}
+    metrics = columns(*CHANNELS, *sorted(own))
+    frame = pd.DataFrame(table, columns=[*NAMES, *COUNTS, *metrics, "note"])
     return frame.astype({count: "Int64" for count in COUNTS})
 
 
@@ -170,7 +178,7 @@ def measured_metrics(table: pd.DataFrame) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for _, row in table[table["source"] == MEASURED].iterrows():
         window = found.setdefault(row["database"], {}).setdefault(row["window"], {})
-        for channels in CHANNELS:
+        for channels in channel_sets(table):
             values = {metric: row[f"{channels} {metric}"] for metric in METRICS}
             if not any(map(pd.isna, values.values())):
                 window.setdefault(channels, {})[row["system"]] = values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,8 +15,7 @@ from xsleep.core.console_table import console_table
 from xsleep.results import published, table2
 from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.inference import RESAMPLES
-from xsleep.results.published import CHANNELS
-from xsleep.results.table2 import MEASURED, columns, shown_together
+from xsleep.results.table2 import MEASURED, channel_sets, columns, shown_together
 from xsleep.results.templates import render
 
 TITLE = "Table 2: measured and published"
@@ -36,6 +35,8 @@ EXPLAINED = (
     "all baselines and comparable earlier work; of what is measured, the best of the column.",
 )
 SPAN = "95 % interval"
+BESIDE = 3
+"""Channel sets that a printed page has room for."""
 
 
 def daggered(database: str, window: str, system: str) -> bool:
@@ -54,7 +55,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
     """
     names = table[["database", "window", "system"]].itertuples(index=False)
     comparable = table[[not daggered(*map(str, name)) for name in names]]
-    shown = comparable[columns(*CHANNELS)].apply(
+    shown = comparable[columns(*channel_sets(table))].apply(
         lambda values: values.map(lambda value: float(number(value, values.name) or "nan"))
     )
     marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
@@ -87,6 +88,8 @@ def summary(table: pd.DataFrame, console: Console) -> None:
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         title = f"{database}, {window} (percent; kappa a fraction)"
         shown = console_table(title, ("system", "channels", "source"), HEADINGS)
+        for names in shown.columns[:2]:
+            names.no_wrap, names.overflow = False, "fold"
         sentences: dict[str, list[str]] = defaultdict(list)
         for channels, row in _lines(block):
             best = marks.loc[[row.name]].iloc[0]
@@ -107,7 +110,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 def _lines(block: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     """Yield channels and row of each result, measured above published, system by system."""
     for _, rows in block.groupby("system", sort=False):
-        for channels in CHANNELS:
+        for channels in channel_sets(block):
             there = rows[rows[columns(channels)].notna().any(axis=1)]
             if MEASURED in set(there["source"]):
                 yield from ((channels, row) for _, row in there.iterrows())
@@ -115,31 +118,38 @@ def _lines(block: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
 
 def html(table: pd.DataFrame) -> str:
     """Return a self-contained page of Table 2, as ``xsleep.results.table2.table2`` makes it."""
-    return _render("table2.html", table)
+    return _render("table2.html", _blocks(table))
 
 
 def latex(table: pd.DataFrame) -> str:
     """Return a LaTeX document of Table 2, which needs booktabs."""
-    return _render("table2.tex", table)
+    return _render("table2.tex", _blocks(table, BESIDE))
 
 
-def _render(template: str, table: pd.DataFrame) -> str:
+def _render(template: str, blocks: Iterable[Mapping[str, Any]]) -> str:
     context = {"title": TITLE, "explained": EXPLAINED, "headings": HEADINGS}
-    return render(template, **context, blocks=list(_blocks(table)))
+    return render(template, **context, blocks=list(blocks))
 
 
-def _blocks(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield the systems of each database and window, and their different notes in order."""
+def _blocks(table: pd.DataFrame, beside: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the systems of each database and window, and their different notes in order.
+
+    Of more than ``beside`` channel sets the others follow in blocks of what they have.
+    """
     marks = bold(table)
     for (database, window), block in table.groupby(["database", "window"], sort=False):
-        there = [c for c in CHANNELS if block[columns(c)].notna().any(axis=None)]
-        systems = [
-            _system(rows, marks.loc[rows.index, columns(*there)])
-            for _, rows in block.groupby("system", sort=False)
-        ]
-        notes = list(dict.fromkeys(note for system in systems for note in system["notes"]))
-        names = {"database": database, "window": window, "channel_sets": there}
-        yield names | {"systems": systems, "notes": notes}
+        there = [c for c in channel_sets(table) if block[columns(c)].notna().any(axis=None)]
+        most = beside or max(len(there), 1)
+        for first in range(0, max(len(there), 1), most):
+            sets = there[first : first + most]
+            shown = block[block[columns(*sets)].notna().any(axis=1)] if first else block
+            systems = [
+                _system(rows, marks.loc[rows.index, columns(*sets)])
+                for _, rows in shown.groupby("system", sort=False)
+            ]
+            notes = list(dict.fromkeys(note for system in systems for note in system["notes"]))
+            names = {"database": database, "window": window, "channel_sets": sets}
+            yield names | {"systems": systems, "notes": notes}
 
 
 def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:

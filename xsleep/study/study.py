@@ -11,7 +11,7 @@ from xsleep import systems
 from xsleep.config.names import STRATEGIES, Window
 from xsleep.config.presets import DIFFERENCES
 from xsleep.config.workflow import load
-from xsleep.core.recording import ChannelSet
+from xsleep.core.recording import CHANNEL_SET
 from xsleep.study import paths
 from xsleep.study.ablation import Ablation
 from xsleep.study.audit import Audit
@@ -70,7 +70,7 @@ class Study:
             "subjects": r"(-subjects-\d+)?",
             "batch": "[^/]+",
             "window": _any_of(get_args(Window)),
-            **dict.fromkeys(("channels", "source_channels"), "|".join(get_args(ChannelSet))),
+            **dict.fromkeys(("channels", "source_channels"), CHANNEL_SET),
             **dict.fromkeys(("seed", "fold", "attempt"), r"\d+"),
         }
 

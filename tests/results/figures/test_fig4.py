@@ -29,7 +29,8 @@ def made_up(places, channel_sets):
                 names | {"source": "measured"} | measured,
                 names | {"source": "published"} | known,
             ]
-    cells = [f"{channels} {metric}" for channels in CHANNELS for metric in METRICS]
+    every = dict.fromkeys([*CHANNELS, *channel_sets])
+    cells = [f"{channels} {metric}" for channels in every for metric in METRICS]
     return pd.DataFrame(rows, columns=["database", "window", "system", "source", *cells])
 
 
@@ -51,6 +52,13 @@ def test_fig4_has_a_row_per_channel_set_and_a_column_per_database_with_all_five_
     assert names == 3 * ["kappa", "accuracy", "specificity", "sensitivity", "MF1"]
     rows = {text.get_text() for axes in drawn[0].axes for text in axes.texts} & {*CHANNELS}
     assert rows == {*CHANNELS}
+
+
+def test_fig4_has_channel_sets_of_ones_own_beneath_those_of_the_paper(drawn):
+    fig4.draw(made_up([("own", "whole-night")], ["EEG", "EEG-EEG2"]), "unused")
+    assert len(drawn[0].axes) == 2 * len(METRICS)
+    texts = [text.get_text() for axes in drawn[0].axes for text in axes.texts]
+    assert [text for text in texts if text.startswith("EEG")] == ["EEG", "EEG-EEG2"]
 
 
 def test_fig4_has_no_panel_where_nothing_is_measured(drawn):

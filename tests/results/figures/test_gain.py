@@ -49,6 +49,12 @@ def test_sec4_4_has_small_databases_before_large_ones_and_a_row_per_measured_cha
     assert labels == sorted(labels, key=SUBJECTS.__getitem__) and len(labels) == 7
 
 
+def test_sec4_4_a_channel_set_of_ones_own_has_a_row(drawn):
+    made = made_up([("own", "whole-night")], ["EEG", "EEG-EEG2"]).assign(subjects=5)
+    gain.draw(made, "unused")
+    assert [p.get_title("left") for p in drawn[0].axes[::3]] == ["EEG", "EEG-EEG2"]
+
+
 def test_sec4_4_measured_is_filled_and_published_hollow_right_beside(drawn):
     gain.draw(table(PLACES[:1], ["EEG"]), "unused")
     *markers, _ = drawn[0].axes[0].lines

@@ -35,7 +35,7 @@ class Channels:
     """Mapping of channels to the signals in a database's files.
 
     Attributes:
-        labels: channel (``EEG``, ``EOG``, ``EMG``) to its possible labels, best first. Of several
+        labels: channel (``EEG``, ``EOG``, ...) to its possible labels, best first. Of several
             signals with the same label, ``LABEL#2`` is the second. In EDF files a derivation is
             possible, signals added or subtracted as in ``EOG(L) - EOG(R)``.
         units: channel to the unit of its numbers, overriding the files.

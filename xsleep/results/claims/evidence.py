@@ -11,6 +11,7 @@ import pandas as pd
 
 from xsleep.core.errors import InputError, reason
 from xsleep.results.measurements import CASE, RunPredictions, SystemResults
+from xsleep.results.published import CHANNELS
 
 Pair = Mapping[Any, Any]
 """Comparison of two systems, a row of the table of comparisons by column."""
@@ -55,8 +56,9 @@ class Evidence:
             self.runs[Case(*run.case), run.system].append(run)
 
     def cases(self) -> list[Case]:
-        """Return the cases with at least one result."""
-        return list(dict.fromkeys(case for case, _ in self.results))
+        """Return the cases with at least one result, of the paper's channel sets."""
+        cases = dict.fromkeys(case for case, _ in self.results)
+        return [case for case in cases if case.channels in CHANNELS]
 
     def subjects(self, case: Case) -> int:
         """Return the largest number of subjects tested by a system."""

@@ -13,8 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
 from xsleep.results.formatting import number
-from xsleep.results.published import CHANNELS
-from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, shown_together
+from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, channel_sets, shown_together
 
 METRICS = ("kappa", "accuracy", "specificity", "sensitivity", "MF1")
 """Metrics in the order of the released figure, clockwise from the top."""
@@ -55,16 +54,16 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     for _, block in table.groupby("database", sort=False):
         windows = list(block["window"])
         blocks.append(block[block["window"] == (WINDOW if WINDOW in windows else windows[0])])
-    channel_sets = [c for c in CHANNELS if any(_measured(block, c) for block in blocks)]
+    shown = [c for c in channel_sets(table) if any(_measured(block, c) for block in blocks)]
     heights = [NAME, *[AXIS + SYSTEM * len(systems)] * len(METRICS)]
     width = max(5.5, 1.2 + COLUMN * len(blocks))
-    with new_figure(stem, width=width, height=1.0 + sum(heights) * len(channel_sets)) as figure:
+    with new_figure(stem, width=width, height=1.0 + sum(heights) * len(shown)) as figure:
         grid = figure.add_gridspec(
-            len(heights) * len(channel_sets), len(blocks), height_ratios=heights * len(channel_sets)
+            len(heights) * len(shown), len(blocks), height_ratios=heights * len(shown)
         )
         for column, block in enumerate(blocks):
             above: dict[str, Axes] = {}
-            for row, channels in enumerate(channel_sets):
+            for row, channels in enumerate(shown):
                 if not _measured(block, channels):
                     continue
                 first = not any(_measured(before, channels) for before in blocks[:column])

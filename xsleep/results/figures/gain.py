@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
-from xsleep.results.published import CHANNELS, single_views
-from xsleep.results.table2 import MEASURED, PUBLISHED, shown_together
+from xsleep.results.published import single_views
+from xsleep.results.table2 import MEASURED, PUBLISHED, channel_sets, shown_together
 
 LABELS = {"accuracy": "accuracy (points)", "MF1": "MF1 (points)", "kappa": "Cohen's kappa"}
 ROWS = ["database", "window", "source"]
@@ -37,7 +37,7 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     for (database, window, source), block in table.groupby(ROWS, sort=False):
         measured = table[(table["database"] == database) & (table["source"] == MEASURED)]
         names = database, window, source, measured["subjects"].max()
-        for channels, metric in product(CHANNELS, LABELS):
+        for channels, metric in product(channel_sets(table), LABELS):
             values = block.set_index("system").get(f"{channels} {metric}", pd.Series()).dropna()
             if {*single_views()} <= {*values.index}:
                 gained = values - values[[*single_views()]].max()
@@ -66,16 +66,14 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
         )
     gained = gained.merge(measured[["database", "window", "channels"]].drop_duplicates())
     gained = gained.sort_values("subjects", kind="stable")
-    channel_sets = [channels for channels in CHANNELS if channels in {*measured["channels"]}]
+    sets = [channels for channels in channel_sets(table) if channels in {*measured["channels"]}]
     places = list(dict.fromkeys(zip(gained["database"], gained["window"], strict=True)))
     shown = [system for system in multi_views() if system in {*gained["system"]}]
-    width, height = 6.5 + 0.9 * len(places), 0.8 + 2.3 * len(channel_sets)
+    width, height = 6.5 + 0.9 * len(places), 0.8 + 2.3 * len(sets)
     with new_figure(stem, width=width, height=height) as figure:
         figure.suptitle("gain of both views over the better single view", fontsize=9)
-        rows = figure.subplots(
-            len(channel_sets), len(LABELS), sharex=True, sharey="col", squeeze=False
-        )
-        for row, channels in zip(rows, channel_sets, strict=True):
+        rows = figure.subplots(len(sets), len(LABELS), sharex=True, sharey="col", squeeze=False)
+        for row, channels in zip(rows, sets, strict=True):
             row[0].set_title(channels, loc="left", fontweight="bold")
             for panel, metric in zip(row, LABELS, strict=True):
                 chosen = gained[(gained["channels"] == channels) & (gained["metric"] == metric)]
