@@ -87,12 +87,13 @@ def test_json_is_a_line_a_recording(tmp_path, model, nights, capsys):
     ("arguments", "expected"),
     [
         (["nosuch.edf"], "nosuch.edf: no such file; name a recording or a folder of them"),
-        (["."], ".: no recording in it"),
+        (["empty"], "empty: no recording in it"),
         (["x.edf", "--model", "nosuch"], "nosuch: no such network; name a run folder"),
     ],
 )
 def test_what_is_mistyped_is_told_before_pytorch_is_loaded(tmp_path, arguments, expected):
     (tmp_path / "x.edf").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
     code = (
         "import sys; from xsleep.cli import main; status = main(sys.argv[1:]); "
         "assert not {'torch', 'mne', 'pandas', 'yasa'} & sys.modules.keys(); sys.exit(status)"

@@ -20,7 +20,7 @@ def signals(*labels, rate=200.0, **facts):
         ("eeg c4 - a1", ("c4", "m1")),
         ("C4/A1", ("c4", "m1")),
         ("C4_M1", ("c4", "m1")),
-        ("C4:A1", ()),
+        ("C4:A1", ("c4", "m1")),
         ("EEG C4-LE", ("c4",)),
         ("EEG C3-Ref", ("c3",)),
         ("C4", ("c4",)),
@@ -81,6 +81,25 @@ def test_channels_are_found_in_the_montages_of_databases_and_clinics(labels, exp
     assert [found[kind][0].label for kind in kinds] == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "given", "expected"),
+    [
+        (["O2-M1", "C4-M1", "F4-M1", "E1-M2"], {}, ["C4-M1", "F4-M1"]),
+        (["C4", "M1", "C4-M1", "O2-M1"], {}, ["C4-M1", "O2-M1"]),
+        (["C4-M1", "O2-M1"], {"EEG1": "O2-M1"}, ["O2-M1", "C4-M1"]),
+        (["C4-M1", "O2-M1"], {"EEG2": "C4-M1"}, ["O2-M1", "C4-M1"]),
+    ],
+)
+def test_several_channels_of_a_kind_take_signals_of_their_own(labels, given, expected):
+    found = find("x.edf", ["EEG1", "EEG2"], signals(*labels), given, {})
+    assert [found[channel][0].label for channel in ("EEG1", "EEG2")] == expected
+
+
+def test_a_channel_that_no_signal_is_left_for_is_an_error():
+    with pytest.raises(InputError, match="no other signal than 'C4-M1' is there for EEG2"):
+        find("x.edf", ["EEG", "EEG2"], signals("C4-M1", "E1-M2"), {}, {})
+
+
 def test_signals_of_other_kinds_are_never_taken():
     others = signals("EMG Leg", "Left Leg", "ECG", "C4 Imp", "Resp", "EMG Tib L")
     assert not any(choices(kind, others) for kind in ("EEG", "EOG", "EMG"))
@@ -126,10 +145,20 @@ def test_of_several_signals_with_a_label_one_has_to_be_chosen():
         resolve("x.edf", "EEG", "EEG", signals("EEG", "EEG"))
 
 
+def test_of_signals_with_one_label_none_is_taken_without_a_number():
+    with pytest.raises(InputError, match=r"several signals are called 'EEG'; choose one with --ee"):
+        find("x.edf", ("EEG",), signals("EEG", "EEG"), {}, {})
+
+
+def test_a_signal_that_is_sampled_too_slowly_is_told_so():
+    with pytest.raises(InputError, match=r"EEG needs 100 Hz and more, and it has 'C4' at 50 Hz"):
+        find("x.edf", ("EEG",), signals("C4", rate=50.0), {}, {})
+
+
 def test_what_is_not_there_is_answered_with_what_there_is():
     with pytest.raises(InputError, match=r"x.edf: no EOG channel 'EOG'; it has 'C4', 'M1'"):
         resolve("x.edf", "EOG", "EOG", signals("C4", "M1"))
-    with pytest.raises(InputError, match=r"none of its signals is recognised as EOG; name"):
+    with pytest.raises(InputError, match=r"recognised as EOG; name another with --eog: 'C4', 'M1'"):
         find("x.edf", ("EOG",), signals("C4", "M1"), {}, {})
 
 

@@ -146,8 +146,12 @@ def _ensemble(model: str) -> Ensemble:
 def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
     """Score a recording and write its files; return what is told of it, or why it failed."""
     from xsleep.staging.score import score
+    from xsleep.staging.writing import check_free
 
+    stem = given.out / f"{path.name.split('.')[0]}{ENDING}"
     try:
+        for end in given.format:
+            check_free(Path(f"{stem}.{end}"))
         scored = score(
             path,
             _ensemble(given.model),
@@ -157,7 +161,6 @@ def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
             unit=given.unit,
             normalise=given.normalise,
         )
-        stem = given.out / f"{path.name.split('.')[0]}{ENDING}"
         files = [str(f) for end in given.format for f in scored.save(f"{stem}.{end}")]
         return {**scored.facts(), "statistics": scored.rounded_statistics(), "files": files}
     except (InputError, OSError) as error:

@@ -15,9 +15,10 @@ from itertools import product
 from pathlib import Path
 
 from xsleep.core.errors import InputError
+from xsleep.core.recording import kind
 from xsleep.databases.formats.channels import numbered
 
-PREFIX = re.compile(r"^(eeg|eog|emg|psg|poly|chan|channel)[\s_:.]+(?=\w)")
+PREFIX = re.compile(r"^(eeg|eog|emg|psg|poly?|chan|channel)[\s_:.]+(?=\w)")
 SUFFIX = re.compile(r"[\s_\-:]+(ref|le|avg|cle|av|avr|car)$")
 """Words before and after the electrodes of a label that do not say which they are."""
 
@@ -26,7 +27,7 @@ SPELLED = {
     "a1": "m1", "a2": "m2", "tp9": "m1", "tp10": "m2", "a1a2": "m1m2", "a1+a2": "m1m2",
     "m1+m2": "m1m2", "m12": "m1m2", "t7": "t3", "t8": "t4", "p7": "t5", "p8": "t6",
     "roc": "e2", "loc": "e1", "reog": "e2", "leog": "e1", "eogr": "e2", "eogl": "e1",
-    "eog(r)": "e2", "eog(l)": "e1", "eogright": "e2", "eogleft": "e1", "righteog": "e2",
+    "r-eog": "e2", "l-eog": "e1", "eogright": "e2", "eogleft": "e1", "righteog": "e2",
     "lefteog": "e1", "righteye": "e2", "lefteye": "e1", "eog1": "e1", "eog2": "e2", "chin": "chin1",
     "emgchin": "chin1", "chinemg": "chin1", "emg1": "chin1", "emg2": "chin2", "emg3": "chin3",
     "emgsubmental": "chin1", "submental": "chin1", "emgsubm": "chin1", "mentalis": "chin1",
@@ -100,7 +101,7 @@ def describe(signals: Iterable[Described]) -> list[Described]:
 def electrodes(label: str) -> tuple[str, ...]:
     """Return the electrodes that a label names, in one spelling; empty if it names none."""
     text = _plain(label)
-    parts = [_spelled(part) for part in re.split(r"\s*[-–/_]\s*", text) if part]
+    parts = [_spelled(part) for part in re.split(r"\s*[-–/_:]\s*", text) if part]
     if not parts:
         return ()
     one = _spelled(text)
@@ -109,13 +110,18 @@ def electrodes(label: str) -> tuple[str, ...]:
     return tuple(parts) if all(map(_known, parts)) and len(parts) <= 2 else ()
 
 
+def identity(label: str) -> tuple[str, ...] | str:
+    """Return what two labels of one signal have in common: electrodes, or the label itself."""
+    return electrodes(label) or _plain(label)
+
+
 def _plain(label: str) -> str:
     text = " ".join(unicodedata.normalize("NFKC", label).split("#")[0].casefold().split())
     return SUFFIX.sub("", PREFIX.sub("", text))
 
 
 def _spelled(text: str) -> str:
-    joined = re.sub(r"[\s.]+", "", text)
+    joined = re.sub(r"[\s.()]+", "", text)
     return SPELLED.get(joined, joined)
 
 
@@ -151,15 +157,15 @@ def choices(kind: str, signals: Sequence[Described], trained: Sequence[str] = ()
     """
     fast = [s for s in signals if s.rate >= LOWEST_RATE[kind] * 0.999]
     fitting = [signal for signal in fast if kind_of(signal) == kind]
-    wanted = [electrodes(label) or _plain(label) for label in trained]
+    wanted = [identity(label) for label in trained]
 
     def place(signal: Described) -> tuple[int, ...]:
-        named = electrodes(signal.label)
-        key = named or _plain(signal.label)
-        return (wanted.index(key) if key in wanted else len(wanted), *_rank(kind, named))
+        key = identity(signal.label)
+        first = wanted.index(key) if key in wanted else len(wanted)
+        return (first, *_rank(kind, electrodes(signal.label)))
 
     found = [
-        Choice((signal.label,), _why(kind, signal, (electrodes(signal.label) or None) in wanted))
+        Choice((signal.label,), _why(kind, signal, identity(signal.label) in wanted))
         for signal in sorted(fitting, key=place)
     ]
     pairs = [c for c in found if len(electrodes(c.label)) != 1]
@@ -263,18 +269,44 @@ def find(
 ) -> dict[str, list[Choice]]:
     """Return what fits each channel, best first; what the user named is alone.
 
+    Of several channels of a kind (``EEG``, ``EEG2``) each has the next best; none is taken twice.
+
     Raises:
         InputError: nothing fits a channel, or what was named is not there.
     """
-    found = {}
+    found = {c: [resolve(path, c, given[c], signals)] if c in given else [] for c in channels}
     for channel in channels:
-        if channel in given:
-            found[channel] = [resolve(path, channel, given[channel], signals)]
-        else:
-            found[channel] = choices(channel, signals, trained.get(channel, ()))
+        if channel not in given:
+            alike = [found[c][0] for c in channels if kind(c) == kind(channel) and found[c]]
+            fitting = choices(kind(channel), signals, trained.get(channel, ()))
+            found[channel] = [c for c in fitting if _same(c) not in map(_same, alike)]
+            if fitting and not found[channel]:
+                labels = ", ".join(repr(choice.label) for choice in alike)
+                raise InputError(
+                    f"{path}: no other signal than {labels} is there for {channel}; take a network "
+                    "of fewer channels"
+                )
         if not found[channel]:
+            raise InputError(f"{path}: {_none(kind(channel), signals)}")
+        best = found[channel][0].label
+        if "#" in best and channel not in given:
             raise InputError(
-                f"{path}: none of its signals is recognised as {channel}; name one with "
-                f"--{channel.lower()}: {', '.join(repr(s.label) for s in signals)}"
+                f"{path}: several signals are called {best.rpartition('#')[0]!r}; choose one with "
+                f"--{channel.lower()}, as in {best!r}"
             )
     return found
+
+
+def _same(choice: Choice) -> object:
+    """Return what is equal for two choices of one signal: a derivation may be there, and made."""
+    return electrodes(choice.label) or choice.label
+
+
+def _none(channel: str, signals: Sequence[Described]) -> str:
+    """Return why no signal fits a channel, and what to do."""
+    named = f"name another with --{channel.lower()}"
+    if slow := [s for s in signals if kind_of(s) == channel]:
+        rates = ", ".join(f"{s.label!r} at {s.rate:g} Hz" for s in slow)
+        return f"{channel} needs {LOWEST_RATE[channel]:g} Hz and more, and it has {rates}; {named}"
+    labels = ", ".join(repr(s.label) for s in signals)
+    return f"none of its signals is recognised as {channel}; {named}: {labels}"

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from xsleep.core.arrays import Doubles, Singles
-from xsleep.core.errors import InputError, warnings_of_inputs
-from xsleep.core.recording import EPOCH_SECONDS
+from xsleep.core.arrays import Doubles
+from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
-from xsleep.databases.formats import plausibility
-from xsleep.preparation.preprocessing import SAMPLES, filtered_channel
-from xsleep.staging import montage, quality
+from xsleep.staging import montage
 from xsleep.staging.ensemble import Ensemble, open_model
+from xsleep.staging.epochs import hold
 from xsleep.staging.held import HeldData, held_part
 from xsleep.staging.known import DEFAULT
 from xsleep.staging.scored import Scored, Taken
@@ -72,41 +70,24 @@ def score(
             f"{', '.join(sorted(surplus))}; leave --{min(surplus).lower()} out"
         )
     choices = montage.find(source.name, ensemble.channels, source.signals, given, ensemble.montage)
-    taken: dict[str, Taken] = {}
-    looks: dict[str, quality.Quality] = {}
-    filtered: dict[str, Singles] = {}
-    epochs = int(source.seconds // EPOCH_SECONDS)
-    with warnings_of_inputs() as warned:
-        labels = {channel: found[0].label for channel, found in choices.items()}
-        plausibility.check_kinds(Path(source.name), labels)
-        for channel, (choice, *others) in choices.items():
-            signal = source.read(channel, choice, unit)
-            looks[channel] = quality.look(source.name, channel, signal, epochs, bool(unit))
-            values = filtered_channel(
-                Path(source.name), channel, signal, ensemble.networks[0].settings
-            )
-            filtered[channel] = values[: epochs * SAMPLES].reshape(epochs, SAMPLES)
-            fitting = tuple(other.label for other in others)
-            taken[channel] = Taken(signal.label, choice.why, signal.unit, signal.rate, fitting)
-        compared = quality.compare(source.name, looks)
-    bad = np.any([found.bad for found in looks.values()], axis=0)
-    deviation = ensemble.networks[0].settings.raw_deviation
-    part = held_part(source.name, filtered, bad, deviation)
+    settings = ensemble.networks[0].settings
+    held = hold(source, choices, unit, settings)
+    part = held_part(source.name, held.filtered, held.bad, settings.raw_deviation)
     applied: Normalisation = normalise if ensemble.has_statistics else "night"
-    probabilities = np.full((epochs, len(STAGES)), np.nan)
-    probabilities[~bad] = _probabilities(ensemble, part, applied)
-    seen = [doubt for found in looks.values() for doubt in found.doubts]
+    probabilities = np.full((len(held.bad), len(STAGES)), np.nan)
+    probabilities[~held.bad] = _probabilities(ensemble, part, applied)
+    unlike = _unlike(ensemble.montage, held.channels)
     return Scored(
         source.name,
         source.start,
-        np.arange(epochs) * float(EPOCH_SECONDS),
+        held.onsets,
         probabilities,
-        bad,
-        taken,
+        held.bad,
+        held.channels,
         ensemble.facts,
         applied,
-        (*ensemble.doubts, *_unlike(ensemble.montage, taken), *warned, *seen, *compared),
-        HeldData(filtered, part.info.places).spectrum(),
+        (*ensemble.doubts, *unlike, *held.doubts),
+        HeldData(held.filtered, part.info.places).spectrum(),
     )
 
 
@@ -115,7 +96,7 @@ def _unlike(trained: Mapping[str, tuple[str, ...]], taken: Mapping[str, Taken]) 
     return [
         f"{channel} is {taken[channel].label!r}; the network was trained on {' or '.join(labels)}"
         for channel, labels in trained.items()
-        if montage.electrodes(taken[channel].label) not in map(montage.electrodes, labels)
+        if montage.identity(taken[channel].label) not in map(montage.identity, labels)
     ]
 
 

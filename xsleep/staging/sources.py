@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from xsleep.core.errors import DamagedError, InputError, reason
-from xsleep.core.recording import Signal
+from xsleep.core.recording import Signal, kind
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import UNITS, Channels, voltage
 from xsleep.staging.montage import LOWEST_RATE, Choice, Described, describe
@@ -101,7 +101,7 @@ class _Edf:
     def read(self, channel: str, choice: Choice, unit: str = "") -> Signal:
         """Return a signal, or the difference of two, in microvolts."""
         units = {channel: unit} if unit else {}
-        wanted = Channels({channel: (choice.label,)}, units, LOWEST_RATE[channel])
+        wanted = Channels({channel: (choice.label,)}, units, LOWEST_RATE[kind(channel)])
         return edf.read_channels(self._edf, wanted, (channel,))[channel]
 
 

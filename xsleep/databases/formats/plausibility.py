@@ -15,7 +15,7 @@ import numpy as np
 
 from xsleep.core.arrays import Floats
 from xsleep.core.errors import DamagedError, InputError, warn
-from xsleep.core.recording import Signal
+from xsleep.core.recording import Signal, kind
 from xsleep.databases.formats.channels import UNITS, as_clock, say_unit
 
 PIECE_SECONDS = 30
@@ -143,13 +143,15 @@ def check_kinds(path: Path, labels: Mapping[str, str]) -> None:
     )
     for channel, label in labels.items():
         kinds = by_word[channel] or by_place[channel]
-        if not kinds or channel in by_word[channel] | by_place[channel]:
+        if not kinds or kind(channel) in by_word[channel] | by_place[channel]:
             continue
         fault = f"{label!r} is taken for {channel}, and its label says {min(kinds)}"
-        swapped = [c for c in labels if c in kinds and channel in by_word[c] | by_place[c]]
+        swapped = [
+            c for c in labels if kind(c) in kinds and kind(channel) in by_word[c] | by_place[c]
+        ]
         if by_word[channel] or swapped:
             raise InputError(
-                f"{path}: {fault}; labels are given in the order {', '.join(labels)}, correct them"
+                f"{path}: {fault}; name another signal for {channel}"
             )
         warn(path, fault)
 
