@@ -231,17 +231,19 @@ def _both_ways(values: Floats, taps: Doubles) -> Singles:
     # the reflected margins are those of scipy.signal.filtfilt, as far as the taps reach.
     autocorrelation = np.convolve(taps, taps[::-1])
     margin = TAPS - 1
-    padded = np.pad(values, margin, "reflect", reflect_type="odd")
     # The last span overlaps the one before, to be as long as the others.
     span = min(SAMPLES, len(values))
     size = span + 2 * margin
     starts = np.minimum(np.arange(0, len(values), span), len(values) - span)
-    sections = sliding_window_view(padded, size)
     response = fft.rfft(autocorrelation, size)
     smooth = np.empty(len(values), np.float32)
     spans = sliding_window_view(smooth, span, writeable=True)
     for first in range(0, len(starts), BLOCK):
         chosen = starts[first : first + BLOCK]
-        spectra = fft.rfft(sections[chosen].astype(np.float64)) * response
+        begin, end = chosen[0] - margin, chosen[-1] + span + margin
+        padding = max(-begin, 0), max(end - len(values), 0)
+        inside = np.pad(values[max(begin, 0) : end], padding, "reflect", reflect_type="odd")
+        sections = sliding_window_view(inside, size)[chosen - chosen[0]]
+        spectra = fft.rfft(sections.astype(np.float64)) * response
         spans[chosen] = fft.irfft(spectra, size)[:, 2 * margin :]
     return smooth
