@@ -150,9 +150,7 @@ def check_kinds(path: Path, labels: Mapping[str, str]) -> None:
             c for c in labels if kind(c) in kinds and kind(channel) in by_word[c] | by_place[c]
         ]
         if by_word[channel] or swapped:
-            raise InputError(
-                f"{path}: {fault}; name another signal for {channel}"
-            )
+            raise InputError(f"{path}: {fault}; name another signal for {channel}")
         warn(path, fault)
 
 
