@@ -14,7 +14,7 @@ use rule source_split as network_split with:
         "{wildcards.database}, {wildcards.window}: who trains and who validates"
 
 
-use rule pretrain as train_network with:
+use rule train as train_network with:
     input:
         split=rules.network_split.output[0],
         indexes=STUDY.networks.indexes,

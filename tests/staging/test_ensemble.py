@@ -56,3 +56,5 @@ def test_a_network_without_its_run_json_is_of_unknown_training(run):
     (folder / "run.json").unlink()
     model = open_model(str(folder / "model.safetensors"))
     assert model.facts["trained_on"].startswith("unknown") and model.montage == {}
+    (doubt,) = model.doubts
+    assert doubt == "what it was trained on is unknown: there is no run.json beside the network"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xsleep.networks import Network
 
 NOT_SLEEP = "the network was trained on simulated recordings and has never seen sleep"
+UNKNOWN = "unknown: there is no run.json beside the network"
 MODEL = "model.safetensors"
 
 
@@ -130,17 +131,20 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
     facts = {
         "name": str(model),
         "system": system,
-        "trained_on": ", ".join(sorted(databases)) or "unknown: there is no run.json beside it",
+        "trained_on": ", ".join(sorted(databases)) or UNKNOWN,
         "networks": len(paths),
         "sha256": [sha256(path) for path in paths],
     }
-    simulated = any(run.get("simulated") for run in runs)
+    doubts = {
+        NOT_SLEEP: any(run.get("simulated") for run in runs),
+        f"what it was trained on is {UNKNOWN}": not all(runs),
+    }
     return Ensemble(
         tuple(network for network, _, _ in loaded),
         channels,
         montage,
         facts,
-        (NOT_SLEEP,) if simulated else (),
+        tuple(doubt for doubt, holds in doubts.items() if holds),
         all(bool(network.mean.any()) for network, _, _ in loaded),
     )
 
