@@ -24,6 +24,7 @@ def signals(*labels, rate=200.0, **facts):
         ("EEG C4-LE", ("c4",)),
         ("EEG C3-Ref", ("c3",)),
         ("C4", ("c4",)),
+        ("EEG C4-CLE - EEG A1-CLE", ("c4", "m1")),
         ("EEG Fpz-Cz", ("fpz", "cz")),
         ("T7-M2", ("t3", "m2")),
         ("ROC-LOC", ("e2", "e1")),

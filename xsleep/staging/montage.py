@@ -100,6 +100,9 @@ def describe(signals: Iterable[Described]) -> list[Described]:
 
 def electrodes(label: str) -> tuple[str, ...]:
     """Return the electrodes that a label names, in one spelling; empty if it names none."""
+    terms = [electrodes(term) for term in label.split(" - ")] if " - " in label else []
+    if len(terms) == 2 and all(len(term) == 1 for term in terms):  # a derivation that was made
+        return (*terms[0], *terms[1])
     text = _plain(label)
     parts = [_spelled(part) for part in re.split(r"\s*[-–/_:]\s*", text) if part]
     if not parts:
