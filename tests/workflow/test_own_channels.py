@@ -5,7 +5,7 @@ import copy
 import edfio
 import pytest
 
-from tests.helpers.recordings import edf_signal
+from tests.helpers.recordings import edf_signal, noise
 from tests.workflow.test_workflow import TINY, rows, snakemake
 from xsleep.networks import checkpoints
 from xsleep.staging.score import score
@@ -15,9 +15,12 @@ CHANNELS = "EEG-EEGoccipital"
 RUN = f"results/own/whole-night/{CHANNELS}/ARNN+RNN/seed-1/fold-1"
 
 
-def write_night(folder, name):
+def write_night(folder, name, seed):
     folder.mkdir(exist_ok=True)
-    signals = [edf_signal(f"{site}-M1", SECONDS) for site in ("C4", "O2")]
+    signals = [
+        edf_signal(f"{site}-M1", SECONDS, values=noise(SECONDS, 100, 2 * seed + place))
+        for place, site in enumerate(("C4", "O2"))
+    ]
     edfio.Edf(signals).write(folder / f"{name}.edf")
     stages = ("W", "N1", "N2", "N3", "REM") * (SECONDS // 150)
     lines = [f"{30 * epoch},30,{stage}" for epoch, stage in enumerate(stages)]
@@ -28,8 +31,8 @@ def write_night(folder, name):
 def finished(tmp_path_factory):
     """A study of three subjects, one of whom tests."""
     folder = tmp_path_factory.mktemp("channels")
-    for name in ("a_1", "b_1", "c_1"):
-        write_night(folder / "nights", name)
+    for seed, name in enumerate(("a_1", "b_1", "c_1")):
+        write_night(folder / "nights", name, seed)
     config = copy.deepcopy(TINY)
     config |= {"databases": ["own"], "systems": ["ARNN+RNN"]}
     config["database_settings"] = {
@@ -40,6 +43,7 @@ def finished(tmp_path_factory):
             },
             "channels": [CHANNELS],
             "folds": {"folds": 1, "test": 0.3, "validation": 1, "training_subset": 1},
+            "systems": {"ARNN+RNN": {"steps": 4}},
         }
     }
     status, text = snakemake(folder, "results/table2.csv", config=config)
