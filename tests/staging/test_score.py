@@ -117,6 +117,22 @@ def test_a_bad_stretch_is_marked_and_has_no_stage(model):
     )
 
 
+def test_gaps_of_edf_d_are_bad_epochs_at_their_clock_time(tmp_path, model):
+    values, minutes = waves(), np.r_[0:5, 10:20]
+    kept = np.concatenate([values[m * 60 * RATE : (m + 1) * 60 * RATE] for m in minutes])
+    signal = edfio.EdfSignal(kept, RATE, label="C4-M1", physical_range=(-2000, 2000))
+    signal.physical_dimension = "uV"
+    annotation = edfio.EdfAnnotation(0, None, "a")
+    edfio.Edf([signal], annotations=[annotation], data_record_duration=60).write(tmp_path / "x.edf")
+    content = (tmp_path / "x.edf").read_bytes().replace(b"EDF+C", b"EDF+D")
+    for place in reversed(range(5, 15)):
+        old, new = (f"+{60 * m}\x14\x14\x00".encode() for m in (place, place + 5))
+        content = content.replace(old + b"\0" * (len(new) - len(old)), new)
+    (tmp_path / "x.edf").write_bytes(content)
+    found = score(tmp_path / "x.edf", model)
+    assert found.bad.tolist() == [False] * 10 + [True] * 10 + [False] * 20
+
+
 def test_stages_of_good_epochs_do_not_depend_on_how_bad_the_bad_ones_are(model):
     flat, clipped = waves(), waves()
     flat[: 5 * 60 * RATE] = 0.0
@@ -172,7 +188,7 @@ def test_too_short_is_one_line(model):
 
 
 def test_a_channel_that_the_network_does_not_read_is_told(model):
-    with pytest.raises(InputError, match="reads EEG and no EOG; leave --eog out"):
+    with pytest.raises(InputError, match="reads EEG and no EOG; name signals for"):
         score(raw(eeg__C4_M1=waves()), model, eog="E1")
 
 

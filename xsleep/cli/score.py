@@ -53,6 +53,8 @@ def add(commands: Any) -> None:
     for channel in ("eeg", "eog", "emg"):
         what = f"signal to score as {channel.upper()}, or a derivation as in C4-M1"
         argument(f"--{channel}", default="", metavar="LABEL", help=what)
+    what = "signal to score as a channel of another name, as in EEG2=C3-M2"
+    argument("--channel", action="append", default=[], metavar="NAME=LABEL", help=what)
     what = "unit of the signals, if the file gives none or a wrong one"
     argument("--unit", default="", choices=("nV", "uV", "mV", "V"), help=what)
     what = "normalise spectrograms by the training set, or by each recording (docs/scoring.md)"
@@ -66,6 +68,8 @@ def add(commands: Any) -> None:
 def _run(given: argparse.Namespace) -> int:
     # What can be wrong is looked at before PyTorch is loaded, which takes seconds.
     check_name(given.model)
+    if wrong := [named for named in given.channel if "=" not in named]:
+        raise InputError(f"--channel {wrong[0]}: write NAME=LABEL, as in EEG2=C3-M2")
     paths = list(_recordings(given.recordings))
     stems = [path.name.split(".")[0] for path in paths]
     if doubled := sorted({stem for stem in stems if stems.count(stem) > 1}):
@@ -158,6 +162,7 @@ def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
             eeg=given.eeg,
             eog=given.eog,
             emg=given.emg,
+            channels=dict(named.split("=", 1) for named in given.channel),
             unit=given.unit,
             normalise=given.normalise,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Doubles, Floats, Singles
+from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import UNSCORED
 from xsleep.preparation.spectrogram import spectrogram
@@ -33,7 +33,7 @@ class HeldData:
     """
 
     signals: Mapping[str, Singles]
-    places: NDArray[np.int64]
+    places: Integers
     hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -64,10 +64,10 @@ class HeldData:
         ranges = blocks(len(first), BLOCK)
         return np.concatenate([spectrogram(first[a:b]).mean(axis=1) for a, b in ranges])
 
-    def _of(self, places: NDArray[np.int64]) -> Singles:
+    def _of(self, places: Integers) -> Singles:
         return np.stack([values[places] for values in self.signals.values()], axis=-1)
 
-    def _images(self, places: NDArray[np.int64]) -> Singles:
+    def _images(self, places: Integers) -> Singles:
         images = [spectrogram(values[places]) for values in self.signals.values()]
         return np.stack(images, axis=-1)
 

@@ -183,7 +183,7 @@ def _rank(kind: str, named: Sequence[str]) -> tuple[int, ...]:
         opposite = len(named) == 2 and named[0][-1] in OPPOSITE.get(named[1], "")
         return site // 3, not opposite, site
     order = [("e2", "e1"), ("e1", "e2"), ("e1", "m2"), ("e2", "m1"), ("chin1", "chin2")]
-    return (order.index(tuple(named)) if tuple(named) in order else len(order),)
+    return (next((i for i, pair in enumerate(order) if pair == tuple(named)), len(order)),)
 
 
 def _why(kind: str, signal: Described, trained: bool) -> str:
@@ -290,12 +290,12 @@ def find(
                     "of fewer channels"
                 )
         if not found[channel]:
-            raise InputError(f"{path}: {_none(kind(channel), signals)}")
+            raise InputError(f"{path}: {_none(channel, signals)}")
         best = found[channel][0].label
         if "#" in best and channel not in given:
             raise InputError(
                 f"{path}: several signals are called {best.rpartition('#')[0]!r}; choose one with "
-                f"--{channel.lower()}, as in {best!r}"
+                f"{_option(channel)}, as in {best!r}"
             )
     return found
 
@@ -305,11 +305,16 @@ def _same(choice: Choice) -> object:
     return electrodes(choice.label) or choice.label
 
 
+def _option(channel: str) -> str:
+    """Return the option of the command that names the signal of a channel."""
+    return f"--{channel.lower()}" if channel in LOWEST_RATE else f"--channel {channel}=LABEL"
+
+
 def _none(channel: str, signals: Sequence[Described]) -> str:
     """Return why no signal fits a channel, and what to do."""
-    named = f"name another with --{channel.lower()}"
-    if slow := [s for s in signals if kind_of(s) == channel]:
+    named, least = f"name another with {_option(channel)}", LOWEST_RATE[kind(channel)]
+    if slow := [s for s in signals if kind_of(s) == kind(channel)]:
         rates = ", ".join(f"{s.label!r} at {s.rate:g} Hz" for s in slow)
-        return f"{channel} needs {LOWEST_RATE[channel]:g} Hz and more, and it has {rates}; {named}"
+        return f"{channel} needs {least:g} Hz and more, and it has {rates}; {named}"
     labels = ", ".join(repr(s.label) for s in signals)
     return f"none of its signals is recognised as {channel}; {named}: {labels}"

@@ -135,7 +135,8 @@ def _measures(epochs: Floats, rate: float, ends: tuple[float, float]) -> Floats:
     tiny = np.finfo(np.float32).tiny
 
     def of(chosen: NDArray[np.bool_]) -> Floats:
-        return power[:, chosen].sum(axis=1, dtype=float) + tiny
+        total: Floats = power[:, chosen].sum(axis=1, dtype=float) + tiny
+        return total
 
     return np.stack(
         [

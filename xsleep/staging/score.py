@@ -39,6 +39,7 @@ def score(
     eeg: str = "",
     eog: str = "",
     emg: str = "",
+    channels: Mapping[str, str] | None = None,
     unit: str = "",
     normalise: Normalisation = "training",
     report: Callable[[str], None] = print,
@@ -50,6 +51,7 @@ def score(
         model: name or path of a network (`open_model`), or what that returned.
         eeg, eog, emg: label of the signal to score, or a derivation as in ``C4-M1``, in place of
             what is found.
+        channels: the same by the names of the network's channels, for others (``EEG2``).
         unit: of the signals' numbers (nV, uV, mV, V), in place of what the file says.
         normalise: spectrograms by the statistics of the training set, or of this ``night``.
         report: is told what is fetched.
@@ -63,11 +65,12 @@ def score(
             f"{source.name}: lasts {source.seconds:.0f} s; at least {SHORTEST} s are needed"
         )
     ensemble = model if isinstance(model, Ensemble) else open_model(str(model), report)
-    given = {k: v for k, v in {"EEG": eeg, "EOG": eog, "EMG": emg}.items() if v}
+    named = {"EEG": eeg, "EOG": eog, "EMG": emg, **(channels or {})}
+    given = {channel: label for channel, label in named.items() if label}
     if surplus := given.keys() - {*ensemble.channels}:
         raise InputError(
             f"{ensemble.facts['name']}: reads {'-'.join(ensemble.channels)} and no "
-            f"{', '.join(sorted(surplus))}; leave --{min(surplus).lower()} out"
+            f"{', '.join(sorted(surplus))}; name signals for the channels that it reads"
         )
     choices = montage.find(source.name, ensemble.channels, source.signals, given, ensemble.montage)
     settings = ensemble.networks[0].settings
@@ -113,4 +116,5 @@ def _probabilities(ensemble: Ensemble, part: Part, applied: Normalisation) -> Do
         found = prediction.probabilities[network.branches[-1]].astype(np.float64)
         sums = sums + np.log(found.clip(np.finfo(np.float32).tiny))
     mean: Doubles = np.exp(sums / len(ensemble.networks))
-    return mean / mean.sum(axis=1, keepdims=True)
+    mean /= mean.sum(axis=1, keepdims=True)
+    return mean

@@ -81,7 +81,8 @@ class Scored:
     @property
     def confidence(self) -> Floats:
         """(n,) probability of the most probable stage; NaN where the signals are bad."""
-        return self.probabilities.max(axis=1)
+        highest: Floats = self.probabilities.max(axis=1)
+        return highest
 
     @property
     def entropy(self) -> Floats:

@@ -85,7 +85,7 @@ def open_source(recording: str | Path | BaseRaw) -> Source:
 
 class _Edf:
     def __init__(self, path: Path) -> None:
-        self._edf = edf.open_edf(path)
+        self._edf = edf.open_edf(path, gaps=True)
         self.name, self.seconds = str(path), self._edf.seconds
         known = self._edf.day or self._edf.clock != time()  # anonymous files begin at 00.00.00
         self.start = self._edf.start if self._edf.clock and known else None

@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Integers
+from xsleep.core.arrays import Doubles, Integers
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.core.recording import DAY_SECONDS, Signal
 from xsleep.databases.formats import channels as common
@@ -89,6 +89,7 @@ class Edf:
         day, clock: start date and time of the header, if valid.
         records, record_seconds, record_bytes: number of data records, and duration and size of one.
         data: byte of the file at which the data records begin.
+        onsets: seconds from the first sample to each data record, if there are gaps.
     """
 
     path: Path
@@ -102,6 +103,7 @@ class Edf:
     annotations: tuple[SignalHeader, ...]
     data: int
     record_bytes: int
+    onsets: Doubles | None = None
 
     @cached_property
     def named(self) -> dict[str, SignalHeader]:
@@ -111,7 +113,9 @@ class Edf:
 
     @property
     def seconds(self) -> float:
-        """Duration of the recording in seconds."""
+        """Duration of the recording in seconds, gaps included."""
+        if self.onsets is not None:
+            return float(self.onsets[-1]) + self.record_seconds
         return self.records * self.record_seconds
 
     @property
@@ -150,11 +154,13 @@ class Edf:
                 yield np.fromfile(file, np.uint8, count).reshape(-1, self.record_bytes)
 
 
-def open_edf(path: Path) -> Edf:
+def open_edf(path: Path, gaps: bool = False) -> Edf:
     """Read the header of an EDF or BDF file.
 
+    With ``gaps`` there may be gaps between its data records; signals are 0 in them.
+
     Raises:
-        InputError: it cannot be read, or has gaps between its data records.
+        InputError: it cannot be read, or has gaps that are not allowed.
     """
     missing = "put it there or correct the database's folder"
     first = content(path, missing, 256)
@@ -207,7 +213,13 @@ def open_edf(path: Path) -> Edf:
         record_bytes=record_bytes,
     )
     if edf.plus and edf.annotations and signals:
-        _check_continuous(edf)
+        onsets = _onsets_of_gaps(edf)
+        if onsets is not None and not (gaps and (np.diff(onsets) > 0).all()):
+            raise InputError(
+                f"{edf.path}: discontinuous ({edf.plus}, with gaps between its data records); "
+                "export it as a continuous recording (EDF+C)"
+            )
+        edf = replace(edf, onsets=onsets)
     return edf
 
 
@@ -306,8 +318,8 @@ def _three_numbers(field: bytes, last: str) -> list[int]:
     return [int(part) for part in parts.groups()] if parts else []
 
 
-def _check_continuous(edf: Edf) -> None:
-    """Raise an error for gaps between data records, by the onset in each (EDF+ 2.2.4).
+def _onsets_of_gaps(edf: Edf) -> Doubles | None:
+    """Return the onset of each data record from the first if there are gaps (EDF+ 2.2.4).
 
     For a file that claims to be continuous (``EDF+C``) small drifts and missing onsets are allowed.
     """
@@ -316,14 +328,11 @@ def _check_continuous(edf: Edf) -> None:
     if not all(matches):
         if says_gaps:
             raise DamagedError(f"{edf.path}: a data record does not say when it begins (EDF+D)")
-        return
+        return None
     onsets = np.array([float(match["onset"]) for match in matches if match])
-    expected = onsets[0] + np.arange(len(onsets)) * edf.record_seconds
-    if not np.allclose(onsets, expected, rtol=0, atol=1e-3 if says_gaps else LARGEST_DRIFT):
-        raise InputError(
-            f"{edf.path}: discontinuous ({edf.plus}, with gaps between its data records); export "
-            "it as a continuous recording (EDF+C)"
-        )
+    onsets -= onsets[0]
+    drift = np.abs(onsets - np.arange(len(onsets)) * edf.record_seconds).max()
+    return onsets if drift > (1e-3 if says_gaps else LARGEST_DRIFT) else None
 
 
 def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[str, Signal]:
@@ -410,7 +419,13 @@ def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Sign
         values[done : done + len(block)] = (digital + offset) * gain
         done += len(block)
     values *= np.float32(UNITS[unit])
-    return Signal(values.reshape(-1), rate, label, unit)
+    if edf.onsets is None:
+        return Signal(values.reshape(-1), rate, label, unit)
+    spread = np.zeros(round(edf.seconds * rate), np.float32)
+    for onset, record in zip(edf.onsets, values, strict=True):
+        first = round(onset * rate)
+        spread[first : first + len(record)] = record[: len(spread) - first]
+    return Signal(spread, rate, label, unit)
 
 
 def _integers(data: NDArray[np.uint8], width: int) -> Integers:
