@@ -12,7 +12,7 @@ from xsleep.results.claims.base import BASELINES, MOST, SINGLE_VIEWS, XSLEEPNETS
 from xsleep.results.claims.evidence import Evidence
 from xsleep.results.claims.learning import NoOverfitting, Prevents, Smoother
 from xsleep.results.claims.reported import Gain, Outperforms, Reproduces
-from xsleep.results.claims.systems import NotBelow, Higher, Repaired, Spread
+from xsleep.results.claims.systems import Higher, NotBelow, Repaired, Spread
 
 EQUAL = "XSleepNet (equal weights)"
 """The control: all three branches have a weight of 1/3 throughout."""
