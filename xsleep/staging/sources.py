@@ -88,7 +88,8 @@ class _Edf:
         self._edf = edf.open_edf(path, gaps=True)
         self.name, self.seconds = str(path), self._edf.seconds
         known = self._edf.day or self._edf.clock != time()  # anonymous files begin at 00.00.00
-        self.start = self._edf.start if self._edf.clock and known else None
+        delay = timedelta(seconds=self._edf.delay)
+        self.start = self._edf.start + delay if self._edf.clock and known else None
         self.signals = describe(
             Described(
                 signal.label,
