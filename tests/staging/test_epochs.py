@@ -29,7 +29,11 @@ def test_bad_epochs_are_marked_and_told():
 
 
 def test_a_file_is_filtered_as_in_the_pipeline(tmp_path):
-    write_recording(tmp_path, epochs=20, signals=[edf_signal("EEG Fpz-Cz", 600)])
+    write_recording(
+        tmp_path,
+        epochs=20,
+        signals=[edf_signal("EEG Fpz-Cz", 600, RATE, values=waves(slow=0.3, minutes=10))],
+    )
     night = xsleep.epochs(tmp_path / "SC4001E0-PSG.edf")
     spectrum = np.abs(np.fft.rfft(night.signals[..., 0], axis=1)).mean(axis=0)
     hertz = np.fft.rfftfreq(3000, 0.01)

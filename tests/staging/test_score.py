@@ -117,6 +117,33 @@ def test_a_bad_stretch_is_marked_and_has_no_stage(model):
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        pytest.param(lambda n: 0.3 * np.random.default_rng(1).standard_normal(n), "disconnected"),
+        pytest.param(lambda n: 20 * np.random.default_rng(1).standard_normal(n), "noise alone"),
+        pytest.param(lambda n: np.clip(30 * waves(1)[:n], -60, 60), "clipped"),
+        pytest.param(lambda n: 40 * np.sin(2 * np.pi * 50 * np.arange(n) / RATE), "mains alone"),
+    ],
+)
+def test_a_stretch_that_is_no_eeg_is_bad(model, values, why):
+    broken = waves()
+    broken[: 5 * 60 * RATE] = values(5 * 60 * RATE)
+    found = score(raw(eeg__C4_M1=broken), model)
+    assert found.bad.tolist() == [True] * 10 + [False] * 30
+    assert any(f"is {why} in 10 of 40 epochs" in doubt for doubt in found.doubts)
+
+
+def test_what_a_file_marks_as_bad_is_not_scored(model):
+    made = raw(eeg__C4_M1=waves(), eeg__C3_M2=waves(1))
+    made.set_annotations(mne.Annotations([65], [30], ["BAD_artifact"], orig_time=START))
+    made.info["bads"] = ["C4-M1"]
+    found = score(made, model)
+    assert found.channels["EEG"].label == "C3-M2"
+    assert np.flatnonzero(found.bad).tolist() == [2, 3]
+    assert "2 epochs are in gaps or marked as bad by the file; not staged" in found.doubts
+
+
 def test_gaps_of_edf_d_are_bad_epochs_at_their_clock_time(tmp_path, model):
     values, minutes = waves(), np.r_[0:5, 10:20]
     kept = np.concatenate([values[m * 60 * RATE : (m + 1) * 60 * RATE] for m in minutes])

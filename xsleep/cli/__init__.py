@@ -14,6 +14,7 @@ exit status:
   0  done
   1  an input could not be used; what could be done is done, and a line says what could not
   2  the arguments are wrong
+  130  interrupted
 """
 
 
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (InputError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             status = 1
+        except KeyboardInterrupt:
+            print("interrupted; what is written is whole", file=sys.stderr)
+            status = 130
     for doubt in doubts:
         print(f"warning: {doubt}", file=sys.stderr)
     return status

@@ -77,6 +77,10 @@ def _run(given: argparse.Namespace) -> int:
             f"{doubled[0]}: several recordings have this name, and one would overwrite the "
             "other; score them apart, each into a folder of its own with --out"
         )
+    if given.jobs < 1:
+        raise InputError(f"--jobs {given.jobs}: at least one recording at a time")
+    if given.out.exists() and not given.out.is_dir():
+        raise InputError(f"{given.out}: is a file; name a folder with --out")
     given.out.mkdir(parents=True, exist_ok=True)
     from rich.console import Console
     from rich.progress import Progress
@@ -131,7 +135,11 @@ def _scored(
     threads = max((os.cpu_count() or 1) // given.jobs, 1)
     with ProcessPoolExecutor(given.jobs, get_context("spawn"), _limit, (threads,)) as pool:
         tasks = {pool.submit(_answer, given, path): path for path in paths}
-        yield from ((tasks[task], task.result()) for task in as_completed(tasks))
+        try:
+            yield from ((tasks[task], task.result()) for task in as_completed(tasks))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _limit(threads: int) -> None:
@@ -168,8 +176,12 @@ def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
         )
         files = [str(f) for end in given.format for f in scored.save(f"{stem}.{end}")]
         return {**scored.facts(), "statistics": scored.rounded_statistics(), "files": files}
-    except (InputError, OSError) as error:
+    except InputError as error:
         return str(error)
+    except OSError as error:
+        return f"{path}: {error.filename or 'a file'}: {error.strerror or error}"
+    except Exception as error:  # the other recordings go on
+        return f"{path}: not scored, by a fault of this program ({error!r}); please report it"
 
 
 def _lines(path: Path, told: dict[str, Any]) -> Iterator[str]:

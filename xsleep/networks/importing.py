@@ -25,6 +25,9 @@ from xsleep.networks import Network, build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
 from xsleep.networks.tensorflow import read_checkpoint
 
+LARGEST = 10**9
+"""Bytes of all variables of a network above which a file is none."""
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 SIZES: dict[str, tuple[tuple[str, int], ...]] = {
@@ -108,6 +111,11 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
             f"{path}: not an npz file, nor the path of a TensorFlow checkpoint without its .index"
         )
     try:
+        with zipfile.ZipFile(path) as archive:
+            if (size := sum(one.file_size for one in archive.infolist())) > LARGEST:
+                raise InputError(
+                    f"{path}: holds {size / 1e9:.1f} GB, as no released network does; name another"
+                )
         with np.load(path, allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in file.files}
     except DAMAGE as error:

@@ -45,7 +45,7 @@ def read_checkpoint(prefix: Path) -> dict[str, Singles]:
     for path in (index, data):
         if not path.is_file():
             raise InputError(f"{path}: no such file; a checkpoint has an .index and a .data file")
-    values = np.memmap(data, np.uint8, "r")
+    values = np.fromfile(data, np.uint8)
     found = {}
     try:
         for key, entry in _table(index.read_bytes()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, reason
 from xsleep.staging.known import DEFAULT, known
 
 if TYPE_CHECKING:
@@ -163,5 +163,5 @@ def _run(model: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); train the run again") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: not a run's JSON ({reason(error)}); train it again") from error

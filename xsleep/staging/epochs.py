@@ -74,6 +74,8 @@ def epochs(
         InputError: the recording cannot be used; the line says why.
     """
     source = open_source(recording)
+    if isinstance(channels, str):
+        channels = [channels]
     labels = dict(channels) if isinstance(channels, Mapping) else dict.fromkeys(channels, "")
     if unknown := labels.keys() - montage.LOWEST_RATE.keys():
         raise InputError(
@@ -117,4 +119,13 @@ def hold(
         compared = quality.compare(source.name, looks)
     seen = [doubt for found in looks.values() for doubt in found.doubts]
     bad = np.any([found.bad for found in looks.values()], axis=0)
+    onsets = np.arange(count) * EPOCH_SECONDS
+    marked = np.zeros(count, bool)
+    for onset, duration in source.marked:
+        marked |= (onsets < onset + duration) & (onsets + EPOCH_SECONDS > onset)
+    if marked.any():
+        seen.append(f"{marked.sum()} epochs are in gaps or marked as bad by the file; not staged")
+    bad |= marked
+    if bad.all():
+        raise InputError(f"{source.name}: no epoch has good signals ({'; '.join(seen)})")
     return HeldEpochs(filtered, bad, taken, (*warned, *seen, *compared))

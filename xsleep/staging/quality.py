@@ -16,18 +16,24 @@ from scipy.signal import welch
 
 from xsleep.core.arrays import Floats
 from xsleep.core.errors import InputError
-from xsleep.core.recording import EPOCH_SECONDS, Signal
+from xsleep.core.recording import EPOCH_SECONDS, Signal, kind
 from xsleep.databases.formats import plausibility
 from xsleep.databases.formats.channels import as_clock
 
 BAD_SECONDS = EPOCH_SECONDS // 2
 """Seconds of an epoch that are flat from which on it is bad."""
 
-CLIPPED_SHARE = 0.1
-"""Share of an epoch's samples at the recording's extremes from which on it is bad."""
+CLIPPED_SHARE = 0.2
+"""Share of an epoch's samples at its own extremes from which on it is bad."""
 
-QUIETEST = 1.0
-"""Microvolts from peak to peak in 30 s below which an electrode is disconnected."""
+QUIETEST = {"EEG": 6.0, "EOG": 6.0, "EMG": 1.0}
+"""Microvolts from peak to peak in 30 s below which an electrode is disconnected; also where they
+are less than `QUIET_SHARE` of the median of the other epochs."""
+QUIET_SHARE = 0.05
+
+NOISE_RATIO = 1.4
+"""Power density at 1-4 Hz over that at 25-45 Hz, without the mains, below which an EEG or EOG is
+noise: both fall with frequency, the noise of an open input does not."""
 
 MAINS_SHARE = 0.9
 """Share of the power above 0.5 Hz within 1 Hz of 50 or 60 Hz from which on an epoch is bad."""
@@ -78,22 +84,26 @@ def look(name: str, channel: str, signal: Signal, epochs: int, stated: bool) -> 
     plausibility.check_amplitude(Path(name), channel, signal, stated)
     size = int(EPOCH_SECONDS * signal.rate)
     starts = np.rint(np.arange(epochs) * EPOCH_SECONDS * signal.rate).astype(int)
-    ends = signal.values.min(), signal.values.max()
-    flat, clipped, height, mains, slow = np.concatenate(
+    flat, clipped, height, mains, noise, slow = np.concatenate(
         [
-            _measures(np.stack([signal.values[s : s + size] for s in block]), signal.rate, ends)
+            _measures(np.stack([signal.values[s : s + size] for s in block]), signal.rate)
             for block in np.array_split(starts, -(-epochs // BLOCK))
         ],
         axis=1,
     )
-    dead = flat >= BAD_SECONDS
-    found = {
-        "flat": dead,
-        "clipped": ~dead & (clipped >= CLIPPED_SHARE),
-        "disconnected": ~dead & (height < QUIETEST),
+    quietest = QUIETEST[kind(channel)]
+    usual = np.median(height[height >= quietest]) if (height >= quietest).any() else 0.0
+    reasons = {
+        "flat": flat >= BAD_SECONDS,
         "of impossible amplitude": height > plausibility.HIGHEST,
-        "mains alone": (height >= QUIETEST) & (mains >= MAINS_SHARE),
+        "disconnected": height < max(quietest, QUIET_SHARE * usual),
+        "mains alone": mains >= MAINS_SHARE,
+        "clipped": clipped >= CLIPPED_SHARE,
+        "noise alone": (noise < NOISE_RATIO) & (kind(channel) != "EMG"),
     }
+    found, before = {}, np.zeros(epochs, bool)
+    for why, where in reasons.items():  # each epoch has the first of them that holds
+        found[why], before = where & ~before, before | where
     what = f"{channel} channel {signal.label!r}"
     for why, where in found.items():
         if where.all():
@@ -126,8 +136,8 @@ def compare(name: str, looks: Mapping[str, Quality]) -> list[str]:
     ]
 
 
-def _measures(epochs: Floats, rate: float, ends: tuple[float, float]) -> Floats:
-    """Return the flat seconds, clipped share, height, mains' share and slowness (5, n)."""
+def _measures(epochs: Floats, rate: float) -> Floats:
+    """Return flat seconds, clipped share, height, mains' share, noise ratio and slowness (6, n)."""
     seconds = epochs[:, : epochs.shape[1] // EPOCH_SECONDS * EPOCH_SECONDS]
     heights = np.ptp(seconds.reshape(len(epochs), EPOCH_SECONDS, -1), axis=2)
     frequencies, power = welch(epochs, rate, nperseg=round(4 * rate))
@@ -138,12 +148,19 @@ def _measures(epochs: Floats, rate: float, ends: tuple[float, float]) -> Floats:
         total: Floats = power[:, chosen].sum(axis=1, dtype=float) + tiny
         return total
 
+    def density(low: float, high: float) -> Floats:
+        chosen = _between(frequencies, low, high) & ~near
+        mean: Floats = of(chosen) / chosen.sum()
+        return mean
+
+    low, high = epochs.min(axis=1, keepdims=True), epochs.max(axis=1, keepdims=True)
     return np.stack(
         [
             np.count_nonzero(heights == 0, axis=1),
-            np.isin(epochs, ends).mean(axis=1),
+            ((epochs == low) | (epochs == high)).mean(axis=1),
             np.ptp(epochs, axis=1),
             of(near) / of(frequencies >= LOWEST_HERTZ),
+            density(1, 4) / density(25, 45),
             np.log(of(_between(frequencies, 0.25, 2)) / of(_between(frequencies, 12, 16))),
         ]
     )

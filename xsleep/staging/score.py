@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from xsleep.core.arrays import Doubles
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.stages import STAGES
 from xsleep.staging import montage
 from xsleep.staging.ensemble import Ensemble, open_model
@@ -59,7 +59,10 @@ def score(
     Raises:
         InputError: the recording or the network cannot be used; the line says why.
     """
-    source = open_source(recording)
+    if normalise not in get_args(Normalisation):
+        raise InputError(f"normalise is {normalise!r}; choose training or night")
+    with warnings_of_inputs() as opened:
+        source = open_source(recording)
     if source.seconds < SHORTEST:
         raise InputError(
             f"{source.name}: lasts {source.seconds:.0f} s; at least {SHORTEST} s are needed"
@@ -89,7 +92,7 @@ def score(
         held.channels,
         ensemble.facts,
         applied,
-        (*ensemble.doubts, *unlike, *held.doubts),
+        (*ensemble.doubts, *unlike, *opened, *held.doubts),
         HeldData(held.filtered, part.info.places).spectrum(),
     )
 

@@ -8,6 +8,7 @@ clinics write. All other formats are read by MNE. Only the signals that are aske
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,12 +42,14 @@ class Source(Protocol):
         signals: with unique labels.
         seconds: duration.
         start: date and clock time of the first sample, if known.
+        marked: onset and duration in seconds of the stretches that the file marks as bad or lacks.
     """
 
     name: str
     signals: list[Described]
     seconds: float
     start: datetime | None
+    marked: list[tuple[float, float]]
 
     def read(self, channel: str, choice: Choice, unit: str = "") -> Signal:
         """Return a signal, or the difference of two, in microvolts.
@@ -68,6 +71,8 @@ def open_source(recording: str | Path | BaseRaw) -> Source:
         InputError: there is no such file, or it cannot be read.
     """
     if not isinstance(recording, str | Path):
+        if not hasattr(recording, "get_data"):
+            raise InputError(f"{recording!r}: no recording; give a path or an mne.io.Raw")
         return _Mne(recording)
     path = Path(recording)
     if not path.is_file():
@@ -88,6 +93,9 @@ class _Edf:
         self._edf = edf.open_edf(path, gaps=True)
         self.name, self.seconds = str(path), self._edf.seconds
         known = self._edf.day or self._edf.clock != time()  # anonymous files begin at 00.00.00
+        onsets, record = self._edf.onsets, self._edf.record_seconds
+        ends = [] if onsets is None else list(pairwise(onsets))
+        self.marked = [(a + record, b - a - record) for a, b in ends if b - a > record + 1e-3]
         delay = timedelta(seconds=self._edf.delay)
         self.start = self._edf.start + delay if self._edf.clock and known else None
         self.signals = describe(
@@ -121,12 +129,17 @@ class _Mne:
         self.name = name or (str(first) if first else "recording in memory")
         began = raw.info["meas_date"]
         self.start = began and began.replace(tzinfo=None) + timedelta(seconds=raw.first_time)
-        rate = float(raw.info["sfreq"])
+        rate, bad = float(raw.info["sfreq"]), raw.info["bads"]
         self.seconds = raw.n_times / rate
+        self.marked = [
+            (one["onset"] - raw.first_time * (one["orig_time"] is not None), one["duration"])
+            for one in raw.annotations
+            if one["description"].upper().startswith("BAD")
+        ]
         types = raw.get_channel_types()
         self.signals = describe(
-            Described(label, rate, KINDS.get(kind, ""), kind in KINDS)
-            for label, kind in zip(raw.ch_names, types, strict=True)
+            Described(label, rate, KINDS.get(of, ""), of in KINDS and label not in bad)
+            for label, of in zip(raw.ch_names, types, strict=True)
         )
 
     def read(self, channel: str, choice: Choice, unit: str = "") -> Signal:
@@ -140,6 +153,9 @@ class _Mne:
         step = round(BLOCK_SECONDS * rate)
         for start in range(0, raw.n_times, step):
             stop = min(start + step, raw.n_times)
-            block = raw.get_data([first, *others], start, stop, verbose="error")
+            try:
+                block = raw.get_data([first, *others], start, stop, verbose="error")
+            except Exception as error:  # MNE raises many kinds for a damaged file
+                raise DamagedError(f"{self.name}: not readable ({reason(error)})") from error
             values[start:stop] = (block[0] - block[1:].sum(axis=0)) * factor
         return Signal(values, rate, choice.label, unit or "V")

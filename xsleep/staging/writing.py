@@ -52,12 +52,15 @@ def write(scored: Scored, path: Path) -> list[Path]:
 def check_free(path: Path) -> None:
     """Raise an `InputError` if a path is a file that `write` would not have written."""
     marks = {".csv": ",".join(HEADER), ".tsv": "\t".join(COLUMNS), ".edf": "0       "}
-    if path.suffix.lower() in PICTURES or not path.exists():
+    if path.suffix.lower() in PICTURES:
         return
-    head = b"" if path.is_dir() else _head(path)
-    if not head.startswith(marks[path.suffix.lower()].encode()):
+    head = _head(path) if path.is_file() else b""
+    if path.exists() and not head.startswith(marks[path.suffix.lower()].encode()):
         raise InputError(f"{path}: exists and was not written by xsleep score; give another name")
-    if path.suffix.lower() == ".edf" and b"xsleep" not in head:
+    sidecar = path.with_suffix(".json") if path.suffix.lower() == ".tsv" else path
+    if sidecar != path and sidecar.exists() and b'"xsleep"' not in sidecar.read_bytes():
+        raise InputError(f"{sidecar}: exists and was not written by xsleep score; take it away")
+    if path.suffix.lower() == ".edf" and path.exists() and b"xsleep" not in head:
         raise InputError(f"{path}: is a recording, and not the stages of one; give another name")
 
 

@@ -220,6 +220,8 @@ def open_edf(path: Path, gaps: bool = False) -> Edf:
                 "export it as a continuous recording (EDF+C)"
             )
         edf = replace(edf, onsets=onsets)
+        if edf.seconds > LONGEST:
+            raise DamagedError(f"{path}: lasts {edf.seconds:g} s with the gaps between its records")
     return edf
 
 
