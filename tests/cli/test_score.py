@@ -25,7 +25,7 @@ def nights(tmp_path):
     folder = tmp_path / "nights"
     folder.mkdir()
     for number in (1, 2):
-        write_edf(folder / f"n{number}.edf", [("C4-M1", waves(number)), ("ECG", waves(9))])
+        write_edf(folder / f"s.n{number}.edf", [("C4-M1", waves(number)), ("ECG", waves(9))])
     return folder
 
 
@@ -37,13 +37,13 @@ def test_a_folder_is_scored_into_another_with_a_summary_of_each(tmp_path, model,
     assert run(nights, "--model", model, "--out", tmp_path / "out") == 0
     told = capsys.readouterr().out
     for number in (1, 2):
-        assert f"n{number}.edf: 40 epochs scored by {model}" in told
+        assert f"s.n{number}.edf: 40 epochs scored by {model}" in told
     assert "EEG: C4-M1 (by its electrodes, 128 Hz)" in told
     assert "spectrograms normalised by this recording" in told
     assert "2 of 2 recordings scored" in told
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     ends = ("edf", "json", "png", "tsv")
-    assert written == [f"n{number}_hypnogram.{end}" for number in (1, 2) for end in ends]
+    assert written == [f"s.n{number}_hypnogram.{end}" for number in (1, 2) for end in ends]
 
 
 def test_one_bad_recording_does_not_keep_the_others_from_being_scored(
@@ -51,7 +51,7 @@ def test_one_bad_recording_does_not_keep_the_others_from_being_scored(
 ):
     write_edf(nights / "bad.edf", [("C4-M1", np.zeros(128 * 1200))])
     (nights / "damaged.edf").write_bytes(b"0       ")
-    (nights / "._n1.edf").write_bytes(b"of macOS")
+    (nights / "._s.n1.edf").write_bytes(b"of macOS")
     assert run(nights, "--model", model, "--out", tmp_path / "out", "--format", "csv") == 1
     told = capsys.readouterr()
     assert "2 of 4 recordings scored" in told.out
@@ -71,7 +71,7 @@ def test_recordings_are_scored_side_by_side_as_one_after_the_other(tmp_path, mod
     for jobs in (1, 2):
         arguments = ("--model", model, "--out", tmp_path / f"{jobs}", "--format", "csv")
         assert run(nights, *arguments, "--jobs", jobs) == 0
-    for name in ("n1_hypnogram.csv", "n2_hypnogram.csv"):
+    for name in ("s.n1_hypnogram.csv", "s.n2_hypnogram.csv"):
         one, two = (np.genfromtxt(tmp_path / jobs / name, delimiter=",") for jobs in "12")
         np.testing.assert_allclose(one[1:, 3:], two[1:, 3:], atol=1e-3)
 
@@ -80,7 +80,7 @@ def test_json_is_a_line_a_recording(tmp_path, model, nights, capsys):
     assert run(nights, "--model", model, "--out", tmp_path, "--json", "--format", "tsv") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["epochs"] for line in lines] == [40, 40]
-    assert lines[0]["files"] == [str(tmp_path / f"n1_hypnogram.{end}") for end in ("tsv", "json")]
+    assert lines[0]["files"] == [str(tmp_path / f"s.n1_hypnogram.{end}") for end in ("tsv", "json")]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ def test_what_is_mistyped_is_told_before_pytorch_is_loaded(tmp_path, arguments, 
 def test_two_recordings_of_one_name_are_refused(tmp_path, model, nights, capsys):
     other = tmp_path / "other"
     other.mkdir()
-    write_edf(other / "n1.bdf", [("C4-M1", waves())])
-    assert run(nights, other / "n1.bdf", "--model", model, "--out", tmp_path) == 1
-    assert "n1: several recordings have this name" in capsys.readouterr().err
+    write_edf(other / "s.n1.bdf", [("C4-M1", waves())])
+    assert run(nights, other / "s.n1.bdf", "--model", model, "--out", tmp_path) == 1
+    assert "s.n1: several recordings have this name" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def _run(given: argparse.Namespace) -> int:
     if wrong := [named for named in given.channel if "=" not in named]:
         raise InputError(f"--channel {wrong[0]}: write NAME=LABEL, as in EEG2=C3-M2")
     paths = list(_recordings(given.recordings))
-    stems = [path.name.split(".")[0] for path in paths]
+    stems = [_stem(path) for path in paths]
     if doubled := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise InputError(
             f"{doubled[0]}: several recordings have this name, and one would overwrite the "
@@ -124,6 +124,11 @@ def _recordings(given: list[Path]) -> Iterator[Path]:
         yield from found
 
 
+def _stem(path: Path) -> str:
+    """Return the name of a recording without its suffix, of which FIF files may have two."""
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+
+
 def _scored(
     given: argparse.Namespace, paths: list[Path]
 ) -> Iterator[tuple[Path, dict[str, Any] | str]]:
@@ -160,7 +165,7 @@ def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
     from xsleep.staging.score import score
     from xsleep.staging.writing import check_free
 
-    stem = given.out / f"{path.name.split('.')[0]}{ENDING}"
+    stem = given.out / f"{_stem(path)}{ENDING}"
     try:
         for end in given.format:
             check_free(Path(f"{stem}.{end}"))
