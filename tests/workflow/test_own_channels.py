@@ -6,6 +6,7 @@ import edfio
 import pytest
 
 from tests.helpers.recordings import edf_signal, noise
+from tests.staging.test_score import MINUTES, waves, write_edf
 from tests.workflow.test_workflow import TINY, rows, snakemake
 from xsleep.networks import checkpoints
 from xsleep.staging.score import score
@@ -65,7 +66,9 @@ def test_the_network_scores_a_night_by_two_signals_of_the_kind(finished):
     folder, _ = finished
     model = folder / RUN / "model.safetensors"
     assert checkpoints.load(model)[2] == ("EEG", "EEGoccipital")
-    answer = score(folder / "nights/a_1.edf", model, report=lambda line: None)
+    signals = [("O2-M1", waves()), ("C4-M1", waves(1))]
+    night = write_edf(folder / "x.edf", signals)
+    answer = score(night, model, report=lambda line: None)
     taken = {channel: one.label for channel, one in answer.channels.items()}
     assert taken == {"EEG": "C4-M1", "EEGoccipital": "O2-M1"}
-    assert len(answer.stages) == SECONDS // 30
+    assert len(answer.stages) == 2 * MINUTES
