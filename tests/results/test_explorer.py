@@ -86,7 +86,7 @@ class Cohort:
         return page
 
     def handed_over(self, database, *recording):
-        """What the script of a case, or of one of its recordings, hands over."""
+        """The data in the script of a case, or of one of its recordings."""
         path = self.folder / "explorer/data" / database / "whole-night"
         path = path.joinpath("-".join(CASES[database]), *recording)
         text = path.with_name(f"{path.name}.js").read_text()

@@ -1,4 +1,4 @@
-"""What a network that was trained here says of its training, by the run.json beside it."""
+"""Facts and doubts of a network that was trained here, from the run.json beside it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What `xsleep score` wrote against other scorings, in the ways that these are written."""
+"""Comparison of what `xsleep score` wrote with scorings in other formats."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What `xsleep info` tells of the files that a person may have."""
+"""Description of files by `xsleep info`."""
 
 import json
 from dataclasses import replace

@@ -71,8 +71,10 @@ def _run(given: argparse.Namespace) -> int:
     if wrong := [named for named in given.channel if "=" not in named]:
         raise InputError(f"--channel {wrong[0]}: write NAME=LABEL, as in EEG2=C3-M2")
     paths = list(_recordings(given.recordings))
-    stems = [_stem(path) for path in paths]
-    if doubled := sorted({stem for stem in stems if stems.count(stem) > 1}):
+    from xsleep.staging.sources import stem
+
+    stems = [stem(path) for path in paths]
+    if doubled := sorted({name for name in stems if stems.count(name) > 1}):
         raise InputError(
             f"{doubled[0]}: several recordings have this name, and one would overwrite the "
             "other; score them apart, each into a folder of its own with --out"
@@ -124,11 +126,6 @@ def _recordings(given: list[Path]) -> Iterator[Path]:
         yield from found
 
 
-def _stem(path: Path) -> str:
-    """Return the name of a recording without its suffix, of which FIF files may have two."""
-    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-
-
 def _scored(
     given: argparse.Namespace, paths: list[Path]
 ) -> Iterator[tuple[Path, dict[str, Any] | str]]:
@@ -163,12 +160,13 @@ def _ensemble(model: str) -> Ensemble:
 def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
     """Score a recording and write its files; return what is told of it, or why it failed."""
     from xsleep.staging.score import score
+    from xsleep.staging.sources import stem
     from xsleep.staging.writing import check_free
 
-    stem = given.out / f"{_stem(path)}{ENDING}"
+    out = given.out / f"{stem(path)}{ENDING}"
     try:
         for end in given.format:
-            check_free(Path(f"{stem}.{end}"))
+            check_free(Path(f"{out}.{end}"))
         scored = score(
             path,
             _ensemble(given.model),
@@ -179,7 +177,7 @@ def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
             unit=given.unit,
             normalise=given.normalise,
         )
-        files = [str(f) for end in given.format for f in scored.save(f"{stem}.{end}")]
+        files = [str(f) for end in given.format for f in scored.save(f"{out}.{end}")]
         return {**scored.facts(), "statistics": scored.rounded_statistics(), "files": files}
     except InputError as error:
         return str(error)

@@ -169,7 +169,7 @@ Key = tuple[str, str, str]
 """Database, window and recording."""
 
 _MARKS = ("places", "stages", "fold")
-"""What must not differ between the runs that test a recording."""
+"""Properties that are equal in all runs that test a recording."""
 
 
 @dataclass(frozen=True)

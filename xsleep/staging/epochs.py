@@ -18,8 +18,10 @@ from xsleep.databases.formats import plausibility
 from xsleep.preparation.preprocessing import filtered_channel
 from xsleep.preparation.spectrogram import spectrogram
 from xsleep.staging import montage, quality
+from xsleep.staging.held import BLOCK
 from xsleep.staging.scored import Taken
 from xsleep.staging.sources import Source, open_source
+from xsleep.training.sequences import blocks
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -55,6 +57,13 @@ class HeldEpochs:
     def spectrograms(self) -> Singles:
         """(n, 29, 129, C) decibels of 2-s windows, 0 to 50 Hz; not normalised."""
         return np.stack([spectrogram(values) for values in self.filtered.values()], axis=-1)
+
+    @property
+    def spectrum(self) -> Floats:
+        """(n, 129) mean decibels of each epoch of the first channel."""
+        first, *_ = self.filtered.values()
+        ranges = blocks(len(first), BLOCK)
+        return np.concatenate([spectrogram(first[a:b]).mean(axis=1) for a, b in ranges])
 
 
 def epochs(
@@ -127,5 +136,8 @@ def hold(
         seen.append(f"{marked.sum()} epochs are in gaps or marked as bad by the file; not staged")
     bad |= marked
     if bad.all():
-        raise InputError(f"{source.name}: no epoch has good signals ({'; '.join(seen)})")
+        doubts = "; ".join(seen)
+        raise InputError(
+            f"{source.name}: no epoch has good signals ({doubts}); choose other signals"
+        )
     return HeldEpochs(filtered, bad, taken, (*warned, *seen, *compared))

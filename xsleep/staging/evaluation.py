@@ -25,11 +25,8 @@ from xsleep.databases.formats.clocks import since
 from xsleep.databases.formats.hypnograms import TOLERANCE
 from xsleep.results.metrics import class_wise, confusion, of_confusion
 from xsleep.staging.hypnograms import Scoring, read_scoring
-from xsleep.staging.sources import SUFFIXES
-from xsleep.staging.writing import COLUMNS, HEADER
-
-WRITTEN = {".tsv": "\t".join(COLUMNS), ".csv": ",".join(HEADER)}
-"""Suffix to the first line of the hypnograms that ``xsleep score`` writes."""
+from xsleep.staging.sources import SUFFIXES, stem
+from xsleep.staging.writing import MARKS
 
 TEXTS = (".tsv", ".csv", ".txt")
 """Ends of scorings that are text, the best first."""
@@ -171,11 +168,11 @@ def _read_scored(path: Path) -> tuple[Integers, datetime | None]:
 
 
 def _is_written(path: Path) -> bool:
-    mark = WRITTEN.get(path.suffix.lower())
-    if mark is None or not path.is_file():
+    end = path.suffix.lower()
+    if end not in (".tsv", ".csv") or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.readline().strip() == mark.encode()
+        return file.readline().strip() == MARKS[end].encode()
 
 
 def _shift(other: Scoring, start: datetime | None, scored: Path, seconds: float) -> float:
@@ -239,7 +236,7 @@ def pair(scored: Path, scoring: Path) -> Pairs:
     """
     ours = _scored_files(scored)
     if scoring.is_file() and len(ours) == 1:
-        return Pairs([(ours[0].name.split(".")[0], ours[0], scoring)], [], [])
+        return Pairs([(stem(ours[0]), ours[0], scoring)], [], [])
     theirs: dict[str, list[Path]] = defaultdict(list)
     own = {path.with_suffix("") for path in ours}
     for path in [scoring] if scoring.is_file() else _files(scoring, (*TEXTS, *SUFFIXES)):
@@ -279,7 +276,7 @@ def _files(folder: Path, ends: tuple[str, ...]) -> list[Path]:
 
 
 def _stem(path: Path) -> str:
-    return path.name.split(".")[0].casefold()
+    return stem(path).casefold()
 
 
 def _name(path: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Doubles, Floats, Integers, Singles
+from xsleep.core.arrays import Doubles, Integers, Singles
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import UNSCORED
 from xsleep.preparation.spectrogram import spectrogram
@@ -57,12 +57,6 @@ class HeldData:
             squares = np.einsum("nftc,nftc->tc", images, images, dtype=np.float64)
             found = found + np.stack([images.sum((0, 1), dtype=np.float64), squares])
         return found
-
-    def spectrum(self) -> Floats:
-        """Return the mean decibels (n, 129) of all epochs of the first channel."""
-        first, *_ = self.signals.values()
-        ranges = blocks(len(first), BLOCK)
-        return np.concatenate([spectrogram(first[a:b]).mean(axis=1) for a, b in ranges])
 
     def _of(self, places: Integers) -> Singles:
         return np.stack([values[places] for values in self.signals.values()], axis=-1)

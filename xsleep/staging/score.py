@@ -14,7 +14,7 @@ from xsleep.core.stages import STAGES
 from xsleep.staging import montage
 from xsleep.staging.ensemble import Ensemble, open_model
 from xsleep.staging.epochs import hold
-from xsleep.staging.held import HeldData, held_part
+from xsleep.staging.held import held_part
 from xsleep.staging.known import DEFAULT
 from xsleep.staging.scored import Scored, Taken
 from xsleep.staging.sources import open_source
@@ -93,7 +93,7 @@ def score(
         ensemble.facts,
         applied,
         (*ensemble.doubts, *unlike, *opened, *held.doubts),
-        HeldData(held.filtered, part.info.places).spectrum(),
+        held.spectrum,
     )
 
 

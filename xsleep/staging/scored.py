@@ -144,15 +144,15 @@ class Scored:
         """Return what the stages rest on: network, channels, normalisation, doubts, versions."""
         from xsleep import __version__
 
-        entropy = self.entropy[~self.bad]
+        entropy, uncertain = self.entropy[~self.bad], self.uncertain()
         return {
             "recording": self.name,
             "start": self.start.isoformat() if self.start else None,
             "epochs": len(self.onsets),
             "bad_epochs": int(self.bad.sum()),
             "mean_entropy_bits": round(float(entropy.mean()), 4) if len(entropy) else None,
-            "epochs_below_confidence": {str(LOW_CONFIDENCE): len(self.uncertain())},
-            "epochs_to_look_at": [int(i) + 1 for i in self.uncertain()[:20]],
+            "epochs_below_confidence": {str(LOW_CONFIDENCE): len(uncertain)},
+            "epochs_to_look_at": [int(i) + 1 for i in uncertain[:20]],
             "channels": {name: asdict(taken) for name, taken in self.channels.items()},
             "network": self.network,
             "normalisation": self.normalisation,

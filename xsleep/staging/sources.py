@@ -34,6 +34,11 @@ KINDS = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "misc": "", "bio": ""}
 """MNE's types of channels that may be voltages, to the kind that they state."""
 
 
+def stem(path: Path) -> str:
+    """Return the name of a file without its suffix, of which FIF files may have two."""
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+
+
 class Source(Protocol):
     """A recording whose signals are read one by one.
 

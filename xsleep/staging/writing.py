@@ -32,6 +32,9 @@ COLUMNS = {
 }
 """Descriptions of the columns of the BIDS file."""
 
+MARKS = {".csv": ",".join(HEADER), ".tsv": "\t".join(COLUMNS), ".edf": "0       "}
+"""Suffix to the beginning of the files that are written."""
+
 
 def write(scored: Scored, path: Path) -> list[Path]:
     """Write a scored recording in the format of the path's suffix; return the files written.
@@ -51,11 +54,10 @@ def write(scored: Scored, path: Path) -> list[Path]:
 
 def check_free(path: Path) -> None:
     """Raise an `InputError` if a path is a file that `write` would not have written."""
-    marks = {".csv": ",".join(HEADER), ".tsv": "\t".join(COLUMNS), ".edf": "0       "}
     if path.suffix.lower() in PICTURES:
         return
     head = _head(path) if path.is_file() else b""
-    if path.exists() and not head.startswith(marks[path.suffix.lower()].encode()):
+    if path.exists() and not head.startswith(MARKS[path.suffix.lower()].encode()):
         raise InputError(f"{path}: exists and was not written by xsleep score; give another name")
     sidecar = path.with_suffix(".json") if path.suffix.lower() == ".tsv" else path
     if sidecar != path and sidecar.exists() and b'"xsleep"' not in sidecar.read_bytes():

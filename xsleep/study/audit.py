@@ -1,4 +1,4 @@
-"""What the audit compares Table 2 with: current settings, and a run that is trained again."""
+"""Inputs of the audit: the current settings, and the run that is trained again."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class ScratchRuns:
 
     @cached_property
     def blended(self) -> list[Run]:
-        """Those whose losses are blended adaptively."""
+        """Runs whose losses are blended adaptively."""
         slugs = [slug for slug in self.selected if systems.by_slug()[slug].is_blended]
         return [run for database in self.databases for run in self.of(database, slugs)]
 

@@ -19,7 +19,7 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check examined, as a number of things, and each fault in a line."""
+    """Number of things that a check examined, and a line for each fault."""
 
     examined: str
     faults: Sequence[str]

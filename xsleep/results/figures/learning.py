@@ -49,7 +49,7 @@ class Panel(NamedTuple):
 
     @property
     def smoothed(self) -> bool:
-        """Whether it shows weights that are averaged, as the noisy ones of XSleepNet2 are."""
+        """True if it shows averaged weights, as of XSleepNet2, whose weights are noisy."""
         system = systems.registry()[self.lines[0][0]]
         return self.quantity == WEIGHT and system.blending == "tangents"
 

@@ -51,7 +51,7 @@ class Facts:
 
     @property
     def gaps(self) -> list[str]:
-        """What is missing or wrong in the folders of the trainings."""
+        """Gaps and faults in the folders of the trainings, a line each."""
         return [gap for run in self.runs for gap in run.gaps]
 
     @property
