@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import edfio
 import mne
@@ -355,6 +356,17 @@ def test_files_of_folders_are_paired_by_name(tmp_path, capsys, ours, theirs):
         told, _ = evaluated(capsys, tmp_path, folder)
         assert [row["scoring"] for row in told["recordings"]] == [str(folder / theirs)]
         (folder / theirs).unlink()
+
+
+def test_names_with_dots_are_of_different_recordings(tmp_path, capsys):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    for name in ("s.n1", "s.n2"):
+        write_scored(ours / f"{name}_hypnogram.tsv")
+        (theirs / f"{name}.csv").write_text(TEXTS["onset, duration, stage"])
+    told, _ = evaluated(capsys, ours, theirs)
+    assert [Path(row["scoring"]).name for row in told["recordings"]] == ["s.n1.csv", "s.n2.csv"]
 
 
 def test_several_nights_go_on_and_what_has_no_partner_is_told(tmp_path, capsys):
