@@ -24,7 +24,7 @@ from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
 from xsleep.results.measurements import CASE, RunPredictions, SystemResults, gather
-from xsleep.results.metrics import of_confusion, probabilities
+from xsleep.results.metrics import decided, of_confusion, probabilities
 from xsleep.results.templates import render
 from xsleep.store.predictions import read_predictions
 from xsleep.store.recordings import RecordingData, Stored, read_index
@@ -104,10 +104,10 @@ def _recordings(runs: Iterable[RunPredictions]) -> dict[str, dict[str, Any]]:
         for one in read_predictions(run.predictions):
             content = {"subject": one.subject, "places": one.places, "true": _digits(one.stages)}
             of_runs = found.setdefault(one.recording, content | {"runs": defaultdict(dict)})["runs"]
-            chances = probabilities(one)
+            known = one.predicted is None
             of_runs[run.system][run.seed] = {
-                "predicted": _digits(chances.argmax(axis=1)),
-                "probabilities": _bytes(chances),
+                "predicted": _digits(decided(one)),
+                "probabilities": _bytes(probabilities(one)) if known else "",
             }
     return dict(sorted(found.items()))
 

@@ -16,7 +16,7 @@ from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
 from xsleep.results.audit.trainings import Run, readable
 from xsleep.results.formatting import number
-from xsleep.results.metrics import METRICS, probabilities
+from xsleep.results.metrics import METRICS, decided
 from xsleep.results.published import size
 from xsleep.store.predictions import Prediction
 
@@ -92,7 +92,7 @@ def metrics(evidence: Evidence) -> Findings:
         runs[tested.database, tested.window, tested.system, tested.channels].append(run)
     with readable(evidence.table2):
         table = table2.read_csv(evidence.table2)
-        table = table[table["source"] == table2.MEASURED]
+        table = table[table2.is_measured(table)]
     rows = defaultdict(list)
     for _, row in table.iterrows():
         for column in table.columns:
@@ -132,7 +132,7 @@ def recomputed(seeds: Iterable[Sequence[Prediction]]) -> dict[str, float]:
     values = []
     for predictions in seeds:
         true = np.concatenate([prediction.stages for prediction in predictions])
-        called = np.concatenate([probabilities(p).argmax(1) for p in predictions])
+        called = np.concatenate([decided(p) for p in predictions])
         present = sorted(set(true.tolist()))
         over = {"labels": present, "average": "macro", "zero_division": 0}
         specificities = [

@@ -376,6 +376,7 @@ function differences(pen, {top, height}, scores) {
 
 function areas(pen, box, scores) {
   if (!scores) return nothing(pen, box);
+  if (!scores.probabilities.length) return nothing(pen, box, "no probabilities");
   const {top, height} = box;
   for (const [number, left, wide] of inView()) {
     const values = ORDER.map((stage) => scores.probabilities[5 * number + stage]);
@@ -390,8 +391,8 @@ function areas(pen, box, scores) {
   }
 }
 
-function nothing(pen, {top, height}) {
-  label(pen, "left out", LEFT + width() / 2, top + height / 2, "center");
+function nothing(pen, {top, height}, why = "left out") {
+  label(pen, why, LEFT + width() / 2, top + height / 2, "center");
 }
 
 function legend(pen, box) {
@@ -456,8 +457,9 @@ function told(place) {
   if (scores) {
     const differs = scores.wrong[number] ? " (differs)" : "";
     words.push(`${system()} ${STAGES[scores.predicted[number]]}${differs}`);
-    words.push(ORDER.map((stage) =>
-      `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
+    if (scores.probabilities.length)
+      words.push(ORDER.map((stage) =>
+        `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
   }
   return words.join(" · ");
 }
