@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xsleep.core.files import whole
-from xsleep.results.table2 import MEASURED, PUBLISHED
+from xsleep.results.measurements import MEASURED
+from xsleep.results.table2 import PUBLISHED
 
 Style = dict[str, Any]
 """Keyword arguments of Matplotlib."""
