@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Floats
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE
 from xsleep.core.stages import STAGES
-from xsleep.store.recordings import RecordingInfo
+from xsleep.store.recordings import PER_EPOCH, RecordingInfo
 
 MARGIN_SECONDS = 30 * 60
 SHORTEST = 20
@@ -42,6 +43,12 @@ def in_window(info: RecordingInfo, window: str) -> NDArray[np.bool_]:
     samples = np.rint(RATE * begins)
     inside: NDArray[np.bool_] = (samples >= first) & (samples < end)
     return inside
+
+
+def within(info: RecordingInfo, window: str) -> tuple[RecordingInfo, Integers]:
+    """Return a recording with the epochs of a window alone, and their indices among the stored."""
+    chosen = np.flatnonzero(in_window(info, window))
+    return replace(info, **{name: getattr(info, name)[chosen] for name in PER_EPOCH}), chosen
 
 
 def check_enough(path: Path, epochs: int, window: str = "") -> None:
