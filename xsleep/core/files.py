@@ -1,17 +1,25 @@
-"""Atomic writing of files, CSV tables and checksums."""
+"""Atomic writing of files, CSV tables, npz files and checksums."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xsleep.core.errors import InputError, reason
+
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 
 @contextmanager
@@ -49,6 +57,32 @@ def read_table(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file.
+
+    Raises:
+        InputError: it is none, is damaged, holds pickled objects, or unpacks to more than
+            ``largest`` bytes.
+    """
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if (size := sum(one.file_size for one in archive.infolist())) > largest:
+                raise InputError(
+                    f"{path}: unpacks to {size / 1e9:.1f} GB, more than the {largest / 1e9:.1f} GB "
+                    "that are read; name another"
+                )
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: not a readable npz file ({reason(error)}); write it again"
+        ) from error
 
 
 def sha256(path: str | Path) -> str:

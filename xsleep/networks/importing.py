@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError
+from xsleep.core.files import read_npz
 from xsleep.networks import Network, build, checkpoints
 from xsleep.networks.released import CHANNELS, load_variables
 from xsleep.networks.tensorflow import read_checkpoint
@@ -39,9 +39,6 @@ SIZES: dict[str, tuple[tuple[str, int], ...]] = {
     "sequence_length": ((r"epoch_rnn_layer/.*/pop_", 0),),
 }
 """Patterns of the names of the variables that have each size, and along which axis."""
-
-DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 
 def import_weights(file: Path, out: Path) -> str:
@@ -110,18 +107,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(
             f"{path}: not an npz file, nor the path of a TensorFlow checkpoint without its .index"
         )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if (size := sum(one.file_size for one in archive.infolist())) > LARGEST:
-                raise InputError(
-                    f"{path}: holds {size / 1e9:.1f} GB, as no released network does; name another"
-                )
-        with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in file.files}
-    except DAMAGE as error:
-        raise InputError(
-            f"{path}: not a readable npz file ({reason(error)}); write it again"
-        ) from error
+    return read_npz(path, LARGEST)
 
 
 def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
