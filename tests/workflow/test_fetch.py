@@ -36,7 +36,8 @@ def project(files, tmp_path):
         shutil.copy(ROOT / name, folder)
     rows = [f"{name[1:]},{hashlib.sha1(content).hexdigest()}" for name, content in files.items()]
     tables = {"files": ["file,sha1", *rows]}
-    tables["lights"] = ["recording,lights_off,lights_on"] + [f"{n},22:30,22:50" for n in NIGHTS]
+    tables["lights"] = ["recording,start,lights_off,lights_on"]
+    tables["lights"] += [f"{n},22:30,22:30,22:50" for n in NIGHTS]
     for name, lines in tables.items():
         (folder / f"xsleep/databases/sleep_edf_{name}.csv").write_text("\n".join(lines))
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt
 
@@ -16,7 +16,7 @@ from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
 from xsleep.config.presets import Preset
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
 from xsleep.core.errors import InputError
-from xsleep.core.settings import Settings, checked, existing, read_named
+from xsleep.core.settings import Settings, checked, existing, merged, read_named
 
 
 def _names(value: Any) -> Any:
@@ -45,6 +45,7 @@ class _Selection(Settings):
     released_outputs: Predictions = Field(default_factory=dict)
     stagers: Stagers = Field(default_factory=dict)
     controls: tuple[Control, ...] = ()
+    fetch: Literal["hypnograms"] | None = None
     database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     ablation: dict[str, Any] = Field(default_factory=dict)
@@ -118,6 +119,9 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
             existing(folder / "databases", name, f"configuration: {key}")
     tabled = [*selection.databases, *selection.predictions, *selection.stagers]
     changes = selection.database_settings
+    if selection.fetch == "hypnograms":
+        alone = [*tabled, *selection.released_outputs]
+        changes = merged(changes, {name: {"source": {"signals": False}} for name in alone})
     sources: dict[str, DatabaseSettings] = {
         name: read_named(DatabaseSettings, folder / "databases", name, changes)
         for name in dict.fromkeys([*tabled, scored, *transferred, *selection.released_outputs])

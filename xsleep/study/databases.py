@@ -17,16 +17,30 @@ class Databases:
     """Databases of a configuration.
 
     Attributes:
+        workflow: the configuration, in which some databases are without signals.
         files: those of every database that is configured.
         left_out: why each of the selected databases that are not available is left out.
         names: the other selected databases, in order.
     """
 
     def __init__(self, workflow: Workflow, config: Mapping[str, Any], folder: Path) -> None:
-        self.workflow, self.config, self.folder = workflow, config, folder
-        self.files = {n: DatabaseFiles(n, s) for n, s in workflow.sources.items()}
+        self.config, self.folder = config, folder
+        self.files = _files(workflow)
+        sources = {name: files.settings for name, files in self.files.items()}
+        databases = {name: sources[name] for name in workflow.databases}
+        self.workflow = workflow.model_copy(update={"sources": sources, "databases": databases})
         self.left_out = {n: f for n in workflow.databases if (f := self.files[n].fault)}
         self.names = [n for n in workflow.databases if n not in self.left_out]
+
+    @property
+    def trained_on(self) -> list[str]:
+        """The available databases on which networks are trained, in order."""
+        return [name for name in self.with_signals if name in self.workflow.trained_on]
+
+    @property
+    def with_signals(self) -> list[str]:
+        """The available databases that have signals."""
+        return [name for name in self.names if self.files[name].signals]
 
     @property
     def available(self) -> Workflow:
@@ -64,3 +78,20 @@ class Databases:
             return "not configured"
         apply = f", licence: apply for access at {source.apply}" if source.apply else ""
         return f"not configured; no data in {source.folder}{apply}"
+
+
+def _files(workflow: Workflow) -> dict[str, DatabaseFiles]:
+    """Return the files of each database; where signals are missing, maybe hypnograms alone.
+
+    That is where predictions are given, and either no signals can be had or nobody reads them.
+    """
+    files = {name: DatabaseFiles(name, source) for name, source in workflow.sources.items()}
+    others = {*workflow.trained_on, *workflow.stagers, *workflow.source, *workflow.target}
+    for name in {*workflow.predictions, *workflow.released_outputs}:
+        unread = name not in {*others, workflow.zero_shot.database}
+        if files[name].fault or (files[name].to_fetch and unread):
+            settings = workflow.sources[name]
+            source = settings.source.model_copy(update={"signals": False})
+            alone = DatabaseFiles(name, settings.model_copy(update={"source": source}))
+            files[name] = files[name] if alone.fault else alone
+    return files

@@ -30,7 +30,10 @@ class Messages:
         for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
         for database in self.study.databases.names:
-            if line := self.study.databases.files[database].placement():
+            files = self.study.databases.files[database]
+            if not files.signals:
+                print(f"{database}: no signals, scored by its hypnograms alone", file=sys.stderr)
+            if line := files.placement():
                 print(line, file=sys.stderr)
 
     def on_success(self) -> None:
