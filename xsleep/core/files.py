@@ -89,3 +89,9 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, or of each file in a folder; none where there is nothing."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {str(file): sha256(file) for file in files if file.is_file()}

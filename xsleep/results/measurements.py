@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xsleep.config.names import MEASURED
 from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
@@ -28,16 +29,6 @@ from xsleep.store.predictions import Prediction, read_predictions, read_remarks
 LEVELS = ("seed", "fold", "subject", "recording")
 CASE = ("database", "window", "channels")
 """Columns that are equal for all systems that are compared."""
-
-MEASURED = "measured"
-IMPORTED = "measured from predictions"
-GIVEN = "measured with given networks"
-STAGER = "measured by another stager"
-CONTROL = "control"
-SOURCES = (MEASURED, IMPORTED, GIVEN, STAGER, CONTROL)
-"""Where measured values come from: networks that were trained here, predictions that were
-imported, networks that were trained elsewhere, a stager that is not trained for the database, and
-controls without a network."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class RunPredictions(_System):
 
     Attributes:
         fold: 0 for a system whose one file has all folds, each recording with its own.
-        source: one of ``SOURCES``.
+        source: one of `xsleep.config.names.SOURCES`.
     """
 
     seed: int
@@ -95,7 +86,7 @@ class SystemResults(_System):
             the same recordings in the same folds.
         skipped: Number of recordings of the database that cannot be used.
         gaps: Why predictions are left out, a line each.
-        source: One of ``SOURCES``.
+        source: One of `xsleep.config.names.SOURCES`.
         remarks: What is to be known of a system that was not trained here, a line each.
     """
 

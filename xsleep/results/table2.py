@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xsleep.config.names import MEASURED, SOURCES
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.formatting import number
-from xsleep.results.measurements import MEASURED, SOURCES, SystemResults
+from xsleep.results.measurements import SystemResults
 from xsleep.results.metrics import METRICS, confusion, decided, of_confusion
 from xsleep.results.published import CHANNELS, OURS, WINDOWS, paper_order
 from xsleep.store.predictions import Prediction

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from xsleep import systems
+from xsleep.config.names import SOURCES, STAGER
 from xsleep.core.console_table import console_table
 from xsleep.results import published, table2
 from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.inference import RESAMPLES
-from xsleep.results.measurements import SOURCES, STAGER
 from xsleep.results.table2 import channel_sets, columns, is_measured, shown_together
 from xsleep.results.templates import render
 

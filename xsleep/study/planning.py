@@ -16,6 +16,7 @@ from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
 from xsleep.study.costs import Trainings, finished_runs
 from xsleep.study.plan import plan, summary
+from xsleep.study.runs import ScratchRuns
 from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
 
@@ -46,8 +47,9 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
 
 def planned(study: Study) -> list[Trainings]:
     """Return the trainings of Table 2, whether or not its databases are available."""
-    databases, transfer = list(study.workflow.databases), study.transfer
-    found = [("train", run) for database in databases for run in study.runs.of(database)]
+    databases, transfer = list(study.workflow.trained_on), study.transfer
+    runs = ScratchRuns(study.workflow, databases)
+    found = [("train", run) for run in runs.scratch]
     pretrained = set()
     for run in transfer.finetuned(databases):
         model = transfer.pretrained(run | run["address"])

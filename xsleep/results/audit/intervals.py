@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from xsleep.config.names import MEASURED
 from xsleep.results import table2
-from xsleep.results.measurements import MEASURED
 from xsleep.results.metrics import METRICS
 
 INSIDE, OUTSIDE = "inside", "outside"

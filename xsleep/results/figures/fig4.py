@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from xsleep.config.names import MEASURED
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
 from xsleep.results.formatting import number
-from xsleep.results.measurements import MEASURED
 from xsleep.results.table2 import FROM, PUBLISHED, TO, as_measured, channel_sets, shown_together
 
 METRICS = ("kappa", "accuracy", "specificity", "sensitivity", "MF1")

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from xsleep import systems
+from xsleep.config.names import MEASURED
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
-from xsleep.results.measurements import MEASURED
 from xsleep.results.published import single_views
 from xsleep.results.table2 import PUBLISHED, as_measured, channel_sets, shown_together
 

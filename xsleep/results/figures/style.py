@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from xsleep.config.names import MEASURED
 from xsleep.core.files import whole
-from xsleep.results.measurements import MEASURED
 from xsleep.results.table2 import PUBLISHED
 
 Style = dict[str, Any]
