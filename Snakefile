@@ -38,6 +38,7 @@ rule all:
 
 # It tells of all that is made, so of what stands above.
 include: "rules/provenance.smk"
+include: "rules/bundle.smk"
 
 
 rule figures:

@@ -31,7 +31,9 @@ RUN = {
     "packages": {"xsleep": "0.1", "torch": "2.9"},
 }
 TABLE2 = {
-    source: {"subjects": "200", "recordings": "200", "epochs": "1000", "folds": "20", "seeds": "1"}
+    source: {"database": "MASS", "window": "whole-night", "system": "XSleepNet2", "source": source}
+    | {"subjects": "200", "recordings": "200", "skipped": "0"}
+    | {"epochs": "1000", "folds": "20", "seeds": "1"}
     | {column: f"{value + place}" for place, column in enumerate(columns("EEG-EOG"))}
     for source, value in (("measured", 80), ("95 % from", 70), ("95 % to", 90))
 }

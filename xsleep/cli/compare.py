@@ -1,0 +1,93 @@
+"""``xsleep compare``: the results of two laboratories, each in a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xsleep.cli.command import command
+
+if TYPE_CHECKING:
+    from xsleep.results.bundles_compared import Comparison
+
+EXAMPLES = """\
+examples:
+  xsleep compare ours/bundle.zip theirs/bundle.zip
+  xsleep compare A.zip B.zip --out differences.csv
+
+`snakemake --cores 8 results/bundle.zip` makes a bundle (docs/bundle.md).
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    aim = "compare the bundles of results of two laboratories"
+    more = (
+        "It checks the files of both against their hashes, and prints the differences of the "
+        "metrics of the rows that both have with their 95 % intervals over subjects, the rows that "
+        "one alone has, and the claims with different verdicts."
+    )
+    argument = command(commands, "compare", _run, aim, more, EXAMPLES)
+    argument("a", type=Path, metavar="A.zip", help="bundle of results")
+    argument("b", type=Path, metavar="B.zip", help="another one")
+    what = "CSV file of all metrics of all rows, to be written"
+    argument("--out", type=Path, metavar="FILE.csv", help=what)
+
+
+def _run(given: argparse.Namespace) -> None:
+    from xsleep.core.files import write_csv
+    from xsleep.results.bundles_compared import compare, rounded
+
+    found = compare(given.a, given.b)
+    if given.out:
+        write_csv(given.out, rounded(found.rows))
+    _print(found, given)
+
+
+def _print(found: Comparison, given: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from xsleep.core.console_table import console_table
+    from xsleep.results.bundles_compared import BOTH, NAMES, rounded
+
+    for remark in found.remarks:
+        print(f"remark: {remark}", file=sys.stderr)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"A: {given.a}\nB: {given.b}\n", markup=False)
+
+    numbers = ["A", "B", "A - B", "95 % interval", "subjects", "recordings"]
+    table = console_table("Rows in both", (*NAMES, "metric"), numbers)
+    rows = rounded(found.rows).fillna("")
+    seen: tuple[str, ...] = ()
+    for row in rows[rows["in"] == BOTH].to_dict("records"):
+        names = tuple(str(row[name]) for name in NAMES)
+        shown = names if names != seen else [""] * len(names)
+        span = f"{row['95 % from']} to {row['95 % to']}" if row["95 % from"] else "none"
+        values = (row["A"], row["B"], row["difference"], span, row["subjects"], row["recordings"])
+        table.add_row(*shown, row["metric"], *map(str, values), end_section=False)
+        seen = names
+    console.print(table)
+
+    alone = rows[rows["in"] != BOTH].drop_duplicates([*NAMES])
+    if len(alone):
+        table = console_table("Rows in one alone", (*NAMES, "in"), ["accuracy"])
+        for row in alone.to_dict("records"):
+            table.add_row(*(str(row[n]) for n in (*NAMES, "in")), row["A"] or row["B"])
+        console.print(table)
+
+    verdicts = found.claims.fillna("")
+    unlike = verdicts[verdicts["A"] != verdicts["B"]]
+    same = (verdicts["A"] == verdicts["B"]).sum()
+    undecided = ((verdicts["A"] == verdicts["B"]) & (verdicts["A"] == "undecided")).sum()
+    if len(unlike):
+        table = console_table("Claims with different verdicts", ("claim", "case", "A", "B"), ())
+        for row in unlike.to_dict("records"):
+            case = ", ".join(filter(None, (row["database"], row["window"], row["channels"])))
+            table.add_row(row["claim"], case, row["A"] or "none", row["B"] or "none")
+        console.print(table)
+    console.print(f"Claims: {same} verdicts are the same, {undecided} of them undecided.")
+    for name in found.simulated:
+        console.print(f"{name}: simulated nights, not sleep.", markup=False)
+    console.print(found.conclusion, markup=False)
