@@ -49,13 +49,13 @@ def tested(
     bins = {}
 
     def decide(run: RunPredictions, prediction: Prediction) -> Integers:
-        bins[run.system, run.seed, run.fold, prediction.recording] = binned(prediction)
+        bins[run.system, run.seed, prediction.recording] = binned(prediction)
         return decided(prediction)
 
     results = gather(runs, recordings, decide)
     return results, {
         one.system: sum(
-            (bins[one.system, seed, fold, name] for seed, fold, _, name in one.counts.index),
+            (bins[one.system, seed, name] for seed, _, _, name in one.counts.index),
             np.zeros((3, BINS)),
         )
         for one in results

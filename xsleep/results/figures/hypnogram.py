@@ -55,7 +55,7 @@ def pick(
             f"{', '.join(sorted(recordings)[:5])}, ..."
         )
     fold, _, name = counts.index[place]
-    path = next(run.predictions for run in runs if (run.seed, run.fold) == (seed, fold))
+    path = next(run.predictions for run in runs if run.seed == seed and run.fold in (fold, 0))
     return seed, next(one for one in read_predictions(path) if one.recording == name)
 
 
