@@ -241,6 +241,14 @@ class Database(ABC):
         """Return whether hypnograms are read without signals."""
         return cls.read_scoring is not Database.read_scoring
 
+    def second_scoring(self, entry: Entry) -> Hypnogram | None:
+        """Read the hypnogram of a second scorer; ``None`` where the database has none.
+
+        Raises:
+            InputError: in one line, what is wrong with which file.
+        """
+        return None
+
     @classmethod
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:
         """Return the authors' folds, of ``published_folds.csv``: number to role to subjects.

@@ -124,8 +124,12 @@ class Dreams(ServerListed, EdfDatabase):
         ]
 
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
-        grid = self.source.grid if isinstance(self.source, DreamsSource) else None
-        return read_hypnogram(entry.files[1], file.seconds, type(self), grid)
+        return read_hypnogram(entry.files[1], file.seconds, type(self), self.grid)
+
+    @property
+    def grid(self) -> int | None:
+        """The setting ``source.grid``."""
+        return self.source.grid if isinstance(self.source, DreamsSource) else None
 
 
 class DreamsExcerpts(Dreams):
@@ -143,6 +147,23 @@ class DreamsSubjectsAasm(Dreams):
     reader, scoring, epoch, slack = "dreams-subjects-aasm", "AASM", 30, 60
     signals, scored = "subject", "HypnogramAASM_subject"
     archive, count = "DatabaseSubjects.rar", 20
+
+    def second_scoring(self, entry: Entry) -> Hypnogram | None:
+        """Read the scoring by the other rules, in epochs of 30 s with the majority of six codes.
+
+        Raises:
+            InputError: also if this scoring is in epochs of 20 s, which have no counterpart.
+        """
+        if (self.grid or self.epoch) != EPOCH_SECONDS:
+            raise InputError(
+                f"{entry.files[1]}: scored in epochs of {self.epoch} s, and the second scorer's "
+                f"are of {EPOCH_SECONDS} s; set source.grid: {EPOCH_SECONDS}"
+            )
+        rk = self.scoring == DreamsSubjectsRk.scoring
+        other = DreamsSubjectsAasm if rk else DreamsSubjectsRk
+        path = base.as_written(self.folder / f"{other.scored}{entry.subject}.txt")
+        seconds = edf.open_edf(entry.files[0]).seconds
+        return read_hypnogram(path, seconds, other, EPOCH_SECONDS)
 
 
 class DreamsSubjectsRk(DreamsSubjectsAasm):

@@ -106,7 +106,7 @@ def prepare(
     settings = {
         "version": FORMAT_VERSION,
         "source": source.model_dump(
-            mode="json", exclude={"folder", "fetch", "apply", "hypnograms"}
+            mode="json", exclude={"folder", "fetch", "apply", "hypnograms", "second_hypnogram"}
         ),
         "channels": list(channels),
         "raw_filter": filtering.filter_name,

@@ -32,6 +32,7 @@ class Ensemble:
         facts: name, system, training data, licence, ... for the answer.
         doubts: what to know about them, a line each.
         has_statistics: the statistics of the training set's spectrograms are in them.
+        training_files: SHA-256 of the files that they were trained on, if known.
     """
 
     networks: tuple[Network, ...]
@@ -40,6 +41,7 @@ class Ensemble:
     facts: dict[str, Any]
     doubts: tuple[str, ...] = ()
     has_statistics: bool = False
+    training_files: frozenset[str] = frozenset()
 
 
 def check_name(model: str) -> None:
@@ -146,6 +148,7 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         facts,
         tuple(doubt for doubt, holds in doubts.items() if holds),
         all(bool(network.mean.any()) for network, _, _ in loaded),
+        frozenset(sha for run in runs for sha in run.get("inputs", {}).values()),
     )
 
 
