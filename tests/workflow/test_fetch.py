@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.recordings import ROOT, write_recording
 from tests.helpers.serving import Server
-from tests.workflow.test_workflow import TINY, fetched_from, planned, snakemake
+from tests.workflow.test_workflow import TINY, fetched_from, planned, rows, snakemake
 
 NIGHTS = ["SC4001E0", "SC4011E0", "SC4021E0", "SC4031E0"]
 FOLDER = "data/recordings/sleep-cassette"
@@ -106,6 +106,56 @@ def test_another_mirror_reruns_nothing_and_a_recording_taken_away_is_fetched_whe
     assert (tmp_path / FOLDER / f"{NIGHTS[1]}-PSG.edf").exists()
     assert server.asked[f"/{NIGHTS[1]}-PSG.edf"] == 2
     assert server.asked[f"/{NIGHTS[0]}-PSG.edf"] == 1
+
+
+def test_hypnograms_are_fetched_alone_and_signals_later(server, project, config, tmp_path):
+    targets = LIST, "results/SleepEDF-20/folds.csv", "results/table1.csv"
+    run = partial(snakemake, tmp_path, *targets, project=project)
+    config["database_settings"]["SleepEDF-20"]["windows"] = ["in-bed"]
+    status, text = run(config=config | {"fetch": "hypnograms"})
+    assert status == 0, text
+    assert "SleepEDF-20: no signals, scored by its hypnograms alone" in text.splitlines()
+    published = [name for name in server.files if name.endswith("-Hypnogram.edf")]
+    assert server.asked == dict.fromkeys(published, 1)
+    table, (line,) = rows(tmp_path / LIST), rows(tmp_path / "results/table1.csv")
+    for row in table:
+        assert (row["EEG"], row["epochs"], row["in-bed"], row["skipped"]) == ("", "40", "40", "")
+        assert row["warnings"] == ""
+    assert (line["recordings"], line["epochs"], line["EEG"]) == ("4", "160", "")
+    alone = {name: (tmp_path / name).read_text() for name in targets}
+    assert not (tmp_path / "data/epochs").exists()
+    assert (
+        planned(tmp_path, *targets, project=project, config=config | {"fetch": "hypnograms"}) == {}
+    )
+
+    status, text = run(config=config)
+    assert status == 0, text
+    assert {name for name, count in server.asked.items() if count == 1} == {*server.files}
+    with_signals = {name: (tmp_path / name).read_text() for name in targets}
+    assert with_signals[targets[1]] == alone[targets[1]]
+    columns = ("epochs", "W", "N1", "N2", "N3", "REM", "in-bed", "lights off", "lights on")
+    for before, after in zip(table, rows(tmp_path / LIST), strict=True):
+        assert [before[name] for name in columns] == [after[name] for name in columns]
+        assert after["EEG"] == "EEG Fpz-Cz"
+
+
+def test_hypnograms_as_text_give_the_published_recordings_and_folds(reference, tmp_path):
+    """Without the recordings, and without a network."""
+    name = "SleepEDF-20"
+    source = {"hypnograms": str(reference / "sleep_edf_hypnograms.json")}
+    windows = ["in-bed", "in-bed+30min-as-published"]
+    settings = {name: {"source": source, "windows": windows}}
+    config = TINY | {"databases": [name], "database_settings": settings, "fetch": "hypnograms"}
+    targets = f"results/{name}/folds.csv", "results/table1.csv"
+    status, text = snakemake(tmp_path, *targets, config=config)
+    assert status == 0, text
+    sizes = ("subjects", "recordings", "skipped", "epochs")
+    table = [tuple(row[size] for size in sizes) for row in rows(tmp_path / "results/table1.csv")]
+    assert table == [("20", "39", "0", "38155"), ("20", "39", "0", "46241")]
+    published = rows(reference / "sleep_edf_recordings.csv")
+    tested = {row["recording"]: row["test_fold"] for row in published if row["database"] == name}
+    folds = rows(tmp_path / targets[0])
+    assert {row["recording"]: row["fold"] for row in folds if row["role"] == "test"} == tested
 
 
 def test_without_files_and_network_one_line_says_what_to_do(project, config, tmp_path):

@@ -87,7 +87,8 @@ def _files(workflow: Workflow) -> dict[str, DatabaseFiles]:
     """
     files = {name: DatabaseFiles(name, source) for name, source in workflow.sources.items()}
     others = {*workflow.trained_on, *workflow.stagers, *workflow.source, *workflow.target}
-    for name in {*workflow.predictions, *workflow.released_outputs}:
+    unselected = workflow.released_outputs.keys() - workflow.databases.keys()
+    for name in {*workflow.predictions, *unselected}:
         unread = name not in {*others, workflow.zero_shot.database}
         if files[name].fault or (files[name].to_fetch and unread):
             settings = workflow.sources[name]
