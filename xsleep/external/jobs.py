@@ -112,7 +112,7 @@ def _imported(settings: Mapping[str, Any], case: Case) -> Made:
     path = Path(settings["file"])
     foreign = read_foreign(path, settings["classes"])
     infos = [stored.info for stored in read_index(case.index).values()]
-    predictions, remarks = placed(foreign, infos, case.window, case.fold_of, path)
+    predictions, remarks = placed(foreign, infos, case.window, case.fold_of, where=str(path))
     return predictions, remarks, hashes(path)
 
 

@@ -75,7 +75,8 @@ def table2(
     """
     measured: dict[Names, list[SystemResults]] = defaultdict(list)
     for result in results:
-        measured[result.database, result.window, result.system].append(result)
+        name = published.row_name(*result.case[:2], result.system)
+        measured[result.database, result.window, name].append(result)
     why = not_run or {}
     table: list[dict[str, Any]] = []
     for names in _all_names(measured):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ from xsleep.config.external import Predictions
 from xsleep.config.names import CONTROL, IMPORTED, STAGER
 from xsleep.config.workflow import Workflow
 from xsleep.core.errors import InputError
-from xsleep.core.files import hashes, read_csv
+from xsleep.core.files import hashes
 from xsleep.study import paths
 from xsleep.study.runs import Run
 
@@ -81,7 +79,7 @@ class ExternalSystems:
                 where = f"configuration: {one.kind}: {one.database}: {one.name}"
                 case = f"{one.window}, {one.channels}"
                 settings = self.workflow.sources[one.database]
-                if one.window not in settings.windows:
+                if listed is self.all and one.window not in settings.windows:
                     raise InputError(
                         f"{where}: window {one.window} is none of the database's; choose from "
                         f"{', '.join(settings.windows)}"
@@ -127,9 +125,8 @@ def _imported(predictions: Predictions) -> Iterator[External]:
     for database, of_systems in predictions.items():
         for name, several in of_systems.items():
             for one in several:
-                row = _published_name(database, one.window, name)
                 settings = one.model_dump(mode="json", include={"file", "classes"})
-                yield External("predictions", database, one.window, one.channels, row, settings)
+                yield External("predictions", database, one.window, one.channels, name, settings)
 
 
 def _stagers(workflow: Workflow) -> Iterator[External]:
@@ -155,12 +152,3 @@ def _cases(databases: Mapping[str, DatabaseSettings]) -> Iterator[tuple[str, str
         for window in settings.windows:
             for channels in settings.channels:
                 yield name, window, channels
-
-
-def _published_name(database: str, window: str, name: str) -> str:
-    """Return the name of the published row that a name without references is of, or the name."""
-    table = read_csv(resources.files("xsleep.results") / "published_table2.csv")
-    case = {"database": database, "window": window}
-    rows = [row["system"] for row in table if row.items() >= case.items()]
-    bare = [row for row in rows if re.sub(r" \[.*", "", row) == name]
-    return bare[0] if len(bare) == 1 and name not in rows else name
