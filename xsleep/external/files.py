@@ -44,6 +44,9 @@ KNOWN = "W, N1, N2, N3, REM or a usual spelling of them, as Wake, S1, Stage 2, N
 COMPRESSED = 15
 """Type of the elements of a MATLAB file that are compressed."""
 
+NUMBER = re.compile(r"(?<![a-z0-9])(n|f|fold|cv)?[-_ ]?(\d+)(?![a-z0-9])", re.IGNORECASE)
+"""Number of a fold in a name; with the word before it if there are several."""
+
 OUTPUTS = re.compile(r"(joint_)?(score|yhat)[123]?")
 """Variables of the authors' MATLAB files that are read."""
 
@@ -77,8 +80,9 @@ def read_foreign(path: str | Path, classes: Sequence[str] = STAGES) -> dict[str,
     Recordings and files of a folder that cannot be used are left out with an ``InputWarning``.
 
     Args:
-        path: CSV (also ``.csv.gz``), npz or MATLAB file; or a folder of such files by fold, whose
-            number is the last in the name of a file or, if it has none, of the folder around it.
+        path: CSV (also ``.csv.gz``), npz or MATLAB file; or a folder of such files by fold. Its
+            number is in the name of a file or, if there is none, of the folder around it, as in
+            ``fold-3.csv`` and ``n3/test_ret.mat``.
         classes: order of the stages in an npz or MATLAB file.
 
     Returns:
@@ -98,7 +102,7 @@ def read_foreign(path: str | Path, classes: Sequence[str] = STAGES) -> dict[str,
     found: dict[str, Foreign] = {}
     faults: list[str] = []
     twice: dict[str, tuple[Path, Path]] = {}
-    unnamed: dict[int, Path] = {}
+    unnamed: dict[int | None, Path] = {}
     for file in files:
         try:
             one = _read(file, classes, fold := _fold(file))
@@ -132,12 +136,13 @@ def _read(path: Path, classes: Sequence[str], fold: int | None) -> dict[str, For
     return reader(path, classes, fold)
 
 
-def _fold(path: Path) -> int:
-    """Return the number of the fold in the name of a file, or of the folder around it."""
-    for part in (path.name.split(".")[0], path.parent.name):
-        if numbers := re.findall(r"\d+", part):
-            return int(numbers[-1])
-    raise InputError(f"{path}: no number of a fold in its name; call it as in fold-3.csv")
+def _fold(path: Path) -> int | None:
+    """Return the number of the fold in the name of a file, or that is the folder's around it."""
+    if numbers := NUMBER.findall(path.name):
+        called = [number for word, number in numbers if word]
+        return int([*(number for _, number in numbers), *called][-1])
+    folder = NUMBER.fullmatch(path.parent.name)
+    return int(folder[2]) if folder else None
 
 
 def _read_csv(path: Path, classes: Sequence[str], fold: int | None) -> dict[str, Foreign]:
@@ -157,7 +162,6 @@ def _read_csv(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
             "decimal": "," if separator != "," and "," in lines[-1] else ".",
             "encoding": "utf-8-sig",
             "skipinitialspace": True,
-            "index_col": False,
             "na_filter": False,
         }
         headings = pd.read_csv(io.BytesIO(content), nrows=0, **form).columns
@@ -167,6 +171,8 @@ def _read_csv(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
         raise
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not readable as CSV ({reason(error)}); write it again") from None
+    if not isinstance(table.index, pd.RangeIndex):  # the first columns, which have no heading
+        raise InputError(f"{path}: rows have more values than headings; give each value one")
     return _by_recording(path, _named(path, table), fold)
 
 
@@ -311,6 +317,8 @@ def _read_mat(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
     order = [classes.index(stage) for stage in STAGES]
     values = np.exp(logs[0][..., order])
     if len(logs) > 1:
+        if len({one.shape for one in logs}) > 1:
+            raise InputError(f"{path}: score1 to score3 are not of equal shape; save them again")
         before, own, after = (one[..., order] for one in logs)
         own[:-1] += before[1:]
         own[1:] += after[:-1]
@@ -328,7 +336,13 @@ def _log_probabilities(path: Path, found: Mapping[str, Doubles], name: str, call
             f"sequences, (epochs of one, sequences, {len(STAGES)})"
         )
     if called in found:
-        yhat = found[called].reshape(score.shape[:-1])
+        yhat = found[called]
+        if yhat.size != score[..., 0].size:
+            raise InputError(
+                f"{path}: {called} of shape {yhat.shape}, {name} of {score.shape}; save both of "
+                "one network"
+            )
+        yhat = yhat.reshape(score.shape[:-1])
         if other := np.count_nonzero(yhat != score.argmax(axis=-1) + 1):
             raise InputError(
                 f"{path}: {called} is not the highest of {name}, counted from 1, in {other:,} of "
