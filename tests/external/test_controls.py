@@ -140,7 +140,7 @@ def test_second_scorer_of_dreams_subjects_is_the_majority_of_codes_in_30_s(tmp_p
     source = subjects(tmp_path / "in", AASM, RK)
     (prediction,), remarks = scored_twice(tmp_path, source)
     # The epoch at 135 s is R&K W until 140 s and N1 then; that at 570 s is N2 for 10 s, then none.
-    assert remarks == ["1 epochs without a stage of the second scorer left out (subject1)"]
+    assert remarks == ["1 epoch without a stage of the second scorer left out (subject1)"]
     assert prediction.predicted.tolist() == [W] * 5 + [N2] * 14 + [REM] * 10
     assert prediction.stages.tolist() == [W] * 5 + [N2] * 14 + [REM] * 10
     assert prediction.places.tolist() == [*range(19), *range(20, 30)]

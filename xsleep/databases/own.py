@@ -97,7 +97,9 @@ class OwnSource(Source):
         if isinstance(given, Mapping):
             first, second = given.get("hypnogram"), given.get("second_hypnogram")
             if isinstance(first, Mapping) and isinstance(second, Mapping):
-                return {**given, "second_hypnogram": {**first, **second}}
+                columns = {**first.get("columns", {}), **second.get("columns", {})}
+                merged = {**first, **second, "columns": columns}
+                return {**given, "second_hypnogram": merged}
         return given
 
     @field_validator("subject")

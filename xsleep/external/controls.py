@@ -16,8 +16,10 @@ from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import Database
 from xsleep.external.making import for_each, of_probabilities, of_stages
 from xsleep.preparation.windows import within
+from xsleep.results.audit.finding import many
 from xsleep.store.predictions import Prediction
 from xsleep.store.recordings import PER_EPOCH, RecordingInfo, Stored
+from xsleep.training.sequences import named
 
 BIN_SECONDS = 15 * 60
 """Length of the bins of time of the control ``by hour``."""
@@ -152,8 +154,9 @@ def second_scorer(
 
     predictions, faults = for_each(recordings, second)
     if count := sum(missing.values()):
-        where = ", ".join(name for name, epochs in missing.items() if epochs)
-        faults.insert(0, f"{count} epochs without a stage of the second scorer left out ({where})")
+        where = named(name for name, epochs in missing.items() if epochs)
+        what = many(count, "epoch")
+        faults.insert(0, f"{what} without a stage of the second scorer left out ({where})")
     return predictions, faults
 
 

@@ -18,6 +18,7 @@ from xsleep.core.errors import InputError, reason
 from xsleep.core.recording import EPOCH_SECONDS, RATE, kind
 from xsleep.external.making import for_each, of_probabilities
 from xsleep.preparation.windows import within
+from xsleep.results.audit.finding import many
 from xsleep.staging.ensemble import check_name, open_model
 from xsleep.staging.score import Normalisation, ensemble_probabilities, unlike_training
 from xsleep.store.predictions import Prediction
@@ -125,11 +126,11 @@ class Yasa(Stager):
                 f"its signals are filtered ({', '.join(sorted(filters))}), and it was trained on "
                 "unfiltered ones"
             )
-        gaps = [one.places[-1] + 1 - one.places[0] - len(one.places) for one in predictions]
-        if any(gaps):
+        lengths = [int(np.diff(one.places).sum()) + 1 - len(one.places) for one in predictions]
+        if gaps := [length for length in lengths if length]:
             found.append(
-                f"{sum(gaps)} epochs without a stage in {np.count_nonzero(gaps)} recordings are "
-                "not stored; it read the nearest epochs in their places"
+                f"{many(sum(gaps), 'epoch')} without a stage in {many(len(gaps), 'recording')} not "
+                "stored; it read the nearest epochs in their places"
             )
         return found
 
@@ -176,16 +177,18 @@ class Networks(Stager):
     def remarks(self, recordings: Sequence[Stored], predictions: Sequence[Prediction]) -> list[str]:
         found = list(self.ensemble.doubts)
         if "time-frequency" in self.ensemble.networks[0].views:
-            of = {"training": "of its training set", "night": "of each recording"}
-            found.append(f"spectrograms normalised by the statistics {of[self.normalisation]}")
-        infos = [stored.info for stored in recordings if stored.info.labels]
-        unlike = Counter(
-            line for info in infos for line in unlike_training(self.ensemble, info.labels)
-        )
-        found += [f"{line} ({count} recordings)" for line, count in unlike.items()]
-        seen = [i for i in infos if self.ensemble.training_files.intersection(i.hashes.values())]
-        if seen:
-            found.append(f"it was trained on {len(seen)} of the {len(infos)} recordings")
+            whose = {"training": "of its training set", "night": "of each recording"}
+            found.append(f"spectrograms normalised by the statistics {whose[self.normalisation]}")
+        infos = [stored.info for stored in recordings]
+        labels = [info.labels for info in infos if info.labels]
+        unlike = Counter(line for of in labels for line in unlike_training(self.ensemble, of))
+        found += [f"{line} ({many(count, 'recording')})" for line, count in unlike.items()]
+        # The first file of a recording has its signals.
+        signals = [next(iter(info.hashes.values()), "") for info in infos]
+        if seen := sum(digest in self.ensemble.training_files for digest in signals):
+            found.append(
+                f"it was trained or validated on {seen} of {many(len(infos), 'recording')}"
+            )
         return found
 
 
