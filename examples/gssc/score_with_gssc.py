@@ -1,4 +1,4 @@
-"""Score recordings with GSSC, and write its stages as predictions for Table 2 (docs/predictions.md).
+"""Score recordings with GSSC; write its stages as predictions for Table 2, docs/predictions.md.
 
     python score_with_gssc.py RECORDING.edf ... --eeg C4-M1 --eog E1-M2 --out gssc.csv
 
@@ -17,10 +17,10 @@ STAGES = ("W", "N1", "N2", "N3", "REM")
 """Stage of each of GSSC's codes."""
 
 
-def read(path, labels):
-    """Return the first signals among the labels of each kind, EEG and EOG, as an `mne.io.Raw`.
+def read(path: Path, labels: list[tuple[str, list[str]]]) -> mne.io.RawArray:
+    """Return the first signal of a file among the labels of each kind, EEG and EOG.
 
-    GSSC drops the last epoch of a recording that ends with it: one more sample keeps it.
+    One more sample is added: without it GSSC leaves out the last epoch.
     """
     file = mne.io.read_raw(path, verbose="error")
     found = {kind: next((x for x in names if x in file.ch_names), None) for kind, names in labels}
@@ -31,7 +31,7 @@ def read(path, labels):
     return mne.io.RawArray(values, info, verbose="error")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", nargs="+", type=Path, help="EDF or other files of MNE")
     parser.add_argument("--eeg", nargs="+", default=[], help="labels to try in turn")
