@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.helpers.recordings import ROOT
+from tests.helpers.recordings import ROOT, write_excerpts
 from xsleep.core.errors import InputError
 from xsleep.study.planning import configuration
 from xsleep.study.study import Study
@@ -40,11 +40,12 @@ def text(tmp_path):
 
 
 def test_fetch_hypnograms_is_for_the_selected_databases_and_those_of_predictions(study):
-    chosen = study(databases=["simulated", "SleepEDF-78"], fetch="hypnograms", target="simulated")
+    chosen = study(databases=["simulated", "SleepEDF-78"], fetch="hypnograms")
     assert chosen.databases.names == ["simulated", "SleepEDF-78"]
-    assert chosen.databases.with_signals == chosen.databases.trained_on == []
-    assert chosen.runs.scratch == []
+    assert chosen.databases.with_signals == chosen.databases.trained_on == ["simulated"]
+    assert {run["database"] for run in chosen.runs.scratch} == {"simulated"}
     assert chosen.settings.index("SleepEDF-78") == "data/hypnograms/index/SleepEDF-78/all.h5"
+    assert chosen.settings.index("simulated") == "data/index/simulated/all.h5"
     assert chosen.databases.files["DREAMS"].signals  # of zero_shot
     with_predictions = study(predictions=PREDICTIONS, fetch="hypnograms").databases
     assert not with_predictions.files["SleepEDF-20"].signals
@@ -64,6 +65,22 @@ def test_databases_whose_reader_needs_the_signals_are_left_out(study):
     assert found.left_out == {
         "Physio2018": "the reader physio2018 needs the signals; leave out fetch: hypnograms"
     }
+
+
+def test_signals_that_are_there_are_used(study, tmp_path):
+    write_excerpts(tmp_path / "dreams", 1, 2)
+    there = {"DREAMS": {"source": {"folder": "dreams"}}}
+    selected = {"databases": ["SleepEDF-20", "DREAMS"], "fetch": "hypnograms"}
+    assert study(**selected, database_settings=there).databases.with_signals == ["DREAMS"]
+
+
+def test_recordings_that_are_stored_with_signals_keep_them(study, tmp_path):
+    selected = {"databases": ["SleepEDF-20"], "fetch": "hypnograms"}
+    assert study(**selected).databases.with_signals == []
+    (tmp_path / "data/index/SleepEDF-20").mkdir(parents=True)
+    (tmp_path / "data/index/SleepEDF-20/all.h5").touch()
+    assert study(**selected).databases.trained_on == ["SleepEDF-20"]
+    assert study(predictions=PREDICTIONS).databases.files["SleepEDF-20"].signals
 
 
 def test_another_value_of_fetch_is_one_line(study):

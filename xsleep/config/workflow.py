@@ -16,7 +16,7 @@ from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
 from xsleep.config.presets import Preset
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
 from xsleep.core.errors import InputError
-from xsleep.core.settings import Settings, checked, existing, merged, read_named
+from xsleep.core.settings import Settings, checked, existing, read_named
 
 
 def _names(value: Any) -> Any:
@@ -62,6 +62,7 @@ class Workflow(Settings):
         trained_on: the selected ones, on which networks are trained.
         sources: the databases of Table 2, of ``zero_shot``, of ``released_outputs`` and of the
             transfer.
+        fetch: what alone is fetched of databases whose files are missing.
         systems, finetuned: the rows of Table 2, from scratch and transferred.
         presets: those that the sources name; ``paper``, which the ablation takes from; and
             ``released``, with which the authors' networks were trained.
@@ -79,6 +80,7 @@ class Workflow(Settings):
     released_outputs: Predictions
     stagers: Stagers
     controls: tuple[Control, ...]
+    fetch: Literal["hypnograms"] | None
     systems: tuple[System, ...]
     finetuned: tuple[Finetuned, ...]
     presets: dict[str, Preset]
@@ -119,9 +121,6 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
             existing(folder / "databases", name, f"configuration: {key}")
     tabled = [*selection.databases, *selection.predictions, *selection.stagers]
     changes = selection.database_settings
-    if selection.fetch == "hypnograms":
-        alone = [*tabled, *selection.released_outputs]
-        changes = merged(changes, {name: {"source": {"signals": False}} for name in alone})
     sources: dict[str, DatabaseSettings] = {
         name: read_named(DatabaseSettings, folder / "databases", name, changes)
         for name in dict.fromkeys([*tabled, scored, *transferred, *selection.released_outputs])
@@ -144,7 +143,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
             existing(folder / f"{kind}s", name, f"configuration: {kind}_settings")
     scratch = tuple(name for name in selection.systems if name in systems.registry())
     databases = {name: sources[name] for name in selection.databases}
-    as_given = ("seeds", "zero_shot", "source", "target", "transfer", "controls", *EXTERNAL)
+    as_given = "seeds", "zero_shot", "source", "target", "transfer", "controls", "fetch", *EXTERNAL
     return Workflow(
         **{name: getattr(selection, name) for name in as_given},
         databases={name: sources[name] for name in tabled},

@@ -11,6 +11,7 @@ from xsleep.config.workflow import Workflow
 from xsleep.core.errors import InputError
 from xsleep.core.settings import read_named
 from xsleep.study.files import DatabaseFiles
+from xsleep.study.settings import RunSettings
 
 
 class Databases:
@@ -81,18 +82,25 @@ class Databases:
 
 
 def _files(workflow: Workflow) -> dict[str, DatabaseFiles]:
-    """Return the files of each database; where signals are missing, maybe hypnograms alone.
+    """Return the files of each database, of some the hypnograms alone.
 
-    That is where predictions are given, and either no signals can be had or nobody reads them.
+    These are databases whose signals are missing, where only hypnograms are to be fetched; and of
+    those that predictions are given of, where no signals can be had or nobody else reads them.
+    Recordings that are stored with signals keep them, so that nothing is trained again.
     """
     files = {name: DatabaseFiles(name, source) for name, source in workflow.sources.items()}
-    others = {*workflow.trained_on, *workflow.stagers, *workflow.source, *workflow.target}
-    unselected = workflow.released_outputs.keys() - workflow.databases.keys()
-    for name in {*workflow.predictions, *unselected}:
-        unread = name not in {*others, workflow.zero_shot.database}
-        if files[name].fault or (files[name].to_fetch and unread):
-            settings = workflow.sources[name]
-            source = settings.source.model_copy(update={"signals": False})
-            alone = DatabaseFiles(name, settings.model_copy(update={"source": source}))
-            files[name] = files[name] if alone.fault else alone
+    settings = RunSettings(workflow)
+    given = {*workflow.predictions, *workflow.released_outputs.keys() - workflow.databases.keys()}
+    read = {*workflow.trained_on, *workflow.stagers, *workflow.source, *workflow.target}
+    read.add(workflow.zero_shot.database)
+    for name in {*workflow.databases, *workflow.released_outputs}:
+        whole = files[name]
+        if not (whole.fault or whole.to_fetch) or Path(settings.index(name)).exists():
+            continue
+        source = whole.settings.source.model_copy(update={"signals": False})
+        alone = DatabaseFiles(name, whole.settings.model_copy(update={"source": source}))
+        is_wanted = workflow.fetch or (name in given and (whole.fault or name not in read))
+        # A reader that needs the signals is left out where only hypnograms are to be fetched.
+        if (is_wanted and not alone.fault) or (workflow.fetch and not whole.fault):
+            files[name] = alone
     return files
