@@ -51,43 +51,44 @@ def _print(found: Comparison, given: argparse.Namespace) -> None:
 
     from xsleep.core.console_table import console_table
     from xsleep.results.bundles_compared import BOTH, NAMES, rounded
+    from xsleep.results.claims.base import UNDECIDED
+    from xsleep.results.measurements import CASE
+    from xsleep.results.metrics import METRICS
+    from xsleep.results.model_index import NOT_SLEEP
 
     for remark in found.remarks:
         print(f"remark: {remark}", file=sys.stderr)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"A: {given.a}\nB: {given.b}\n", markup=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"A: {given.a}\nB: {given.b}\n")
 
-    numbers = ["A", "B", "A - B", "95 % interval", "subjects", "recordings"]
-    table = console_table("Rows in both", (*NAMES, "metric"), numbers)
-    rows = rounded(found.rows).fillna("")
-    seen: tuple[str, ...] = ()
-    for row in rows[rows["in"] == BOTH].to_dict("records"):
-        names = tuple(str(row[name]) for name in NAMES)
-        shown = names if names != seen else [""] * len(names)
-        span = f"{row['95 % from']} to {row['95 % to']}" if row["95 % from"] else "none"
-        values = (row["A"], row["B"], row["difference"], span, row["subjects"], row["recordings"])
-        table.add_row(*shown, row["metric"], *map(str, values), end_section=False)
-        seen = names
-    console.print(table)
+    rows = rounded(found.rows).astype(str)
+    numbers = ["A", "B", "A - B", "95 % interval", "subjects"]
+    for case, of in rows[rows["in"] == BOTH].groupby([*CASE], sort=False):
+        table = console_table(", ".join(map(str, case)), ("system", "metric"), numbers)
+        for place, row in enumerate(of.to_dict("records")):
+            system = "" if place % len(METRICS) else row["system"]
+            span = f"{row['95 % from']} to {row['95 % to']}" if row["95 % from"] else "none"
+            values = (row["A"], row["B"], row["difference"], span, row["subjects"])
+            table.add_row(system, row["metric"], *values)
+        console.print(table)
 
-    alone = rows[rows["in"] != BOTH].drop_duplicates([*NAMES])
+    alone = rows[(rows["in"] != BOTH) & (rows["metric"] == METRICS[0])]
     if len(alone):
-        table = console_table("Rows in one alone", (*NAMES, "in"), ["accuracy"])
+        table = console_table("Rows in one alone", (*NAMES, "in"), [METRICS[0]])
         for row in alone.to_dict("records"):
-            table.add_row(*(str(row[n]) for n in (*NAMES, "in")), row["A"] or row["B"])
+            table.add_row(*(row[name] for name in (*NAMES, "in")), row["A"] or row["B"])
         console.print(table)
 
-    verdicts = found.claims.fillna("")
-    unlike = verdicts[verdicts["A"] != verdicts["B"]]
-    same = (verdicts["A"] == verdicts["B"]).sum()
-    undecided = ((verdicts["A"] == verdicts["B"]) & (verdicts["A"] == "undecided")).sum()
-    if len(unlike):
+    claims = found.claims
+    same = claims["A"] == claims["B"]
+    if not same.all():
         table = console_table("Claims with different verdicts", ("claim", "case", "A", "B"), ())
-        for row in unlike.to_dict("records"):
-            case = ", ".join(filter(None, (row["database"], row["window"], row["channels"])))
-            table.add_row(row["claim"], case, row["A"] or "none", row["B"] or "none")
+        for row in claims[~same].to_dict("records"):
+            where = ", ".join(filter(None, (row[name] for name in CASE)))
+            table.add_row(row["claim"], where, row["A"] or "none", row["B"] or "none")
         console.print(table)
-    console.print(f"Claims: {same} verdicts are the same, {undecided} of them undecided.")
+    undecided = int((same & (claims["A"] == UNDECIDED)).sum())
+    console.print(f"Claims: {same.sum()} verdicts are the same, {undecided} of them undecided.")
     for name in found.simulated:
-        console.print(f"{name}: simulated nights, not sleep.", markup=False)
-    console.print(found.conclusion, markup=False)
+        console.print(f"Database {name}: {NOT_SLEEP}.")
+    console.print(found.conclusion)

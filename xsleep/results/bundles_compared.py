@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,11 @@ BOTH, ONLY_A, ONLY_B = "both", "A alone", "B alone"
 SAME = "same"
 
 VALUES = ("A", "B", "difference", "95 % from", "95 % to")
-BASIS = (
-    *("subjects", "recordings", "recordings A", "recordings B", "seeds A", "seeds B"),
+COUNTS = ("subjects", "recordings", "recordings A", "recordings B", "seeds A", "seeds B")
+COLUMNS = (
+    *("in", *NAMES, "source A", "source B", "metric", *VALUES, *COUNTS),
     *("folds", "true stages"),
 )
-COLUMNS = ("in", *NAMES, "source A", "source B", "metric", *VALUES, *BASIS)
 
 ROUNDING = {"kappa": 0.00051}
 """Most that a value of Table 2 may differ from that of the predictions; others: ``ROUNDED``."""
@@ -72,28 +72,24 @@ class Comparison:
         if both.empty:
             return "The bundles have no row in common, so nothing is compared."
         apart = (both["95 % from"] > 0) | (both["95 % to"] < 0)
-        rows, differing = (_count(table) for table in (both, both[apart]))
-        untested = _count(both[both["95 % from"].isna()])
+        rows, alone = _count(both), _count(self.rows) - _count(both)
+        tested = _count(both[both["95 % from"].notna()])
         verdicts = self.claims[(self.claims[["A", "B"]] != "").all(axis=1)]
-        changed = verdicts[verdicts["A"] != verdicts["B"]]
-        said = [
-            f"Of {number(rows, 'row')} in both bundles, {differing} {_are(differing)} different in "
-            f"a metric (95 % interval of the difference without 0)",
-            *([f"{untested} cannot be tested"] if untested else []),
-            f"{len(changed)} of {number(len(verdicts), 'verdict')} on claims "
-            f"{_are(len(changed))} different",
+        changed = int((verdicts["A"] != verdicts["B"]).sum())
+        same = {what: bool((both[what] == SAME).all()) for what in ("folds", "true stages")}
+        parts = [
+            f"Of {number(rows, 'row')} in both bundles, {_differ(_count(both[apart]))} in a metric "
+            "(95 % interval of the difference without 0)",
+            *([f"{rows - tested} cannot be tested"] if tested < rows else []),
+            f"of {number(len(verdicts), 'verdict')} on claims {_differ(changed)}",
         ]
-        basis = [
-            f"{what} {'are the same' if (both[what] == SAME).all() else 'are not all the same'}"
-            for what in ("folds", "true stages")
-        ]
-        alone = _count(self.rows) - rows
-        end = f"; {number(alone, 'row')} {_are(alone)} in one alone" if alone else ""
-        return f"{', '.join(said[:-1])}, and {said[-1]}; {' and '.join(basis)}{end}."
+        basis = [f"{what} are {'' if so else 'not all '}the same" for what, so in same.items()]
+        end = f"; {number(alone, 'row')} in one alone" if alone else ""
+        return f"{', '.join(parts[:-1])}, and {parts[-1]}; {', '.join(basis)}{end}."
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _differ(count: int) -> str:
+    return f"{count or 'none'} {'differ' if count > 1 else 'differs'}"
 
 
 def _count(rows: pd.DataFrame) -> int:
@@ -186,9 +182,15 @@ def compare(a: Path, b: Path) -> Comparison:
                 rows += _alone(names, one, other)
         claims = pd.concat([side.verdicts() for side in sides], axis=1, keys=["A", "B"])
         return Comparison(
-            rows=pd.DataFrame(rows, columns=[*COLUMNS]),
+            rows=pd.DataFrame(rows, columns=[*COLUMNS]).astype(dict.fromkeys(COUNTS, "Int64")),
             claims=claims.fillna("").reset_index(),
-            remarks=[*_versions(one.bundle, other.bundle), *one.remarks(), *other.remarks()],
+            remarks=[
+                *_versions(one.bundle, other.bundle),
+                *one.remarks(),
+                *other.remarks(),
+                *_sources(rows),
+                *_single_seeds(rows),
+            ],
             simulated=sorted(
                 {n for s in sides for n, of in s.bundle.manifest.databases.items() if of.simulated}
             ),
@@ -281,3 +283,20 @@ def _versions(one: Bundle, other: Bundle) -> list[str]:
         for of, (v, c) in zip((one, other), made, strict=True)
     )
     return [f"made by different code: {', '.join(told)}"]
+
+
+def _sources(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each system whose values come from elsewhere in the other bundle."""
+    lines = [
+        f"{', '.join(row[name] for name in NAMES)}: {row['source A']} in A, {row['source B']} in B"
+        for row in rows
+        if row["in"] == BOTH and row["source A"] != row["source B"]
+    ]
+    return [*dict.fromkeys(lines)]
+
+
+def _single_seeds(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line where intervals do not tell of other trainings."""
+    single = any(1 in (row.get("seeds A"), row.get("seeds B")) for row in rows if row["in"] == BOTH)
+    line = "a side has one seed: the intervals are of other subjects, not of other trainings"
+    return [line] if single else []
