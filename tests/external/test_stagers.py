@@ -221,33 +221,17 @@ def test_example_of_gssc_writes_predictions_that_are_imported(tmp_path):
     edfio.Edf([edf_signal("C4", 320), edf_signal("E1", 320), edf_signal("X", 320)]).write(path)
     whole = tmp_path / "b.edf"
     edfio.Edf([edf_signal("C4", 300)]).write(whole)
-    out = tmp_path / "gssc.csv"
-    script = ROOT / "examples/gssc/score_with_gssc.py"
-    command = [
-        sys.executable,
-        script,
-        path,
-        whole,
-        "--eeg",
-        "C3",
-        "C4",
-        "--eog",
-        "E1",
-        "--out",
-        out,
-    ]
-    done = subprocess.run(
-        command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
-    )
+    script = [sys.executable, ROOT / "examples/gssc/score_with_gssc.py"]
+
+    def run(*arguments):
+        told = {"cwd": tmp_path, "env": {"PYTHONPATH": "."}, "capture_output": True, "text": True}
+        return subprocess.run([*script, *arguments], check=False, **told)
+
+    done = run(path, whole, "--eeg", "C3", "C4", "--eog", "E1")
     assert done.stdout.splitlines() == ["['C4', 'E1'] ['eeg', 'eog']", "['C4'] ['eeg']"]
-    found = read_foreign(out)
+    found = read_foreign(tmp_path / "gssc.csv")
     assert {name: len(one.epochs) for name, one in found.items()} == {"SC4001E0": 10, "b": 10}
     assert found["b"].stages.tolist() == [0, 1, 2, 3, 4] * 2
-    lacking = subprocess.run(
-        [*command[:3], "--eeg", "O1"],
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert lacking.returncode and "has C4, E1, X; name one with --eeg" in lacking.stderr
+    lacking = run(path, "--eeg", "O1")
+    assert lacking.returncode == 1
+    assert "PSG.edf: has C4, E1, X; name one with --eeg or --eog" in lacking.stderr
