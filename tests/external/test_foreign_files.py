@@ -116,9 +116,9 @@ def test_stages_that_are_not_the_most_probable_ones_are_counted(tmp_path, random
         ("recording,epoch,W,N1,N2,N3\na,0,1,0,0,0\n", "no column REM but 'recording'"),
         ("recording,epoch\na,0\n", "no column N1, N2, N3, REM, W but"),
         ("recording,epoch,stage,N1,S1\na,0,W,1,0\n", "two columns for N1; take one out"),
-        ("recording,epoch,stage\na,0.5,W\n", "row 1, a: epoch 0.5 is not whole"),
-        ("recording,epoch,stage\na,1,W\na,x,W\n", "row 2, a: epoch nan is not whole"),
-        ("recording,epoch,stage\na,1e12,W\n", "row 1, a: epoch 1000000000000.0 is not whole"),
+        ("recording,epoch,stage\na,0.5,W\n", "row 1, a: epoch 0.5 is no whole number"),
+        ("recording,epoch,stage\na,1,W\na,x,W\n", "row 2, a: epoch x is no whole number"),
+        ("recording,epoch,stage\na,1e12,W\n", "row 1, a: epoch 1000000000000.0 is no whole number"),
         (
             "recording,epoch,stage\na,0,N2\na,1,Valve\n",
             "row 2, a: stage Valve is not known; write W, N1, N2, N3, REM or a usual spelling",
@@ -127,7 +127,7 @@ def test_stages_that_are_not_the_most_probable_ones_are_counted(tmp_path, random
             "recording,epoch,Valve,N1,N2,N3,REM\na,0,1,0,0,0,0\n",
             "no column W but 'recording', 'epoch', 'Valve'",
         ),
-        ("recording,epoch,stage,fold\na,0,W,1\na,1,W,2\n", "row 1, a: fold 1 is not whole, or"),
+        ("recording,epoch,stage,fold\na,0,W,1\na,1,W,2\n", "row 1, a: fold 1 is one of several"),
     ],
 )
 def test_a_table_without_usable_predictions_is_one_line(tmp_path, text, message):
@@ -136,11 +136,21 @@ def test_a_table_without_usable_predictions_is_one_line(tmp_path, text, message)
     assert message in refused(path)
 
 
-def test_a_recording_with_a_wrong_row_is_left_out_and_the_others_go_on(tmp_path):
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("b,0,Valve,1", "stage Valve is not known; write W, N1, N2, N3, REM or a usual spelling"),
+        ("b,0.5,W,1", "epoch 0.5 is no whole number"),
+        ("b,0,W,2", "fold 2 is one of several"),
+        ("b,0,W,", "fold  is no whole number"),
+    ],
+)
+def test_a_recording_with_a_wrong_row_is_left_out_and_the_others_go_on(tmp_path, row, fault):
     path = tmp_path / "a.csv"
-    path.write_text("recording,epoch,stage\na,0,W\nb,0,Valve\nb,1,W\na,1,N1\n")
-    with pytest.warns(InputWarning, match=r"row 2, b: stage Valve is not known; .*left out: b$"):
-        assert list(read_foreign(path)) == ["a"]
+    path.write_text(f"recording,epoch,stage,fold\na,0,W,1\n{row}\nb,1,W,1\na,1,N1,1\n")
+    with pytest.warns(InputWarning, match=rf"row 2, b: {fault}.*; left out: b$"):
+        found = read_foreign(path)
+    assert list(found) == ["a"] and found["a"].epochs.tolist() == [0, 1] and found["a"].fold == 1
 
 
 def test_a_file_that_is_no_predictions_is_one_line(tmp_path):
@@ -194,7 +204,7 @@ def test_an_npz_has_arrays_of_equal_length_and_classes_in_any_order(tmp_path, ra
         ({"epoch": np.array(0)}, "recording of shape (2,), epoch of ()"),
         ({"probabilities": np.ones((2, 4))}, "probabilities of shape (2, 4), epoch of (2,)"),
         ({"stage": np.array([0, 5])}, "row 2, a: stage none is not known"),
-        ({"epoch": np.array(["x", "y"])}, "row 1, a: epoch nan is not whole"),
+        ({"epoch": np.array(["x", "y"])}, "row 1, a: epoch x is no whole number"),
     ],
 )
 def test_arrays_that_do_not_fit_are_one_line(tmp_path, changes, message):

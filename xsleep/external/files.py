@@ -235,14 +235,17 @@ def _by_recording(path: Path, table: pd.DataFrame, fold: int | None) -> dict[str
     import pandas as pd
 
     given = sorted(LABELS & {*table})
-    for name in {*table} - {*TEXTS}:
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-    whole = (table["epoch"] % 1 == 0) & (table["epoch"].abs() < 2**31)
-    table = _right(path, table, whole, "epoch {epoch} is not whole")
+    for name in ("epoch", "fold"):
+        if name in table:
+            values = pd.to_numeric(table[name], errors="coerce")
+            whole = (values % 1 == 0) & (values.abs() < 2**31)
+            table = _right(path, table, whole, f"{name} {{{name}}} is no whole number")
+            table[name] = values.loc[table.index].astype(int)
     if "fold" in table:
-        folds = table.groupby("recording")["fold"]
-        right = (table["fold"] % 1 == 0) & (folds.transform("nunique") == 1)
-        table = _right(path, table, right, "fold {fold} is not whole, or one of several")
+        one = table.groupby("recording")["fold"].transform("nunique") == 1
+        table = _right(path, table, one, "fold {fold} is one of several")
+    for label in given:
+        table[label] = pd.to_numeric(table[label], errors="coerce")
     if "stage" in table:
         labels = labels_of(path, table["stage"].unique())
         right = table["stage"].isin(list(labels))
