@@ -92,7 +92,7 @@ def summary(table: pd.DataFrame, console: Console) -> None:
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         title = f"{database}, {window} (percent; kappa a fraction)"
         shown = console_table(title, ("system", "channels", "source"), HEADINGS)
-        for names in shown.columns[:2]:
+        for names in shown.columns[:3]:
             names.no_wrap, names.overflow = False, "fold"
         sentences: dict[str, list[str]] = defaultdict(list)
         for channels, row in _lines(block):
