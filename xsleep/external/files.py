@@ -376,6 +376,7 @@ def _numbered(path: Path, found: Mapping[str, Doubles], classes: Sequence[str]) 
 def _outputs(path: Path) -> dict[str, Doubles]:
     """Return the variables of a MATLAB file that `OUTPUTS` matches, as they are in MATLAB."""
     try:
+        _check_size(path, path.stat().st_size)
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 chosen = {n: v for n, v in file.items() if OUTPUTS.fullmatch(n)}
