@@ -20,6 +20,9 @@ examples:
 `snakemake --cores 8 results/bundle.zip` makes a bundle (docs/bundle.md).
 """
 
+WIDEST = 200
+"""Characters in a line of a table at most; a narrower console, or a file, cuts no value off."""
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -58,7 +61,7 @@ def _print(found: Comparison, given: argparse.Namespace) -> None:
 
     for remark in found.remarks:
         print(f"remark: {remark}", file=sys.stderr)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True, width=WIDEST)
     console.print(f"A: {given.a}\nB: {given.b}\n")
 
     rows = rounded(found.rows).astype(str)
@@ -81,12 +84,10 @@ def _print(found: Comparison, given: argparse.Namespace) -> None:
 
     claims = found.claims
     same = claims["A"] == claims["B"]
-    if not same.all():
-        table = console_table("Claims with different verdicts", ("claim", "case", "A", "B"), ())
-        for row in claims[~same].to_dict("records"):
-            where = ", ".join(filter(None, (row[name] for name in CASE)))
-            table.add_row(row["claim"], where, row["A"] or "none", row["B"] or "none")
-        console.print(table)
+    for row in claims[~same].to_dict("records"):
+        where = ", ".join(filter(None, (row[name] for name in CASE)))
+        verdicts = f"{row['A'] or 'none'} in A, {row['B'] or 'none'} in B"
+        console.print(f"Claim: {row['claim']} ({where}): {verdicts}")
     undecided = int((same & (claims["A"] == UNDECIDED)).sum())
     console.print(f"Claims: {same.sum()} verdicts are the same, {undecided} of them undecided.")
     for name in found.simulated:

@@ -13,7 +13,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -21,15 +21,13 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-import h5py
-
 from xsleep import __version__
 from xsleep.core.errors import InputError, reason
 from xsleep.core.files import whole
 from xsleep.core.settings import Settings, checked
 from xsleep.databases import Source, open_database
 from xsleep.results.measurements import RunPredictions
-from xsleep.store.predictions import read_remarks
+from xsleep.store.predictions import read_predictions, read_remarks, write_predictions
 from xsleep.training.origin import commit
 
 FORMAT = 1
@@ -192,12 +190,11 @@ def _cleaned(names: Mapping[str, Path], hidden: re.Pattern[str], folder: Path) -
             if (clean := _without_paths(text, hidden)) != text:
                 copy.write_text(clean, encoding="utf-8")
         elif file.suffix == ".h5":
-            remarks = read_remarks(file)
-            clean_remarks = [_without_paths(remark, hidden) for remark in remarks]
-            if clean_remarks != [*remarks]:
-                shutil.copyfile(file, copy)
-                with h5py.File(copy, "r+") as stored:
-                    stored.attrs["remarks"] = clean_remarks
+            with suppress(InputError):  # unreadable ones are a gap of Table 2
+                remarks = read_remarks(file)
+                anew = tuple(_without_paths(remark, hidden) for remark in remarks)
+                if anew != remarks:
+                    write_predictions(copy, read_predictions(file), anew)
         found[name] = copy if copy.exists() else file
         if copy.exists():
             changed[_file(file).sha256] = _file(file), _file(copy)
