@@ -125,6 +125,12 @@ def test_yasa_refuses_channels_that_it_does_not_read(channels):
         score("yasa", [], channels)
 
 
+def test_missing_yasa_is_one_line_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "yasa", None)
+    with pytest.raises(InputError, match=r"stager yasa: cannot be imported .*; pip install yasa"):
+        open_stager("yasa")
+
+
 def test_recording_that_cannot_be_scored_is_told_and_the_others_go_on(tmp_path):
     recordings = stored(tmp_path, write(tmp_path / "in", CODES, 1, 2))
     (tmp_path / "store/epochs/excerpt1.h5").unlink()

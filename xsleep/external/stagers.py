@@ -17,7 +17,7 @@ from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError, reason
 from xsleep.core.recording import EPOCH_SECONDS, RATE, kind
 from xsleep.external.making import for_each, of_probabilities
-from xsleep.preparation.windows import within
+from xsleep.preparation.windows import scored_seconds, within
 from xsleep.results.audit.finding import many
 from xsleep.staging.ensemble import check_name, open_model
 from xsleep.staging.score import Normalisation, ensemble_probabilities, unlike_training
@@ -97,11 +97,10 @@ class Yasa(Stager):
         from yasa import SleepStaging
 
         info, chosen = within(stored.info, window)
-        if info.step != EPOCH_SECONDS:
+        if (seconds := scored_seconds(info)) != EPOCH_SECONDS:
             raise InputError(
                 f"{info.recording}: YASA scores epochs of {EPOCH_SECONDS} s, and these are of "
-                f"{info.step:g} s; set source.grid: {EPOCH_SECONDS}, which the readers of DREAMS "
-                "have"
+                f"{seconds:g} s; set source.grid: {EPOCH_SECONDS}, which the readers of DREAMS have"
             )
         raw = RecordingData(stored, channels, chosen).raw(0, len(chosen))
         signals = raw[_without_gaps(info.places)].reshape(-1, len(channels)).T * 1e-6

@@ -37,7 +37,7 @@ def in_window(info: RecordingInfo, window: str) -> NDArray[np.bool_]:
         InputError: the recording lacks what the window needs: times of lights off and on, clock
             time of the start, or an epoch of sleep.
     """
-    scored = _scored_seconds(info)
+    scored = scored_seconds(info)
     begins = info.onsets + (EPOCH_SECONDS - scored) / 2
     first, end = (np.rint(RATE * x) for x in _bounds(info, window, begins, scored))
     samples = np.rint(RATE * begins)
@@ -77,7 +77,7 @@ def unusable(info: RecordingInfo, windows: Sequence[str], path: Path) -> str:
     return ""
 
 
-def _scored_seconds(info: RecordingInfo) -> float:
+def scored_seconds(info: RecordingInfo) -> float:
     """Return the length of the scored epochs in seconds: the median distance of neighbours.
 
     Without neighbours it is unknown, and taken to be 30 s.
