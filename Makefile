@@ -8,7 +8,8 @@
 #                     with it again, and compare them and what is computed from them (2 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
-# make test-crate     install the RO-Crate validator beside .venv, and hold a run's crate to its profile
+# make test-crate     install validators beside .venv, and hold a run's crate, Croissant metadata and cards
+#                     to what they are for
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write requirements.lock anew from pyproject.toml
 
@@ -63,13 +64,15 @@ test-tensorflow: $(VENV)/ready .venv-tensorflow/ready
 	.venv-tensorflow/bin/pip install --quiet --disable-pip-version-check tensorflow-cpu==2.15.1
 	touch $@
 
-# The validator wants an older rich than Snakemake does here, so it has an environment of its own.
+# The validators are of RO-Crate, Croissant and the cards of the Hugging Face Hub. The first wants an older
+# rich than Snakemake does here, so they have an environment of their own.
 # rocrate 0.13 has the context of RO-Crate 1.1 in it, so that nothing is asked of a network.
 test-crate: $(VENV)/ready
 	$(PYTHON) -m venv .venv-validator
-	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0
+	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0 mlcroissant==1.1.1 huggingface_hub==2.4.0
 	.venv-validator/bin/pip install --quiet --disable-pip-version-check --no-deps rocrate==0.13.0
-	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/results/test_crate.py tests/workflow/test_workflow.py
+	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/results/test_crate.py \
+	  tests/results/test_croissant.py tests/results/test_model_card.py tests/workflow/test_workflow.py
 
 report: $(VENV)/ready
 	snakemake --cores all provenance
