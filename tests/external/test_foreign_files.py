@@ -1,6 +1,7 @@
 """Predictions of other programs, as files: CSV, npz, MATLAB, and folders of them by fold."""
 
 import gzip
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -324,6 +325,27 @@ def test_a_damaged_matlab_file_is_one_line(tmp_path):
     for content in (b"", b"x" * 300, whole[:200], whole[:-30]):
         path.write_bytes(content)
         assert "not readable as a MATLAB file" in refused(path)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_no_byte_of_a_matlab_file_brings_the_reader_down(tmp_path, compressed):
+    path = tmp_path / "a.mat"
+    savemat(path, {"score": np.eye(5), "yhat": np.arange(1.0, 6)}, do_compression=compressed)
+    whole = path.read_bytes()
+    for place in range(120, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x33]) + whole[place + 1 :])
+        with suppress(InputError):
+            read_foreign(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_have_probabilities_that_are_told(tmp_path, value):
+    logits = np.zeros((2, 5))
+    logits[1, 2:] = value
+    path = saved(tmp_path / "a.mat", score=logits)
+    first, second = read_foreign(path)[str(path)].probabilities
+    assert first.tolist() == pytest.approx([0.2] * 5)
+    assert np.isnan(second).any() == (value != -np.inf)
 
 
 def test_two_files_of_one_fold_are_one_line(tmp_path):

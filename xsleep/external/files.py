@@ -12,15 +12,15 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from scipy.io import loadmat
 from scipy.special import log_softmax, softmax
 
 from xsleep.core.arrays import Doubles, Floats, Integers
@@ -42,7 +42,9 @@ LABELS = {*range(len(STAGES))}
 KNOWN = "W, N1, N2, N3, REM or a usual spelling of them, as Wake, S1, Stage 2, NREM3, R"
 
 COMPRESSED = 15
-"""Type of the elements of a MATLAB file that are compressed."""
+TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+NUMERIC = range(6, 16)
+"""Types of the elements, and classes of the arrays that are numbers, in a MATLAB file."""
 
 NUMBER = re.compile(r"(?<![a-z0-9])(n|f|fold|cv)?[-_ ]?(\d+)(?![a-z0-9])", re.IGNORECASE)
 """Number of a fold in a name; with the word before it if there are several."""
@@ -323,9 +325,10 @@ def _read_mat(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
         if len({one.shape for one in logs}) > 1:
             raise InputError(f"{path}: score1 to score3 are not of equal shape; save them again")
         before, own, after = (one[..., order] for one in logs)
-        own[:-1] += before[1:]
-        own[1:] += after[:-1]
-        values = softmax(own, axis=1)
+        with np.errstate(invalid="ignore"):
+            own[:-1] += before[1:]
+            own[1:] += after[:-1]
+            values = softmax(own, axis=1)
     return {str(path): Foreign(None, values, None, fold, path)}
 
 
@@ -351,11 +354,11 @@ def _log_probabilities(path: Path, found: Mapping[str, Doubles], name: str, call
                 f"{path}: {called} is not the highest of {name}, counted from 1, in {other:,} of "
                 f"{yhat.size:,} predictions; save both of one network"
             )
-    if (score >= 0).all() and (score <= 1).all():
-        with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # `placed` tells what is not finite
+        if (score >= 0).all() and (score <= 1).all():
             return np.log(score)
-    found_logs: Doubles = log_softmax(score, axis=-1)
-    return found_logs
+        found_logs: Doubles = log_softmax(score, axis=-1)
+        return found_logs
 
 
 def _numbered(path: Path, found: Mapping[str, Doubles], classes: Sequence[str]) -> Integers:
@@ -375,22 +378,20 @@ def _numbered(path: Path, found: Mapping[str, Doubles], classes: Sequence[str]) 
 
 def _outputs(path: Path) -> dict[str, Doubles]:
     """Return the variables of a MATLAB file that `OUTPUTS` matches, as they are in MATLAB."""
+    _check_size(path, path.stat().st_size)
     try:
-        _check_size(path, path.stat().st_size)
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 chosen = {n: v for n, v in file.items() if OUTPUTS.fullmatch(n)}
                 _check_size(path, sum(one.nbytes for one in chosen.values()))
-                found = {name: one[()].T for name, one in chosen.items()}
-        else:
-            _check_size(path, _unpacked(path.read_bytes()))
-            found = {n: v for n, v in loadmat(path).items() if OUTPUTS.fullmatch(n)}
-        return {name: values.astype(float) for name, values in found.items()}
+                return {name: one[()].T.astype(float) for name, one in chosen.items()}
+        return dict(_version_5(path))
     except InputError:
         raise
-    except Exception as error:  # SciPy raises many kinds for a damaged file
+    except Exception as error:  # a damaged file has many kinds of faults
         raise InputError(
-            f"{path}: not readable as a MATLAB file ({reason(error)}); save it again"
+            f"{path}: not readable as a MATLAB file ({reason(error)}); save it again, as version 5 "
+            "or 7.3"
         ) from None
 
 
@@ -401,18 +402,47 @@ def _check_size(path: Path, size: int) -> None:
         )
 
 
-def _unpacked(content: bytes) -> int:
-    """Return the size of a MATLAB file whose elements are unpacked, or more than ``LARGEST``."""
-    size, place = len(content), 128
-    order = "<" if content[126:128] == b"IM" else ">"
-    while place + 8 <= len(content) and size <= LARGEST:
-        kind, count = struct.unpack_from(f"{order}II", content, place)
-        place += 8
+def _version_5(path: Path) -> Iterator[tuple[str, Doubles]]:
+    """Yield the numeric variables that `OUTPUTS` matches in a MATLAB file of version 5.
+
+    SciPy is not used, because damaged files crash it: version 1.17 indexes a table of types by what
+    the file says.
+    """
+    content = path.read_bytes()
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
+    if order is None:
+        raise ValueError("no such header")
+    for kind, whole in _elements(memoryview(content)[128:], order):
+        data = whole
         if kind == COMPRESSED:
-            unpacking = zlib.decompressobj()
-            size += len(unpacking.decompress(content[place : place + count], LARGEST))
-        place += count
-    return size
+            unpacked = zlib.decompressobj().decompress(whole, LARGEST + 1)
+            _check_size(path, len(unpacked))
+            data = memoryview(unpacked)[8:]
+        flags, shape, name, *values = islice(_elements(data, order), 4)
+        text = bytes(name[1]).decode("latin-1")
+        if OUTPUTS.fullmatch(text):
+            ((kind, numbers),) = values
+            if bytes(flags[1])[0 if order == "<" else 3] not in NUMERIC:
+                raise ValueError(f"{text} is no array of numbers")
+            sizes = np.frombuffer(shape[1], f"{order}i4")
+            found = np.frombuffer(numbers, order + TYPES[kind]).reshape(sizes, order="F")
+            yield text, found.astype(float)
+
+
+def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Yield type and content of the elements of which a MATLAB file and its arrays are made."""
+    place = 0
+    while place + 8 <= len(data):
+        kind, count = struct.unpack_from(f"{order}II", data, place)
+        first, after = place + 8, place + 8 + count
+        if kind >> 16:  # up to four bytes, in the second half of the tag
+            kind, count, first, after = kind & 0xFFFF, kind >> 16, place + 4, place + 8
+        elif kind != COMPRESSED:
+            after += -count % 8
+        if first + count > len(data):
+            raise ValueError("cut off")
+        yield kind, data[first : first + count]
+        place = after
 
 
 READERS = {".csv": _read_csv, ".csv.gz": _read_csv, ".npz": _read_npz, ".mat": _read_mat}

@@ -147,12 +147,12 @@ def _averaged(sequences: NDArray[Any]) -> Doubles:
     sums, numbers = np.zeros((count + length - 1, stages)), np.zeros((count + length - 1, 1))
     if not count:
         return sums[:0]
-    for place, values in enumerate(sequences):
-        with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # `_fault` tells what is not finite
+        for place, values in enumerate(sequences):
             sums[place : place + count] += np.log(values)
-        numbers[place : place + count] += 1
-    found: Doubles = softmax(sums / numbers, axis=1)
-    return found
+            numbers[place : place + count] += 1
+        found: Doubles = softmax(sums / numbers, axis=1)
+        return found
 
 
 def _fault(one: Foreign, fold: int) -> tuple[str, str] | None:
