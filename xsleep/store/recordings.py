@@ -257,8 +257,8 @@ class RecordingData:
     def __init__(self, stored: Stored, channels: tuple[str, ...], chosen: Integers) -> None:
         if not stored.epochs:
             raise InputError(
-                f"{stored.index}: of {stored.info.recording} there is the hypnogram alone; signals "
-                "need a configuration without fetch: hypnograms"
+                f"{stored.index}: of {stored.info.recording} there is the hypnogram alone; put the "
+                "signals in place, or leave out fetch: hypnograms"
             )
         for channel in channels:
             if f"signals/{channel}" not in stored.offsets:
