@@ -4,7 +4,7 @@
 # make test-dvc       carry results through DVC to a clone (3 minutes)
 # make test-gpu       everything that touches a GPU, on that of this machine (goal: 5 minutes); with an
 #                     environment that has the packages already: make test-gpu BIN=ENVIRONMENT/bin
-# make test-tensorflow  install TensorFlow beside .venv (1.5 GB), save the checkpoints of tests/tensorflow
+# make test-tensorflow  install TensorFlow beside .venv (1.3 GB), save the checkpoints of tests/tensorflow
 #                     with it again, and compare them and what is computed from them (2 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
