@@ -196,6 +196,28 @@ def test_second_scorer_of_own_recordings_is_another_file(tmp_path):
     assert (prediction.predicted == REM).all()
 
 
+def test_second_scorers_annotations_are_no_recording_of_their_own(tmp_path):
+    source = own(tmp_path / "in", EPOCHS, {"file": "{name}-b.edf"})
+    stages = [edfio.EdfAnnotation(30 * n, 30, "N3") for n in range(30)]
+    edfio.Edf([], annotations=stages).write(tmp_path / "in/a-b.edf")
+    (prediction,), _ = scored_twice(tmp_path, source)
+    assert prediction.recording == "a"
+    assert prediction.predicted.tolist() == [N3] * 30
+
+
+def test_naming_a_second_scorer_prepares_no_recording_anew(tmp_path):
+    source = own(tmp_path / "in", EPOCHS, None)
+    prepare(tmp_path / "store", source, ["EEG"], "a")
+    with pytest.raises(InputError, match=r"a\.edf: the reader own has no second scorer"):
+        scored_twice(tmp_path, source)
+    told = []
+    second = source_of(
+        **source.model_dump() | {"second_hypnogram": {"columns": {"stage": "other"}}}
+    )
+    prepare(tmp_path / "store", second, ["EEG"], "a", report=told.append)
+    assert told == ["1 of 1: a: stored already"]
+
+
 def test_epochs_of_the_second_scorer_are_never_shifted(tmp_path):
     shifted = "onset,stage\n" + "".join(f"{30 * n + 7},REM\n" for n in range(29))
     source = own(tmp_path / "in", EPOCHS, {"file": "{name}-b.csv"}, b=shifted)
