@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers.recordings import ROOT, write_excerpts
 from xsleep.core.errors import InputError
-from xsleep.study.planning import configuration
+from xsleep.study.planning import configuration, planned
 from xsleep.study.study import Study
 
 CONFIG = ROOT / "config"
@@ -44,6 +44,7 @@ def test_fetch_hypnograms_is_for_the_selected_databases_and_those_of_predictions
     assert chosen.databases.names == ["simulated", "SleepEDF-78"]
     assert chosen.databases.with_signals == chosen.databases.trained_on == ["simulated"]
     assert {run["database"] for run in chosen.runs.scratch} == {"simulated"}
+    assert {line.database for line in planned(chosen)} == {"simulated"}
     assert chosen.settings.index("SleepEDF-78") == "data/hypnograms/index/SleepEDF-78/all.h5"
     assert chosen.settings.index("simulated") == "data/index/simulated/all.h5"
     assert chosen.databases.files["DREAMS"].signals  # of zero_shot

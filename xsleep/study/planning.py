@@ -46,8 +46,12 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
 
 
 def planned(study: Study) -> list[Trainings]:
-    """Return the trainings of Table 2, whether or not its databases are available."""
-    databases, transfer = list(study.workflow.trained_on), study.transfer
+    """Return the trainings of Table 2, whether or not its databases are available.
+
+    Those of hypnograms alone have none.
+    """
+    files, transfer = study.databases.files, study.transfer
+    databases = [name for name in study.workflow.trained_on if files[name].signals]
     runs = ScratchRuns(study.workflow, databases)
     found = [("train", run) for run in runs.scratch]
     pretrained = set()
