@@ -26,6 +26,9 @@ SETTINGS = NetworkSettings(
     frame_units=saved.FRAME_UNITS,
     attention=saved.ATTENTION,
     sequence_units=saved.SEQUENCE_UNITS,
+    deepsleepnet_filters=saved.DEEPSLEEPNET_FILTERS,
+    deepsleepnet_units=saved.DEEPSLEEPNET_UNITS,
+    deepsleepnet_layers=saved.DEEPSLEEPNET_LAYERS,
     sequence_length=saved.LENGTH,
 )
 GIVEN = saved.FOLDER / "xsleepnet_3chan"
@@ -100,21 +103,31 @@ def test_the_record_tells_the_origin(run, cohort):
 
 
 def test_what_is_doubtful_is_in_the_record(tmp_path, run):
-    folder = tmp_path / "n2"
-    shutil.copytree(GIVEN / "checkpoint", folder)
-    for path in list(folder.glob("best_model.*")):
-        shutil.copy(path, folder / path.name.replace("best_model", "model_step200.ckpt"))
-    assert record_of(run(folder, raw_deviation=20.0))["remarks"] == [
+    folder = tmp_path / "1chan_eog" / "checkpoint"
+    shutil.copytree(saved.FOLDER / "seqsleepnet_1chan" / "checkpoint", folder)
+    for path in list(folder.glob("best_model_acc.*")):
+        shutil.copy(path, folder / path.name.replace("best_model_acc", "model_step200.ckpt"))
+    model = run(folder, ("EEG",), "SeqSleepNet+", raw_deviation=20.0)
+    assert record_of(model)["remarks"] == [
         "raw_deviation is 20.0, of the released networks None",
-        f"read from {folder / 'best_model'}, not from model_step200.ckpt beside it",
+        "read for EEG, though the path has EOG",
+        f"read from {folder / 'best_model_acc'}, not from model_step200.ckpt beside it",
     ]
+
+
+@pytest.mark.parametrize("name", saved.NETWORKS)
+def test_every_network_is_imported_for_a_fold(run, name):
+    system, count, *_ = saved.NETWORKS[name]
+    network, *found = checkpoints.load(run(saved.FOLDER / name, CHANNELS[:count], system))
+    assert found == [system, CHANNELS[:count]]
+    assert network.settings == SETTINGS
 
 
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ({"system": "ARNN+RNN"}, r"found the network of XSleepNet2 \(expected ARNN\+RNN\)"),
-        ({"channels": ("EEG",)}, r"found 3 channels \(expected 1: EEG\);"),
+        ({"system": "ARNN+RNN"}, r"found the network of XSleepNet2, expected ARNN\+RNN;"),
+        ({"channels": ("EEG",)}, r"found 3 channels, expected 1 \(EEG\);"),
         (
             {"gru_units": 256, "sequence_length": 20},
             r"found gru_units 3 \(expected 256\), sequence_length 5 \(expected 20\);",

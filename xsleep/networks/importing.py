@@ -99,7 +99,7 @@ def built(file: Path, variables: Mapping[str, Singles]) -> tuple[Network, str, t
         load_variables(network, variables, filterbanks)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
-    return network.eval(), system, _channels(file, filterbanks)
+    return network.eval(), system, channels_by_path(file, filterbanks)
 
 
 def fitted(
@@ -117,22 +117,19 @@ def fitted(
     """
     try:
         found, filterbanks, sizes = recognise({n: v.shape for n, v in variables.items()})
+        if not same_network(found, system):
+            raise InputError(f"found the network of {found}, expected {system}; name another")
+        if len(filterbanks) != len(channels):
+            told = f"found {len(filterbanks)} channels, expected {len(channels)}"
+            raise InputError(f"{told} ({', '.join(channels)}); name another network")
         expected = settings.model_dump()
         wrong = [
             f"{size} {value} (expected {expected[size]})"
             for size, value in sizes.model_dump(include=sizes.model_fields_set).items()
             if value != expected[size]
         ]
-        if len(filterbanks) != len(channels):
-            told = f"{len(channels)}: {', '.join(channels)}"
-            wrong = [f"{len(filterbanks)} channels (expected {told})", *wrong]
-        if not same_network(found, system):
-            wrong = [f"the network of {found} (expected {system})"]
         if wrong:
-            raise InputError(
-                f"found {', '.join(wrong)}; name the checkpoint of another network, or set the "
-                "preset that has its sizes"
-            )
+            raise InputError(f"found {', '.join(wrong)}; name another, or choose its `preset`")
         network = build(system, len(channels), settings, seed=0)
         load_variables(network, variables, filterbanks)
     except InputError as error:
@@ -271,8 +268,8 @@ def _vote(sizes: Iterable[int], default: int) -> int:
     return max(votes, key=lambda size: (votes[size], size == default), default=default)
 
 
-def _channels(file: Path, filterbanks: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the channels.
+def channels_by_path(file: Path, filterbanks: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the channels; of a single one as the path tells it.
 
     A released network of one channel calls its filterbank ``eeg`` whatever the channel is; the
     channel is in the name of its file or of one of the two folders around it, as in

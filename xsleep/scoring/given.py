@@ -9,7 +9,7 @@ from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.networks import checkpoints
-from xsleep.networks.importing import fitted, read
+from xsleep.networks.importing import channels_by_path, fitted, read
 from xsleep.networks.tensorflow import find_checkpoint
 from xsleep.store.recordings import read_index
 from xsleep.training.origin import check_writable, origin
@@ -65,6 +65,8 @@ def import_given(
         for name in SIGNALS
         if used[name] != released[name]
     ]
+    if (named := channels_by_path(found.prefix, channels)) != channels:
+        remarks.append(f"read for {'-'.join(channels)}, though the path has {'-'.join(named)}")
     if found.others:
         remarks.append(f"read from {found.prefix}, not from {' or '.join(found.others)} beside it")
     record = {
