@@ -81,7 +81,7 @@ def test_yasa_gives_for_stored_recordings_what_it_gives_for_their_files(tmp_path
         np.testing.assert_allclose(one.probabilities["joint"], expected, atol=0.1)
         assert one.stages.tolist() == [0] * 5 + [2] * 20
     assert len(remarks) == 1
-    assert remarks[0].startswith("YASA 0.8.1: LightGBM, trained on nights of CCSHS, ")
+    assert remarks[0].startswith("YASA 0.8.1: LightGBM, trained on recordings of CCSHS, ")
     assert "licence BSD-3-Clause" in remarks[0]
 
 

@@ -80,8 +80,8 @@ class Yasa(Stager):
                 f"stager yasa: cannot be imported ({reason(error)}); pip install yasa"
             ) from error
         self.description = (
-            f"YASA {yasa.__version__}: LightGBM, trained on nights of CCSHS, CFS, CHAT, HomePAP, "
-            "MESA, MrOS and SHHS (NSRR); licence BSD-3-Clause"
+            f"YASA {yasa.__version__}: LightGBM, trained on recordings of CCSHS, CFS, CHAT, "
+            "HomePAP, MESA, MrOS and SHHS (NSRR); licence BSD-3-Clause"
         )
 
     def check_channels(self, channels: tuple[str, ...]) -> None:
@@ -97,7 +97,7 @@ class Yasa(Stager):
         from yasa import SleepStaging
 
         info, chosen = within(stored.info, window)
-        if (seconds := scored_seconds(info)) != EPOCH_SECONDS:
+        if (seconds := round(scored_seconds(info), 2)) != EPOCH_SECONDS:
             raise InputError(
                 f"{info.recording}: YASA scores epochs of {EPOCH_SECONDS} s, and these are of "
                 f"{seconds:g} s; set source.grid: {EPOCH_SECONDS}, which the readers of DREAMS have"
