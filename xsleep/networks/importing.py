@@ -42,7 +42,6 @@ SIZES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 """Patterns of the names of the variables that have each size, and along which axis."""
 
-
 CELLS = {"BNLSTMCell": "ARNN+RNN", "gru_cell": "FCNN+RNN", "lstm_cell": "DeepSleepNet+"}
 """Recurrent cells, as in the names of variables, to the system that has them between epochs."""
 

@@ -41,7 +41,6 @@ OUTPUTS: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 """Branches of a network to the names of their output layers."""
 
-
 PEEPHOLES = {"enter": "w_i_diag", "forget": "w_f_diag", "leave": "w_o_diag"}
 """Gates of `PeepholeLSTM` to the names of their peepholes."""
 
