@@ -48,6 +48,8 @@ def test_fetch_hypnograms_is_for_the_selected_databases_and_those_of_predictions
     assert chosen.settings.index("SleepEDF-78") == "data/hypnograms/index/SleepEDF-78/all.h5"
     assert chosen.settings.index("simulated") == "data/index/simulated/all.h5"
     assert chosen.databases.files["DREAMS"].signals  # of zero_shot
+    assert chosen.table2.not_run()["SleepEDF-78"] == "signals are not fetched"
+    assert "simulated" not in chosen.table2.not_run()
     with_predictions = study(predictions=PREDICTIONS, fetch="hypnograms").databases
     assert not with_predictions.files["SleepEDF-20"].signals
 

@@ -63,11 +63,13 @@ class Databases:
         }
 
     def not_run(self) -> dict[str, str]:
-        """Return why each other database, selected or not, has nothing measured."""
+        """Return why nothing is trained on each database without signals, selected or not."""
         known = sorted(path.stem for path in (self.folder / "databases").glob("*.yaml"))
-        return {name: self._reason(name) for name in known if name not in self.names}
+        return {name: self._reason(name) for name in known if name not in self.with_signals}
 
     def _reason(self, name: str) -> str:
+        if name in self.names:
+            return "signals are not fetched"
         if name in self.left_out:
             return f"no data here: {self.left_out[name]}"
         changes = self.config.get("database_settings", {})
