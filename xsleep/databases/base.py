@@ -241,6 +241,10 @@ class Database(ABC):
         """Return whether hypnograms are read without signals."""
         return cls.read_scoring is not Database.read_scoring
 
+    def second_file(self, entry: Entry) -> Path | None:
+        """Return the hypnogram file of a second scorer; ``None`` where the database has none."""
+        return None
+
     def second_scoring(self, entry: Entry) -> Hypnogram | None:
         """Read the hypnogram of a second scorer; ``None`` where the database has none.
 

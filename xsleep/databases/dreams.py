@@ -148,6 +148,15 @@ class DreamsSubjectsAasm(Dreams):
     signals, scored = "subject", "HypnogramAASM_subject"
     archive, count = "DatabaseSubjects.rar", 20
 
+    @property
+    def _other(self) -> type[Dreams]:
+        """The database with the other scoring."""
+        rk = self.scoring == DreamsSubjectsRk.scoring
+        return DreamsSubjectsAasm if rk else DreamsSubjectsRk
+
+    def second_file(self, entry: Entry) -> Path:
+        return base.as_written(self.folder / f"{self._other.scored}{entry.subject}.txt")
+
     def second_scoring(self, entry: Entry) -> Hypnogram | None:
         """Read the scoring by the other rules, in epochs of 30 s with the majority of six codes.
 
@@ -159,11 +168,8 @@ class DreamsSubjectsAasm(Dreams):
                 f"{entry.files[1]}: scored in epochs of {self.epoch} s, and the second scorer's "
                 f"are of {EPOCH_SECONDS} s; set source.grid: {EPOCH_SECONDS}"
             )
-        rk = self.scoring == DreamsSubjectsRk.scoring
-        other = DreamsSubjectsAasm if rk else DreamsSubjectsRk
-        path = base.as_written(self.folder / f"{other.scored}{entry.subject}.txt")
         seconds = edf.open_edf(entry.files[0]).seconds
-        return read_hypnogram(path, seconds, other, EPOCH_SECONDS)
+        return read_hypnogram(self.second_file(entry), seconds, self._other, EPOCH_SECONDS)
 
 
 class DreamsSubjectsRk(DreamsSubjectsAasm):

@@ -176,11 +176,14 @@ class Own(EdfDatabase):
                 )
         return read_hypnogram(scoring, self.source.hypnogram, file)
 
+    def second_file(self, entry: Entry) -> Path | None:
+        return self._scorings(entry.files[0])[1] if self.source.second_hypnogram else None
+
     def second_scoring(self, entry: Entry) -> Hypnogram | None:
-        if self.source.second_hypnogram is None:
+        path, settings = self.second_file(entry), self.source.second_hypnogram
+        if path is None or settings is None:
             return None
-        path, file = self._scorings(entry.files[0])[1], edf.open_edf(entry.files[0])
-        return read_hypnogram(path, self.source.second_hypnogram, file)
+        return read_hypnogram(path, settings, edf.open_edf(entry.files[0]))
 
 
 class SurreyCEEGrid(Own):

@@ -121,7 +121,7 @@ def _staged(settings: Mapping[str, Any], case: Case) -> Made:
     lines: list[str] = []
     stager = open_stager(settings["stager"], lines.append)
     predictions, remarks = stager.score(case.tested(), case.channels, case.window)
-    return predictions, [*remarks, *lines], {}
+    return predictions, [*remarks, *lines], hashes(Path(settings["stager"]))
 
 
 def _control(settings: Mapping[str, Any], case: Case) -> Made:
@@ -130,7 +130,7 @@ def _control(settings: Mapping[str, Any], case: Case) -> Made:
     remarks = [NOTES[name]]
     if name == "second scorer":
         found, more = second_scorer(open_database(case.source), case.tested(), case.window)
-        return found, remarks + more, {}
+        return found, remarks + more, settings["content"]
     if name == "logistic regression":
         found = logistic_regression(case.stored, case.roles, case.channels, case.window)
         return found, remarks, {}

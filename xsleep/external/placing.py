@@ -26,11 +26,11 @@ from xsleep.results.metrics import confusion, decided
 from xsleep.store.predictions import Prediction
 from xsleep.store.recordings import RecordingInfo
 
-TOLERANCE = 2.0**-10
+TOLERANCE = 5 * 0.0005 + 2.0**-11
 """Distance from 1 at which probabilities still add up to 1.
 
-Rounding to float16 changes each by up to 2^-11 of its value, and their sum by as much; writing
-them with four digits does so again.
+Each of the five may be rounded to three decimals; rounding to float16 changes their sum by up to
+2^-11.
 """
 
 FARTHEST = 10

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xsleep.config.names import MEASURED, SOURCES
+from xsleep.config.names import CONTROL, MEASURED, SOURCES, STAGER
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
@@ -25,6 +25,8 @@ COUNTS = ("subjects", "recordings", "skipped", "epochs", "folds", "seeds")
 FROM, TO, SPREAD = "95 % from", "95 % to", "deviation over seeds"
 PUBLISHED, DIFFERENCE = "published", "difference"
 QUOTED, NOT_RUN = "quoted", "not run"
+LAST = (STAGER, CONTROL)
+"""Sources of the systems that come last."""
 
 Names = tuple[str, str, str]
 """Database, window and system."""
@@ -100,10 +102,11 @@ def table2(
     return frame.astype({count: "Int64" for count in COUNTS})
 
 
-def _all_names(measured: Collection[Names]) -> list[Names]:
+def _all_names(measured: Mapping[Names, Sequence[SystemResults]]) -> list[Names]:
     """Return the database, window and system of all rows, measured and published, in order.
 
-    Published rows are repeated for each measured window that corresponds to theirs.
+    Published rows are repeated for each measured window that corresponds to theirs. Other stagers
+    and controls come last.
     """
     ran = dict.fromkeys((database, window) for database, window, _ in measured)
     reported = [
@@ -118,7 +121,9 @@ def _all_names(measured: Collection[Names]) -> list[Names]:
         row = published.row(*names)
         quoted = reported.index(names) if row and names in reported and row.authors != OURS else -1
         order = paper_order(database, WINDOWS.get(window, window), system, "")
-        return names[:2] not in ran, *order[:2], window, quoted, order[2]
+        source = measured[names][0].source if names in measured else MEASURED
+        last = LAST.index(source) if source in LAST else -1
+        return names[:2] not in ran, *order[:2], window, last, quoted, order[2]
 
     return sorted({*measured, *reported}, key=place)
 
@@ -143,8 +148,8 @@ def _measured_rows(
         counts = result.numbers(*COUNTS)
         sources = parts.setdefault((result.source, *counts.values()), defaultdict(dict))
         estimates = result.estimates()
-        rows = (result.source, FROM, TO)
-        for source, values in zip(rows, zip(*estimates.values(), strict=True), strict=True):
+        rows = (result.source, FROM, TO) if len(result.counts) else (result.source,)
+        for source, values in zip(rows, zip(*estimates.values(), strict=True), strict=False):
             sources[source] |= zip(columns(result.channels), values, strict=True)
         sources[result.source] |= {**counts, "note": "; ".join(lacking)}
         if counts["seeds"] > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -15,8 +15,9 @@ from xsleep.config.external import Predictions
 from xsleep.config.names import CONTROL, IMPORTED, STAGER
 from xsleep.config.workflow import Workflow
 from xsleep.core.errors import InputError
-from xsleep.core.files import hashes
+from xsleep.core.files import hashes, sha256
 from xsleep.study import paths
+from xsleep.study.databases import Databases
 from xsleep.study.runs import Run
 
 KINDS = {"predictions": IMPORTED, "stagers": STAGER, "controls": CONTROL}
@@ -52,13 +53,13 @@ class ExternalSystems:
         released: those of ``released_outputs``, which are in no Table 2.
     """
 
-    def __init__(self, workflow: Workflow, databases: Sequence[str]) -> None:
-        """List the systems of these databases, and check that each has one place in Table 2.
+    def __init__(self, databases: Databases) -> None:
+        """List the systems of the databases, and check that each has one place in Table 2.
 
         Raises:
             InputError: two systems have one name, or one is trained here too.
         """
-        self.workflow = workflow
+        self.databases, self.workflow = databases, (workflow := databases.workflow)
         self.all = [
             system
             for system in (
@@ -66,7 +67,7 @@ class ExternalSystems:
                 *_stagers(workflow),
                 *_controls(workflow),
             )
-            if system.database in databases
+            if system.database in databases.names
         ]
         self.released = list(_imported(workflow.released_outputs))
         self._check_names()
@@ -114,10 +115,15 @@ class ExternalSystems:
         Its ``content`` changes with the file or package that it is given by.
         """
         settings = self.by_folder[paths.EXTERNAL.format_map(wildcards)].settings
-        given = str(settings.get("file", settings.get("stager", "")))
-        content = hashes(Path(given)) if given else {}
-        with suppress(PackageNotFoundError, ValueError):
-            content[given] = version(given)
+        if settings.get("control") == "second scorer":
+            files = self.databases.files[wildcards["database"]]
+            second = map(files.database.second_file, files.entries.values())
+            content = {str(p): sha256(p) for p in second if p is not None and p.is_file()}
+        else:
+            given = str(settings.get("file", settings.get("stager", "")))
+            content = hashes(Path(given)) if given else {}
+            with suppress(PackageNotFoundError, ValueError):
+                content[given] = version(given)
         return {**settings, "content": content}
 
 

@@ -45,7 +45,7 @@ class Study:
         self.scored = self.workflow.zero_shot.database
         self.settings = RunSettings(self.workflow)
         self.runs = ScratchRuns(self.workflow, self.databases.trained_on)
-        self.external = ExternalSystems(self.workflow, self.databases.names)
+        self.external = ExternalSystems(self.databases)
         self.transfer = Transfer(self.workflow, self.settings)
         self.networks = Networks(self.settings)
         self.table2 = Table2(self.databases, self.runs, self.transfer, self.external)

@@ -117,6 +117,8 @@ def metrics(evidence: Evidence) -> Findings:
     runs: dict[Names, list[Run | Imported]] = defaultdict(list)
     for run in evidence.scored:
         tested = run.identity
+        if isinstance(run, Imported) and not run.predictions:
+            continue  # which its row in Table 2 says
         runs[tested.database, tested.window, tested.system, tested.channels].append(run)
     with readable(evidence.table2):
         table = table2.read_csv(evidence.table2)
