@@ -192,6 +192,7 @@ def test_results_have_the_values_and_intervals_of_table2(results, tmp_path):
     _, metrics = index_of(results)["XSleepNet2"][0]
     assert metrics["accuracy"] == row["EEG accuracy"] and metrics["cohen_kappa"] == row["EEG kappa"]
     assert f"| measured | {row['EEG accuracy']:.1f} [" in results
+    assert f"\n- SleepEDF-20, in-bed, XSleepNet2: {row['note']}\n" in results
 
 
 def test_a_card_of_results_says_what_is_simulated_and_which_licence_is_unknown(tmp_path):

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from xsleep import __version__
 from xsleep.core.errors import InputError, reason
-from xsleep.core.files import whole
+from xsleep.core.files import sha256, whole
 from xsleep.core.settings import Settings, checked
 from xsleep.databases import Source, open_database
 from xsleep.results.measurements import RunPredictions
@@ -36,8 +36,12 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 TEXTS = {".csv", ".json", ".html", ".md", ".tex", ".svg"}
 
-MOST_FOLD = 100
+MOST_EXPANDED = 100
 """Most bytes that a byte of a bundle may unpack to: tables and figures unpack to some ten."""
+
+MAKE = "snakemake --cores 8 results/bundle.zip"
+ANEW = "have it made and sent again"
+"""What messages advise."""
 
 
 class File(Settings):
@@ -151,12 +155,7 @@ def _rows(runs: Sequence[RunPredictions], root: Path) -> Iterator[Row]:
 
 
 def _file(path: Path) -> File:
-    with path.open("rb") as content:
-        return File(sha256=_digest(content), size=path.stat().st_size)
-
-
-def _digest(content: IO[bytes]) -> str:
-    return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+    return File(sha256=sha256(path), size=path.stat().st_size)
 
 
 def _hidden(folders: Iterable[Path]) -> re.Pattern[str]:
@@ -283,16 +282,13 @@ def read_bundle(path: Path) -> Bundle:
             raise InputError(f"{path}: {absent[0]} is missing; {ANEW}")
         for name, file in files.items():
             with archive.open(name) as member:
-                if members[name].file_size != file.size or _digest(member) != file.sha256:
+                digest = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+                if members[name].file_size != file.size or digest != file.sha256:
                     raise InputError(
                         f"{path}: {name} is not the file that its {MANIFEST} has the SHA-256 of; "
                         f"{ANEW}"
                     )
     return Bundle(path, manifest)
-
-
-MAKE = "snakemake --cores 8 results/bundle.zip"
-ANEW = "have it made and sent again"
 
 
 @contextmanager
@@ -322,6 +318,8 @@ def _members(archive: ZipFile, path: Path) -> dict[str, ZipInfo]:
         if name in members or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise InputError(f"{path}: {name} is there twice, or packed unusually; {ANEW}")
         members[name] = info
-    if sum(info.file_size for info in members.values()) > MOST_FOLD * path.stat().st_size:
-        raise InputError(f"{path}: unpacks to more than {MOST_FOLD} times its size; not a bundle")
+    if sum(info.file_size for info in members.values()) > MOST_EXPANDED * path.stat().st_size:
+        raise InputError(
+            f"{path}: unpacks to more than {MOST_EXPANDED} times its size; not a bundle"
+        )
     return members

@@ -112,6 +112,7 @@ def results_card(table: pd.DataFrame, sources: Mapping[str, Source]) -> str:
         "card.md",
         front=model_index.front_matter(facts, found, simulated),
         rows=found,
+        notes=dict.fromkeys((o.database, o.window, o.system, o.note) for o in found if o.note),
         value=_with_interval,
         databases=databases,
         simulated=simulated,

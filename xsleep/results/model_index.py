@@ -33,7 +33,7 @@ class Measured:
     """Measured values of one system on one channel set, from Table 2.
 
     Attributes:
-        source: where they come from, as in Table 2.
+        source, note: where they come from, and remarks, as in Table 2.
         counts: what they stand on, by the names in ``COUNTS``.
         values: metric to its value and the ends of its 95 % interval, NaN where there is none.
     """
@@ -43,6 +43,7 @@ class Measured:
     system: str
     source: str
     channels: str
+    note: str
     counts: Mapping[str, int]
     values: Mapping[str, tuple[float, float, float]]
 
@@ -63,6 +64,7 @@ def _of_channels(table: pd.DataFrame, channels: str) -> Iterator[Measured]:
         yield Measured(
             **{name: str(row[name]) for name in NAMES},
             channels=channels,
+            note=str(row["note"]) if pd.notna(row.get("note")) else "",
             counts={name: int(row[name]) for name in COUNTS},
             values=dict(zip(METRICS, values, strict=True)),
         )
