@@ -13,8 +13,6 @@ from xsleep.core.recording import ChannelSet
 from xsleep.core.settings import Settings
 from xsleep.core.stages import STAGES
 
-Stage = Literal["W", "N1", "N2", "N3", "REM"]
-
 Control = Literal[
     "majority", "by hour", "Markov chain", "shuffled stages", "logistic regression", "second scorer"
 ]
@@ -26,13 +24,19 @@ class Imported(Settings):
 
     Attributes:
         file: CSV, npz or MATLAB file, or a folder of them by fold.
-        classes: order of the stages in a MATLAB file.
+        classes: order of the stages in an npz or MATLAB file.
     """
 
     file: Path
     channels: ChannelSet
     window: Window
-    classes: tuple[Stage, ...] = STAGES
+    classes: tuple[str, ...] = STAGES
+
+    @model_validator(mode="after")
+    def _classes_are_the_stages(self) -> Imported:
+        if sorted(self.classes) != sorted(STAGES):
+            raise ValueError(f"classes: give {', '.join(STAGES)} in another order")
+        return self
 
 
 class Stager(Settings):
