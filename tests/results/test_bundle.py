@@ -268,7 +268,8 @@ def test_a_link_in_a_bundle_is_refused(a, tmp_path, capsys):
     one_line(capsys, tmp_path, path, a, "no plain file below")
 
 
-def test_a_table_without_its_columns_is_one_line(laboratory, a, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["claims.csv", "table2.csv", f"{DATABASE}/recordings.csv"])
+def test_a_table_without_its_columns_is_one_line(laboratory, a, tmp_path, capsys, name):
     theirs = laboratory()
-    (theirs.root / "claims.csv").write_text("x\n1\n")
-    one_line(capsys, tmp_path, theirs.bundle(), a, "claims.csv: not the table that it should be")
+    (theirs.root / name).write_text("x\n1\n")
+    one_line(capsys, tmp_path, theirs.bundle(), a, f"{name}: not ")

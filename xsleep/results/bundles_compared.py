@@ -107,11 +107,15 @@ class _Unpacked:
 
     @classmethod
     def of(cls, path: Path, folder: Path) -> _Unpacked:
+        """Unpack the bundle at a path."""
         bundle = read_bundle(path)
         bundle.extract(folder)
         databases = bundle.manifest.databases
         listed = {name: folder / name / "recordings.csv" for name in databases}
-        results = gather(bundle.runs(folder), listed)
+        try:
+            results = gather(bundle.runs(folder), listed)
+        except InputError as error:
+            raise InputError(f"{path}: {str(error).replace(f'{folder}/', '')}") from error
         return cls(bundle, folder, {(*one.case, one.system): one for one in results})
 
     def table(self, name: str, *columns: str) -> pd.DataFrame:
