@@ -39,14 +39,14 @@ rule import_given:
     conda:
         "../environment.yml"
     params:
-        checkpoint=lambda wildcards: str(STUDY.runs.checkpoint(wildcards)),
+        checkpoint=STUDY.runs.checkpoint,
         system=lambda wildcards: STUDY.systems[wildcards.system],
         network=lambda wildcards: STUDY.settings.preset_of(
             wildcards
         ).network.model_dump(mode="json"),
     message:
         "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
-        "import {params.checkpoint} as {wildcards.system}, fold {wildcards.fold}"
+        "import {wildcards.system}, fold {wildcards.fold}"
     script:
         "../workflow_scripts/import_given.py"
 

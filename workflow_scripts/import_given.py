@@ -8,7 +8,7 @@ from xsleep.core.console import job
 with job(snakemake.log[0]):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     import_given(
-        Path(params.checkpoint),
+        Path(params.checkpoint["path"]),
         Path(given.folds),
         int(wildcards.fold),
         Path(given.index),

@@ -3,10 +3,12 @@
 import copy
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
+from tests.tensorflow import networks
 from tests.workflow.test_own_channels import write_night
 from tests.workflow.test_workflow import TINY, rows, snakemake
 
@@ -43,13 +45,31 @@ def finished(tmp_path_factory):
         write_night(folder / "nights", f"{subject}_1", seed)
         text = "".join(f"{30 * n},30,{STAGES[one]}\n" for n, one in enumerate(stages(subject)))
         (folder / f"nights/{subject}_1.csv").write_text("onset,duration,stage\n" + text)
-    config = copy.deepcopy(TINY) | {"databases": ["own"], "systems": ["ARNN+RNN"]}
+    config = copy.deepcopy(TINY) | {"databases": ["own"], "systems": ["ARNN+RNN", "XSleepNet2"]}
+    config["preset_settings"]["embedded"]["network"] = {
+        "filters": networks.FILTERS,
+        "kernel": networks.KERNEL,
+        "gru_units": networks.GRU_UNITS,
+        "filterbank": networks.FILTERBANK,
+        "frame_units": networks.FRAME_UNITS,
+        "attention": networks.ATTENTION,
+        "sequence_units": networks.SEQUENCE_UNITS,
+        "sequence_length": networks.LENGTH,
+    }
+    for fold in (1, 2):
+        shutil.copytree(networks.FOLDER / "xsleepnet_1chan", folder / f"given/n{fold}")
     config["database_settings"] = {
         "own": {
             "source": {"folder": str(folder / "nights"), "labels": {"EEG": ["C4-M1"]}},
             "channels": ["EEG"],
             "folds": {"folds": 2, "validation": 1, "training_subset": 1},
             "systems": {"ARNN+RNN": {"steps": 2}},
+            "trained": {
+                "XSleepNet2": {
+                    "folder": str(folder / "given"),
+                    "pattern": "n{fold}/checkpoint/best_model",
+                }
+            },
         }
     }
     where = {"channels": "EEG", "window": "whole-night"}
@@ -79,6 +99,7 @@ def test_every_kind_has_rows_that_say_where_the_values_come_from(finished):
     found = measured(finished[0])
     assert {name: row["source"] for name, row in found.items() if row["EEG accuracy"]} == {
         "ARNN+RNN": "measured",
+        "XSleepNet2": "measured with given networks",
         "Other": "measured from predictions",
         "Shifted": "measured from predictions",
         "YASA": "measured by another stager",
@@ -120,7 +141,11 @@ def test_the_audit_examines_imports_and_finds_a_changed_file(finished):
     verdicts = {one["check"]: one for one in audit["checks"]}
     for name in ("imports", "metrics", "true stages"):
         assert verdicts[name]["status"] == "passed", verdicts[name]
-    assert "Other, EEG: 8 missing" in verdicts["imported epochs"]["line"]
+    assert verdicts["imported epochs"]["line"] == (
+        "results/given/own/whole-night/EEG/XSleepNet2/seed-1/fold-2: the network of "
+        "results/given/own/whole-night/EEG/XSleepNet2/seed-1/fold-1, whose fold has other test "
+        "subjects"
+    )
     record = json.loads((folder / f"results/predictions/own/{CASE}/Other/import.json").read_text())
     assert str(folder / "other.csv") in record["inputs"] and record["epochs"] == 112
 

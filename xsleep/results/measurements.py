@@ -23,7 +23,7 @@ from xsleep.core.files import read_table
 from xsleep.core.stages import STAGES
 from xsleep.results import inference
 from xsleep.results.metrics import confusion, decided
-from xsleep.results.published import paper_order
+from xsleep.results.published import paper_order, row_name
 from xsleep.store.predictions import Prediction, read_predictions, read_remarks
 
 LEVELS = ("seed", "fold", "subject", "recording")
@@ -70,8 +70,12 @@ def run_predictions(
     runs: Sequence[Mapping[str, Any]], predictions: Sequence[str], systems: Mapping[str, str]
 ) -> list[RunPredictions]:
     """Return the predictions of the workflow's runs, whose systems are slugs, with their names."""
+
+    def named(run: Mapping[str, Any]) -> dict[str, Any]:
+        return {**run, "system": row_name(run["database"], run["window"], systems[run["system"]])}
+
     return [
-        RunPredictions(**{**run, "system": systems[run["system"]]}, predictions=Path(path))
+        RunPredictions(**named(run), predictions=Path(path))
         for run, path in zip(runs, predictions, strict=True)
     ]
 

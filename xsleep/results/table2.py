@@ -77,8 +77,7 @@ def table2(
     """
     measured: dict[Names, list[SystemResults]] = defaultdict(list)
     for result in results:
-        name = published.row_name(*result.case[:2], result.system)
-        measured[result.database, result.window, name].append(result)
+        measured[result.database, result.window, result.system].append(result)
     why = not_run or {}
     table: list[dict[str, Any]] = []
     for names in _all_names(measured):

@@ -11,6 +11,7 @@ from typing import Any
 from xsleep import systems
 from xsleep.config.names import GIVEN
 from xsleep.config.workflow import Workflow
+from xsleep.core.files import sha256
 from xsleep.preparation import folds as fold_tables
 from xsleep.study import paths
 
@@ -72,10 +73,16 @@ class ScratchRuns:
         trained = self.workflow.sources[database].trained
         return [slug for slug in self.selected if systems.by_slug()[slug].name in trained]
 
-    def checkpoint(self, wildcards: Mapping[str, str]) -> Path:
-        """Return the given checkpoint of a run."""
+    def checkpoint(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
+        """Return the path of the given checkpoint of a run, and the hashes of its index.
+
+        The index holds a checksum of each variable.
+        """
         system = systems.by_slug()[wildcards["system"]].name
-        return self.workflow.sources[wildcards["database"]].trained[system].path(wildcards)
+        path = self.workflow.sources[wildcards["database"]].trained[system].path(wildcards)
+        indexes = [Path(f"{path}.index"), *path.glob("*.index"), *path.glob("checkpoint/*.index")]
+        content = {str(index): sha256(index) for index in sorted(indexes) if index.is_file()}
+        return {"path": str(path), "content": content}
 
 
 def combinations(**choices: Iterable[Any]) -> list[Run]:

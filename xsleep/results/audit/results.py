@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics as scikit
 
+from xsleep.config.names import GIVEN
+from xsleep.core.files import sha256
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
 from xsleep.results import table2
@@ -52,10 +55,14 @@ def stages(evidence: Evidence) -> Findings:
 
 
 def imported(evidence: Evidence) -> Findings:
-    """Imported predictions are of the folds' test recordings, and tell which epochs they lack."""
+    """Imported predictions are of the folds' test recordings, and tell which epochs they lack.
+
+    The networks that are given for the folds of a system differ.
+    """
     if not evidence.imported:
         raise NotApplicable("everything in Table 2 is trained here")
     epochs, lacking = [], []
+    networks: dict[frozenset[str], Path] = {}
 
     def examine(run: Imported) -> Iterator[str]:
         stored, where, missing = evidence.stored(run.store), run.identity.predictions, 0
@@ -72,6 +79,11 @@ def imported(evidence: Evidence) -> Findings:
             lacking.append(f"{run.identity.system}, {run.identity.channels}: {missing} missing")
             if not read_remarks(where):
                 yield f"{where}: {many(missing, 'epoch')} missing, and no remark says so"
+        if run.identity.source == GIVEN:
+            record = run.records[run.folder / "import.json"]
+            network = frozenset(record["inputs"].values()) - {sha256(run.assignment)}
+            if (other := networks.setdefault(network, run.folder)) != run.folder:
+                yield f"{run.folder}: the network of {other}, whose fold has other test subjects"
 
     faults = faults_of(evidence.imported, examine)
     return Findings("; ".join([many(sum(epochs), "epoch"), *lacking]), faults)
