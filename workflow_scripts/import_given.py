@@ -1,9 +1,8 @@
 from pathlib import Path
 
-from xsleep.scoring.given import import_given
-
 from xsleep.config.network import NetworkSettings
 from xsleep.core.console import job
+from xsleep.scoring.given import import_given
 
 with job(snakemake.log[0]):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards

@@ -1,10 +1,8 @@
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from xsleep.core.console import job
-from xsleep.results import formatting, table2, typeset
+from xsleep.results import formatting, table2
 from xsleep.results.measurements import gather, run_predictions
 
 with job(snakemake.log[0]) as report:
@@ -16,6 +14,7 @@ with job(snakemake.log[0]) as report:
         print(f"left out: {line}", file=sys.stderr)
     table = table2.table2(results)
     sources = (table2.FROM, table2.TO, table2.PUBLISHED, table2.QUOTED, table2.DIFFERENCE)
-    shown = table2.shown_together(table, sources).dropna(axis="columns", how="all")
-    formatting.write_csv(snakemake.output[0], shown)
-    typeset.summary(table, Console(stderr=True))
+    shown = table2.shown_together(table, sources)
+    metrics = table2.columns(*table2.channel_sets(table))
+    empty = [column for column in metrics if shown[column].isna().all()]
+    formatting.write_csv(snakemake.output[0], shown.drop(columns=empty))

@@ -8,9 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.helpers.recordings import SHARED, existing
 from tests.tensorflow import networks
 from tests.workflow.test_own_channels import write_night
 from tests.workflow.test_workflow import TINY, rows, snakemake
+from xsleep.config.names import IMPORTED
 
 STAGES = ("W", "N1", "N2", "N3", "REM")
 SUBJECTS = "abcd"
@@ -166,3 +168,46 @@ def test_a_name_that_is_trained_here_too_is_refused_in_one_line(finished):
     status, text = snakemake(folder, "results/table2.csv", config=changed)
     assert status == 1
     assert "predictions: own: ARNN+RNN: is trained here too; give it another name" in text
+
+
+def test_the_released_outputs_give_what_the_paper_quotes(tmp_path):
+    """MultitaskSleepNet, Table 2 in bed; the values were computed independently."""
+    outputs = existing(SHARED / "data" / "released_outputs")
+    where = {"window": "in-bed"}
+    of = {name: str(outputs / f"SleepEDF-20_{name}.csv.gz") for name in ("1-max-CNN_EEG",)}
+    of |= {c: str(outputs / f"SleepEDF-20_Multitask-CNN_{c}.csv.gz") for c in ("EEG", "EEG-EOG")}
+    config = {
+        "released_outputs": {
+            "SleepEDF-20": {
+                "1-max CNN": {"file": of["1-max-CNN_EEG"], "channels": "EEG", **where},
+                "Multitask CNN": [
+                    {"file": of[channels], "channels": channels, **where}
+                    for channels in ("EEG", "EEG-EOG")
+                ],
+            }
+        },
+        "database_settings": {
+            "SleepEDF-20": {
+                "source": {"hypnograms": str(SHARED / "reference/sleep_edf_hypnograms.json")}
+            }
+        },
+    }
+    status, text = snakemake(tmp_path, "results/released_outputs.csv", config=config)
+    assert status == 0, text
+    found = {(r["system"], r["source"]): r for r in rows(tmp_path / "results/released_outputs.csv")}
+
+    def values(system, source, channels):
+        row = found[system, source]
+        return [float(row[f"{channels} {metric}"]) for metric in ("accuracy", "kappa", "MF1")]
+
+    measured = {
+        ("1-max CNN [16]", "EEG"): (79.75, 0.715, 71.97),
+        ("Multitask CNN [19]", "EEG"): (81.87, 0.743, 73.84),
+        ("Multitask CNN [19]", "EEG-EOG"): (82.25, 0.748, 74.72),
+    }
+    for (system, channels), expected in measured.items():
+        differences = np.abs(np.subtract(values(system, IMPORTED, channels), expected))
+        assert (differences <= (0.0501, 0.0005, 0.0501)).all(), (system, channels)
+        quoted = values(system, "quoted", channels)
+        assert np.abs(np.subtract(quoted, expected)).max() < 0.1
+        assert "SC4001E0 (5 from 1767 to 1771)" in found[system, IMPORTED]["note"]

@@ -47,6 +47,7 @@ class Messages:
             ("Recordings", "results/recordings.csv", read_table, inventory.summary),
             ("Table 1", "results/table1.csv", read_table, inventory.summary1),
             ("Table 2", "results/table2.csv", table2.read_csv, typeset.summary),
+            ("Released", "results/released_outputs.csv", table2.read_csv, typeset.summary),
         )
         for _, path, read, summary in summaries:
             if self._is_made(path):
