@@ -27,7 +27,9 @@ rule fig5:
     conda:
         "../environment.yml"
     params:
-        systems=[STUDY.systems[slug] for slug in STUDY.figures.learning],
+        systems=lambda wildcards: [
+            system.name for system in STUDY.figures.learning(wildcards.database)
+        ],
         title=f"{{database}}, {{window}}, {{channels}}: seed {STUDY.workflow.seeds[0]}, fold 1",
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"

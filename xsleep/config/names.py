@@ -70,3 +70,8 @@ SOURCES = (MEASURED, IMPORTED, GIVEN, STAGER, CONTROL)
 """Where measured values come from: networks that were trained here, predictions that were
 imported, networks that were trained elsewhere, a stager that is not trained for the database, and
 controls without a network."""
+
+
+def last_of(source: str) -> int:
+    """Return a key that sorts other stagers and controls, in this order, after all others."""
+    return max(SOURCES.index(source), SOURCES.index(GIVEN))

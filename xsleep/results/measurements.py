@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xsleep.config.names import MEASURED
+from xsleep.config.names import MEASURED, last_of
 from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
@@ -166,7 +166,8 @@ def gather(
     """
 
     def order(run: RunPredictions) -> tuple[object, ...]:
-        return *paper_order(run.database, run.window, run.system, run.channels), run.seed, run.fold
+        place = paper_order(run.database, run.window, run.system, run.channels)
+        return *place[:2], last_of(run.source), *place[2:], run.seed, run.fold
 
     ordered = sorted(runs, key=order)
     databases = dict.fromkeys(run.database for run in ordered)

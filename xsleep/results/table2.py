@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xsleep.config.names import CONTROL, MEASURED, SOURCES, STAGER
+from xsleep.config.names import MEASURED, SOURCES, last_of
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
@@ -25,8 +25,6 @@ COUNTS = ("subjects", "recordings", "skipped", "epochs", "folds", "seeds")
 FROM, TO, SPREAD = "95 % from", "95 % to", "deviation over seeds"
 PUBLISHED, DIFFERENCE = "published", "difference"
 QUOTED, NOT_RUN = "quoted", "not run"
-LAST = (STAGER, CONTROL)
-"""Sources of the systems that come last."""
 
 Names = tuple[str, str, str]
 """Database, window and system."""
@@ -120,8 +118,7 @@ def _all_names(measured: Mapping[Names, Sequence[SystemResults]]) -> list[Names]
         row = published.row(*names)
         quoted = reported.index(names) if row and names in reported and row.authors != OURS else -1
         order = paper_order(database, WINDOWS.get(window, window), system, "")
-        source = measured[names][0].source if names in measured else MEASURED
-        last = LAST.index(source) if source in LAST else -1
+        last = last_of(measured[names][0].source if names in measured else MEASURED)
         return names[:2] not in ran, *order[:2], window, last, quoted, order[2]
 
     return sorted({*measured, *reported}, key=place)

@@ -47,10 +47,7 @@ class ScratchRuns:
     def scratch(self) -> list[Run]:
         """Runs of Table 2 that are trained."""
         return [
-            run
-            for database in self.databases
-            for run in self.of(database)
-            if run["system"] not in self._given(database)
+            run for database in self.databases for run in self.of(database, self.trained(database))
         ]
 
     @cached_property
@@ -64,14 +61,15 @@ class ScratchRuns:
         return [
             run | {"source": GIVEN}
             for database in self.databases
-            for run in self.of(database, self._given(database))
+            for run in self.of(database)
             if run["seed"] == self.workflow.seeds[0]
+            if run["system"] not in self.trained(database)
         ]
 
-    def _given(self, database: str) -> list[str]:
-        """Return the selected systems of a database whose networks are given, as in a path."""
-        trained = self.workflow.sources[database].trained
-        return [slug for slug in self.selected if systems.by_slug()[slug].name in trained]
+    def trained(self, database: str) -> list[str]:
+        """Return the selected systems of a database whose networks are not given, as in a path."""
+        given = self.workflow.sources[database].trained
+        return [slug for slug in self.selected if systems.by_slug()[slug].name not in given]
 
     def checkpoint(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
         """Return the path of the given checkpoint of a run, and the hashes of its index.
