@@ -31,7 +31,7 @@ test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	codespell xsleep tests rules docs captions config benchmarks workflow_scripts *.md Snakefile Makefile
+	codespell xsleep tests rules docs captions config benchmarks workflow_scripts examples *.md Snakefile Makefile
 	mypy
 	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile $(COVERAGE)
 

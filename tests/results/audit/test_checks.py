@@ -1,6 +1,7 @@
 """Every check of an audit passes on a finished run, and fails on a fault that is planted in it."""
 
 import csv
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -24,9 +25,11 @@ from tests.results.audit.finished import (
     edit_json,
     folder,
 )
+from xsleep.config.names import IMPORTED
 from xsleep.core.files import read_csv, sha256
 from xsleep.networks import checkpoints
 from xsleep.results.audit import checks, finding, page, results
+from xsleep.results.audit.trainings import Imported
 from xsleep.results.published import Size
 from xsleep.store.predictions import read_predictions, write_predictions
 from xsleep.store.recordings import read_index, write_index
@@ -476,3 +479,63 @@ def audited_with_faults_of(*paths):
     assert not any("\n" in fault for fault in faults)
     content = page.content(verdicts, evidence)
     assert page.html(content) and page.as_json(content)
+
+
+def imported(change=lambda prediction: prediction, remarks=()):
+    """Evidence with a further system, whose predictions are those of a trained one, changed."""
+    evidence = finished.evidence()
+    runs = [run for run in evidence.runs if run.identity.system == "ARNN+RNN"]
+    whole = [replace(p, fold=run.identity.fold) for run in runs for p in run.predictions]
+    path = Path("results/predictions/X/Other/predictions.h5")
+    write_predictions(path, list(map(change, whole)), remarks)
+    inputs = {str(finished.FOLDS): sha256(finished.FOLDS)}
+    record = {"inputs": inputs, "outputs": {path.name: sha256(path)}}
+    path.with_name("import.json").write_text(json.dumps(record))
+    where = replace(runs[0].identity, system="Other", fold=0, predictions=path, source=IMPORTED)
+    return replace(evidence, imported=[Imported(where, finished.INDEX, finished.FOLDS)])
+
+
+def verdict(evidence, check):
+    found = {v.check: v for v in checks.verdicts(evidence, lambda line: None)}[check]
+    return found.status, found.line
+
+
+def test_imported_predictions_are_examined(run):
+    evidence = imported()
+    assert verdict(evidence, "imports") == (finding.PASSED, "2 files")
+    status, line = verdict(evidence, "imported epochs")
+    assert status == finding.PASSED and line.endswith("epochs")
+    status, line = verdict(evidence, "metrics")
+    assert status == finding.FAILED and "Other, EEG: 0 rows" in line  # not in the table
+
+
+def test_changed_imported_predictions_are_found(run):
+    evidence = imported()
+    write_predictions(evidence.imported[0].identity.predictions, [])
+    status, line = verdict(evidence, "imports")
+    assert status == finding.FAILED and "predictions.h5: its hash is" in line
+
+
+def test_an_imported_prediction_of_another_fold_is_found(run):
+    evidence = imported(lambda p: replace(p, fold=3 - p.fold))
+    status, line = verdict(evidence, "imported epochs")
+    assert status == finding.FAILED and "not in the test of results/X/folds.csv" in line
+
+
+@pytest.mark.parametrize(
+    ("remarks", "status"), [((), finding.FAILED), (("one is missing",), finding.PASSED)]
+)
+def test_epochs_that_imported_predictions_lack_must_be_told(run, remarks, status):
+    def shorter(p):
+        chances = {branch: values[1:] for branch, values in p.probabilities.items()}
+        return replace(p, places=p.places[1:], stages=p.stages[1:], probabilities=chances)
+
+    found, line = verdict(imported(shorter, remarks), "imported epochs")
+    assert found == status and "missing" in line
+
+
+def test_without_a_training_only_predictions_are_examined(run):
+    evidence = replace(imported(), runs=[], pretrainings=[], retrained=None)
+    found = checks.verdicts(evidence, lambda line: None)
+    examined = {v.check for v in found if v.line != "nothing in Table 2 is trained here"}
+    assert examined == {*checks.OF_PREDICTIONS}

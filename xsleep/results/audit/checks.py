@@ -34,6 +34,9 @@ CHECKS: Mapping[str, Callable[[Evidence], Findings]] = {
 }
 """Check by name; the first line of its docstring is the claim that the page shows."""
 
+OF_PREDICTIONS = ("imports", "true stages", "imported epochs", "epoch counts", "metrics")
+"""Checks that need no training."""
+
 
 def verdicts(evidence: Evidence, report: Callable[[str], None]) -> list[Verdict]:
     """Return the verdict of every check, whatever the state of the files."""
@@ -48,6 +51,8 @@ def verdicts(evidence: Evidence, report: Callable[[str], None]) -> list[Verdict]
 def _verdict(name: str, check: Callable[[Evidence], Findings], evidence: Evidence) -> Verdict:
     claim = (getdoc(check) or "").partition("\n")[0]
     try:
+        if not evidence.trainings and name not in OF_PREDICTIONS:
+            raise finding.NotApplicable("nothing in Table 2 is trained here")
         found = check(evidence)
     except finding.NotApplicable as why:
         return Verdict(name, claim, finding.NOT_APPLICABLE, str(why))
