@@ -3,28 +3,114 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+import re
+import secrets
+import time
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xsleep.core.errors import OutputError
+
 if TYPE_CHECKING:
     import pandas as pd
+
+PARTIAL = re.compile(r"\.xsleep-(?P<host>.*)-(?P<process>\d+)-[0-9a-f]{8}\.partial")
+"""Name of an unfinished file, with the machine and the process that write it."""
+
+LEFT_AFTER = 24 * 60 * 60
+"""Seconds after which the unfinished file of another machine is taken for left behind."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REMEDIES = {
+    **dict.fromkeys(FULL, "make room (df -h)"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
+}
+"""What to do about an error of the system when a file is written."""
 
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that is renamed to it if the block succeeds."""
+    """Yield a temporary path beside ``path`` that is renamed to it if the block succeeds.
+
+    A file that exists is complete, also after a power failure. If several processes write it at
+    once, the last to finish wins. What killed processes left behind in the folder is removed.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
+    name = f".xsleep-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.partial"
+    temporary = path.with_name(name)
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
     try:
-        yield temporary
-        temporary.replace(path)
+        _remove_leftovers(path.parent)
+        with written(path, FULL):  # other errors may be of a file that is read in the block
+            yield temporary
+        with written(path):
+            _synchronise(temporary)
+            temporary.replace(path)
+        with suppress(OSError):  # some network shares cannot
+            _synchronise(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path, numbers: Container[int | None] | None = None) -> Iterator[None]:
+    """Raise an `OutputError` for errors of the system in the block, or those with some numbers."""
+    try:
+        yield
+    except OSError as error:
+        if numbers is not None and error.errno not in numbers:
+            raise
+        why = os.strerror(error.errno) if error.errno else str(error)
+        remedy = REMEDIES.get(error.errno or 0, "mend that")
+        raise OutputError(
+            f"{path}: cannot be written ({why}); {remedy} and give the same command again"
+        ) from error
+
+
+def _host() -> str:
+    """Return the name of this machine, short enough for the name of a file."""
+    return os.uname().nodename[:64]
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of processes that have ended, and those of a day ago."""
+    for made in filter(None, map(PARTIAL.fullmatch, os.listdir(folder))):
+        path = folder / made[0]
+        with suppress(OSError):  # another user's, or removed by another process
+            ended = made["host"] == _host() and not _runs(int(made["process"]))
+            if ended or time.time() - path.stat().st_mtime > LEFT_AFTER:
+                path.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def write_csv(path: str | Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
