@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -55,12 +56,26 @@ def whole(path: str | Path) -> Iterator[Path]:
         with written(path, FULL):  # other errors may be of a file that is read in the block
             yield temporary
         with written(path):
-            _synchronise(temporary)
-            temporary.replace(path)
-        with suppress(OSError):  # some network shares cannot
-            _synchronise(path.parent)
+            put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a complete file its name, once its content is on the disk."""
+    _synchronise(temporary)
+    temporary.replace(path)
+    with suppress(OSError):  # some network shares cannot
+        _synchronise(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file during the block, once other processes have let go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
