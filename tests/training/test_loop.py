@@ -1,6 +1,7 @@
 """The loop: what is kept, how it stops, and that it goes on where it was stopped."""
 
 import csv
+import random
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from xsleep.config.names import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
-from xsleep.training import loop
+from xsleep.training import loop, resume
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.loop import train
 from xsleep.training.parts import Data, Training
@@ -128,17 +129,56 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
     lines = []
     other = QUICK.model_copy(update={"learning_rate": 1e-3})
     run("ARNN+RNN", data, tmp_path / "run", other, lines.append)
+    path = tmp_path / "run" / CHECKPOINT
+    assert lines[1].startswith(f"{path}: of a training with other settings, recordings or version")
     assert not [line for line in lines if "resumes" in line]
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "zeros": lambda content: bytes(len(content)),
+    "cut": lambda content: content[:-1],
+    "a flipped bit of a weight": lambda content: (
+        content[: (middle := len(content) // 2)]
+        + bytes([content[middle] ^ 1])
+        + content[middle + 1 :]
+    ),
+    "garbage": lambda content: random.Random(0).randbytes(len(content)),
+    "another file": lambda content: b"recording,subject\na,a\n",
+    "what PyTorch writes": lambda content: content[32:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_as_none_with_a_line(tmp_path, data, damage):
+    run("ARNN+RNN", data, tmp_path / "whole")
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
+    path = tmp_path / "run" / CHECKPOINT
+    path.write_bytes(damage(path.read_bytes()))
+    lines = []
+    run("ARNN+RNN", data, tmp_path / "run", report=lines.append)
+    assert [line for line in lines if str(path) in line] == [
+        f"{path}: damaged, or not a checkpoint of xsleep; the training begins anew"
+    ]
+    models = [tmp_path / name / "model.safetensors" for name in ("whole", "run")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_begun_anew_from(tmp_path, data):
+    path = tmp_path / "run" / CHECKPOINT
+    path.mkdir(parents=True)
+    with pytest.raises(InputError, match=rf"{path}: cannot be read \(Is a directory\); mend that"):
+        run("ARNN+RNN", data, tmp_path / "run")
 
 
 def test_a_run_goes_on_with_the_optimiser_of_its_own_device(tmp_path, data, monkeypatch):
     """On a GPU Adam can be captured in a graph, and its checkpoint says so."""
     interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
     path = tmp_path / "run" / CHECKPOINT
-    saved = torch.load(path)
+    saved = resume.read(path)
     for group in saved["optimizer"]["param_groups"]:
         group["capturable"] = not torch.cuda.is_available()
-    torch.save(saved, path)
+    resume.write(path, saved)
     seen = []
     taken = torch.optim.Adam.step
 

@@ -79,7 +79,7 @@ class Trainer:
         self.trained_size = sum(p.numel() for p in self.trained)
         self.progress = Progress()
         self.checkpoint = Checkpoint(
-            folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress
+            folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress, report
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
