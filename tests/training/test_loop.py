@@ -1,12 +1,15 @@
 """The loop: what is kept, how it stops, and that it goes on where it was stopped."""
 
 import csv
+import json
 import random
 
 import numpy as np
 import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from safetensors import safe_open
+from safetensors.torch import save
 
 from tests.helpers.recordings import NETWORK, make_part
 from tests.helpers.rounding import SINGLE
@@ -269,6 +272,31 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a checkpoint of xsleep"):
         checkpoints.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"system": 1}, "system = 1: Input should be a valid string"),
+        ({"system": "ARNN"}, "unknown system 'ARNN'"),
+        ({"channels": "EEG"}, r"channels = 'EEG': give a list, as in \[EEG\]"),
+        ({"channels": ["ECG"]}, "'ECG' is no channel"),
+        ({"channels": []}, "its tensors are not those of its settings"),
+        ({"network": None}, "network = None"),
+        ({"network": {"gru_units": 10**6}}, "its tensors are not those of its settings"),
+        ({"seed": 1}, "seed is not a known key"),
+        ([], "metadata: Input should be a valid dictionary"),
+    ],
+)
+def test_metadata_that_are_no_networks_are_one_line(tmp_path, change, message):
+    path, network = tmp_path / "model.safetensors", build("FCNN+RNN", 1, NETWORK, seed=0)
+    checkpoints.save(path, network, "FCNN+RNN", ("EEG",))
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["xsleep"])
+    facts = facts | change if isinstance(change, dict) else change
+    path.write_bytes(save(dict(network.state_dict()), {"xsleep": json.dumps(facts)}))
+    with pytest.raises(InputError, match=rf"^{path}: not a checkpoint of xsleep \(.*{message}"):
+        checkpoints.load(path)
 
 
 def state(network, block):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,12 @@ def test_epochs_that_were_scored_every_20_s_stand_where_they_are_in_the_recordin
     hypnogram.draw(made_up([W, W, N2], [W, W, N2], places=[1, 2, 3]), stored(20, -5), "unused", "")
     edges = drawn[0].axes[0].patches[0].get_data().edges
     assert 60 * edges == pytest.approx([15, 35, 55, 75])
+
+
+def test_dollar_signs_in_a_name_are_no_formula(tmp_path):
+    night = replace(made_up([W, N1], [W, N1]), recording=r"$(touch x) \x$", subject="$_$")
+    hypnogram.draw(night, STORED, tmp_path / "night", "$_$")
+    assert r"$(touch x) \x$" in (tmp_path / "night.svg").read_text()
 
 
 def test_a_recording_of_a_single_stage_is_drawn(drawn):
