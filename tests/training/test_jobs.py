@@ -7,6 +7,7 @@ import shutil
 import site
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_a_folder_that_cannot_be_written_to_ends_a_run_before_its_training(tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"run: cannot be written to .*; make it writable"):
         train(tmp_path / "store", folder)
+
+
+@pytest.mark.parametrize("role", ("training", "training_subset", "validation"))
+def test_a_role_without_recordings_ends_a_run_before_its_training(tmp_path, untrained, role):
+    parts = [make_part(tmp_path / "store", epochs=8)]
+    data = replace(Data(parts, parts, parts), **{role: []})
+    address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
+    job = TrainingJob(address, TrainingSettings(steps=1), tmp_path / "run", 1, print)
+    line = f"run: no recording for the {role.replace('_', ' ')}; add"
+    with pytest.raises(InputError, match=line):
+        job.run(build("ARNN+RNN", 1, NETWORK, 1), data, inputs={})
 
 
 @pytest.mark.parametrize("what", ("package", "folder"))

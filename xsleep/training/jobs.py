@@ -129,11 +129,20 @@ class TrainingJob:
         """Train blocks of a network, and write ``run.json`` with the settings and the origin of it.
 
         ``inputs`` are name to file of what else was read.
+
+        Raises:
+            InputError: the folder cannot be written to, or a role has no recording.
         """
         torch.set_num_threads(max(self.threads // parallel.size(), 1))
         began = time.monotonic()
         # Steps that may fail come before hours of training.
         check_writable(self.folder)
+        roles = dict(zip(ROLES, vars(data).values(), strict=True))
+        if empty := [role for role, parts in roles.items() if not parts]:
+            raise InputError(
+                f"{self.folder}: no recording for the {empty[0]}; add recordings, or leave this "
+                "fold out"
+            )
         length, gap = network.settings.sequence_length, self.settings.longest_gap
         known = {
             "training_subjects": len({part.info.subject for part in data.training}),
@@ -141,7 +150,7 @@ class TrainingJob:
                 bridging(part.info.places, length, gap) for part in data.training
             ),
             **signals(data.training, self.channels),
-            **origin(dict(zip(ROLES, vars(data).values(), strict=True)), inputs),
+            **origin(roles, inputs),
         }
         system, seed = self.address["system"], self.address["seed"]
         training = Training(system, self.channels, seed, self.settings, data, blocks)
