@@ -18,11 +18,10 @@ from xsleep.config.names import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
-from xsleep.training import loop, resume
+from xsleep.training import CHECKPOINT, loop, resume
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.loop import train
 from xsleep.training.parts import Data, Training
-from xsleep.training.resume import CHECKPOINT
 
 QUICK = TrainingSettings(
     steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, blending_window=2

@@ -11,11 +11,10 @@ from tests.training.test_loop import interrupted, run
 from xsleep.core.errors import InputError
 from xsleep.networks import build
 from xsleep.scoring.probabilities import score
-from xsleep.training import loop, resume
+from xsleep.training import CHECKPOINT, loop, resume
 from xsleep.training.blending import Blend, Policy
 from xsleep.training.evaluation import evaluate
 from xsleep.training.parts import Data
-from xsleep.training.resume import CHECKPOINT
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ LEFT_AFTER = 24 * 60 * 60
 """Seconds after which the unfinished file of another machine is taken for left behind."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+SHORT = re.compile(r"\d+ requested and \d+ written")
+"""Error of NumPy on a full disk."""
 REMEDIES = {
     **dict.fromkeys(FULL, "make room (df -h)"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
@@ -84,10 +86,12 @@ def written(path: Path, numbers: Container[int | None] | None = None) -> Iterato
     try:
         yield
     except OSError as error:
-        if numbers is not None and error.errno not in numbers:
+        # NumPy's `tofile` gives the text alone.
+        number = errno.ENOSPC if SHORT.fullmatch(str(error)) else error.errno
+        if numbers is not None and number not in numbers:
             raise
-        why = os.strerror(error.errno) if error.errno else str(error)
-        remedy = REMEDIES.get(error.errno or 0, "mend that")
+        why = os.strerror(number) if number else str(error)
+        remedy = REMEDIES.get(number or 0, "mend that")
         raise OutputError(
             f"{path}: cannot be written ({why}); {remedy} and give the same command again"
         ) from error

@@ -21,10 +21,9 @@ from xsleep.core.files import read_csv, sha256, whole
 from xsleep.networks import Network, build, checkpoints
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
-from xsleep.training import loop
+from xsleep.training import CHECKPOINT, loop
 from xsleep.training.origin import check_writable, origin, signals
 from xsleep.training.parts import Data, Training, load_part, recordings_of_role
-from xsleep.training.resume import CHECKPOINT
 from xsleep.training.sequences import Part, bridging
 
 ROLES = ("training", "training subset", "validation")
@@ -140,8 +139,8 @@ class TrainingJob:
         roles = dict(zip(ROLES, vars(data).values(), strict=True))
         if empty := [role for role, parts in roles.items() if not parts]:
             raise InputError(
-                f"{self.folder}: no recording for the {empty[0]}; add recordings, or leave this "
-                "fold out"
+                f"{self.folder}: no recording for the {empty[0]}; add recordings, or set fewer "
+                "folds in the configuration of the database"
             )
         length, gap = network.settings.sequence_length, self.settings.longest_gap
         known = {

@@ -19,10 +19,6 @@ from xsleep.networks import Network
 from xsleep.training.blending import Policy
 from xsleep.training.parts import Training
 
-CHECKPOINT = "checkpoint.pt"
-"""Name of the file in the run's folder while it trains. The caller of the training deletes it once
-all files of the run are written."""
-
 FORMAT_VERSION = 3
 """Format version of the checkpoint, to be raised whenever its content changes."""
 
