@@ -99,7 +99,7 @@ def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
 def test_a_folder_that_cannot_be_written_to_ends_a_run_before_its_training(tmp_path, untrained):
     folder = tmp_path / "file" / "run"
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"run: cannot be written to .*; make it writable"):
+    with pytest.raises(InputError, match=r"run: cannot be written \(Not a directory\); mend that"):
         train(tmp_path / "store", folder)
 
 
@@ -125,7 +125,9 @@ def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, w
         monkeypatch.setattr(origin, "version", missing)
     else:
         out.parent.touch()
-    with pytest.raises(InputError, match="not installed" if what == "package" else "written to"):
+    with pytest.raises(
+        InputError, match="not installed" if what == "package" else "run: cannot be written"
+    ):
         settings = {"window": "in-bed", "longest_gap": None, "scoring_stride": 1}
         score_run(model, folds, 1, index, **settings, out=out, threads=1)
     assert not out.exists()

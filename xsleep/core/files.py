@@ -14,6 +14,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from xsleep.core.errors import OutputError
@@ -32,7 +33,7 @@ SHORT = re.compile(r"\d+ requested and \d+ written")
 """Error of NumPy on a full disk."""
 REMEDIES = {
     **dict.fromkeys(FULL, "make room (df -h)"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "allow writing there"),
 }
 """What to do about an error of the system when a file is written."""
 
@@ -78,6 +79,13 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def check_writable(folder: Path) -> None:
+    """Create a folder if it does not exist; raise `OutputError` if no file can be written there."""
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
 
 
 @contextmanager

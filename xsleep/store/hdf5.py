@@ -1,7 +1,8 @@
-"""Opening HDF5 files and writing their datasets."""
+"""Creating and opening HDF5 files, and writing their datasets."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import h5py
 from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
+from xsleep.core.files import whole
 
 
 def write_dataset(
@@ -20,6 +22,40 @@ def write_dataset(
     dataset = group.create_dataset(name, data=values)
     dataset.attrs["unit"] = unit
     dataset.attrs["axes"] = axes
+
+
+class _Taking(io.FileIO):
+    """File that keeps its first error and takes, without writing, all that comes after.
+
+    HDF5 cannot let go of a file that it cannot write, and tells so whenever an object is freed.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        left = memoryview(data).cast("B")
+        try:
+            while left and not self.error:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return memoryview(data).nbytes
+
+
+@contextmanager
+def create_file(path: str | Path) -> Iterator[h5py.File]:
+    """Create an HDF5 file, which appears under its name once the block succeeds.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole(path) as temporary, _Taking(temporary, "w+b") as disk:
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file
+        finally:
+            if disk.error:
+                raise disk.error
 
 
 @contextmanager

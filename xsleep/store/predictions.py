@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
-
 from xsleep.core.arrays import Floats, Integers
-from xsleep.core.files import whole
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import open_file, write_dataset
+from xsleep.store.hdf5 import create_file, open_file, write_dataset
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Prediction:
 
 def write_predictions(path: str | Path, predictions: list[Prediction]) -> None:
     """Write the predictions of one run."""
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         file.attrs["stages"] = list(STAGES)
         for prediction in predictions:
             group = file.create_group(prediction.recording)

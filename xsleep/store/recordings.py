@@ -21,10 +21,10 @@ from numpy.typing import DTypeLike, NDArray
 from xsleep.config.network import Filtering
 from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256, whole
+from xsleep.core.files import sha256
 from xsleep.core.recording import BINS, FRAMES, RATE, SHAPES
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import open_file, write_dataset
+from xsleep.store.hdf5 import create_file, open_file, write_dataset
 
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
@@ -85,7 +85,7 @@ def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Fl
 
     ``signals`` are channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
     """
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         file.attrs.update(
             recording=info.recording,
             subject=info.subject,
@@ -145,7 +145,7 @@ def write_spectrograms(
     They are (n, 29, 129) decibels, with their `xsleep.preparation.spectrogram.running_sums` (n + 1,
     2, 129); ``source`` is the SHA-256 of the epochs' file.
     """
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         file.attrs["source"] = source
         group = file.create_group("spectrograms")
         for channel, values in spectrograms.items():
@@ -207,7 +207,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
         | {name: getattr(one, name) for name in fields}
         for one in recordings
     ]
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")

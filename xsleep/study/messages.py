@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from xsleep.core.files import read_table
+from xsleep.study import beforehand
 from xsleep.study.study import Study
 from xsleep.training import CHECKPOINT
 
@@ -63,6 +64,8 @@ class Messages:
         for database in self.study.databases.names:
             if line := self.study.databases.files[database].placement():
                 print(line, file=sys.stderr)
+        if line := beforehand.room(self.study):
+            print(line, file=sys.stderr)
 
     def on_success(self) -> None:
         """Show the tables that were made, and where all results are."""

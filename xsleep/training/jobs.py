@@ -17,12 +17,12 @@ from xsleep.config.names import BLOCKS, STRATEGIES
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv, sha256, whole
+from xsleep.core.files import check_writable, read_csv, sha256, whole
 from xsleep.networks import Network, build, checkpoints
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
 from xsleep.training import CHECKPOINT, loop
-from xsleep.training.origin import check_writable, origin, signals
+from xsleep.training.origin import origin, signals
 from xsleep.training.parts import Data, Training, load_part, recordings_of_role
 from xsleep.training.sequences import Part, bridging
 
