@@ -50,5 +50,5 @@ def room(study: Study) -> str:
         return ""
     return (
         f"{folder.resolve()}: about {need:.3g} GB of epochs and spectrograms are to come, and "
-        f"{free:.3g} GB are free; make room (df -h), or link {folder} to a larger disk"
+        f"{free:.3g} GB are free; make room (df -h), or link data to a larger disk"
     )
