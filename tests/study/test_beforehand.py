@@ -43,7 +43,7 @@ def test_a_folder_that_is_none_is_one_line_before_any_job(folder, name):
 
 
 def test_stores_that_do_not_fit_are_one_line(study, folder, monkeypatch):
-    """The simulated cohort has 24 recordings of 6 h, each 720 epochs of 2 channels of 6741 values."""
+    """There are 24 simulated recordings of 6 h, 720 epochs of 2 channels of 6741 values each."""
     free = SimpleNamespace(free=9e8)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
     assert beforehand.room(study) == (
