@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, reason
 from xsleep.core.files import whole
 
 
@@ -67,8 +68,32 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     """
     try:
         with h5py.File(path, "r") as file:
+            if link := file.visititems_links(_elsewhere):
+                raise ValueError(f"{link} is in another file")
             yield file
-    except (OSError, KeyError, RuntimeError, ValueError) as error:  # what h5py raises for damage
+    # What h5py raises for damage, and what follows from values of other types.
+    except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: not a readable HDF5 file ({error}); delete it and run again"
+            f"{path}: not a readable HDF5 file ({reason(error)}); delete it and run again"
         ) from error
+
+
+def _elsewhere(name: str, link: Any) -> str | None:
+    """Return the name of a link to another file."""
+    return name if isinstance(link, h5py.ExternalLink) else None
+
+
+def values(dataset: Any) -> NDArray[Any]:
+    """Return the values of a dataset that `write_dataset` wrote.
+
+    Raises:
+        ValueError: it is none, holds less than its shape says, or its values are in another file.
+    """
+    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
+        raise ValueError("no dataset, or its values are in another file")
+    if dataset.nbytes > dataset.id.get_storage_size():
+        raise ValueError(f"{dataset.name} holds less than its shape {dataset.shape} says")
+    found = dataset[()]
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"{dataset.name} is no array")
+    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xsleep.core.arrays import Floats, Integers
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import create_file, open_file, write_dataset
+from xsleep.store.hdf5 import create_file, open_file, values, write_dataset
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def read_predictions(path: str | Path) -> list[Prediction]:
             Prediction(
                 recording=name,
                 subject=group.attrs["subject"],
-                places=group["places"][:],
-                stages=group["stages"][:],
-                probabilities={b: p[:] for b, p in group["probabilities"].items()},
+                places=values(group["places"]),
+                stages=values(group["stages"]),
+                probabilities={b: values(p) for b, p in group["probabilities"].items()},
             )
             for name, group in file.items()
         ]
