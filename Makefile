@@ -4,9 +4,12 @@
 # make test-dvc       carry results through DVC to a clone (3 minutes)
 # make test-gpu       everything that touches a GPU, on that of this machine (goal: 5 minutes); with an
 #                     environment that has the packages already: make test-gpu BIN=ENVIRONMENT/bin
+# make test-tensorflow  install TensorFlow beside .venv (1.3 GB), save the checkpoints of tests/tensorflow
+#                     with it again, and compare them and what is computed from them (2 minutes)
 # make test-kernels   install Triton into .venv, then test the GPU kernels, interpreted on the CPU
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
-# make test-crate     install the RO-Crate validator beside .venv, and hold a run's crate to its profile
+# make test-crate     install validators beside .venv, and hold a run's crate, Croissant metadata and cards
+#                     to what they are for
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write requirements.lock anew from pyproject.toml
 
@@ -17,7 +20,7 @@ BIN := $(VENV)/bin
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-crate report bench lock
+.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench lock
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -51,13 +54,25 @@ test-kernels: $(VENV)/ready
 	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
 	TRITON_INTERPRET=1 pytest tests/networks/test_kernels.py
 
-# The validator wants an older rich than Snakemake does here, so it has an environment of its own.
+# TensorFlow 2.15 has the recurrent cells of TensorFlow 1 in its compatibility mode, and is for Python 3.9 to
+# 3.11: PYTHON has to be one of these.
+test-tensorflow: $(VENV)/ready .venv-tensorflow/ready
+	pytest -rs tests/tensorflow
+
+.venv-tensorflow/ready:
+	$(PYTHON) -m venv .venv-tensorflow
+	.venv-tensorflow/bin/pip install --quiet --disable-pip-version-check tensorflow-cpu==2.15.1
+	touch $@
+
+# The validators are of RO-Crate, Croissant and the cards of the Hugging Face Hub. The first wants an older
+# rich than Snakemake does here, so they have an environment of their own.
 # rocrate 0.13 has the context of RO-Crate 1.1 in it, so that nothing is asked of a network.
 test-crate: $(VENV)/ready
 	$(PYTHON) -m venv .venv-validator
-	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0
+	.venv-validator/bin/pip install --quiet --disable-pip-version-check roc-validator==0.13.0 mlcroissant==1.1.1 huggingface_hub==2.4.0
 	.venv-validator/bin/pip install --quiet --disable-pip-version-check --no-deps rocrate==0.13.0
-	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/results/test_crate.py tests/workflow/test_workflow.py
+	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/results/test_crate.py \
+	  tests/results/test_croissant.py tests/results/test_model_card.py tests/workflow/test_workflow.py
 
 report: $(VENV)/ready
 	snakemake --cores all provenance

@@ -16,6 +16,7 @@ include: "rules/databases.smk"
 include: "rules/training.smk"
 include: "rules/transfer.smk"
 include: "rules/networks.smk"
+include: "rules/external.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/pages.smk"
@@ -37,6 +38,7 @@ rule all:
 
 # It tells of all that is made, so of what stands above.
 include: "rules/provenance.smk"
+include: "rules/bundle.smk"
 
 
 rule figures:

@@ -23,7 +23,6 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pandas as pd
-from band_powers import BANDS, classifier, log_powers
 from scipy.signal import firwin2, oaconvolve
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, recall_score
 from sklearn.model_selection import GroupKFold
@@ -33,6 +32,7 @@ from xsleep.databases.simulated.background import BANDS as KNOTS
 from xsleep.databases.simulated.background import CALIBRATION, CHANNELS
 from xsleep.databases.simulated.cohort import Cohort, hypnogram_name, recordings
 from xsleep.databases.simulated.files import write_recording
+from xsleep.external.logistic import BANDS, classifier, log_powers
 
 PASS = {"EEG Fpz-Cz": (0.5, 30), "EEG Pz-Oz": (0.5, 30), "EOG horizontal": (0.5, 15)}
 AROUND = 60

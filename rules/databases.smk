@@ -81,8 +81,7 @@ rule prepare:
         epochs=paths.EPOCHS,
         spectrograms=paths.SPECTROGRAMS,
     message:
-        "{wildcards.store}, {wildcards.database}: "
-        "epochs and spectrograms from {wildcards.batch} on"
+        "{wildcards.store}, {wildcards.database}: recordings from {wildcards.batch} on"
     script:
         "../workflow_scripts/prepare.py"
 

@@ -108,11 +108,7 @@ rule reliability:
 
 rule hypnograms:
     input:
-        predictions=lambda wildcards: [
-            f"{folder(run)}/predictions.h5"
-            for run in STUDY.runs.scratch
-            if has(run, wildcards)
-        ],
+        predictions=lambda wildcards: STUDY.table2.predictions(**wildcards),
         recordings=paths.RECORDINGS,
         index=STUDY.settings.index_of,
     output:
@@ -133,13 +129,11 @@ rule hypnograms:
     conda:
         "../environment.yml"
     params:
-        runs=lambda wildcards: [
-            run for run in STUDY.runs.scratch if has(run, wildcards)
-        ],
-        systems=STUDY.systems,
+        runs=lambda wildcards: [run for run in STUDY.table2.runs if has(run, wildcards)],
+        systems=STUDY.table2.systems,
         title=lambda wildcards: (
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "
-            f"{STUDY.systems[wildcards.system]}"
+            f"{STUDY.table2.systems[wildcards.system]}"
         ),
     message:
         "Hypnograms: {wildcards.database}, {wildcards.window}, {wildcards.channels}, "

@@ -57,8 +57,13 @@ rule audit:
     params:
         # Another at every call: what was audited may have changed since.
         asked=MESSAGES.started,
-        runs=STUDY.table2.runs,
-        folders=STUDY.table2.folders,
+        runs=STUDY.table2.trained,
+        folders=STUDY.table2.trained_folders,
+        imported=STUDY.table2.imported,
+        imported_folders=STUDY.table2.imported_folders,
+        imported_indexes=[
+            STUDY.settings.index(run["database"]) for run in STUDY.table2.imported
+        ],
         indexes=STUDY.table2.indexes,
         pretrained=STUDY.table2.pretrained,
         pretrainings=STUDY.audit.pretrainings,
@@ -67,7 +72,7 @@ rule audit:
             database: (index, STUDY.transfer.windows[database])
             for database, index in STUDY.transfer.indexes.items()
         },
-        again=[STUDY.table2.runs.index(run) for run in STUDY.audit.again],
+        again=[STUDY.table2.trained.index(run) for run in STUDY.audit.again],
         systems=STUDY.table2.systems,
         configured=STUDY.audit.configured,
         databases=STUDY.databases.names,

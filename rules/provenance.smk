@@ -49,8 +49,13 @@ rule ro_crate:
             *[f"{folder}/history.csv" for folder in STUDY.table2.run_folders],
             *[
                 f"{folder}/{file}"
-                for folder in STUDY.table2.folders
+                for folder in STUDY.table2.trained_folders
                 for file in ("model.safetensors", "predictions.h5", "scoring.json")
+            ],
+            *[
+                f"{folder}/{file}"
+                for folder in STUDY.table2.imported_folders
+                for file in ("predictions.h5", "import.json")
             ],
         ],
         indexes=list(STUDY.table2.read_indexes.values()),

@@ -12,7 +12,7 @@ import xsleep
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "xsleep").rglob("*.py"))
 LAYERS = ["core", "systems", "compute", "databases", "config", "store", "preparation", "networks"]
-LAYERS += ["training", "scoring", "results", "staging", "study", "cli"]
+LAYERS += ["training", "scoring", "results", "staging", "external", "study", "cli"]
 MISNAMED = {"views", "statistics", "outcomes", "feeding", "nights", "pipeline"}
 
 

@@ -5,7 +5,7 @@ from xsleep.core.console import job
 from xsleep.core.files import whole
 from xsleep.results.audit import checks, page
 from xsleep.results.audit.evidence import Evidence
-from xsleep.results.audit.trainings import Pretraining, Run
+from xsleep.results.audit.trainings import Imported, Pretraining, Run
 from xsleep.results.measurements import run_predictions
 from xsleep.study import paths
 
@@ -29,6 +29,18 @@ with job(snakemake.log[0]) as report:
             strict=True,
         )
     ]
+    imported = [
+        Imported(identity, Path(index), Path(paths.FOLDS.format(database=identity.database)))
+        for identity, index in zip(
+            run_predictions(
+                params.imported,
+                [f"{folder}/predictions.h5" for folder in params.imported_folders],
+                params.systems,
+            ),
+            params.imported_indexes,
+            strict=True,
+        )
+    ]
     retrained = [
         (runs[place], runs[place].at(path))
         for place, path in zip(params.again, snakemake.input.retrained, strict=True)
@@ -41,6 +53,7 @@ with job(snakemake.log[0]) as report:
             for database in [*params.databases, *params.sources]
         },
         table2=Path(snakemake.input.table2),
+        imported=imported,
         retrained=next(iter(retrained), None),
         pretrainings=[
             Pretraining(Path(folder), settings, Path(params.split), sources)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from xsleep.config.names import MEASURED
 from xsleep.core.console import job
 from xsleep.results import appendix, comparisons, formatting, table2
 from xsleep.results.claims.evidence import Evidence
@@ -19,8 +20,9 @@ with job(snakemake.log[0]) as report:
         for role in ("test", "validation")
     )
     compared = comparisons.compare(results, tested)
-    first = [run for run in runs if run.system == "XSleepNet1"]
+    trained = [run for run in runs if run.source == MEASURED]
+    first = [run for run in trained if run.system == "XSleepNet1"]
     ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
-    evidence = Evidence(compared, results, runs, ensembles=ensembles, ratios=validated)
+    evidence = Evidence(compared, results, trained, ensembles=ensembles, ratios=validated)
     formatting.write_csv(snakemake.output.comparisons, comparisons.rounded(compared))
     formatting.write_csv(snakemake.output.claims, claims(evidence))

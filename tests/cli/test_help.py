@@ -13,8 +13,9 @@ COMMANDS = {
     "evaluate": "compare what xsleep score wrote with another scoring of the same recordings",
     "info": "tell what a recording, hypnogram, store, network or run is",
     "models": "list the networks that are known by name, fetch or remove them",
-    "import-weights": "convert a released SeqSleepNet or XSleepNet to a checkpoint",
+    "import-weights": "convert a released TensorFlow network to a checkpoint",
     "plan": "estimate the cost of Table 2 in jobs, hours and disk space",
+    "compare": "compare the bundles of results of two laboratories",
 }
 
 
@@ -39,12 +40,13 @@ def test_help_lists_the_commands_and_what_each_is_for():
     [
         (
             "import-weights",
-            ("file npz file of the variables, or a TensorFlow checkpoint", "out checkpoint"),
+            ("file TensorFlow checkpoint", "out checkpoint", "--system NAME which of the"),
         ),
         ("score", ("RECORDING file that MNE reads", "--model NETWORK", "--eeg LABEL signal")),
         ("evaluate", ("--json",)),
         ("info", ("--channels",)),
         ("models", ("--fetch NAME", "--remove NAME")),
+        ("compare", ("A.zip bundle of results", "--out FILE.csv CSV file")),
         ("plan", ("--configfile FILE configuration file", "--folder FOLDER folder of")),
     ],
 )

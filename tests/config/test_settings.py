@@ -42,7 +42,7 @@ def test_the_released_preset_is_what_the_published_numbers_came_from():
 def test_the_database_of_zero_shot_is_there_without_being_selected():
     workflow = load(BASE | {"databases": ["simulated"]}, CONFIG)
     assert list(workflow.databases) == ["simulated"]
-    assert list(workflow.sources) == ["simulated", workflow.zero_shot.database]
+    assert list(workflow.sources) == ["simulated", workflow.zero_shot.database, "SleepEDF-20"]
 
 
 @pytest.mark.parametrize("window", ["in-bed+30min-as-published", "sleep+30min"])

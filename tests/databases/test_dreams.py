@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers.recordings import edf_signal
 from xsleep.core.errors import InputError
-from xsleep.core.stages import STAGES, UNSCORED
+from xsleep.core.stages import STAGES, UNSCORED, label
 from xsleep.databases import open_database, source_of
 from xsleep.databases.dreams import DreamsExcerpts, read_hypnogram
 from xsleep.preparation.preprocessing import cut
@@ -38,6 +38,52 @@ def test_epoch_has_the_first_of_its_four_codes(tmp_path):
     stages = read_hypnogram(path, 120, EXCERPTS).stages
     assert [STAGES[s] for s in stages[:5]] == ["W", "N1", "REM", "N3", "N3"]
     assert stages[5] == UNSCORED
+
+
+def test_all_seven_real_excerpts_give_60_epochs_each_on_the_grid_of_30_s(dreams_folder):
+    given = {"reader": "dreams", "folder": dreams_folder, "labels": LABELS, "grid": 30}
+    database = open_database(source_of(**given))
+    found = [cut(database.read(entry, ("EEG",))) for entry in database.entries()]
+    assert [len(epochs.stages) for epochs in found] == [60] * 7
+    assert found[0].onsets.tolist() == [30 * i for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("codes", "stage"),
+    [
+        ("552222", "N2"),
+        ("555522", "W"),
+        ("555222", "W"),
+        ("223355", "N2"),
+        ("101022", "N3"),
+        ("--2222", "N2"),
+        ("----22", None),
+        ("22---2", "N2"),
+        ("---222", None),
+    ],
+)
+def test_an_epoch_of_30_s_has_the_majority_of_its_codes_or_the_first_of_equals(
+    tmp_path, codes, stage
+):
+    """A hyphen stands for movement, code -1."""
+    written = [code.replace("-", "-1") for code in f"444444{codes}"]
+    found = read_hypnogram(hypnogram(tmp_path, [*written, *"555"]), 75, EXCERPTS, 30)
+    assert found.stages.tolist() == [STAGES.index("REM"), label(stage)]
+    assert found.onsets.tolist() == [0, 30]
+
+
+@pytest.mark.parametrize(("reader", "epochs"), [("dreams-subjects-rk", 20), ("dreams", None)])
+def test_the_grid_is_of_scorings_in_20_s_epochs(tmp_path, reader, epochs):
+    given = {"reader": reader, "folder": tmp_path, "labels": LABELS}
+    source = source_of(**given, grid="30")
+    assert "grid" not in source_of(**given).model_dump() and source.model_dump()["grid"] == 30
+    if epochs:
+        write_subject(tmp_path)
+        database = open_database(source)
+        found = database.read(database.entries()[0], ("EEG",)).hypnogram
+        assert found.onsets.tolist() == [30 * i for i in range(epochs)]
+    with pytest.raises(ValueError, match="grid belongs to the reader dreams or dreams-subjects-rk"):
+        source_of(reader="dreams-subjects-aasm", folder=tmp_path, labels={}, grid=30)
 
 
 def test_20_s_epochs_are_taken_with_5_s_before_and_after(tmp_path):

@@ -437,7 +437,7 @@ def test_a_recording_without_a_start_time_has_no_lights_times(tmp_path):
     content[176:184] = b"xx.xx.xx"
     path.write_bytes(content)
     with (
-        pytest.warns(InputWarning, match="PSG.edf: its header gives no start time, so"),
+        pytest.warns(InputWarning, match="PSG.edf: gives no start time, so"),
         pytest.warns(InputWarning, match="Hypnogram.edf: taken to begin with SC4001E0-PSG.edf"),
     ):
         recording = read(tmp_path)

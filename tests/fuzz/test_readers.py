@@ -17,6 +17,7 @@ import edfio
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
@@ -27,7 +28,9 @@ from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.settings import Settings, read_named
 from xsleep.databases.formats import edf, nsrr_xml
 from xsleep.databases.formats.channels import Channels
+from xsleep.external.files import read_foreign
 from xsleep.networks import build, checkpoints
+from xsleep.networks import tensorflow as tensorflow_files
 from xsleep.networks.importing import import_weights
 from xsleep.staging.hypnograms import read_scoring
 from xsleep.staging.montage import Choice
@@ -462,8 +465,8 @@ def message(**fields):
     return made
 
 
-def tensorflow(entry, key=b"seqsleepnet/W"):
-    """The index of a TensorFlow checkpoint with one variable."""
+def tensorflow(entry):
+    """The index of a TensorFlow checkpoint with one variable, with its checksums."""
 
     def block(*entries):
         made = b"".join(
@@ -472,15 +475,89 @@ def tensorflow(entry, key=b"seqsleepnet/W"):
         )
         return made + struct.pack("<II", 0, 1)
 
-    def with_end(block):
-        crc = CRC(block + b"\0")
-        return block + b"\0" + struct.pack("<I", crc)
+    table, handles = b"", []
 
-    header = message(f1=1, f3=message(f1=1))
-    table = with_end(data := block((b"", header), (key, entry)))
-    handle = varint(0) + varint(len(data))
-    places = []
-    for content in (block(), block((key, handle))):
-        places.append(varint(len(table)) + varint(len(content)))
-        table += with_end(content)
-    return table + b"".join(places).ljust(40, b"\0") + struct.pack("<Q", tensorflow_format.MAGIC)
+    def add(made):
+        nonlocal table
+        handles.append(varint(len(table)) + varint(len(made)))
+        table += made + b"\0" + checksum(made + b"\0")
+
+    add(block((b"", message(f1=1)), (b"seqsleepnet/W", entry)))
+    add(block())
+    add(block((b"seqsleepnet/W", handles[0])))
+    end = b"".join(handles[1:]).ljust(tensorflow_files.FOOTER - 8, b"\0")
+    return table + end + struct.pack("<Q", tensorflow_files.MAGIC)
+
+
+def checksum(content):
+    crc = tensorflow_files.crc32c(np.frombuffer(content, np.uint8))
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + tensorflow_files.MASK) % 2**32)
+
+
+def variable(shape=(2, 3), offset=0, size=24, content=bytes(24)):
+    """A ``BundleEntryProto``."""
+    dimensions = b"".join(message(f2=message(f1=length)) for length in shape)
+    crc = varint(6 << 3 | 5) + checksum(content)
+    return message(f1=1, f2=dimensions, f4=offset, f5=size) + crc
+
+
+def read_tensorflow(path):
+    tensorflow_files.read_checkpoint(path.with_suffix(""))
+
+
+def write_tensorflow(folder, index):
+    (folder / "file.data-00000-of-00001").write_bytes(bytes(24))
+    (folder / "file.index").write_bytes(index)
+    return folder / "file.index"
+
+
+def test_a_tensorflow_checkpoint_is_what_it_is(tmp_path):
+    path = write_tensorflow(tmp_path, tensorflow(variable()))
+    found = tensorflow_files.read_checkpoint(path.with_suffix(""))
+    assert found["seqsleepnet/W"].shape == (2, 3)
+
+
+numbers = st.sampled_from([0, 1, 3, 24, 25, 2**31, 2**63, 2**64 - 1, 2**100])
+
+
+@given(
+    entry=st.builds(variable, st.lists(numbers, max_size=3), numbers, numbers) | changed(variable())
+)
+def test_tensorflow_entries(tmp_path, entry):
+    only_documented(read_tensorflow, write_tensorflow(tmp_path, tensorflow(entry)))
+
+
+@given(changed(tensorflow(variable())))
+@example(b"\xff" * 100_000 + tensorflow(variable())[-48:])
+def test_tensorflow(tmp_path, index):
+    only_documented(read_tensorflow, write_tensorflow(tmp_path, index))
+
+
+PREDICTED = b"""recording,epoch,fold,W,N1,N2,N3,REM
+a,0,1,0.5,0.2,0.1,0.1,0.1
+a,1,1,0.5,0.2,0.1,0.1,0.1
+b,0,2,0.5,0.2,0.1,0.1,0.1
+"""
+
+
+@given(changed(PREDICTED))
+def test_predictions_as_csv(tmp_path, content):
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    only_documented(read_foreign, path)
+
+
+@given(data=st.data())
+def test_predictions_as_npz(tmp_path, data):
+    path = tmp_path / "file.npz"
+    arrays = {"recording": np.array(["a", "b"]), "epoch": np.arange(2), "stage": np.arange(2)}
+    path.write_bytes(data.draw(changed(npz(tmp_path, **arrays))))
+    only_documented(read_foreign, path)
+
+
+@given(data=st.data())
+def test_predictions_as_matlab(tmp_path, data):
+    path = tmp_path / "file.mat"
+    scipy.io.savemat(path, {"yhat": np.arange(1.0, 6), "score": np.eye(5)}, do_compression=True)
+    path.write_bytes(data.draw(changed(path.read_bytes())))
+    only_documented(read_foreign, path)

@@ -1,6 +1,7 @@
 """Released TensorFlow networks to checkpoints, through the command `xsleep import-weights`."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,10 +11,12 @@ import pytest
 import torch
 
 from tests.helpers.recordings import SHARED, existing, make_part
+from tests.tensorflow.networks import FOLDER
 from xsleep import cli
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build, checkpoints
 from xsleep.networks.released import variables
+from xsleep.networks.tensorflow import read_checkpoint
 from xsleep.scoring import probabilities
 
 TINY = NetworkSettings(
@@ -233,22 +236,113 @@ def test_the_output_is_a_checkpoint_by_name(tmp_path, capsys):
     assert file.read_bytes() == before
 
 
-def test_a_checkpoint_without_its_data_is_one_line(tmp_path, capsys):
-    (tmp_path / "a.ckpt.index").touch()
-    line = refused(tmp_path, capsys, tmp_path / "a.ckpt")
-    assert line.endswith(
-        "a.ckpt.data-00000-of-00001: no such file; a checkpoint has an .index and a .data file"
+def copied(folder, *others):
+    """Folder with a checkpoint, and with copies of it under other names."""
+    shutil.copytree(FOLDER / "seqsleepnet_1chan", folder)
+    for other in others:
+        for path in (folder / "checkpoint").glob("best_model*"):
+            shutil.copy(path, path.with_name(f"{other}.{path.name.partition('.')[2]}"))
+    return folder / "checkpoint"
+
+
+def test_a_folder_is_imported_as_its_checkpoint_is(tmp_path):
+    folder = copied(tmp_path / "n1")
+    prefix = folder / "best_model_acc"
+    given = [folder.parent, folder, prefix, prefix.with_name("best_model_acc.index")]
+    outs = [tmp_path / f"{number}.safetensors" for number in range(4)]
+    assert [run(*both) for both in zip(given, outs, strict=True)] == [0, 0, 0, 0]
+    assert len({out.read_bytes() for out in outs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("newest", "taken", "left"),
+    [
+        ("/cluster/home/n1/checkpoint/model_step200.ckpt", "model_step200.ckpt", "best_model_acc"),
+        ("/cluster/home/n1/checkpoint/model_step100.ckpt", "best_model_acc", "model_step200.ckpt"),
+        (None, "best_model_acc", "model_step200.ckpt"),
+    ],
+)
+def test_of_several_checkpoints_the_newest_is_taken_or_the_best(
+    tmp_path, capsys, newest, taken, left
+):
+    folder = copied(tmp_path / "n1", "model_step200.ckpt")
+    (folder / "checkpoint").unlink()
+    if newest:
+        (folder / "checkpoint").write_text(
+            f'model_checkpoint_path: "{newest}"\nall_model_checkpoint_paths: "{newest}"\n'
+        )
+    assert run(folder.parent, tmp_path / "a.safetensors") == 0
+    line = capsys.readouterr().out.strip()
+    assert line.endswith(f"; read from {folder / taken}, not from {left} beside it")
+
+
+def test_several_checkpoints_that_nothing_tells_apart_are_one_line(tmp_path, capsys):
+    folder = copied(tmp_path / "n1", "model_step100.ckpt", "model_step200.ckpt")
+    for path in [folder / "checkpoint", *folder.glob("best_model*")]:
+        path.unlink()
+    line = refused(tmp_path, capsys, folder.parent)
+    assert line == (
+        f"error: {folder}: holds the checkpoints model_step100.ckpt, model_step200.ckpt, and no "
+        "file checkpoint that names one of them; name one"
     )
 
 
-def test_a_checkpoint_with_a_weight_that_is_not_finite_is_one_line(tmp_path, capsys):
-    folder = existing(SHARED / "data/released_checkpoints") / "1chan_eeg" / "checkpoint"
-    for path in folder.glob("*.ckpt.*"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (data,) = tmp_path.glob("*.data*")
-    data.write_bytes(b"\xff" * data.stat().st_size)
-    line = refused(tmp_path, capsys, tmp_path / "pretrained_model.ckpt")
-    assert re.search("variable .* of shape .* values are NaN or infinite", line)
+def test_a_folder_without_a_checkpoint_is_one_line(tmp_path, capsys):
+    (tmp_path / "n1" / "checkpoint").mkdir(parents=True)
+    line = refused(tmp_path, capsys, tmp_path / "n1")
+    assert line.startswith(
+        f"error: {tmp_path / 'n1'}: neither it nor a folder checkpoint in it has"
+    )
+
+
+def test_a_checkpoint_without_its_data_is_one_line(tmp_path, capsys):
+    (data,) = (folder := copied(tmp_path / "n1")).glob("*.data*")
+    data.unlink()
+    line = refused(tmp_path, capsys, folder)
+    assert line == f"error: {data}: no such file; a checkpoint has an .index and a .data file"
+
+
+def test_the_system_is_told_where_the_variables_are_the_same(tmp_path, capsys):
+    given, out = FOLDER / "xsleepnet_1chan", tmp_path / "a.safetensors"
+    run(given, out)
+    line = "; XSleepNet1 and XSleepNet (equal weights) would have the same variables (--system)"
+    assert capsys.readouterr().out.strip().endswith(line)
+    run(given, out, "--system", "XSleepNet1")
+    assert "same variables" not in capsys.readouterr().out
+    assert checkpoints.load(out)[1] == "XSleepNet1"
+
+
+@pytest.mark.parametrize("system", ["DeepSleepNet+", "XSleepNet3"])
+def test_a_checkpoint_of_another_system_is_one_line(tmp_path, capsys, system):
+    out = tmp_path / "a.safetensors"
+    assert run(FOLDER / "xsleepnet_1chan", out, "--system", system) == 1
+    assert not out.exists()
+    assert capsys.readouterr().err == (
+        f"error: {FOLDER}/xsleepnet_1chan/checkpoint/best_model: the network of XSleepNet2 or "
+        f"XSleepNet1 or XSleepNet (equal weights) was found, that of {system} expected; name "
+        "another file, or its system\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "ours", "shape"),
+    [
+        ("cnn_layers/conv21/weights", "[middle]", (400, 1, 1, 1), (400, 3, 1, 2)),
+        ("cnn_layers/conv14/moving_mean", "", (2,), (3,)),
+        ("residual_layer/residual_layer/weights", "", (48, 4), (48, 5)),
+        ("epoch_rnn_layer/bw/multi_rnn_cell/cell_0/lstm_cell/kernel", "[inputs]", (48, 8), (47, 8)),
+        ("epoch_rnn_layer/fw/multi_rnn_cell/cell_1/lstm_cell/w_o_diag", "", (2,), (3,)),
+    ],
+)
+def test_a_misshapen_variable_of_deepsleepnet_is_named(tmp_path, capsys, name, part, ours, shape):
+    given = read_checkpoint(FOLDER / "deepsleepnet_1chan/checkpoint/best_model_acc")
+    rows = 2 if part == "[inputs]" else 0  # those of the states, which are as expected
+    values = np.zeros((shape[0] + rows, *shape[1:]), "f4")
+    file = altered(tmp_path, given, **{name: values})
+    found = (shape[0], 1, *shape[2:]) if part == "[middle]" else shape
+    assert refused(tmp_path, capsys, file) == (
+        f"error: {file}: variable {name}{part}: the network has {ours}, the file {found}"
+    )
 
 
 def test_the_command_ends_with_status_1_and_no_traceback(tmp_path):

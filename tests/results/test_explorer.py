@@ -123,6 +123,16 @@ def test_a_recording_has_its_places_stages_clock_and_what_each_system_says(cohor
     assert cohort.lines == []
 
 
+def test_a_system_without_probabilities_has_stages_alone(cohort):
+    path = cohort.run("SleepEDF-20", "XSleepNet2", 2).predictions
+    given = cohort.prediction("SleepEDF-20", "XSleepNet2", "n3")
+    stages = given.stages[::-1]
+    write_predictions(path, [replace(given, probabilities={}, predicted=stages)])
+    cohort.page()
+    run = cohort.handed_over("SleepEDF-20", "n3")["runs"]["XSleepNet2"]["1"]
+    assert run == {"predicted": "".join(map(str, stages)), "probabilities": ""}
+
+
 def test_recordings_are_listed_with_the_metrics_of_each_system(cohort):
     cohort.page()
     listed = cohort.handed_over("SleepEDF-20")

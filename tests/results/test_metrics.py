@@ -8,6 +8,7 @@ from xsleep.results.metrics import (
     METRICS,
     class_wise,
     confusion,
+    decided,
     measure,
     of_confusion,
     probabilities,
@@ -130,3 +131,19 @@ def test_bad_scores_are_refused_in_one_line(refused, branch, names):
     with pytest.raises(InputError, match=names) as error:
         probabilities(refused, branch)
     assert "\n" not in str(error.value)
+
+
+def test_a_system_without_probabilities_is_decided_by_its_stages():
+    one = Prediction("night", "subject", np.arange(3), np.array([0, 1, 2]), {}, predicted=TRUE[:3])
+    assert decided(one).tolist() == [0, 0, 0]
+    with pytest.raises(InputError, match="night: no branch joint, only none"):
+        probabilities(one)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true"), [([0, 1], [0, 1, 2]), ([0, 1, 5], [0, 1, 2]), ([0, 1, 2], [0, 1, -1])]
+)
+def test_predicted_stages_that_cannot_be_are_one_line(predicted, true):
+    one = Prediction("n", "s", np.arange(3), np.array(true), {}, predicted=np.array(predicted))
+    with pytest.raises(InputError, match=r"^n: .*stage"):
+        decided(one)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.helpers.recordings import NETWORK
 from tests.staging.test_score import raw, waves
+from tests.tensorflow import networks
 from xsleep.networks import build, checkpoints
 from xsleep.staging.ensemble import NOT_SLEEP, open_model
 from xsleep.staging.score import score
@@ -58,3 +59,9 @@ def test_a_network_without_its_run_json_is_of_unknown_training(run):
     assert model.facts["trained_on"].startswith("unknown") and model.montage == {}
     (doubt,) = model.doubts
     assert doubt == "what it was trained on is unknown: there is no run.json beside the network"
+
+
+@pytest.mark.parametrize("place", ["", "checkpoint", "checkpoint/best_model_acc"])
+def test_a_tensorflow_checkpoint_may_be_a_folder_or_a_prefix(place):
+    ensemble = open_model(str(networks.FOLDER / "seqsleepnet_1chan" / place))
+    assert (ensemble.facts["system"], ensemble.channels) == ("ARNN+RNN", ("EEG",))

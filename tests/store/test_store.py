@@ -12,7 +12,7 @@ from tests.helpers.recordings import make_part
 from tests.helpers.rounding import DOUBLE, of_sum
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole
-from xsleep.store.predictions import Prediction, read_predictions, write_predictions
+from xsleep.store.predictions import Prediction, read_predictions, read_remarks, write_predictions
 from xsleep.store.recordings import (
     RecordingData,
     RecordingInfo,
@@ -69,6 +69,16 @@ def test_predictions_come_back_as_they_were_written(tmp_path):
     (back,) = read_predictions(tmp_path / "p.h5")
     assert (back.recording, back.subject) == ("b", "1")
     assert np.array_equal(back.probabilities["joint"], probabilities)
+    assert (back.fold, back.predicted, read_remarks(tmp_path / "p.h5")) == (None, None, ())
+
+
+def test_predictions_of_all_folds_without_probabilities_come_back_with_their_remarks(tmp_path):
+    stages = np.array([0, 1, 2])
+    one = Prediction("b", "1", np.arange(3), stages, {}, fold=7, predicted=stages[::-1])
+    write_predictions(tmp_path / "p.h5", [one], ["five epochs are missing"])
+    (back,) = read_predictions(tmp_path / "p.h5")
+    assert (back.fold, back.predicted.tolist(), back.probabilities) == (7, [2, 1, 0], {})
+    assert read_remarks(tmp_path / "p.h5") == ("five epochs are missing",)
 
 
 def test_a_file_that_is_interrupted_does_not_come_to_be(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.recordings import ROOT, write_recording
 from tests.helpers.serving import Server
-from tests.workflow.test_workflow import TINY, fetched_from, planned, snakemake
+from tests.workflow.test_workflow import TINY, fetched_from, planned, rows, snakemake
 
 NIGHTS = ["SC4001E0", "SC4011E0", "SC4021E0", "SC4031E0"]
 FOLDER = "data/recordings/sleep-cassette"
@@ -36,7 +36,8 @@ def project(files, tmp_path):
         shutil.copy(ROOT / name, folder)
     rows = [f"{name[1:]},{hashlib.sha1(content).hexdigest()}" for name, content in files.items()]
     tables = {"files": ["file,sha1", *rows]}
-    tables["lights"] = ["recording,lights_off,lights_on"] + [f"{n},22:30,22:50" for n in NIGHTS]
+    tables["lights"] = ["recording,start,lights_off,lights_on"]
+    tables["lights"] += [f"{n},22:30,22:30,22:50" for n in NIGHTS]
     for name, lines in tables.items():
         (folder / f"xsleep/databases/sleep_edf_{name}.csv").write_text("\n".join(lines))
     return folder
@@ -105,6 +106,55 @@ def test_another_mirror_reruns_nothing_and_a_recording_taken_away_is_fetched_whe
     assert (tmp_path / FOLDER / f"{NIGHTS[1]}-PSG.edf").exists()
     assert server.asked[f"/{NIGHTS[1]}-PSG.edf"] == 2
     assert server.asked[f"/{NIGHTS[0]}-PSG.edf"] == 1
+
+
+def test_hypnograms_are_fetched_alone_and_signals_later(server, project, config, tmp_path):
+    folds = "results/SleepEDF-20/folds.csv"
+    targets = LIST, folds, "results/table1.csv"
+    run, plan = (partial(f, tmp_path, *targets, project=project) for f in (snakemake, planned))
+    config["database_settings"]["SleepEDF-20"]["windows"] = ["in-bed"]
+    alone = config | {"fetch": "hypnograms"}
+    status, text = run(config=alone)
+    assert status == 0, text
+    assert "SleepEDF-20: no signals, scored by its hypnograms alone" in text.splitlines()
+    published = [name for name in server.files if name.endswith("-Hypnogram.edf")]
+    assert server.asked == dict.fromkeys(published, 1)
+    table, (line,) = rows(tmp_path / LIST), rows(tmp_path / "results/table1.csv")
+    for row in table:
+        assert (row["EEG"], row["epochs"], row["in-bed"]) == ("", "40", "40")
+        assert (row["skipped"], row["warnings"]) == ("", "")
+    assert (line["recordings"], line["epochs"], line["EEG"]) == ("4", "160", "")
+    assert not (tmp_path / "data/epochs").exists()
+    assert plan(config=alone) == {}
+    text = (tmp_path / folds).read_text()
+
+    assert run(config=config)[0] == 0
+    assert server.asked == dict.fromkeys(server.files, 1)
+    assert (tmp_path / folds).read_text() == text
+    columns = ("epochs", "W", "N1", "N2", "N3", "REM", "in-bed", "lights off", "lights on")
+    for before, after in zip(table, rows(tmp_path / LIST), strict=True):
+        assert [before[name] for name in columns] == [after[name] for name in columns]
+        assert after["EEG"] == "EEG Fpz-Cz"
+    assert plan(config=alone) == {}
+
+
+def test_hypnograms_as_text_give_the_published_recordings_and_folds(reference, tmp_path):
+    """Without the recordings, and without a network."""
+    name = "SleepEDF-20"
+    source = {"hypnograms": str(reference / "sleep_edf_hypnograms.json")}
+    windows = ["in-bed", "in-bed+30min-as-published"]
+    settings = {name: {"source": source, "windows": windows}}
+    config = TINY | {"databases": [name], "database_settings": settings, "fetch": "hypnograms"}
+    targets = f"results/{name}/folds.csv", "results/table1.csv"
+    status, text = snakemake(tmp_path, *targets, config=config)
+    assert status == 0, text
+    sizes = ("subjects", "recordings", "skipped", "epochs")
+    table = [tuple(row[size] for size in sizes) for row in rows(tmp_path / "results/table1.csv")]
+    assert table == [("20", "39", "0", "38155"), ("20", "39", "0", "46241")]
+    published = rows(reference / "sleep_edf_recordings.csv")
+    tested = {row["recording"]: row["test_fold"] for row in published if row["database"] == name}
+    folds = rows(tmp_path / targets[0])
+    assert {row["recording"]: row["fold"] for row in folds if row["role"] == "test"} == tested
 
 
 def test_without_files_and_network_one_line_says_what_to_do(project, config, tmp_path):

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -20,10 +21,12 @@ import xsleep
 from tests.databases import test_own, test_shhs
 from tests.helpers.crates import faults
 from tests.helpers.recordings import NETWORK, ROOT, SHARED, write_excerpts
+from tests.helpers.validators import told_by
 from xsleep.config.presets import DIFFERENCES
 from xsleep.core.stages import STAGES
 from xsleep.networks import build
 from xsleep.networks.released import variables
+from xsleep.results.bundle import read_bundle
 from xsleep.staging.ensemble import NOT_SLEEP
 from xsleep.store.predictions import read_predictions, write_predictions
 from xsleep.store.recordings import read_info, read_signals
@@ -788,6 +791,49 @@ def test_crate_describes_all_that_was_made(told):
         if path.parts[0] not in ("workflow", "explorer") and (folder / "results" / path).is_file()
     } - results
     assert undescribed == {"ro-crate-metadata.json"}
+
+
+def test_bundle_holds_what_was_made_without_signals_networks_or_paths_and_compares(told, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(told[0], folder)
+    status, text = snakemake(folder, "results/bundle.zip", "--rerun-triggers", "mtime")
+    assert status == 0, text
+    assert "Bundle:     results/bundle.zip" in text
+    path = folder / "results/bundle.zip"
+    names = {*read_bundle(path).manifest.files}
+    assert names >= {
+        *("table1.csv", "table2.csv", "table2.html", "table2.tex", "claims.csv", "recordings.csv"),
+        *("audit/audit.json", "audit/index.html", "ro-crate-metadata.json", "croissant.json"),
+        *("card.md", "figures/fig4.svg", "simulated/folds.csv", "simulated/recordings.csv"),
+        *(
+            f"{RUN.format('Naive-Fusion', n).removeprefix('results/')}/predictions.h5"
+            for n in (1, 2)
+        ),
+    }
+    assert not [n for n in names if n.endswith((".safetensors", ".edf")) or "workflow" in n]
+    with ZipFile(path) as archive:
+        for name in archive.namelist():
+            for hidden in (str(tmp_path), str(ROOT), str(Path.home())):
+                assert f"{hidden}/".encode() not in archive.read(name), name
+        crate = json.loads(archive.read("ro-crate-metadata.json"))
+    hashes = {e["@id"]: e["sha256"] for e in crate["@graph"] if {"sha256"} <= e.keys()}
+    hashes = {name: digest for name, digest in hashes.items() if name in names}
+    assert "table2.csv" in hashes and all(
+        hashes[n] == read_bundle(path).manifest.files[n].sha256 for n in hashes
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "xsleep", "compare", path, path], capture_output=True, text=True
+    )
+    assert "Of 2 rows in both bundles, none differs" in done.stdout, done.stderr
+
+
+def test_croissant_of_a_run_is_valid_by_its_validator(told, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(told[0], folder)
+    status, text = snakemake(folder, "results/croissant.json", "--rerun-triggers", "mtime")
+    assert status == 0, text
+    read = "import sys, mlcroissant; print(len(mlcroissant.Dataset(sys.argv[1]).metadata.nodes()))"
+    assert told_by("mlcroissant", read, folder / "results/croissant.json")
 
 
 def test_crate_says_when_its_first_and_last_files_were_written(told):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from xsleep.cli import evaluate, info, models, plan, score, weights
+from xsleep.cli import compare, evaluate, info, models, plan, score, weights
 from xsleep.core.errors import InputError, warnings_of_inputs
 
 STATUSES = """\
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (score, evaluate, info, models, weights, plan):
+    for module in (score, evaluate, info, models, weights, plan, compare):
         module.add(commands)
     given = parser.parse_args(arguments)
     status = 0

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt, Tag, model_validator
 
-from xsleep.config.names import Window
+from xsleep.config.external import Given
+from xsleep.config.names import System, Window
 from xsleep.config.presets import Changes
 from xsleep.core.recording import KINDS, ChannelSet, kind
 from xsleep.core.settings import GROUP, WORD, Settings
@@ -48,6 +49,7 @@ class DatabaseSettings(Changes):
         channels, windows: channel sets and parts of the recordings to train on.
         preset: name of the hyper-parameters.
         folds: ``published`` for the authors' folds, or subject-wise k-fold.
+        trained: system to networks that take the place of its trainings.
     """
 
     source: AnySource
@@ -55,6 +57,7 @@ class DatabaseSettings(Changes):
     windows: tuple[Window, ...] = Field(min_length=1)
     preset: str
     folds: Folds
+    trained: dict[System, Given] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> DatabaseSettings:

@@ -60,3 +60,13 @@ block). For comparison, ``scratch`` draws all weights anew and ``direct`` trains
 
 AUTHORS = "authors"
 """The source whose networks are the released ones."""
+
+MEASURED = "measured"
+IMPORTED = "measured from predictions"
+GIVEN = "measured with given networks"
+STAGER = "measured by another stager"
+CONTROL = "control"
+SOURCES = (MEASURED, IMPORTED, GIVEN, STAGER, CONTROL)
+"""Where measured values come from: networks that were trained here, predictions that were
+imported, networks that were trained elsewhere, a stager that is not trained for the database, and
+controls without a network."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt
 
 from xsleep import systems
 from xsleep.config.databases import DatabaseSettings
+from xsleep.config.external import Control, Predictions, Stagers
 from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
 from xsleep.config.presets import Preset
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
@@ -26,6 +27,10 @@ def _names(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 
 
+EXTERNAL = ("predictions", "released_outputs", "stagers")
+"""Keys that have systems by database which are not trained here."""
+
+
 class _Selection(Settings):
     """The keys of ``config.yaml``."""
 
@@ -36,6 +41,11 @@ class _Selection(Settings):
     source: Names
     target: Names
     transfer: TransferSettings
+    predictions: Predictions = Field(default_factory=dict)
+    released_outputs: Predictions = Field(default_factory=dict)
+    stagers: Stagers = Field(default_factory=dict)
+    controls: tuple[Control, ...] = ()
+    fetch: Literal["hypnograms"] | None = None
     database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     ablation: dict[str, Any] = Field(default_factory=dict)
@@ -47,20 +57,30 @@ class Workflow(Settings):
     Attributes:
         source: the databases that networks are pretrained on, pooled; or `AUTHORS` alone.
         target: the databases that they are finetuned on, each in the first of its windows.
-        databases: the selected databases, in order.
-        sources: these, the database of ``zero_shot``, and those of the transfer.
+        databases: the databases of Table 2, in order: the selected ones, then further ones that
+            ``predictions`` and ``stagers`` name.
+        trained_on: the selected ones, on which networks are trained.
+        sources: the databases of Table 2, of ``zero_shot``, of ``released_outputs`` and of the
+            transfer.
+        fetch: what alone is fetched of databases whose files are missing.
         systems, finetuned: the rows of Table 2, from scratch and transferred.
         presets: those that the sources name; ``paper``, which the ablation takes from; and
             ``released``, with which the authors' networks were trained.
     """
 
     databases: dict[str, DatabaseSettings]
+    trained_on: tuple[str, ...]
     sources: dict[str, DatabaseSettings]
     seeds: tuple[NonNegativeInt, ...]
     zero_shot: ZeroShotSettings
     source: tuple[str, ...]
     target: tuple[str, ...]
     transfer: TransferSettings
+    predictions: Predictions
+    released_outputs: Predictions
+    stagers: Stagers
+    controls: tuple[Control, ...]
+    fetch: Literal["hypnograms"] | None
     systems: tuple[System, ...]
     finetuned: tuple[Finetuned, ...]
     presets: dict[str, Preset]
@@ -95,10 +115,15 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     scored = selection.zero_shot.database
     existing(folder / "databases", scored, "configuration: zero_shot.database")
     transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]
+    external = {key: getattr(selection, key) for key in EXTERNAL}
+    for key, of_databases in external.items():
+        for name in of_databases:
+            existing(folder / "databases", name, f"configuration: {key}")
+    tabled = [*selection.databases, *selection.predictions, *selection.stagers]
     changes = selection.database_settings
     sources: dict[str, DatabaseSettings] = {
         name: read_named(DatabaseSettings, folder / "databases", name, changes)
-        for name in dict.fromkeys([*selection.databases, scored, *transferred])
+        for name in dict.fromkeys([*tabled, scored, *transferred, *selection.released_outputs])
     }
     finetuned = tuple(name for name in selection.systems if name in systems.finetuned())
     _check_transfer(selection, sources, finetuned)
@@ -118,10 +143,11 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
             existing(folder / f"{kind}s", name, f"configuration: {kind}_settings")
     scratch = tuple(name for name in selection.systems if name in systems.registry())
     databases = {name: sources[name] for name in selection.databases}
-    as_given = ("seeds", "zero_shot", "source", "target", "transfer")
+    as_given = "seeds", "zero_shot", "source", "target", "transfer", "controls", "fetch", *EXTERNAL
     return Workflow(
         **{name: getattr(selection, name) for name in as_given},
-        databases=databases,
+        databases={name: sources[name] for name in tabled},
+        trained_on=selection.databases,
         sources=sources,
         systems=scratch,
         finetuned=finetuned,

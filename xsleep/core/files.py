@@ -1,4 +1,4 @@
-"""Atomic writing of files, CSV tables and checksums."""
+"""Atomic writing of files, CSV tables, npz files and checksums."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import os
 import re
 import secrets
 import time
+import zipfile
+import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources.abc import Traversable
@@ -17,10 +19,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from xsleep.core.errors import OutputError
+from xsleep.core.errors import InputError, OutputError, reason
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 PARTIAL = re.compile(r"\.xsleep-(?P<host>.*)-(?P<process>\d+)-[0-9a-f]{8}\.partial")
 """Name of an unfinished file, with the machine and the process that write it."""
@@ -164,7 +170,39 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
+def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file.
+
+    Raises:
+        InputError: it is none, is damaged, holds pickled objects, or unpacks to more than
+            ``largest`` bytes.
+    """
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if (size := sum(one.file_size for one in archive.infolist())) > largest:
+                raise InputError(
+                    f"{path}: unpacks to {size / 1e9:.1f} GB, more than the {largest / 1e9:.1f} GB "
+                    "that are read; name another"
+                )
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: not a readable npz file ({reason(error)}); write it again"
+        ) from error
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, or of each file in a folder; none where there is nothing."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {str(file): sha256(file) for file in files if file.is_file()}

@@ -89,6 +89,7 @@ class Source(Settings):
         folder: folder of the files, relative to where Snakemake runs.
         labels, units: as in `Channels`.
         fetch: where missing files are fetched from; ``None`` disables downloading.
+        signals: whether signals are used; without them, recordings are hypnograms alone.
         apply: address at which access is applied for, if by licence.
     """
 
@@ -97,6 +98,7 @@ class Source(Settings):
     labels: dict[Channel, tuple[str, ...]]
     units: dict[Channel, Literal["nV", "uV", "mV", "V"]] = Field(default_factory=dict)
     fetch: FetchSettings | None = None
+    signals: bool = Field(default=True, exclude_if=bool)
     apply: str | None = None
 
     @model_validator(mode="before")
@@ -228,6 +230,31 @@ class Database(ABC):
             InputError: in one line, what is wrong with which file.
         """
 
+    def read_scoring(self, entry: Entry) -> Recording:
+        """Read the hypnogram alone, where ``source.signals`` is false.
+
+        Raises:
+            InputError: in one line, what is wrong with which file.
+        """
+        raise InputError(f"the reader {self.source.reader} needs the signals")
+
+    @classmethod
+    def reads_scoring(cls) -> bool:
+        """Return whether hypnograms are read without signals."""
+        return cls.read_scoring is not Database.read_scoring
+
+    def second_file(self, entry: Entry) -> Path | None:
+        """Return the hypnogram file of a second scorer; ``None`` where the database has none."""
+        return None
+
+    def second_scoring(self, entry: Entry) -> Hypnogram | None:
+        """Read the hypnogram of a second scorer; ``None`` where the database has none.
+
+        Raises:
+            InputError: in one line, what is wrong with which file.
+        """
+        return None
+
     @classmethod
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:
         """Return the authors' folds, of ``published_folds.csv``: number to role to subjects.
@@ -283,12 +310,17 @@ class Database(ABC):
     def unpack(self, fetched: Sequence[Published]) -> None:  # noqa: B027 (optional)
         """Put what fetched archives hold in its place."""
 
+    @property
+    def stand_in(self) -> str:
+        """What could stand in for missing files, as the end of a message about them."""
+        return ""
+
     def none_there(self, what: str, example: str) -> InputError:
         """Return the error that the folder holds no recording."""
         fetch = ", or give source.fetch.url there" if self.fetched and not self.source.fetch else ""
         return InputError(
             f"{self.folder}: no {what} there ({example}, ...); put the files there, or set the "
-            f"folder in the database's configuration{fetch}"
+            f"folder in the database's configuration{fetch}{self.stand_in}"
         )
 
 

@@ -5,24 +5,26 @@ Excerpts are ``excerptN.edf``, 30 minutes of EEG of each of eight subjects, with
 ``subjectN.edf`` with ``HypnogramAASM_subjectN.txt`` and ``HypnogramR&K_subjectN.txt``, of the same
 kind. Scoring by R&K was in 20-s epochs, by the AASM's rules in 30-s ones; an epoch has the first of
 its codes. 20-s epochs are taken with 5 s before and after, as Section 4.1 of the XSleepNet paper
-does for MASS.
+does for MASS; or, with ``grid: 30``, scorings in 20-s epochs are taken in epochs of 30 s.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from reprlib import repr as shown
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BeforeValidator, Field
 
 from xsleep.core.errors import InputError
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
 from xsleep.core.stages import label
 from xsleep.databases import base
-from xsleep.databases.base import STAGING, EdfDatabase, Entry, Listed, Origin, Published
+from xsleep.databases.base import STAGING, EdfDatabase, Entry, Listed, Origin, Published, Source
 from xsleep.databases.fetch.servers import ServerListed, ask_json, listed
 from xsleep.databases.fetch.unpacking import unpack
 from xsleep.databases.formats import edf
@@ -36,6 +38,19 @@ NO_STAGE = {"-1", "-2", "-3"}
 CODE_SECONDS = 5
 MARK = "\xef\xbb\xbf"
 """The mark that some programs put before UTF-8, read as Latin-1."""
+
+
+class DreamsSource(Source):
+    """Settings of the scorings in 20-s epochs.
+
+    Attributes:
+        grid: 30 for epochs of 30 s from the beginning of the recording. An epoch has the majority
+            of its six codes, and of equally frequent ones the first; no stage counts as a stage.
+    """
+
+    grid: Annotated[
+        Literal[30] | None, BeforeValidator(lambda grid: 30 if grid == "30" else grid)
+    ] = Field(default=None, exclude_if=lambda grid: grid is None)
 
 
 class Dreams(ServerListed, EdfDatabase):
@@ -109,12 +124,18 @@ class Dreams(ServerListed, EdfDatabase):
         ]
 
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
-        return read_hypnogram(entry.files[1], file.seconds, type(self))
+        return read_hypnogram(entry.files[1], file.seconds, type(self), self.grid)
+
+    @property
+    def grid(self) -> int | None:
+        """The setting ``source.grid``."""
+        return self.source.grid if isinstance(self.source, DreamsSource) else None
 
 
 class DreamsExcerpts(Dreams):
     """The sleep-spindle excerpts."""
 
+    settings = DreamsSource
     reader, scoring, epoch, slack = "dreams", "R&K", 20, 0
     signals, scored = "excerpt", "Hypnogram_excerpt"
     archive, count = "DatabaseSpindles.rar", 8
@@ -127,16 +148,42 @@ class DreamsSubjectsAasm(Dreams):
     signals, scored = "subject", "HypnogramAASM_subject"
     archive, count = "DatabaseSubjects.rar", 20
 
+    @property
+    def _other(self) -> type[Dreams]:
+        """The database with the other scoring."""
+        rk = self.scoring == DreamsSubjectsRk.scoring
+        return DreamsSubjectsAasm if rk else DreamsSubjectsRk
+
+    def second_file(self, entry: Entry) -> Path:
+        return base.as_written(self.folder / f"{self._other.scored}{entry.subject}.txt")
+
+    def second_scoring(self, entry: Entry) -> Hypnogram | None:
+        """Read the scoring by the other rules, in epochs of 30 s with the majority of six codes.
+
+        Raises:
+            InputError: also if this scoring is in epochs of 20 s, which have no counterpart.
+        """
+        if (self.grid or self.epoch) != EPOCH_SECONDS:
+            raise InputError(
+                f"{entry.files[1]}: scored in epochs of {self.epoch} s, and the second scorer's "
+                f"are of {EPOCH_SECONDS} s; set source.grid: {EPOCH_SECONDS}"
+            )
+        seconds = edf.open_edf(entry.files[0]).seconds
+        return read_hypnogram(self.second_file(entry), seconds, self._other, EPOCH_SECONDS)
+
 
 class DreamsSubjectsRk(DreamsSubjectsAasm):
     """The same recordings, scored by the rules of Rechtschaffen & Kales."""
 
+    settings = DreamsSource
     reader, scoring, epoch = "dreams-subjects-rk", "R&K", 20
     scored = "HypnogramR&K_subject"
 
 
-def read_hypnogram(path: Path, seconds: float, collection: type[Dreams]) -> Hypnogram:
-    """Return the 30-s epochs of a recording that lasts ``seconds``.
+def read_hypnogram(
+    path: Path, seconds: float, collection: type[Dreams], grid: int | None = None
+) -> Hypnogram:
+    """Return the 30-s epochs of a recording that lasts ``seconds``, on a grid if there is one.
 
     Raises:
         InputError: a line is no code, or the number of codes does not fit the recording.
@@ -156,8 +203,11 @@ def read_hypnogram(path: Path, seconds: float, collection: type[Dreams]) -> Hypn
             f"{path}: lasts {len(codes) * CODE_SECONDS} s, the signal {seconds:g} s; "
             "check that they belong together"
         )
-    per_epoch = collection.epoch // CODE_SECONDS
-    stages = [label(CODES.get(code)) for code in codes[::per_epoch][: len(codes) // per_epoch]]
-    margin = (EPOCH_SECONDS - collection.epoch) / 2
-    onsets = np.arange(len(stages)) * float(collection.epoch) - margin
+    length = grid or collection.epoch
+    size = length // CODE_SECONDS
+    labels = [label(CODES.get(code)) for code in codes]
+    epochs = [labels[first : first + size] for first in range(0, len(labels) - size + 1, size)]
+    # The most common, and the first of several that are.
+    stages = [Counter(epoch).most_common(1)[0][0] if grid else epoch[0] for epoch in epochs]
+    onsets = np.arange(len(stages)) * float(length) - (EPOCH_SECONDS - length) / 2
     return Hypnogram(onsets, np.array(stages, "i1"))

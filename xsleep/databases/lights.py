@@ -1,7 +1,8 @@
-"""Times of lights off and on of Sleep-EDF.
+"""Clock times of Sleep-EDF: lights off and on, and start of the recording.
 
 PhysioNet publishes lights off, in ``SC-subjects.xls`` and ``ST-subjects.xls``.
-``sleep_edf_lights.csv`` has them, with the authors' lights on of the 153 cassette recordings.
+``sleep_edf_lights.csv`` has them, with the authors' lights on of the 153 cassette recordings, and
+the start of these by the headers of their files.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,12 +50,12 @@ def lights_of(
         return off, derived_on(path, hypnogram, off) if on is None else on
     if name not in table():
         return None
-    off_clock, on_clock = table()[name]
-    off = _after(start, off_clock)
-    if not on_clock:
+    times = table()[name]
+    off = _after(start, times.off)
+    if not times.on:
         scored = hypnogram.onsets[hypnogram.stages != UNSCORED]
         return off, float(scored[-1]) + EPOCH_SECONDS if len(scored) else off
-    on = _after(start, on_clock)
+    on = _after(start, times.on)
     return off, on if on > off else on + timedelta(days=1).total_seconds()
 
 
@@ -95,8 +97,16 @@ def _after(start: datetime, clock: str) -> float:
     return ((moment - start) % timedelta(days=1)).total_seconds()
 
 
+class Times(NamedTuple):
+    """Clock times of a recording; of telemetry, start and lights on are empty."""
+
+    start: str
+    off: str
+    on: str
+
+
 @cache
-def table() -> dict[str, tuple[str, str]]:
-    """Return recording to clock times of lights off and on; without on for telemetry."""
+def table() -> dict[str, Times]:
+    """Return recording to its clock times."""
     rows = read_csv(files("xsleep.databases") / "sleep_edf_lights.csv")
-    return {row["recording"]: (row["lights_off"], row["lights_on"]) for row in rows}
+    return {r["recording"]: Times(r["start"], r["lights_off"], r["lights_on"]) for r in rows}

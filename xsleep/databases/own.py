@@ -14,12 +14,12 @@ from __future__ import annotations
 import filecmp
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from reprlib import repr as shown
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -80,12 +80,27 @@ class HypnogramSettings(Settings):
 class OwnSource(Source):
     """Settings of one's own recordings.
 
-    ``subject`` is a regular expression for the subject at the start of a recording's name; without
-    it, every recording is of another subject.
+    Attributes:
+        hypnogram: format of the hypnograms.
+        second_hypnogram: format of a second scorer's; what is not given is as in ``hypnogram``.
+        subject: regular expression for the subject at the start of a recording's name; without it,
+            every recording is of another subject.
     """
 
     hypnogram: HypnogramSettings
+    second_hypnogram: HypnogramSettings | None = None
     subject: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _second_is_like_the_first(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            first, second = given.get("hypnogram"), given.get("second_hypnogram")
+            if isinstance(first, Mapping) and isinstance(second, Mapping):
+                columns = {**first.get("columns", {}), **second.get("columns", {})}
+                merged = {**first, **second, "columns": columns}
+                return {**given, "second_hypnogram": merged}
+        return given
 
     @field_validator("subject")
     @classmethod
@@ -107,7 +122,7 @@ class Own(EdfDatabase):
 
     def entries(self) -> list[Entry]:
         found = sorted(base.files(self.folder, "*.edf") + base.files(self.folder, "*.bdf"))
-        scorings = {s for path in found if (s := self._scoring(path)) != path}
+        scorings = {s for path in found for s in self._scorings(path) if s != path}
         signals: dict[str, list[Path]] = defaultdict(list)
         for path in found:
             if path not in scorings:
@@ -116,12 +131,15 @@ class Own(EdfDatabase):
             raise self.none_there("recording", "a.edf, b.bdf")
         return [self._entry(name, paths) for name, paths in sorted(signals.items())]
 
-    def _scoring(self, path: Path) -> Path:
-        """Return the hypnogram of a recording."""
-        name = self.source.hypnogram.file
-        if name == "{name}.edf":
-            return path  # of which it is the annotations
-        return base.as_written(self.folder / name.replace("{name}", path.stem))
+    def _scorings(self, path: Path) -> list[Path]:
+        """Return the hypnogram of a recording, and that of the second scorer if there is one."""
+        formats = filter(None, (self.source.hypnogram, self.source.second_hypnogram))
+        names = [settings.file.replace("{name}", path.stem) for settings in formats]
+        # Of a recording's own name: its annotations.
+        return [
+            path if name == f"{path.stem}.edf" else base.as_written(self.folder / name)
+            for name in names
+        ]
 
     def _entry(self, name: str, paths: Sequence[Path]) -> Entry:
         path, *others = paths
@@ -142,7 +160,7 @@ class Own(EdfDatabase):
                 f"{path}: its name does not begin with a subject, which is {pattern!r}; "
                 "correct subject in the database's configuration, or the name"
             )
-        return Entry(name, subject or name, (path, self._scoring(path), *others), fault)
+        return Entry(name, subject or name, (path, self._scorings(path)[0], *others), fault)
 
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
         signals_path, scoring, *others = entry.files
@@ -157,6 +175,15 @@ class Own(EdfDatabase):
                     "or take it away"
                 )
         return read_hypnogram(scoring, self.source.hypnogram, file)
+
+    def second_file(self, entry: Entry) -> Path | None:
+        return self._scorings(entry.files[0])[1] if self.source.second_hypnogram else None
+
+    def second_scoring(self, entry: Entry) -> Hypnogram | None:
+        path, settings = self.second_file(entry), self.source.second_hypnogram
+        if path is None or settings is None:
+            return None
+        return read_hypnogram(path, settings, edf.open_edf(entry.files[0]))
 
 
 class SurreyCEEGrid(Own):

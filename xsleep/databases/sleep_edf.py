@@ -2,7 +2,8 @@
 
 A recording is ``SC4ssNe0-PSG.edf`` and ``SC4ssNex-Hypnogram.edf`` (ss: subject, N: night, e: E, F
 or G, x: scorer), ``ST7ssNJ0-PSG.edf`` and so on in the telemetry study. Stages are annotations
-("Sleep stage 2"), lasting a multiple of 30 s.
+("Sleep stage 2"), lasting a multiple of 30 s. Hypnograms are also read alone, without signals, and
+then where there is no file of annotations as text (`xsleep.databases.formats.run_lengths`).
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import date, datetime, time
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from xsleep.core.errors import InputError, warn
 from xsleep.core.files import read_csv
-from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording
+from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording, Signal
 from xsleep.core.stages import RK_STAGES, UNSCORED, label
 from xsleep.databases import base, lights
-from xsleep.databases.base import Database, Entry, Listed, Origin, Size, Sizes
-from xsleep.databases.formats import edf
+from xsleep.databases.base import Database, Entry, Listed, Origin, Size, Sizes, Source
+from xsleep.databases.formats import edf, run_lengths
 from xsleep.databases.formats.channels import as_clock
 
 STAGE_TEXTS = {f"Sleep stage {text}": stage for text, stage in RK_STAGES.items()}
@@ -35,9 +37,20 @@ CASSETTE, TELEMETRY = "SC4", "ST7"
 """Beginning of the names of the recordings of either study."""
 
 
+class SleepEdfSource(Source):
+    """Settings of Sleep-EDF.
+
+    Attributes:
+        hypnograms: hypnograms as text. Without signals, they stand in for missing annotations.
+    """
+
+    hypnograms: Path | None = Field(default=None, exclude_if=lambda path: path is None)
+
+
 class SleepEdf(Database):
     """Recordings of either study; one that is not in the folder is named as missing."""
 
+    settings: ClassVar[type[Source]] = SleepEdfSource
     scoring = "R&K"
     fetched = True
     origin = Origin(
@@ -62,6 +75,23 @@ class SleepEdf(Database):
         """Names of the recordings."""
         return recordings(self.study, self.subjects)
 
+    @property
+    def text(self) -> Path | None:
+        """The file of hypnograms as text, if it may be used; it need not exist."""
+        if isinstance(self.source, SleepEdfSource) and not self.source.signals:
+            return self.source.hypnograms
+        return None
+
+    @cached_property
+    def runs(self) -> dict[str, str]:
+        """Recording to its hypnogram as text."""
+        return run_lengths.read(self.text) if self.text and self.text.exists() else {}
+
+    @property
+    def stand_in(self) -> str:
+        absent = self.text and not self.text.exists()
+        return f", or hypnograms as text into {self.text}" if absent else ""
+
     def published(self) -> Mapping[str, Listed]:
         hashes = published_hashes() if self.source.fetch else {}
         return {name: Listed(digest) for name, digest in hashes.items()}
@@ -70,18 +100,24 @@ class SleepEdf(Database):
         # Some copies have names in small letters.
         signals = base.by_name(self.folder, r"(.{8}).*-PSG\.edf")
         hypnograms = base.by_name(self.folder, r"(.{6}).*-Hypnogram\.edf")
-        if self.source.fetch is None and not signals.keys() & set(self.recordings):
-            raise self.none_there("recording of this database", f"{self.recordings[0]}-PSG.edf")
         published = {name[:6]: name for name in published_hashes() if "Hypnogram" in name}
 
         def entry(name: str) -> Entry:
             psgs = signals.get(name) or [self.folder / f"{name}-PSG.edf"]
             scored = hypnograms.get(name[:6]) or [self.folder / published[name[:6]]]
-            fault = base.doubled(psgs, "PSG of this recording")
-            fault = fault or base.doubled(scored, "hypnogram of this recording")
+            if self.text and name in self.runs and not scored[0].exists():
+                scored = [self.text]
+            fault = base.doubled(scored, "hypnogram of this recording")
+            if not self.source.signals:
+                return Entry(name, name[3:5], tuple(scored), fault)
+            fault = base.doubled(psgs, "PSG of this recording") or fault
             return Entry(name, name[3:5], (psgs[0], *scored), fault)
 
-        return [entry(name) for name in self.recordings]
+        found = [entry(name) for name in self.recordings]
+        if self.source.fetch is None and not any(entry.files[0].exists() for entry in found):
+            what = "recording" if self.source.signals else "hypnogram"
+            raise self.none_there(f"{what} of this database", found[0].files[0].name)
+        return found
 
     def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
         psg, scoring, *_ = entry.files
@@ -92,17 +128,49 @@ class SleepEdf(Database):
         partly = entry.name.startswith(TELEMETRY)
         grid = edf.start_after(edf.open_edf(scoring), file) % EPOCH_SECONDS
         hypnogram = read_hypnogram(scoring, annotations, file.seconds, partly=partly, grid=grid)
-        off_on = start = None
-        if file.clock is None:
-            warn(psg, "its header gives no start time, so that lights times are not known")
+        start = file.start if file.clock else None
+        return _recording(entry, start, annotations, hypnogram, signals)
+
+    def read_scoring(self, entry: Entry) -> Recording:
+        path = entry.files[0]
+        start = None
+        if path == self.text:
+            annotations = run_lengths.as_annotations(path, entry.name, self.runs[entry.name])
+            if clock := lights.table()[entry.name].start:
+                start = datetime.combine(date.min, time.fromisoformat(clock))
         else:
-            off_on = lights.lights_of(
-                scoring, entry.name, file.start, annotations, hypnogram=hypnogram
-            )
-            start = (file.start - datetime.combine(file.start, time())).total_seconds()
-        return Recording(
-            entry.name, entry.subject, signals, hypnogram, off_on, files=entry.files, start=start
-        )
+            file = edf.open_edf(path)
+            annotations = edf.read_annotations(path)
+            start = file.start if file.clock else None
+        ends = [onset + length for onset, length, text in annotations if text in STAGE_TEXTS]
+        hypnogram = read_hypnogram(path, annotations, max(ends, default=0), partly=True)
+        return _recording(entry, start, annotations, hypnogram)
+
+
+def _recording(
+    entry: Entry,
+    start: datetime | None,
+    annotations: Sequence[tuple[float, float, str]],
+    hypnogram: Hypnogram,
+    signals: Mapping[str, Signal] | None = None,
+) -> Recording:
+    """Return a recording with its lights times, if its start is known."""
+    seconds = off_on = None
+    if start is None:
+        warn(entry.files[0], "gives no start time, so that lights times are not known")
+    else:
+        seconds = (start - datetime.combine(start, time())).total_seconds()
+        path = entry.files[-1]
+        off_on = lights.lights_of(path, entry.name, start, annotations, hypnogram=hypnogram)
+    return Recording(
+        entry.name,
+        entry.subject,
+        signals or {},
+        hypnogram,
+        off_on,
+        files=entry.files,
+        start=seconds,
+    )
 
 
 class SleepEdf20(SleepEdf):

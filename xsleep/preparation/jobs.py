@@ -66,7 +66,7 @@ def fetch_recordings(source: Source, out: Path, report: Callable[[str], None]) -
     except InputError as error:
         raise InputError(
             f"{error} (or set source.fetch.url to a mirror, or put the files into "
-            f"{source.folder}{source.where_to_apply})"
+            f"{source.folder}{database.stand_in}{source.where_to_apply})"
         ) from None
     database.unpack(files)
     with whole(out) as temporary:
@@ -88,7 +88,8 @@ def prepare(
     """Store the epochs and spectrograms of recordings, and write their index.
 
     A recording that cannot be used is stored without epochs, with the reason. One that is already
-    stored by the same recipe is left as it is, so that an interrupted job resumes.
+    stored by the same recipe is left as it is, so that an interrupted job resumes. Of a source
+    without signals, recordings are in the index alone.
 
     Args:
         names: recordings to store.
@@ -104,7 +105,9 @@ def prepare(
     entries = {entry.name: entry for entry in database.entries()}
     settings = {
         "version": FORMAT_VERSION,
-        "source": source.model_dump(mode="json", exclude={"folder", "fetch", "apply"}),
+        "source": source.model_dump(
+            mode="json", exclude={"folder", "fetch", "apply", "hypnograms", "second_hypnogram"}
+        ),
         "channels": list(channels),
         "raw_filter": filtering.filter_name,
     }
@@ -127,14 +130,14 @@ def prepare(
             raw_filter=filtering.filter_name,
             recipe=recipe,
         )
-        stored = _as_stored(info, entry, *paths)
+        stored = _as_stored(info, entry, *paths) if source.signals else None
         if stored:
             report(f"{place}: stored already")
         else:
             report(place)
             # The signals get no name here, to be freed before the next recording is read.
             made = _read(database, entry, channels, filtering, info=info, report=report)
-            stored = _store(*made, *paths)
+            stored = _store(*made, *paths) if source.signals else Stored(made[0])
             del made
         if stored.info.skipped:
             report(f"skipped: {stored.info.skipped}")
@@ -204,8 +207,8 @@ def _read(
         try:
             if entry.fault:
                 raise InputError(entry.fault)
-            recording = database.read(entry, channels)
-            seconds = min(signal.seconds for signal in recording.signals.values())
+            recording = _recording(database, entry, channels)
+            seconds = _seconds(recording)
             if seconds < EPOCH_SECONDS:
                 raise InputError(
                     f"{entry.files[0]}: lasts {seconds:g} s, less than an epoch of "
@@ -239,6 +242,20 @@ def _read(
                     skipped = f"{path}: no such file; put it there"
             info = replace(info, skipped=skipped)
     return replace(info, remarks=tuple(remarks)), signals
+
+
+def _recording(database: Database, entry: Entry, channels: Sequence[str]) -> Recording:
+    if database.source.signals:
+        return database.read(entry, channels)
+    return database.read_scoring(entry)
+
+
+def _seconds(recording: Recording) -> float:
+    """Return the duration of the shortest signal, or without signals that of the hypnogram."""
+    if recording.signals:
+        return min(signal.seconds for signal in recording.signals.values())
+    onsets = recording.hypnogram.onsets
+    return float(onsets[-1]) + EPOCH_SECONDS if len(onsets) else 0.0
 
 
 def _reason(database: Database, entry: Entry, error: InputError) -> str:

@@ -88,7 +88,8 @@ class Epochs:
 def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     """Resample and filter the signals, and cut out the scored epochs that they cover completely.
 
-    The filters are by default those of most of the released code.
+    The filters are by default those of most of the released code. Without signals, all scored
+    epochs are taken.
 
     Raises:
         InputError: no epoch is scored, or a signal has impossible values.
@@ -96,8 +97,8 @@ def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     filtering = filtering or Filtering()
     hypnogram = recording.hypnogram
     starts = np.rint(hypnogram.onsets * RATE).astype(int)
-    samples = min(ceil(len(s.values) * _ratio(s)) for s in recording.signals.values())
-    inside = (starts >= 0) & (starts + SAMPLES <= samples)
+    ends = [ceil(len(s.values) * _ratio(s)) for s in recording.signals.values()]
+    inside = (starts >= 0) & (starts + SAMPLES <= min(ends, default=np.inf))
     places = np.flatnonzero(inside & (hypnogram.stages != UNSCORED))
     if not len(places):
         raise InputError(f"{recording.files[-1]}: no epoch is scored; score it or take it away")

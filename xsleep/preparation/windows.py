@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Floats
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, RATE
 from xsleep.core.stages import STAGES
-from xsleep.store.recordings import RecordingInfo
+from xsleep.store.recordings import PER_EPOCH, RecordingInfo
 
 MARGIN_SECONDS = 30 * 60
 SHORTEST = 20
@@ -36,12 +37,18 @@ def in_window(info: RecordingInfo, window: str) -> NDArray[np.bool_]:
         InputError: the recording lacks what the window needs: times of lights off and on, clock
             time of the start, or an epoch of sleep.
     """
-    scored = _scored_seconds(info)
+    scored = scored_seconds(info)
     begins = info.onsets + (EPOCH_SECONDS - scored) / 2
     first, end = (np.rint(RATE * x) for x in _bounds(info, window, begins, scored))
     samples = np.rint(RATE * begins)
     inside: NDArray[np.bool_] = (samples >= first) & (samples < end)
     return inside
+
+
+def within(info: RecordingInfo, window: str) -> tuple[RecordingInfo, Integers]:
+    """Return a recording with the epochs of a window alone, and their indices among the stored."""
+    chosen = np.flatnonzero(in_window(info, window))
+    return replace(info, **{name: getattr(info, name)[chosen] for name in PER_EPOCH}), chosen
 
 
 def check_enough(path: Path, epochs: int, window: str = "") -> None:
@@ -70,7 +77,7 @@ def unusable(info: RecordingInfo, windows: Sequence[str], path: Path) -> str:
     return ""
 
 
-def _scored_seconds(info: RecordingInfo) -> float:
+def scored_seconds(info: RecordingInfo) -> float:
     """Return the length of the scored epochs in seconds: the median distance of neighbours.
 
     Without neighbours it is unknown, and taken to be 30 s.

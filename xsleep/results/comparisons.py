@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,10 @@ def shared(one: SystemResults, other: SystemResults) -> tuple[SystemResults, Sys
     return (one.of("recording", names), other.of("recording", names)) if names else None
 
 
-def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, float]]:
-    """Return for each of ``COMPARED`` the values of two systems on the same recordings.
+def paired(
+    one: SystemResults, other: SystemResults, metrics: Sequence[str] = COMPARED
+) -> dict[str, dict[str, float]]:
+    """Return for each metric the values of two systems on the same recordings.
 
     Both values, their ``difference`` with the ends of its 95 % interval over seeds and subjects,
     and ``p Wilcoxon`` over subjects.
@@ -74,7 +76,7 @@ def paired(one: SystemResults, other: SystemResults) -> dict[str, dict[str, floa
     own = [inference.each(matrices) for matrices in subjects]
     spans = inference.intervals(subjects[0], subjects[1])
     found = {}
-    for metric in COMPARED:
+    for metric in metrics:
         ours, theirs = (values[metric] for values in pooled)
         p = inference.wilcoxon(own[0][metric] - own[1][metric])
         values = (ours, theirs, ours - theirs, *spans[metric], p)

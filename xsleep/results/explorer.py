@@ -24,9 +24,9 @@ from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
 from xsleep.results.measurements import CASE, RunPredictions, SystemResults, gather
-from xsleep.results.metrics import of_confusion, probabilities
+from xsleep.results.metrics import decided, of_confusion, probabilities
 from xsleep.results.templates import render
-from xsleep.store.predictions import read_predictions
+from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import RecordingData, Stored, read_index
 
 BINS = slice(1, 81)
@@ -35,6 +35,9 @@ BINS = slice(1, 81)
 BINS_PER_ROW = 2
 HERTZ = (0.195, 31.445)
 """Lower edge of the lowest of ``BINS`` and upper edge of the highest."""
+
+NONE = 9
+"""Digit of an epoch for which a system has no prediction."""
 
 CONTRAST = (1, 99)
 """Percentiles of a recording's levels that are the ends of the colours."""
@@ -65,11 +68,10 @@ def write(
             report(f"left out: {gap}")
     for case, results in cases.items():
         folder = page.parent.joinpath("data", *case)
-        used = {(*case, r.system, s, f) for r in results for s, f, *_ in r.counts.index}
+        used = {(r.system, s, f) for r in results for s, f, *_ in r.counts.index}
+        used |= {(system, seed, 0) for system, seed, _ in used}  # one file for all folds
         shown = _recordings(
-            run
-            for run in runs
-            if (run.database, run.window, run.channels, run.system, run.seed, run.fold) in used
+            run for run in runs if run.case == case and (run.system, run.seed, run.fold) in used
         )
         listed = {
             "recordings": [[name, content["subject"]] for name, content in shown.items()],
@@ -99,17 +101,29 @@ def write(
 
 def _recordings(runs: Iterable[RunPredictions]) -> dict[str, dict[str, Any]]:
     """Return the epochs, the true stages and the predictions of each recording, by its name."""
-    found: dict[str, dict[str, Any]] = {}
+    tested: dict[str, list[tuple[RunPredictions, Prediction]]] = defaultdict(list)
     for run in runs:
         for one in read_predictions(run.predictions):
-            content = {"subject": one.subject, "places": one.places, "true": _digits(one.stages)}
-            of_runs = found.setdefault(one.recording, content | {"runs": defaultdict(dict)})["runs"]
-            chances = probabilities(one)
-            of_runs[run.system][run.seed] = {
-                "predicted": _digits(chances.argmax(axis=1)),
-                "probabilities": _bytes(chances),
+            tested[one.recording].append((run, one))
+    found: dict[str, dict[str, Any]] = {}
+    for name, of_runs in sorted(tested.items()):
+        every = [one.places for _, one in of_runs], [one.stages for _, one in of_runs]
+        places, first = np.unique(np.concatenate(every[0]), return_index=True)
+        true = np.concatenate(every[1])[first]
+        content = {"subject": of_runs[0][1].subject, "places": places, "true": _digits(true)}
+        shown: dict[str, dict[int, dict[str, str]]] = defaultdict(dict)
+        for run, one in of_runs:
+            there = np.isin(places, one.places)
+            stages, chances = np.full(len(places), NONE), np.zeros((len(places), len(STAGES)))
+            stages[there] = decided(one)
+            if known := one.predicted is None:
+                chances[there] = probabilities(one)
+            shown[run.system][run.seed] = {
+                "predicted": _digits(stages),
+                "probabilities": _bytes(chances) if known else "",
             }
-    return dict(sorted(found.items()))
+        found[name] = content | {"runs": shown}
+    return found
 
 
 def _metrics(result: SystemResults) -> dict[int, dict[str, list[float | None]]]:
@@ -134,13 +148,14 @@ def _seen(
             raise InputError("not in the store; run snakemake again")
         info = store[name].info
         chosen = np.flatnonzero(in_window(info, window))
-        if not np.array_equal(info.places[chosen], places):
+        scored = np.isin(info.places[chosen], places)
+        if np.count_nonzero(scored) < len(places):
             raise InputError(f"{store[name].epochs}: not the epochs that were scored; score again")
         seen["step"] = info.step
         if info.start is not None:
-            seen["clock"] = float(info.start + info.onsets[chosen][0])
+            seen["clock"] = float(info.start + info.onsets[chosen][scored][0])
         names = tuple(channels.split("-"))
-        levels = RecordingData(store[name], names, chosen).levels()[:, BINS]
+        levels = RecordingData(store[name], names, chosen).levels()[scored, BINS]
     except InputError as error:
         return seen | {"missing": str(error)}
     levels = levels.reshape(len(levels), -1, BINS_PER_ROW, len(names)).mean(axis=2)

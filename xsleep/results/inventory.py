@@ -57,7 +57,7 @@ def recordings(
     channels, rows = _channels(infos), []
     for info in infos:
         entry = entries[info.recording]
-        if not info.skipped:
+        if source.signals and not info.skipped:
             signals = next(iter(info.hashes.values()), info.recording)
             other = owners.setdefault(signals, info.recording)
             if other != info.recording:

@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xsleep.config.names import MEASURED
 from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_table
 from xsleep.core.stages import STAGES
 from xsleep.results import inference
 from xsleep.results.metrics import confusion, decided
-from xsleep.results.published import paper_order
-from xsleep.store.predictions import Prediction, read_predictions
+from xsleep.results.published import paper_order, row_name
+from xsleep.store.predictions import Prediction, read_predictions, read_remarks
 
 LEVELS = ("seed", "fold", "subject", "recording")
 CASE = ("database", "window", "channels")
@@ -52,19 +53,29 @@ class _System:
 
 @dataclass(frozen=True)
 class RunPredictions(_System):
-    """The file of predictions of one run."""
+    """The file of predictions of one run.
+
+    Attributes:
+        fold: 0 for a system whose one file has all folds, each recording with its own.
+        source: one of `xsleep.config.names.SOURCES`.
+    """
 
     seed: int
     fold: int
     predictions: Path
+    source: str = MEASURED
 
 
 def run_predictions(
     runs: Sequence[Mapping[str, Any]], predictions: Sequence[str], systems: Mapping[str, str]
 ) -> list[RunPredictions]:
     """Return the predictions of the workflow's runs, whose systems are slugs, with their names."""
+
+    def named(run: Mapping[str, Any]) -> dict[str, Any]:
+        return {**run, "system": row_name(run["database"], run["window"], systems[run["system"]])}
+
     return [
-        RunPredictions(**{**run, "system": systems[run["system"]]}, predictions=Path(path))
+        RunPredictions(**named(run), predictions=Path(path))
         for run, path in zip(runs, predictions, strict=True)
     ]
 
@@ -79,16 +90,20 @@ class SystemResults(_System):
             the same recordings in the same folds.
         skipped: Number of recordings of the database that cannot be used.
         gaps: Why predictions are left out, a line each.
+        source: One of `xsleep.config.names.SOURCES`.
+        remarks: What is to be known of a system that was not trained here, a line each.
     """
 
     counts: pd.DataFrame
     skipped: int
     gaps: tuple[str, ...]
+    source: str = MEASURED
+    remarks: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
-        """The gaps, in a line."""
-        return "; ".join(self.gaps)
+        """The gaps and remarks, in a line."""
+        return "; ".join((*self.gaps, *self.remarks))
 
     def number(self, level: str) -> int:
         """Return the number of seeds, folds, subjects or recordings."""
@@ -137,7 +152,8 @@ def gather(
     Predictions are left out if they are unreadable or invalid; if they are of skipped or unknown
     recordings, or of recordings tested twice with the same seed; if their epochs, true stages or
     folds differ from those of most files; and if their seed does not test all recordings of the
-    most complete seed.
+    most complete seed. Systems whose one file has all folds may lack epochs, and say so in their
+    remarks.
 
     Args:
         runs: In any order.
@@ -158,10 +174,12 @@ def gather(
     files = [_read(run, known[run.database], recordings[run.database], decide) for run in ordered]
     usual = _usual([one for file in files for one in file.tested])
     results = []
-    for names, group in groupby(files, key=lambda file: file.run.names):
-        counts, gaps = _counted(list(group), usual)
+    for names, grouped in groupby(files, key=lambda file: file.run.names):
+        counts, gaps = _counted(group := list(grouped), usual)
         skipped = int((known[names["database"]]["skipped"] != "").sum())
-        results.append(SystemResults(**names, counts=counts, skipped=skipped, gaps=gaps))
+        one = SystemResults(**names, counts=counts, skipped=skipped, gaps=gaps)
+        remarks = tuple(dict.fromkeys(r for file in group for r in file.remarks))
+        results.append(replace(one, source=group[0].run.source, remarks=remarks))
     return results
 
 
@@ -169,15 +187,16 @@ Key = tuple[str, str, str]
 """Database, window and recording."""
 
 _MARKS = ("places", "stages", "fold")
-"""Properties that are equal in all runs that test a recording."""
+"""Properties that are equal in all runs that test a recording; ``None`` where they may differ."""
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """A tested recording: its confusion matrix, and hashes or values of ``_MARKS``."""
+    """A tested recording: its fold, confusion matrix, and hashes or values of ``_MARKS``."""
 
     run: RunPredictions
     recording: str
+    fold: int
     subject: str
     marks: tuple[object, ...]
     matrix: Integers
@@ -194,12 +213,16 @@ class _File:
     run: RunPredictions
     tested: Sequence[_Tested]
     fault: str = ""
+    remarks: Sequence[str] = ()
 
 
 def _read(run: RunPredictions, known: pd.DataFrame, listed: Path, decide: Decide) -> _File:
     tested = []
     try:
+        remarks = read_remarks(run.predictions)
         if not (predictions := read_predictions(run.predictions)):
+            if remarks:
+                return _File(run, (), "; ".join(remarks))
             raise InputError("no recordings; delete the file and run the fold again")
         for prediction in predictions:
             _check(prediction, known, listed)
@@ -208,7 +231,7 @@ def _read(run: RunPredictions, known: pd.DataFrame, listed: Path, decide: Decide
     except InputError as error:
         place = f"{run.predictions}: "
         return _File(run, (), place + str(error).removeprefix(place))
-    return _File(run, tested)
+    return _File(run, tested, remarks=remarks)
 
 
 def _check(prediction: Prediction, known: pd.DataFrame, listed: Path) -> None:
@@ -233,15 +256,19 @@ def _check(prediction: Prediction, known: pd.DataFrame, listed: Path) -> None:
 def _tested(run: RunPredictions, prediction: Prediction, predicted: Integers) -> _Tested:
     name, subject, stages = prediction.recording, prediction.subject, prediction.stages
     arrays = (values.astype("i8").tobytes() for values in (prediction.places, stages))
-    marks = (*(hashlib.sha256(array).digest() for array in arrays), run.fold)
-    return _Tested(run, name, subject, marks, confusion(stages, predicted))
+    marks: tuple[object, ...] = tuple(hashlib.sha256(array).digest() for array in arrays)
+    if (fold := prediction.fold) is None:
+        fold = run.fold
+    else:
+        marks = (None, None)
+    return _Tested(run, name, fold, subject, (*marks, fold), confusion(stages, predicted))
 
 
 def _usual(tested: Sequence[_Tested]) -> dict[Key, _Tested]:
     """Return each recording as most files have it, from the first of these files."""
     numbers = Counter((one.key, one.marks) for one in tested)
     usual: dict[Key, _Tested] = {}
-    for one in sorted(tested, key=lambda one: -numbers[one.key, one.marks]):
+    for one in sorted(tested, key=lambda one: (None in one.marks, -numbers[one.key, one.marks])):
         usual.setdefault(one.key, one)
     return usual
 
@@ -269,7 +296,7 @@ def _counted(
             )
             continue
         for one in seen.values():
-            lines[seed, one.run.fold, one.subject, one.recording] = one.matrix.ravel()
+            lines[seed, one.fold, one.subject, one.recording] = one.matrix.ravel()
     index = pd.MultiIndex.from_tuples(list(lines), names=LEVELS)
     counts = np.array(list(lines.values())).reshape(len(lines), len(STAGES) ** 2).astype(int)
     return pd.DataFrame(counts, index=index), tuple(gaps)
@@ -286,7 +313,7 @@ def _contradiction(file: _File, usual: Mapping[Key, _Tested], seen: Mapping[str,
             )
         other = usual[one.key]
         for what, mark, expected in zip(_MARKS, one.marks, other.marks, strict=True):
-            if mark != expected:
+            if mark != expected and None not in (mark, expected):
                 return (
                     f"{where} does not have the {what} of {other.run.predictions} "
                     f"({one.matrix.sum()} epochs, there {other.matrix.sum()}); delete the run that "

@@ -25,8 +25,21 @@ CLASS_WISE = ("precision", "sensitivity", "specificity", "F1")
 
 
 def decided(prediction: Prediction) -> Integers:
-    """Return the predicted stages (n,) of a recording, as indices into ``STAGES``."""
-    stages: Integers = probabilities(prediction).argmax(axis=1)
+    """Return the predicted stages (n,) of a recording, as indices into ``STAGES``.
+
+    Raises:
+        InputError: as for `probabilities`; or a predicted stage is not one of ``STAGES``.
+    """
+    stages = prediction.predicted
+    if stages is None:
+        found: Integers = probabilities(prediction).argmax(axis=1)
+        return found
+    if stages.shape != prediction.stages.shape or not np.isin(stages, range(len(STAGES))).all():
+        raise InputError(
+            f"{prediction.recording}: predicted stages are not 0 to {len(STAGES) - 1} for "
+            f"{len(prediction.stages)} epochs; delete the file and make it again"
+        )
+    _check_true(prediction)
     return stages
 
 
@@ -59,12 +72,17 @@ def probabilities(prediction: Prediction, branch: str | None = None) -> Floats:
             f"{name}: {branch} probability {values[~finite][0].tolist()} in epoch "
             f"{np.argmin(finite)}; see why the training diverged, delete the run and train again"
         )
+    _check_true(prediction)
+    return values
+
+
+def _check_true(prediction: Prediction) -> None:
     if not (known := np.isin(prediction.stages, range(len(STAGES)))).all():
         raise InputError(
-            f"{name}: true stage {prediction.stages[~known][0]} in epoch {np.argmin(known)}, not "
-            f"one of 0 to {len(STAGES) - 1}; leave epochs without a stage out of the test"
+            f"{prediction.recording}: true stage {prediction.stages[~known][0]} in epoch "
+            f"{np.argmin(known)}, not one of 0 to {len(STAGES) - 1}; leave epochs without a stage "
+            "out of the test"
         )
-    return values
 
 
 def confusion(true: Integers, predicted: Integers) -> Integers:

@@ -1,6 +1,6 @@
-"""Model card of a network to score new recordings with: its run in, Markdown out.
+"""Cards of a network to score new recordings with, and of a Table 2: results in, Markdown out.
 
-It has the form of the cards of the Hugging Face Hub.
+They have the form of the cards of the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -8,13 +8,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from xsleep import __version__
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.core.stages import STAGES
 from xsleep.databases import Source, open_database
+from xsleep.results import model_index
+from xsleep.results.formatting import number
 from xsleep.results.metrics import METRICS
+from xsleep.results.table2 import COUNTS
 from xsleep.results.templates import render
+from xsleep.training.origin import commit
+
+_TAGS = ("sleep-staging", "polysomnography")
+_TERMS = {"license": "other", "license_name": "terms-of-the-recordings"}
 
 
 def written(
@@ -46,6 +58,7 @@ def written(
     database = open_database(source)
     return render(
         "model_card.md",
+        front=_front_matter(run, table2),
         folder=folder,
         run=run,
         source=source,
@@ -59,3 +72,60 @@ def written(
         metrics=METRICS,
         table2=table2,
     )
+
+
+def _front_matter(run: Mapping[str, Any], table2: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the YAML at the head of a network's card."""
+    facts: dict[str, Any] = {"library_name": "xsleep"}
+    if run["simulated"]:
+        facts["license"] = "bsd-3-clause"
+    else:
+        facts |= _TERMS
+    facts["tags"] = [*_TAGS, *map(str.lower, run["labels"])]
+    rows = pd.DataFrame([*table2.values()]).replace("", np.nan)
+    found = model_index.measured(rows) if len(rows) else []
+    found = [one for one in found if one.channels == run["channels"]]
+    simulated = [run["database"]] if run["simulated"] else []
+    return model_index.front_matter(facts, found, simulated, " in cross-validation")
+
+
+def results_card(table: pd.DataFrame, sources: Mapping[str, Source]) -> str:
+    """Return the card of a Table 2: what was measured, on what it stands, and how it may be used.
+
+    Args:
+        table: as from `xsleep.results.table2.read_csv`.
+        sources: where the recordings of each database are.
+    """
+    databases = {name: open_database(source) for name, source in sources.items()}
+    simulated = [name for name, database in databases.items() if database.simulated]
+    found = model_index.measured(table)
+    licences = {database.origin.licence for database in databases.values()}
+    facts: dict[str, Any] = {"library_name": "xsleep"}
+    if len(simulated) == len(databases):
+        facts["license"] = "bsd-3-clause"
+    elif "" in licences:
+        facts["license"] = "unknown"
+    else:
+        facts |= _TERMS
+    facts["tags"] = [*_TAGS]
+    return render(
+        "card.md",
+        front=model_index.front_matter(facts, found, simulated),
+        rows=found,
+        notes=dict.fromkeys((o.database, o.window, o.system, o.note) for o in found if o.note),
+        value=_with_interval,
+        databases=databases,
+        simulated=simulated,
+        not_sleep=model_index.NOT_SLEEP,
+        stages=STAGES,
+        metrics=METRICS,
+        counts=COUNTS,
+        version=__version__,
+        commit=commit(),
+    )
+
+
+def _with_interval(row: model_index.Measured, metric: str) -> str:
+    """Return a value with its interval, as in ``78.2 [70.1, 84.0]``."""
+    value, low, high = (number(one, metric) for one in row.values[metric])
+    return f"{value} [{low}, {high}]" if low else value

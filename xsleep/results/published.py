@@ -154,6 +154,14 @@ def row(database: str, window: str, system: str) -> Row | None:
     return next((row for row in rows() if (row.database, row.window, row.system) == key), None)
 
 
+def row_name(database: str, window: str, system: str) -> str:
+    """Return the name of the row of a system, which may be given without the paper's references."""
+    window = WINDOWS.get(window, window)
+    names = [row.system for row in rows() if (row.database, row.window) == (database, window)]
+    bare = [name for name in names if name.partition(" [")[0] == system]
+    return bare[0] if len(bare) == 1 else system
+
+
 def database_windows() -> tuple[tuple[str, str], ...]:
     """Return the (database, window) pairs of Table 2, in its order."""
     return tuple(dict.fromkeys((row.database, row.window) for row in rows()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from xsleep.config.names import CONTROL, MEASURED, SOURCES, STAGER
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
@@ -21,9 +22,11 @@ from xsleep.store.predictions import Prediction
 
 NAMES = ("database", "window", "system", "source")
 COUNTS = ("subjects", "recordings", "skipped", "epochs", "folds", "seeds")
-MEASURED, FROM, TO, SPREAD = "measured", "95 % from", "95 % to", "deviation over seeds"
+FROM, TO, SPREAD = "95 % from", "95 % to", "deviation over seeds"
 PUBLISHED, DIFFERENCE = "published", "difference"
 QUOTED, NOT_RUN = "quoted", "not run"
+LAST = (STAGER, CONTROL)
+"""Sources of the systems that come last."""
 
 Names = tuple[str, str, str]
 """Database, window and system."""
@@ -32,6 +35,16 @@ Names = tuple[str, str, str]
 def columns(*channel_sets: str) -> list[str]:
     """Return the columns of the metrics of these channel sets, as in ``EEG-EOG kappa``."""
     return [f"{channels} {metric}" for channels in channel_sets for metric in METRICS]
+
+
+def is_measured(table: pd.DataFrame) -> pd.Series:
+    """Return which rows of a Table 2 have measured values: true or false, with its index."""
+    return table["source"].isin(SOURCES)
+
+
+def as_measured(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a Table 2 whose measured rows all have the source ``measured``."""
+    return table.assign(source=table["source"].mask(is_measured(table), MEASURED))
 
 
 def channel_sets(table: pd.DataFrame) -> list[str]:
@@ -54,12 +67,13 @@ def table2(
     Returns:
         Databases and windows with measurements first, then the others, both in the paper's order
         (those that are not in the paper last, alphabetically). For each database, window and system
-        a row per source: ``measured`` and its 95 % interval over subjects, the ``deviation over
-        seeds`` if there are several, ``published`` by the paper, and the ``difference``, measured
-        minus published; ``not run`` for systems of the paper that were not measured; ``quoted`` for
-        earlier work. Columns: ``NAMES``, ``COUNTS`` (of ``measured``), `columns` of the paper's
-        ``CHANNELS``, then of others, by name: percent, kappa a fraction, NaN if missing; ``note``:
-        why metrics are missing. Channel sets of a system with different counts have separate rows.
+        a row per source: one of ``SOURCES`` (measured) and its 95 % interval over subjects, the
+        ``deviation over seeds`` if there are several, ``published`` by the paper, and the
+        ``difference``, measured minus published; ``not run`` for systems of the paper that were not
+        measured; ``quoted`` for earlier work. Columns: ``NAMES``, ``COUNTS`` (of measured rows),
+        `columns` of the paper's ``CHANNELS``, then of others, by name: percent, kappa a fraction,
+        NaN if missing; ``note``: why metrics are missing, and remarks. Channel sets of a system
+        with different counts have separate rows.
     """
     measured: dict[Names, list[SystemResults]] = defaultdict(list)
     for result in results:
@@ -87,10 +101,11 @@ def table2(
     return frame.astype({count: "Int64" for count in COUNTS})
 
 
-def _all_names(measured: Collection[Names]) -> list[Names]:
+def _all_names(measured: Mapping[Names, Sequence[SystemResults]]) -> list[Names]:
     """Return the database, window and system of all rows, measured and published, in order.
 
-    Published rows are repeated for each measured window that corresponds to theirs.
+    Published rows are repeated for each measured window that corresponds to theirs. Other stagers
+    and controls come last.
     """
     ran = dict.fromkeys((database, window) for database, window, _ in measured)
     reported = [
@@ -105,7 +120,9 @@ def _all_names(measured: Collection[Names]) -> list[Names]:
         row = published.row(*names)
         quoted = reported.index(names) if row and names in reported and row.authors != OURS else -1
         order = paper_order(database, WINDOWS.get(window, window), system, "")
-        return names[:2] not in ran, *order[:2], window, quoted, order[2]
+        source = measured[names][0].source if names in measured else MEASURED
+        last = LAST.index(source) if source in LAST else -1
+        return names[:2] not in ran, *order[:2], window, last, quoted, order[2]
 
     return sorted({*measured, *reported}, key=place)
 
@@ -115,7 +132,7 @@ def _measured_rows(
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return the measured rows of one system, and the differences from the published values."""
     compared = published.compares(names[1])
-    lacking = [gap for result in results for gap in result.gaps]
+    lacking = [*dict.fromkeys(line for one in results for line in (*one.gaps, *one.remarks))]
     if reported:
         run = {result.channels for result in results}
         lacking += [f"{c}: not configured" for c in reported.values if c not in run]
@@ -125,15 +142,15 @@ def _measured_rows(
     elif names[0] in dict(published.database_windows()):
         lacking.append("not published")
     differences: dict[str, float] = {}
-    parts: dict[tuple[int, ...], dict[str, dict[str, Any]]] = {}
+    parts: dict[tuple[object, ...], dict[str, dict[str, Any]]] = {}
     for result in sorted(results, key=lambda result: paper_order(*names, result.channels)):
         counts = result.numbers(*COUNTS)
-        sources = parts.setdefault(tuple(counts.values()), defaultdict(dict))
+        sources = parts.setdefault((result.source, *counts.values()), defaultdict(dict))
         estimates = result.estimates()
-        by_source = zip((MEASURED, FROM, TO), zip(*estimates.values(), strict=True), strict=True)
-        for source, values in by_source:
+        rows = (result.source, FROM, TO) if len(result.counts) else (result.source,)
+        for source, values in zip(rows, zip(*estimates.values(), strict=True), strict=False):
             sources[source] |= zip(columns(result.channels), values, strict=True)
-        sources[MEASURED] |= {**counts, "note": "; ".join(lacking)}
+        sources[result.source] |= {**counts, "note": "; ".join(lacking)}
         if counts["seeds"] > 1:
             spread = inference.deviation_over_seeds(result.matrices())
             sources[SPREAD] |= _block(result.channels, spread)
@@ -159,12 +176,13 @@ def faults(results: Iterable[SystemResults]) -> list[str]:
     return [*dict.fromkeys(gaps), *filter(None, map(published.fault, published.rows()))]
 
 
-def shown_together(
-    table: pd.DataFrame, sources: Sequence[str] = (MEASURED, PUBLISHED)
-) -> pd.DataFrame:
-    """Return the rows of Table 2 from these sources, restricted to systems that were measured."""
-    of = pd.MultiIndex.from_frame(table[["database", "window", "system"]])
-    return table[table["source"].isin(sources) & of.isin(of[table["source"] == MEASURED])]
+def shown_together(table: pd.DataFrame, sources: Sequence[str] = (PUBLISHED,)) -> pd.DataFrame:
+    """Return the rows of Table 2 that are measured or from these sources, of measured systems."""
+    of, measured = (
+        pd.MultiIndex.from_frame(table[["database", "window", "system"]]),
+        is_measured(table),
+    )
+    return table[(measured | table["source"].isin(sources)) & of.isin(of[measured])]
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -176,7 +194,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 def measured_metrics(table: pd.DataFrame) -> dict[str, Any]:
     """Return the measured metrics of Table 2: ``[database][window][channels][system][metric]``."""
     found: dict[str, Any] = {}
-    for _, row in table[table["source"] == MEASURED].iterrows():
+    for _, row in table[is_measured(table)].iterrows():
         window = found.setdefault(row["database"], {}).setdefault(row["window"], {})
         for channels in channel_sets(table):
             values = {metric: row[f"{channels} {metric}"] for metric in METRICS}

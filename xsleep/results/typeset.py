@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from xsleep import systems
+from xsleep.config.names import SOURCES, STAGER
 from xsleep.core.console_table import console_table
 from xsleep.results import published, table2
 from xsleep.results.formatting import HEADINGS, number
 from xsleep.results.inference import RESAMPLES
-from xsleep.results.table2 import MEASURED, channel_sets, columns, shown_together
+from xsleep.results.table2 import channel_sets, columns, is_measured, shown_together
 from xsleep.results.templates import render
 
 TITLE = "Table 2: measured and published"
@@ -26,6 +27,9 @@ EXPLAINED = (
     f"95 % interval: bootstrap-t, {RESAMPLES:,} resamples of the subjects; with several seeds "
     "other trainings are in it, with one the networks as they were trained. deviation over seeds: "
     "of the metric of each seed. difference: measured less published.",
+    "measured: trained and scored here; measured from predictions: predictions of others, scored "
+    "here; measured with given networks: trained elsewhere on the same folds; measured by another "
+    "stager: trained on other data; control: without a network, for comparison.",
     "published: XSleepNet, Phan et al., IEEE TPAMI 2022. quoted: earlier work, as quoted there. In "
     "brackets the references of that paper. digitised: read from the axes of a figure, to 0.1 "
     "point and 0.001 in kappa.",
@@ -60,7 +64,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
     )
     marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
     for _, block in comparable.groupby(["database", "window"], sort=False):
-        measured = block["source"] == MEASURED
+        measured = is_measured(block) & (block["source"] != STAGER)
         reported = block["source"].isin((table2.PUBLISHED, table2.QUOTED))
         ours = reported & block["system"].isin(published.xsleepnets())
         for rows, others in ((measured, measured), (ours, reported & ~ours)):
@@ -84,11 +88,11 @@ def summary(table: pd.DataFrame, console: Console) -> None:
 
     Published rows are shown only for systems that were measured.
     """
-    marks, table = bold(table), shown_together(table, (MEASURED, table2.PUBLISHED, table2.QUOTED))
+    marks, table = bold(table), shown_together(table, (table2.PUBLISHED, table2.QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
         title = f"{database}, {window} (percent; kappa a fraction)"
         shown = console_table(title, ("system", "channels", "source"), HEADINGS)
-        for names in shown.columns[:2]:
+        for names in shown.columns[:3]:
             names.no_wrap, names.overflow = False, "fold"
         sentences: dict[str, list[str]] = defaultdict(list)
         for channels, row in _lines(block):
@@ -97,9 +101,10 @@ def summary(table: pd.DataFrame, console: Console) -> None:
                 Text(number(row[column], column), "bold" if best[column] else "")
                 for column in columns(channels)
             ]
-            style = None if row["source"] == MEASURED else "dim"
+            measured = row["source"] in SOURCES
+            style = None if measured else "dim"
             shown.add_row(row["system"], channels, row["source"], *values, style=style)
-            if row["source"] == MEASURED:
+            if measured:
                 sentences[basis(row)].append(f"{row['system']} {channels}")
         console.print(shown)
         for sentence, who in sentences.items():
@@ -112,7 +117,7 @@ def _lines(block: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     for _, rows in block.groupby("system", sort=False):
         for channels in channel_sets(block):
             there = rows[rows[columns(channels)].notna().any(axis=1)]
-            if MEASURED in set(there["source"]):
+            if is_measured(there).any():
                 yield from ((channels, row) for _, row in there.iterrows())
 
 
@@ -127,7 +132,7 @@ def latex(table: pd.DataFrame) -> str:
 
 
 def _render(template: str, blocks: Iterable[Mapping[str, Any]]) -> str:
-    context = {"title": TITLE, "explained": EXPLAINED, "headings": HEADINGS}
+    context = {"title": TITLE, "explained": EXPLAINED, "headings": HEADINGS, "sources": SOURCES}
     return render(template, **context, blocks=list(blocks))
 
 
@@ -161,7 +166,7 @@ def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:
     for (_, row), (_, best) in zip(table.iterrows(), marks.iterrows(), strict=True):
         source = row["source"]
         cells = [number(row[column], column) for column in map(str, marks.columns)]
-        if source == MEASURED:
+        if source in SOURCES:
             notes.append(basis(row))
         if row["note"]:
             notes.append(row["note"])

@@ -32,6 +32,7 @@ class Ensemble:
         facts: name, system, training data, licence, ... for the answer.
         doubts: what to know about them, a line each.
         has_statistics: the statistics of the training set's spectrograms are in them.
+        training_files: SHA-256 of the files that they were trained on, if known.
     """
 
     networks: tuple[Network, ...]
@@ -40,6 +41,7 @@ class Ensemble:
     facts: dict[str, Any]
     doubts: tuple[str, ...] = ()
     has_statistics: bool = False
+    training_files: frozenset[str] = frozenset()
 
 
 def check_name(model: str) -> None:
@@ -62,8 +64,8 @@ def open_model(model: str = DEFAULT, report: Callable[[str], None] = print) -> E
 
     Args:
         model: a key of `known`; the folder of a run, or of several folds, which are an ensemble; a
-            ``.safetensors`` checkpoint; the prefix of a TensorFlow checkpoint; or an ``.npz`` file
-            of released variables.
+            ``.safetensors`` checkpoint; the prefix or folder of a TensorFlow checkpoint; or an
+            ``.npz`` file of released variables.
         report: is told what is fetched.
 
     Raises:
@@ -73,21 +75,20 @@ def open_model(model: str = DEFAULT, report: Callable[[str], None] = print) -> E
     if model in known():
         return _known(model, report)
     path = Path(model)
-    if path.is_dir():
-        paths = [path / MODEL] if (path / MODEL).exists() else sorted(path.glob(f"*/{MODEL}"))
-        if not paths:
-            raise InputError(f"{path}: no {MODEL} in it or in its folders; name a run's folder")
-        return _trained(path, paths)
     if path.suffix == ".safetensors":
         return _trained(path, [path])
+    paths = [path / MODEL] if (path / MODEL).exists() else sorted(path.glob(f"*/{MODEL}"))
+    if paths:
+        return _trained(path, paths)
     from xsleep.networks.importing import read
-    from xsleep.networks.tensorflow import read_checkpoint
+    from xsleep.networks.tensorflow import find_checkpoint
 
-    return _released(path, read(path) if path.suffix == ".npz" else read_checkpoint(_prefix(path)))
-
-
-def _prefix(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix == ".index" else path
+    if path.is_dir() and not find_checkpoint(path):
+        raise InputError(
+            f"{path}: no {MODEL} in it or in its folders, nor a TensorFlow checkpoint; name a "
+            "run's folder"
+        )
+    return _released(path, read(path))
 
 
 def _known(name: str, report: Callable[[str], None]) -> Ensemble:
@@ -146,6 +147,7 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         facts,
         tuple(doubt for doubt, holds in doubts.items() if holds),
         all(bool(network.mean.any()) for network, _, _ in loaded),
+        frozenset(sha for run in runs for sha in run.get("inputs", {}).values()),
     )
 
 

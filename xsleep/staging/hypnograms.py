@@ -178,16 +178,28 @@ def _scoring(
     return Scoring(path, onsets, durations, stages, start, by_clock)
 
 
+def labels_of(path: Path, texts: Iterable[str]) -> dict[str, int]:
+    """Return text to label of those that name a stage or say that there is none.
+
+    Numbers are read by what others are in the file, and a warning says as what.
+
+    Raises:
+        InputError: the numbers may mean several things.
+    """
+    different = {*texts}
+    words = {text: stage for text in different if (stage := stage_of(text)) is not None}
+    digits = {text: number for text in different if (number := _digit(text)) is not None}
+    return {"": UNSCORED} | words | _meanings(path, digits, {*words.values()})
+
+
 def _labels(path: Path, texts: Iterable[str]) -> dict[str, int]:
-    """Return text to label of those that name a stage or say that there is none; tell the others.
+    """Return the `labels_of` events; tell those that are no stages.
 
     Raises:
         InputError: none names a stage.
     """
     counts = Counter(texts)
-    words = {text: stage for text in counts if (stage := stage_of(text)) is not None}
-    digits = {text: number for text in counts if (number := _digit(text)) is not None}
-    labels = {"": UNSCORED} | words | _meanings(path, digits, {*words.values()})
+    labels = labels_of(path, counts)
     others = [(text, count) for text, count in counts.most_common() if text not in labels]
     named = ", ".join(f"{shown(text)} ({count})" for text, count in others[:NAMED])
     if {*labels.values()} == {UNSCORED}:

@@ -16,7 +16,7 @@ from xsleep.staging.ensemble import Ensemble, open_model
 from xsleep.staging.epochs import hold
 from xsleep.staging.held import held_part
 from xsleep.staging.known import DEFAULT
-from xsleep.staging.scored import Scored, Taken
+from xsleep.staging.scored import Scored
 from xsleep.staging.sources import open_source
 from xsleep.training.sequences import normalisation
 
@@ -81,8 +81,8 @@ def score(
     part = held_part(source.name, held.filtered, held.bad, settings.raw_deviation)
     applied: Normalisation = normalise if ensemble.has_statistics else "night"
     probabilities = np.full((len(held.bad), len(STAGES)), np.nan)
-    probabilities[~held.bad] = _probabilities(ensemble, part, applied)
-    unlike = _unlike(ensemble.montage, held.channels)
+    probabilities[~held.bad] = ensemble_probabilities(ensemble, part, applied)
+    unlike = unlike_training(ensemble, {c: taken.label for c, taken in held.channels.items()})
     return Scored(
         source.name,
         source.start,
@@ -97,16 +97,16 @@ def score(
     )
 
 
-def _unlike(trained: Mapping[str, tuple[str, ...]], taken: Mapping[str, Taken]) -> list[str]:
-    """Return how the scored signals differ from those that the network was trained on."""
+def unlike_training(ensemble: Ensemble, labels: Mapping[str, str]) -> list[str]:
+    """Return how the labels of the channels differ from those that a network was trained on."""
     return [
-        f"{channel} is {taken[channel].label!r}; the network was trained on {' or '.join(labels)}"
-        for channel, labels in trained.items()
-        if montage.identity(taken[channel].label) not in map(montage.identity, labels)
+        f"{channel} is {labels[channel]!r}; the network was trained on {' or '.join(trained)}"
+        for channel, trained in ensemble.montage.items()
+        if montage.identity(labels[channel]) not in map(montage.identity, trained)
     ]
 
 
-def _probabilities(ensemble: Ensemble, part: Part, applied: Normalisation) -> Doubles:
+def ensemble_probabilities(ensemble: Ensemble, part: Part, applied: Normalisation) -> Doubles:
     """Return the probabilities (n, 5) of an ensemble: the mean of the log-probabilities."""
     from xsleep.compute import device
     from xsleep.scoring.probabilities import score as apply

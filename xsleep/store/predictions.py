@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,10 @@ class Prediction:
         places: (n,) place of each epoch, counted in epochs from the start of the scoring; a jump
             marks epochs without a stage.
         stages: (n,) true labels, indices into ``STAGES``.
-        probabilities: branch (``raw``, ``time-frequency``, ``joint``) to (n, 5) probabilities.
+        probabilities: branch (``raw``, ``time-frequency``, ``joint``) to (n, 5) probabilities;
+            empty for a system that gives none.
+        fold: test fold of the recording, where a file holds all folds of a system.
+        predicted: (n,) predicted stages of a system that gives no probabilities.
     """
 
     recording: str
@@ -27,18 +30,28 @@ class Prediction:
     places: Integers
     stages: Integers
     probabilities: Mapping[str, Floats] = field(repr=False)
+    fold: int | None = None
+    predicted: Integers | None = field(default=None, repr=False)
 
 
-def write_predictions(path: str | Path, predictions: list[Prediction]) -> None:
-    """Write the predictions of one run."""
+def write_predictions(
+    path: str | Path, predictions: Sequence[Prediction], remarks: Sequence[str] = ()
+) -> None:
+    """Write the predictions of one run, and lines for the note of Table 2."""
     with create_file(path) as file:
         file.attrs["stages"] = list(STAGES)
+        file.attrs["remarks"] = list(remarks)
         for prediction in predictions:
             group = file.create_group(prediction.recording)
             group.attrs["subject"] = prediction.subject
+            if prediction.fold is not None:
+                group.attrs["fold"] = prediction.fold
             places, stages = prediction.places.astype("i4"), prediction.stages.astype("i1")
             write_dataset(group, "places", places, unit="epochs", axes="epoch")
             write_dataset(group, "stages", stages, unit="index into stages", axes="epoch")
+            if prediction.predicted is not None:
+                predicted = prediction.predicted.astype("i1")
+                write_dataset(group, "predicted", predicted, unit="index into stages", axes="epoch")
             branches = group.create_group("probabilities")
             for branch, values in prediction.probabilities.items():
                 values = values.astype("f4")
@@ -55,6 +68,14 @@ def read_predictions(path: str | Path) -> list[Prediction]:
                 places=values(group["places"]),
                 stages=values(group["stages"]),
                 probabilities={b: values(p) for b, p in group["probabilities"].items()},
+                fold=int(group.attrs["fold"]) if "fold" in group.attrs else None,
+                predicted=values(group["predicted"]) if "predicted" in group else None,
             )
             for name, group in file.items()
         ]
+
+
+def read_remarks(path: str | Path) -> tuple[str, ...]:
+    """Return the remarks that ``write_predictions`` wrote."""
+    with open_file(path) as file:
+        return tuple(map(str, file.attrs.get("remarks", ())))

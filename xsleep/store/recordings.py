@@ -171,9 +171,9 @@ class Stored:
     """
 
     info: RecordingInfo
-    epochs: str
-    spectrograms: str
-    offsets: Mapping[str, int]
+    epochs: str = ""
+    spectrograms: str = ""
+    offsets: Mapping[str, int] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     index: str = ""
 
@@ -254,10 +254,15 @@ class RecordingData:
         chosen: (n,) consecutive indices of the stored epochs that belong to the window.
 
     Raises:
-        InputError: a channel is not stored.
+        InputError: a channel is not stored, or no signals are.
     """
 
     def __init__(self, stored: Stored, channels: tuple[str, ...], chosen: Integers) -> None:
+        if not stored.epochs:
+            raise InputError(
+                f"{stored.index}: of {stored.info.recording} there is the hypnogram alone; put the "
+                "signals in place, or leave out fetch: hypnograms"
+            )
         for channel in channels:
             if f"signals/{channel}" not in stored.offsets:
                 raise stored.damaged(stored.epochs, f"no channel {channel}")

@@ -28,7 +28,8 @@ class Audit:
     @property
     def resources(self) -> ResourceSettings:
         """The most that a training of any database asks for."""
-        asked = [dict(self.settings.preset(n).resources) for n in self.scratch.databases]
+        names = self.table2.databases.names
+        asked = [dict(self.settings.preset(name).resources) for name in names]
         return ResourceSettings(**{key: max(one[key] for one in asked) for key in asked[0]})
 
     @property

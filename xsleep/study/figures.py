@@ -7,7 +7,7 @@ from functools import cached_property
 
 from xsleep import systems
 from xsleep.study import paths
-from xsleep.study.runs import ScratchRuns, folder
+from xsleep.study.runs import Run, ScratchRuns, folder
 from xsleep.study.table2 import Table2
 
 PICKS = ("best", "median", "worst")
@@ -36,6 +36,9 @@ class Figures:
         learning = [system for system in selected if "learning" in system.figures]
         gains = single <= {s.name for s in selected} and any("gain" in s.figures for s in selected)
         cases = dict.fromkeys(paths.CASE.format(**run) for run in self.scratch.scratch)
+        first: dict[str, Run] = {}  # of each database
+        for run in self.table2.runs:
+            first.setdefault(run["database"], run)
         stems = [
             *(f"fig1/{case}" for case in cases if {s.name for s in learning} - single),
             "fig4",
@@ -47,11 +50,9 @@ class Figures:
                 for case in dict.fromkeys(paths.CASE.format(**run) for run in self.table2.runs)
                 for figure in ("subjects", "calibration")
             ),
-            # of each database's first window and channel set, by the first system
             *(
                 f"hypnograms/{paths.CASE.format(**run)}/{run['system']}/{pick}"
-                for database in self.scratch.databases
-                for run in self.scratch.of(database, self.scratch.selected[:1])[:1]
+                for run in first.values()
                 for pick in PICKS
             ),
         ]

@@ -36,15 +36,23 @@ class DatabaseFiles:
         self.name, self.settings = name, settings
         self.database = open_database(settings.source)
         self.fault = ""
-        self.to_fetch = not self.database.is_listed
+        if not (self.signals or self.database.reads_scoring()):
+            reader = settings.source.reader
+            self.fault = f"the reader {reader} needs the signals; leave out fetch: hypnograms"
+        self.to_fetch = not (self.fault or self.database.is_listed)
         self._entries: dict[str, Entry] | None = None
         self._batches: dict[str, list[str]] = {}
         self._contents: dict[tuple[str, str], str] = {}
-        if not self.to_fetch:
+        if not (self.fault or self.to_fetch):
             try:
                 self.to_fetch = bool(self.database.missing([*self.entries.values()]))
             except InputError as error:
                 self.fault = f"{error}{settings.source.where_to_apply}"
+
+    @property
+    def signals(self) -> bool:
+        """Whether there are signals, or hypnograms alone."""
+        return self.settings.source.signals
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -66,7 +74,8 @@ class DatabaseFiles:
         """The recordings that one job prepares, by the name of the batch."""
         if not self._batches:
             names = list(self.entries)
-            size = math.ceil(len(names) / MOST_BATCHES) or 1
+            batches = MOST_BATCHES if self.signals else 1  # hypnograms take no time
+            size = math.ceil(len(names) / batches) or 1
             firsts = range(0, len(names), size)
             self._batches = {as_path(names[i]): names[i : i + size] for i in firsts}
         return self._batches
@@ -98,7 +107,7 @@ class DatabaseFiles:
     def placement(self) -> str:
         """Return a line on files that the user put in place and that are missing or surplus."""
         source = self.settings.source
-        if source.fetch or self.database.simulated:
+        if source.fetch or self.database.simulated or not self.signals:
             return ""
         line = placement(source.folder, list(self.entries.values()))
         return line and f"{self.name}: {line} in {source.folder}{source.where_to_apply}"

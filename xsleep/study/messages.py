@@ -62,7 +62,10 @@ class Messages:
         for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
         for database in self.study.databases.names:
-            if line := self.study.databases.files[database].placement():
+            files = self.study.databases.files[database]
+            if not files.signals:
+                print(f"{database}: no signals, scored by its hypnograms alone", file=sys.stderr)
+            if line := files.placement():
                 print(line, file=sys.stderr)
         if line := beforehand.room(self.study):
             print(line, file=sys.stderr)
@@ -93,6 +96,9 @@ class Messages:
             *(("Table", f"results/{table}.csv") for table in tables),
             ("Page", "results/explorer/index.html"),
             *(("Provenance", f"results/{n}") for n in (*checklists, "ro-crate-metadata.json")),
+            ("Card", "results/card.md"),
+            ("Croissant", "results/croissant.json"),
+            ("Bundle", "results/bundle.zip"),
             *(("Figure", path) for path in drawn if path.endswith(".png")),
             *(("Network", str(card)) for card in cards),
             ("Audit", "results/audit/index.html"),

@@ -16,6 +16,7 @@ from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
 from xsleep.study.costs import Trainings, finished_runs
 from xsleep.study.plan import plan, summary
+from xsleep.study.runs import ScratchRuns
 from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
 
@@ -49,9 +50,14 @@ def sizes_of(study: Study) -> Sizes:
 
 
 def planned(study: Study) -> list[Trainings]:
-    """Return the trainings of Table 2, whether or not its databases are available."""
-    databases, transfer = list(study.workflow.databases), study.transfer
-    found = [("train", run) for database in databases for run in study.runs.of(database)]
+    """Return the trainings of Table 2, whether or not its databases are available.
+
+    Those of hypnograms alone have none.
+    """
+    files, transfer = study.databases.files, study.transfer
+    databases = [name for name in study.workflow.trained_on if files[name].signals]
+    runs = ScratchRuns(study.workflow, databases)
+    found = [("train", run) for run in runs.scratch]
     pretrained = set()
     for run in transfer.finetuned(databases):
         model = transfer.pretrained(run | run["address"])

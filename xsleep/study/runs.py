@@ -1,14 +1,17 @@
-"""Runs that train from scratch."""
+"""Runs that train from scratch, or score networks that were trained elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from xsleep import systems
+from xsleep.config.names import GIVEN
 from xsleep.config.workflow import Workflow
+from xsleep.core.files import sha256
 from xsleep.preparation import folds as fold_tables
 from xsleep.study import paths
 
@@ -17,7 +20,7 @@ Run = dict[str, Any]
 
 
 class ScratchRuns:
-    """Runs from scratch of Table 2, on its databases.
+    """Runs from scratch of Table 2, on the databases that networks are trained on.
 
     Attributes:
         selected: the selected systems, as in a path, in the order of the tables.
@@ -42,14 +45,44 @@ class ScratchRuns:
 
     @cached_property
     def scratch(self) -> list[Run]:
-        """Runs of Table 2."""
-        return [run for database in self.databases for run in self.of(database)]
+        """Runs of Table 2 that are trained."""
+        return [
+            run
+            for database in self.databases
+            for run in self.of(database)
+            if run["system"] not in self._given(database)
+        ]
 
     @cached_property
     def blended(self) -> list[Run]:
         """Runs whose losses are blended adaptively."""
-        slugs = [slug for slug in self.selected if systems.by_slug()[slug].is_blended]
-        return [run for database in self.databases for run in self.of(database, slugs)]
+        return [run for run in self.scratch if systems.by_slug()[run["system"]].is_blended]
+
+    @cached_property
+    def given(self) -> list[Run]:
+        """Runs of Table 2 whose networks were trained elsewhere, each once for all seeds."""
+        return [
+            run | {"source": GIVEN}
+            for database in self.databases
+            for run in self.of(database, self._given(database))
+            if run["seed"] == self.workflow.seeds[0]
+        ]
+
+    def _given(self, database: str) -> list[str]:
+        """Return the selected systems of a database whose networks are given, as in a path."""
+        trained = self.workflow.sources[database].trained
+        return [slug for slug in self.selected if systems.by_slug()[slug].name in trained]
+
+    def checkpoint(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
+        """Return the path of the given checkpoint of a run, and the hashes of its index.
+
+        The index holds a checksum of each variable.
+        """
+        system = systems.by_slug()[wildcards["system"]].name
+        path = self.workflow.sources[wildcards["database"]].trained[system].path(wildcards)
+        indexes = [Path(f"{path}.index"), *path.glob("*.index"), *path.glob("checkpoint/*.index")]
+        content = {str(index): sha256(index) for index in sorted(indexes) if index.is_file()}
+        return {"path": str(path), "content": content}
 
 
 def combinations(**choices: Iterable[Any]) -> list[Run]:

@@ -14,6 +14,9 @@ from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
 from xsleep.study import paths
 
+HYPNOGRAMS = "data/hypnograms"
+"""The store of databases without signals."""
+
 
 class RunSettings:
     """Settings of the runs of a configuration, by database or by the wildcards of a run's path."""
@@ -58,16 +61,25 @@ class RunSettings:
         presets = [self.preset(*of) for of in product(self.workflow.sources, differences)]
         networks = [preset.network for preset in (self.workflow.presets["released"], *presets)]
         fields = {*Filtering.model_fields}
-        return {store_of(n): n.model_dump(mode="json", include=fields) for n in networks}
+        filtered = {store_of(n): n.model_dump(mode="json", include=fields) for n in networks}
+        return filtered | {HYPNOGRAMS: {}}
 
     def source(self, database: str, fetched: bool = False) -> dict[str, Any]:
         """Return where recordings are; how they got there (``fetched``) changes no result."""
+        source = self.workflow.sources[database].source
         exclude = set() if fetched else {"fetch", "apply"}
-        return self.workflow.sources[database].source.model_dump(mode="json", exclude=exclude)
+        if source.signals:
+            exclude.add("hypnograms")  # used without signals alone
+        return source.model_dump(mode="json", exclude=exclude)
 
     def index(self, database: str, network: NetworkSettings | None = None) -> str:
-        """Return the index of the store that a network reads; by default the database's own."""
+        """Return the index of the store that a network reads; by default the database's own.
+
+        Without signals a database has one store, of its hypnograms.
+        """
         store = store_of(network or self.preset(database).network)
+        if not self.workflow.sources[database].source.signals:
+            store = HYPNOGRAMS
         return paths.INDEX.format(store=store, database=database)
 
     def index_of(self, wildcards: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from xsleep.study import paths
 from xsleep.study.ablation import Ablation
 from xsleep.study.audit import Audit
 from xsleep.study.databases import Databases
+from xsleep.study.external import KINDS, ExternalSystems
 from xsleep.study.figures import Figures
 from xsleep.study.networks import Networks
 from xsleep.study.runs import ScratchRuns
@@ -39,14 +40,15 @@ class Study:
             InputError: the configuration cannot be used.
         """
         self.systems = {slug: system.name for slug, system in systems.by_slug().items()}
-        self.workflow = load(config, folder)
+        self.databases = Databases(load(config, folder), config, folder)
+        self.workflow = self.databases.workflow
         self.scored = self.workflow.zero_shot.database
         self.settings = RunSettings(self.workflow)
-        self.databases = Databases(self.workflow, config, folder)
-        self.runs = ScratchRuns(self.workflow, self.databases.names)
+        self.runs = ScratchRuns(self.workflow, self.databases.trained_on)
+        self.external = ExternalSystems(self.databases)
         self.transfer = Transfer(self.workflow, self.settings)
         self.networks = Networks(self.settings)
-        self.table2 = Table2(self.databases, self.runs, self.transfer)
+        self.table2 = Table2(self.databases, self.runs, self.transfer, self.external)
         self.ablation = Ablation(self.settings, self.runs)
         self.audit = Audit(self.runs, self.table2)
         self.figures = Figures(self.runs, self.table2)
@@ -62,9 +64,12 @@ class Study:
         ablated = (paths.ABLATION.format(difference=difference) for difference in DIFFERENCES)
         return {
             "store": _any_of(self.settings.filterings),
-            "root": "|".join(["results", *ablated, paths.RETRAINED, "results/transfer/.+"]),
+            "root": "|".join(
+                ["results", *ablated, paths.RETRAINED, paths.GIVEN, "results/transfer/.+"]
+            ),
             "database": _any_of(self.workflow.sources),
-            "system": _any_of(self.systems),
+            "system": _any_of(self.table2.systems),
+            "kind": _any_of(KINDS),
             "source": re.escape(self.transfer.source),
             "strategy": _any_of(STRATEGIES),
             "subjects": r"(-subjects-\d+)?",

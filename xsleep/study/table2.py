@@ -1,4 +1,4 @@
-"""Table 2: its runs, from scratch and finetuned, and the files that it stands on."""
+"""Table 2: its runs, trained here and elsewhere, and the files that it stands on."""
 
 from __future__ import annotations
 
@@ -6,51 +6,86 @@ from functools import cached_property
 from pathlib import Path
 
 from xsleep import systems
+from xsleep.study import paths
 from xsleep.study.databases import Databases
+from xsleep.study.external import ExternalSystems
 from xsleep.study.runs import Run, ScratchRuns, folder, has
 from xsleep.study.transfer import Finetuning, Transfer
 
 
 class Table2:
-    """Runs of Table 2: those from scratch, then those that finetune a pretrained network."""
+    """Runs of Table 2: from scratch, finetuned, of given networks, and external systems.
 
-    def __init__(self, databases: Databases, scratch: ScratchRuns, transfer: Transfer) -> None:
+    Attributes:
+        external: the external systems of Table 2.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        scratch: ScratchRuns,
+        transfer: Transfer,
+        external: ExternalSystems,
+    ) -> None:
         self.databases, self.transfer = databases, transfer
-        self.scratch = scratch.scratch
+        self.scratch, self.given, self.external = scratch.scratch, scratch.given, external.all
+        self._seed, self._names = scratch.workflow.seeds[0], external.names
 
     @cached_property
     def finetuned(self) -> list[Finetuning]:
         """Runs that finetune a pretrained network."""
         absent = any(self.databases.files[name].fault for name in self.transfer.windows)
-        return [] if absent else self.transfer.finetuned(self.databases.names)
+        return [] if absent else self.transfer.finetuned(self.databases.trained_on)
+
+    @cached_property
+    def trained(self) -> list[Run]:
+        """Addresses of the runs that are trained here, with the names of their rows."""
+        return self.scratch + [
+            run["address"] | {"system": f"FT-{run['network']}"} for run in self.finetuned
+        ]
+
+    @cached_property
+    def trained_folders(self) -> list[str]:
+        """Folder of each run that is trained here."""
+        return [*map(folder, self.scratch), *(run["folder"] for run in self.finetuned)]
+
+    @cached_property
+    def imported(self) -> list[Run]:
+        """Addresses of the runs that are not trained here."""
+        return self.given + [system.run(self._seed) for system in self.external]
+
+    @cached_property
+    def imported_folders(self) -> list[str]:
+        """Folder of each run that is not trained here."""
+        given = [folder(run, paths.GIVEN) for run in self.given]
+        return given + [system.folder for system in self.external]
 
     @cached_property
     def runs(self) -> list[Run]:
         """Addresses of all runs, with the names of their rows."""
-        return self.scratch + [
-            run["address"] | {"system": f"FT-{run['network']}"} for run in self.finetuned
-        ]
+        return self.trained + self.imported
+
+    @cached_property
+    def folders(self) -> list[str]:
+        """Folder of each run."""
+        return self.trained_folders + self.imported_folders
 
     @property
     def systems(self) -> dict[str, str]:
         """Names of the rows, by what they are in an address."""
         scratch = {slug: system.name for slug, system in systems.by_slug().items()}
-        return scratch | {name: name for name in self.databases.workflow.finetuned}
-
-    @cached_property
-    def folders(self) -> list[str]:
-        """Folder of each run."""
-        return [*map(folder, self.scratch), *(run["folder"] for run in self.finetuned)]
+        finetuned = {name: name for name in self.databases.workflow.finetuned}
+        return scratch | finetuned | self._names
 
     @cached_property
     def pretrained(self) -> list[str | None]:
-        """The network that each run starts from; None for a run from scratch."""
+        """The network that each trained run starts from; None for a run from scratch."""
         models = [self.transfer.pretrained(run | run["address"]) for run in self.finetuned]
         return [None] * len(self.scratch) + models
 
     @property
     def indexes(self) -> list[str]:
-        """The index that each run reads."""
+        """The index that each trained run reads."""
         own = [self.transfer.settings.index(run["database"]) for run in self.scratch]
         return own + [self.transfer.index(run["address"]["database"]) for run in self.finetuned]
 
@@ -76,9 +111,9 @@ class Table2:
 
     @property
     def run_folders(self) -> list[str]:
-        """Folders of all runs, those of the pretraining among them."""
+        """Folders of all trainings, those of the pretraining among them."""
         models = [] if self.transfer.of_authors else self.pretrained_networks
-        return [*self.folders, *(str(Path(model).parent) for model in models)]
+        return [*self.trained_folders, *(str(Path(model).parent) for model in models)]
 
     @property
     def read_indexes(self) -> dict[str, str]:

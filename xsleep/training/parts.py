@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from xsleep.config.names import BLOCKS
 from xsleep.config.network import NetworkSettings
@@ -14,8 +12,8 @@ from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv
 from xsleep.preparation import folds as fold_tables
-from xsleep.preparation.windows import in_window
-from xsleep.store.recordings import PER_EPOCH, RecordingData, Stored
+from xsleep.preparation.windows import within
+from xsleep.store.recordings import RecordingData, Stored
 from xsleep.training.sequences import Part, amplitude_scale
 
 
@@ -88,8 +86,7 @@ def load_part(
             f"{stored.epochs}: filtered by {info.raw_filter}, what the network reads by "
             f"{network.filter_name}; take the epochs stored with that filter"
         )
-    chosen = np.flatnonzero(in_window(info, window))
-    info = replace(info, **{name: getattr(info, name)[chosen] for name in PER_EPOCH})
+    info, chosen = within(info, window)
     data = RecordingData(stored, channels, chosen)
     if network.raw_deviation is None:
         return Part(info, data)

@@ -24,6 +24,12 @@ def test_epochs_are_counted_by_how_sure_the_stage_that_is_decided_for_is():
     assert right.tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0, 2]
 
 
+def test_a_system_without_probabilities_has_no_epochs_to_calibrate():
+    stages = np.arange(5)
+    one = Prediction("a1", "a", np.arange(5), stages, {}, predicted=stages)
+    assert not calibration.binned(one).any()
+
+
 def test_the_expected_calibration_error_weighs_bins_by_their_epochs():
     bins = calibration.binned(sure([0.65] * 5 + [0.9] * 10, [1] * 4 + [0] + [1] * 8 + [0] * 2))
     assert calibration.expected_error(bins) == pytest.approx(100 * (5 * 0.15 + 10 * 0.1) / 15)

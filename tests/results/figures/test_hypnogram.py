@@ -56,6 +56,15 @@ def test_probabilities_are_stacked_to_one_from_deep_to_light(drawn):
     assert below == pytest.approx(1)
 
 
+def test_a_system_without_probabilities_has_no_panel_of_them(drawn):
+    night = made_up([W, N1, N2], [W, REM, N2], branches=())
+    predicted = replace(night, predicted=np.array([W, REM, N2]))
+    hypnogram.draw(predicted, STORED, "unused", "here")
+    _, called = drawn[0].axes
+    assert steps(called)[0].tolist() == [0, 1, 3]
+    assert called.get_xlabel() == "minutes since the recording began"
+
+
 def test_epochs_without_a_stage_are_left_blank(drawn):
     hypnogram.draw(made_up([W, W, N2], [W, W, N2], places=[3, 4, 7]), STORED, "unused", "here")
     for panel in drawn[0].axes:

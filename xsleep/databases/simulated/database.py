@@ -32,6 +32,7 @@ class SimulatedCohort(SleepEdf):
     def entries(self) -> list[Entry]:
         def entry(name: str) -> Entry:
             names = f"{name}-PSG.edf", hypnogram_name(name)
-            return Entry(name, name[3:5], tuple(self.folder / file for file in names))
+            files = tuple(self.folder / file for file in names)
+            return Entry(name, name[3:5], files if self.source.signals else files[1:])
 
         return [entry(name) for name in recordings(self.cohort)]

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from xsleep.results.audit.trainings import Pretraining, Run, Training, UsedRecording, read_columns
+from xsleep.results.audit.trainings import (
+    Imported,
+    Pretraining,
+    Run,
+    Training,
+    UsedRecording,
+    read_columns,
+)
 from xsleep.store.recordings import Stored, read_index
 
 
@@ -20,6 +27,7 @@ class Evidence:
     Attributes:
         recordings: database to its ``recordings.csv``, those of pretrainings included.
         retrained: a run and the same run trained again in another folder, if there is one.
+        imported: predictions of systems that are not trained here.
         pretrainings: those of networks that runs are finetuned from, if they were pretrained here.
         stored: function from the path of an index to recording and what the store has of it.
     """
@@ -28,6 +36,7 @@ class Evidence:
     recordings: Mapping[str, Path]
     table2: Path
     retrained: tuple[Run, Run] | None = None
+    imported: Sequence[Imported] = ()
     pretrainings: Sequence[Pretraining] = ()
     stored: Callable[[Path], dict[str, Stored]] = field(
         default_factory=lambda: cache(read_index), init=False, repr=False
@@ -40,6 +49,11 @@ class Evidence:
     def trainings(self) -> list[Training]:
         """All trainings except the one that was done again."""
         return [*self.pretrainings, *self.runs]
+
+    @property
+    def scored(self) -> list[Run | Imported]:
+        """All that Table 2 is computed from."""
+        return [*self.runs, *self.imported]
 
     def stored_of(self, used: UsedRecording) -> Stored:
         """Return what the store has of a recording."""

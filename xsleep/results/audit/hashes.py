@@ -10,9 +10,9 @@ from typing import TypeVar
 from xsleep.core.files import sha256
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
-from xsleep.results.audit.trainings import Run, Training
+from xsleep.results.audit.trainings import Imported, Run, Training
 
-Recorded = TypeVar("Recorded", bound=Training)
+Recorded = TypeVar("Recorded", bound=Training | Imported)
 
 Claim = tuple[str | Path, str, Path] | str
 """A file, a hash that it should have, and the path of the record; or a fault of the record."""
@@ -80,6 +80,22 @@ def predictions(evidence: Evidence) -> Findings:
             )
 
     return _compared(evidence.runs, claims)
+
+
+def imports(evidence: Evidence) -> Findings:
+    """Imported predictions and networks, and what they were made from, have not changed since."""
+    if not evidence.imported:
+        raise NotApplicable("everything in Table 2 is trained here")
+
+    def claims(imported: Imported) -> Iterator[Claim]:
+        for path, record in imported.records.items():
+            for file, sha in record["outputs"].items():
+                yield imported.folder / file, sha, path
+            for file, sha in record["inputs"].items():
+                if path.name == "import.json":
+                    yield file, sha, path
+
+    return _compared(evidence.imported, claims)
 
 
 def _compared(

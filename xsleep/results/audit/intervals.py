@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from xsleep.config.names import MEASURED
 from xsleep.results import table2
 from xsleep.results.metrics import METRICS
 
@@ -14,7 +15,7 @@ INSIDE, OUTSIDE = "inside", "outside"
 NO_INTERVAL, NOT_PUBLISHED = "no interval", "not published"
 
 NAMES = ("database", "window", "system")
-SOURCES = {"measured": table2.MEASURED, "from": table2.FROM, "to": table2.TO}
+SOURCES = {"measured": MEASURED, "from": table2.FROM, "to": table2.TO}
 SOURCES |= {"published": table2.PUBLISHED, "difference": table2.DIFFERENCE}
 
 Cell = dict[str, Any]
@@ -27,7 +28,7 @@ def cells(path: Path) -> list[Cell]:
     table. There are no cells if the table cannot be read, which a check reports.
     """
     try:
-        table = table2.read_csv(path)
+        table = table2.as_measured(table2.read_csv(path))
         systems = table.set_index("source").groupby(list(NAMES), sort=False)
     except (OSError, ValueError, KeyError):
         return []
@@ -37,7 +38,7 @@ def cells(path: Path) -> list[Cell]:
         for column in table.columns:
             channels, _, metric = column.rpartition(" ")
             values = rows[column].dropna() if metric in METRICS else pd.Series()
-            if table2.MEASURED in values:
+            if MEASURED in values:
                 place = system | {"channels": channels, "metric": metric}
                 found.append(place | _compared(values[~values.index.duplicated()]))
     return found

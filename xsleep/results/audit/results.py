@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics as scikit
 
+from xsleep.config.names import GIVEN
+from xsleep.core.files import sha256
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
 from xsleep.results import table2
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
-from xsleep.results.audit.trainings import Run, readable
+from xsleep.results.audit.trainings import Imported, Run, readable
 from xsleep.results.formatting import number
-from xsleep.results.metrics import METRICS, probabilities
+from xsleep.results.metrics import METRICS, decided
 from xsleep.results.published import size
-from xsleep.store.predictions import Prediction
+from xsleep.store.predictions import Prediction, read_remarks
 
 ROUNDED = {metric: 0.0005 if metric == "kappa" else 0.05 for metric in METRICS}
 """Half of the last decimal in Table 2."""
@@ -31,11 +34,13 @@ def stages(evidence: Evidence) -> Findings:
     """Positions, true stages and subjects in the predictions are those of the stored recordings."""
     epochs = []
 
-    def examine(run: Run) -> Iterator[str]:
+    def examine(run: Run | Imported) -> Iterator[str]:
         stored = evidence.stored(run.store)
         for prediction in run.predictions:
             known = stored[prediction.recording].info
             chosen = in_window(known, run.identity.window)
+            if prediction.fold is not None:  # of all folds in one file, which may lack epochs
+                chosen = chosen & np.isin(known.places, prediction.places)
             epochs.append(len(prediction.stages))
             where = f"{run.identity.predictions}: {prediction.recording}"
             if prediction.subject != known.subject:
@@ -45,15 +50,50 @@ def stages(evidence: Evidence) -> Findings:
             elif wrong := np.count_nonzero(prediction.stages != known.stages[chosen]):
                 yield f"{where}: {many(int(wrong), 'true stage')} not as stored"
 
-    faults = faults_of(evidence.runs, examine)
+    faults = faults_of(evidence.scored, examine)
     return Findings(many(sum(epochs), "epoch"), faults)
+
+
+def imported(evidence: Evidence) -> Findings:
+    """Imported predictions are of the folds' test recordings, and tell which epochs they lack.
+
+    The networks that are given for the folds of a system differ.
+    """
+    if not evidence.imported:
+        raise NotApplicable("everything in Table 2 is trained here")
+    epochs, lacking = [], []
+    networks: dict[frozenset[str], Path] = {}
+
+    def examine(run: Imported) -> Iterator[str]:
+        stored, where, missing = evidence.stored(run.store), run.identity.predictions, 0
+        for prediction in run.predictions:
+            name, fold = prediction.recording, prediction.fold
+            fold = run.identity.fold if fold is None else fold
+            if run.tested.get(name) != fold:
+                yield f"{where}: {name} is of fold {fold}, but not in the test of {run.assignment}"
+                continue
+            expected = np.count_nonzero(in_window(stored[name].info, run.identity.window))
+            epochs.append(len(prediction.stages))
+            missing += int(expected) - len(prediction.stages)
+        if missing:
+            lacking.append(f"{run.identity.system}, {run.identity.channels}: {missing} missing")
+            if not read_remarks(where):
+                yield f"{where}: {many(missing, 'epoch')} missing, and no remark says so"
+        if run.identity.source == GIVEN:
+            record = run.records[run.folder / "import.json"]
+            network = frozenset(record["inputs"].values()) - {sha256(run.assignment)}
+            if (other := networks.setdefault(network, run.folder)) != run.folder:
+                yield f"{run.folder}: the network of {other}, whose fold has other test subjects"
+
+    faults = faults_of(evidence.imported, examine)
+    return Findings("; ".join([many(sum(epochs), "epoch"), *lacking]), faults)
 
 
 def epochs(evidence: Evidence) -> Findings:
     """Every database and window has the published number of epochs, or else of recordings."""
     compared = []
 
-    def examine(run: Run) -> Iterator[str]:
+    def examine(run: Run | Imported) -> Iterator[str]:
         database, window = run.identity.database, run.identity.window
         published, listed = size(database, window), evidence.listed(database)
         what = "recording" if published.epochs is None else "epoch"
@@ -72,10 +112,10 @@ def epochs(evidence: Evidence) -> Findings:
                 f"published {expected:,}{note}"
             )
 
-    one_each = {(run.identity.database, run.identity.window): run for run in evidence.runs}
+    one_each = {(run.identity.database, run.identity.window): run for run in evidence.scored}
     faults = faults_of(one_each.values(), examine)
     if not compared and not faults:
-        databases = ", ".join(dict.fromkeys(run.identity.database for run in evidence.runs))
+        databases = ", ".join(dict.fromkeys(run.identity.database for run in evidence.scored))
         raise NotApplicable(f"nothing is published on {databases}")
     return Findings(many(len(compared), "database and window"), faults)
 
@@ -86,13 +126,15 @@ def metrics(evidence: Evidence) -> Findings:
     Compared are the five metrics, to the decimals of the table, and the numbers of subjects,
     recordings and epochs.
     """
-    runs: dict[Names, list[Run]] = defaultdict(list)
-    for run in evidence.runs:
+    runs: dict[Names, list[Run | Imported]] = defaultdict(list)
+    for run in evidence.scored:
         tested = run.identity
+        if isinstance(run, Imported) and not run.predictions:
+            continue  # which its row in Table 2 says
         runs[tested.database, tested.window, tested.system, tested.channels].append(run)
     with readable(evidence.table2):
         table = table2.read_csv(evidence.table2)
-        table = table[table["source"] == table2.MEASURED]
+        table = table[table2.is_measured(table)]
     rows = defaultdict(list)
     for _, row in table.iterrows():
         for column in table.columns:
@@ -132,7 +174,7 @@ def recomputed(seeds: Iterable[Sequence[Prediction]]) -> dict[str, float]:
     values = []
     for predictions in seeds:
         true = np.concatenate([prediction.stages for prediction in predictions])
-        called = np.concatenate([probabilities(p).argmax(1) for p in predictions])
+        called = np.concatenate([decided(p) for p in predictions])
         present = sorted(set(true.tolist()))
         over = {"labels": present, "average": "macro", "zero_division": 0}
         specificities = [

@@ -1,4 +1,4 @@
-"""Trainings that an audit examines: the files in their folders, read on demand."""
+"""Trainings and imports that an audit examines: the files in their folders, read on demand."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from xsleep.config.names import GIVEN
 from xsleep.core.errors import InputError, reason
 from xsleep.core.files import read_table
 from xsleep.results.measurements import RunPredictions
@@ -122,25 +123,58 @@ class Pretraining(_Folder):
 
 
 @dataclass
-class Run(_Folder):
-    """Run of Table 2.
+class Scored:
+    """Predictions of Table 2.
 
     Attributes:
         identity: its names as in Table 2, and its predictions, which lie beside its other files.
         store: path of the index of the recordings that it reads.
         assignment: ``folds.csv``, which has the recordings of its fold.
-        pretrained: network that it is finetuned from.
     """
 
     folder: Path = field(init=False)
     identity: RunPredictions
     store: Path
     assignment: Path
-    settings: Mapping[str, Any]
-    pretrained: Path | None = None
 
     def __post_init__(self) -> None:
         self.folder = self.identity.predictions.parent
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """Predictions for its test recordings; not kept, as those of all runs are many."""
+        return read_predictions(self.identity.predictions)
+
+
+@dataclass
+class Imported(Scored):
+    """Predictions of a system that is not trained here, or of a network that is given."""
+
+    @cached_property
+    def records(self) -> dict[Path, Record]:
+        """Records of the import, and of the scoring where a network was given, by path."""
+        names = ["import.json", *(["scoring.json"] if self.identity.source == GIVEN else [])]
+        paths = [self.folder / name for name in names]
+        return {path: _read_record(path, "inputs", "outputs") for path in paths}
+
+    @cached_property
+    def tested(self) -> dict[str, int]:
+        """Recording to the fold that tests it."""
+        folds = read_columns(self.assignment, "fold", "role", "recording")
+        test = folds[folds["role"] == "test"]
+        return dict(zip(test["recording"], map(int, test["fold"]), strict=True))
+
+
+@dataclass
+class Run(Scored, _Folder):
+    """Run of Table 2 that is trained here.
+
+    Attributes:
+        pretrained: network that it is finetuned from.
+    """
+
+    settings: Mapping[str, Any]
+    pretrained: Path | None = None
 
     def at(self, predictions: str | Path) -> Run:
         """Return the same run with its files beside other predictions."""
@@ -174,11 +208,6 @@ class Run(_Folder):
         """Return recordings of the run's database in its window."""
         database, window = self.identity.database, self.identity.window
         return [UsedRecording(database, name, self.store, window) for name in names]
-
-    @property
-    def predictions(self) -> list[Prediction]:
-        """Predictions for its test recordings; not kept, as those of all runs are many."""
-        return read_predictions(self.identity.predictions)
 
 
 Training = Pretraining | Run

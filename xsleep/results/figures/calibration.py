@@ -25,8 +25,11 @@ def binned(prediction: Prediction) -> Doubles:
     """Return the epochs of a recording by confidence, the probability of the predicted stage.
 
     (3, ``BINS``), over equal bins from 0 to 1: the number of epochs, the sum of their confidence,
-    and the number of correct epochs. These add up over recordings.
+    and the number of correct epochs. These add up over recordings. All are 0 for a system that
+    gives no probabilities.
     """
+    if prediction.predicted is not None:
+        return np.zeros((3, BINS))
     chances = probabilities(prediction)
     confidence = chances.max(axis=1)
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
@@ -46,13 +49,13 @@ def tested(
     bins = {}
 
     def decide(run: RunPredictions, prediction: Prediction) -> Integers:
-        bins[run.system, run.seed, run.fold, prediction.recording] = binned(prediction)
+        bins[run.system, run.seed, prediction.recording] = binned(prediction)
         return decided(prediction)
 
     results = gather(runs, recordings, decide)
     return results, {
         one.system: sum(
-            (bins[one.system, seed, fold, name] for seed, fold, _, name in one.counts.index),
+            (bins[one.system, seed, name] for seed, _, _, name in one.counts.index),
             np.zeros((3, BINS)),
         )
         for one in results

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from xsleep.config.names import MEASURED
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
 from xsleep.results.formatting import number
-from xsleep.results.table2 import FROM, MEASURED, PUBLISHED, TO, channel_sets, shown_together
+from xsleep.results.table2 import FROM, PUBLISHED, TO, as_measured, channel_sets, shown_together
 
 METRICS = ("kappa", "accuracy", "specificity", "sensitivity", "MF1")
 """Metrics in the order of the released figure, clockwise from the top."""
@@ -46,7 +47,7 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     Raises:
         InputError: Nothing was measured.
     """
-    table = shown_together(table, (MEASURED, FROM, TO, PUBLISHED))
+    table = as_measured(shown_together(table, (FROM, TO, PUBLISHED)))
     if table.empty:
         raise InputError("Fig. 4: nothing is measured; train and score at least one system")
     systems = list(dict.fromkeys(table["system"]))

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from xsleep import systems
+from xsleep.config.names import MEASURED
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import Style, marker, new_figure, sources_key, tidy
 from xsleep.results.published import single_views
-from xsleep.results.table2 import MEASURED, PUBLISHED, channel_sets, shown_together
+from xsleep.results.table2 import PUBLISHED, as_measured, channel_sets, shown_together
 
 LABELS = {"accuracy": "accuracy (points)", "MF1": "MF1 (points)", "kappa": "Cohen's kappa"}
 ROWS = ["database", "window", "source"]
@@ -32,7 +33,7 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     ``published``), channel set, metric and system, where both single views have the metric;
     ``subjects`` is the number of subjects measured.
     """
-    table = shown_together(table)
+    table = as_measured(shown_together(table))
     found = []
     for (database, window, source), block in table.groupby(ROWS, sort=False):
         measured = table[(table["database"] == database) & (table["source"] == MEASURED)]

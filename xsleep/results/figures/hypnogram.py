@@ -13,7 +13,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results.figures.style import STAGE_COLOURS, Style, new_figure, tidy
 from xsleep.results.measurements import RunPredictions, SystemResults
-from xsleep.results.metrics import confusion, of_confusion, probabilities
+from xsleep.results.metrics import confusion, decided, of_confusion, probabilities
 from xsleep.store.predictions import Prediction, read_predictions
 from xsleep.store.recordings import RecordingInfo
 
@@ -55,7 +55,7 @@ def pick(
             f"{', '.join(sorted(recordings)[:5])}, ..."
         )
     fold, _, name = counts.index[place]
-    path = next(run.predictions for run in runs if (run.seed, run.fold) == (seed, fold))
+    path = next(run.predictions for run in runs if run.seed == seed and run.fold in (fold, 0))
     return seed, next(one for one in read_predictions(path) if one.recording == name)
 
 
@@ -63,15 +63,15 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
     """Write the hypnogram of a recording as ``stem``.svg and ``stem``.png.
 
     From top to bottom: true stages; predicted stages, with marks below where they differ; and the
-    stacked probabilities of the stages, from the branch that decides. The axis is the time since
-    the recording began. Epochs without a stage are left blank, and REM has a thicker line.
+    stacked probabilities of the stages, from the branch that decides, where there are any. The axis
+    is the time since the recording began. Epochs without a stage are left blank, and REM has a
+    thicker line.
 
     Args:
         stored: The recording in the store, with the onsets of its epochs.
         title: System and channel set; the recording, its accuracy and its kappa are added below.
     """
-    chances = probabilities(prediction)
-    predicted = chances.argmax(axis=1)
+    predicted = decided(prediction)
     scores = of_confusion(confusion(prediction.stages, predicted))
     first, last = int(prediction.places[0]), int(prediction.places[-1])
     edges = stored.onsets[0] + stored.step * (np.arange(first, last + 2) - stored.places[0])
@@ -91,7 +91,8 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
             f"accuracy {scores['accuracy']:.1f} %, kappa {scores['kappa']:.3f}",
             fontsize=9,
         )
-        true, called, stack = figure.subplots(3, 1, sharex=True, height_ratios=(5, 6, 5))
+        heights = (5, 6) if prediction.predicted is not None else (5, 6, 5)
+        true, called, *stack = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
         depth = np.array([DEPTH.index(stage) for stage in STAGES], float)
         draw_stages(true, spread(depth[prediction.stages]), edges, "true")
         draw_stages(called, spread(depth[predicted]), edges, "predicted")
@@ -100,9 +101,11 @@ def draw(prediction: Prediction, stored: RecordingInfo, stem: str | Path, title:
         called.stairs(marks, edges, baseline=len(DEPTH) - 0.35, fill=True, color="black")
         called.set_yticks(range(len(DEPTH) + 1), [*DEPTH, "differs"])
         called.set_ylim(len(DEPTH) + 0.5, -0.4)
-        draw_probabilities(stack, spread(chances), edges)
-        stack.set_xlabel(f"{unit} since the recording began")
-        stack.set_xlim(edges[0], edges[-1])
+        for panel in stack:
+            draw_probabilities(panel, spread(probabilities(prediction)), edges)
+        lowest = [called, *stack][-1]
+        lowest.set_xlabel(f"{unit} since the recording began")
+        lowest.set_xlim(edges[0], edges[-1])
 
 
 def draw_stages(panel: Axes, depth: Floats, edges: Floats, label: str) -> None:

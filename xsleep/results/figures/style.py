@@ -15,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from xsleep.config.names import MEASURED
 from xsleep.core.files import whole
-from xsleep.results.table2 import MEASURED, PUBLISHED
+from xsleep.results.table2 import PUBLISHED
 
 Style = dict[str, Any]
 """Keyword arguments of Matplotlib."""

@@ -200,13 +200,14 @@ def _recordings(crate: ROCrate, name: str, source: Source, index: Path) -> Conte
     )
     for address, text in facts.cited.items():
         collection.append_to("citation", _add(crate, address, "ScholarlyArticle", name=text))
-    for stored in read_index(index).values():
-        for file, digest in sorted(stored.info.hashes.items()):
-            # Identified by content (RFC 6920), as they are not in the crate.
-            base = base64.urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
-            properties = {"name": file, "encodingFormat": _format(file), "sha256": digest}
-            recording = crate.add_file(f"ni:///sha-256;{base}", properties=properties)
-            collection.append_to("hasPart", recording)
+    infos = (stored.info for stored in read_index(index).values())
+    read = (item for info in infos for item in sorted(info.hashes.items()))
+    for file, digest in dict.fromkeys(read):  # hypnograms as text are one file
+        # Identified by content (RFC 6920), as they are not in the crate.
+        base = base64.urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
+        properties = {"name": file, "encodingFormat": _format(file), "sha256": digest}
+        recording = crate.add_file(f"ni:///sha-256;{base}", properties=properties)
+        collection.append_to("hasPart", recording)
     return collection
 
 

@@ -46,6 +46,7 @@ function load(path) {
 }
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+const NONE = 9; // digit of an epoch without a prediction
 const digits = (text) => Uint8Array.from(text, Number);
 
 // The choices, from the database down to the recording.
@@ -175,7 +176,8 @@ function unpacked(recording) {
   recording.true = digits(recording.true);
   for (const run of Object.values(recording.runs).flatMap(Object.values)) {
     run.predicted = digits(run.predicted);
-    run.wrong = run.predicted.map((stage, number) => stage !== recording.true[number]);
+    run.wrong = run.predicted.map((stage, number) =>
+      stage !== NONE && stage !== recording.true[number]);
     run.probabilities = bytes(run.probabilities);
   }
   recording.images = Object.entries(recording.spectrograms ?? {}).map(([channel, image]) =>
@@ -354,13 +356,14 @@ function hypnogram(pen, box, scores) {
   pen.lineWidth = 1.3;
   pen.beginPath();
   for (const [number, left, wide] of inView()) {
-    const joined = number && places[number - 1] === places[number] - 1;
+    if (stages[number] === NONE) continue;
+    const joined = number && places[number - 1] === places[number] - 1 && stages[number - 1] !== NONE;
     pen[joined ? "lineTo" : "moveTo"](left, level(box, stages[number]));
     pen.lineTo(left + wide, level(box, stages[number]));
   }
   pen.stroke();
   for (const [number, left, wide] of inView()) {
-    if (!wrong?.[number] && STAGES[stages[number]] !== "REM") continue;
+    if (stages[number] === NONE || (!wrong?.[number] && STAGES[stages[number]] !== "REM")) continue;
     pen.fillStyle = wrong?.[number] ? DIFFERS : "#000";
     pen.fillRect(left, level(box, stages[number]) - 2, wide, 4);
   }
@@ -376,10 +379,12 @@ function differences(pen, {top, height}, scores) {
 
 function areas(pen, box, scores) {
   if (!scores) return nothing(pen, box);
+  if (!scores.probabilities.length) return nothing(pen, box, "no probabilities");
   const {top, height} = box;
   for (const [number, left, wide] of inView()) {
     const values = ORDER.map((stage) => scores.probabilities[5 * number + stage]);
     const sum = values.reduce((a, b) => a + b);
+    if (!sum) continue;
     let above = 0;
     ORDER.forEach((stage, place) => {
       const y = top + above / sum * height;
@@ -390,8 +395,8 @@ function areas(pen, box, scores) {
   }
 }
 
-function nothing(pen, {top, height}) {
-  label(pen, "left out", LEFT + width() / 2, top + height / 2, "center");
+function nothing(pen, {top, height}, why = "left out") {
+  label(pen, why, LEFT + width() / 2, top + height / 2, "center");
 }
 
 function legend(pen, box) {
@@ -455,9 +460,11 @@ function told(place) {
   words.push(`scorer ${STAGES[recording.true[number]]}`);
   if (scores) {
     const differs = scores.wrong[number] ? " (differs)" : "";
-    words.push(`${system()} ${STAGES[scores.predicted[number]]}${differs}`);
-    words.push(ORDER.map((stage) =>
-      `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
+    const none = scores.predicted[number] === NONE;
+    words.push(`${system()} ${none ? "without a prediction" : STAGES[scores.predicted[number]]}${differs}`);
+    if (scores.probabilities.length && !none)
+      words.push(ORDER.map((stage) =>
+        `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
   }
   return words.join(" · ");
 }

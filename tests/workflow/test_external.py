@@ -1,0 +1,168 @@
+"""Systems that are not trained here, from files and names in the configuration to Table 2."""
+
+import copy
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.tensorflow import networks
+from tests.workflow.test_own_channels import write_night
+from tests.workflow.test_workflow import TINY, rows, snakemake
+
+STAGES = ("W", "N1", "N2", "N3", "REM")
+SUBJECTS = "abcd"
+EPOCHS = 30
+CASE = "whole-night/EEG"
+CONTROLS = ["majority", "by hour", "Markov chain", "shuffled stages", "logistic regression"]
+
+
+def stages(subject):
+    """Hypnogram of a recording, in which each stage has six epochs."""
+    return np.random.default_rng(ord(subject)).permutation(np.repeat(np.arange(5), 6))
+
+
+def write_predictions(path, shift=0, last=EPOCHS, sums=1.0):
+    """Predictions of all recordings, right but for an epoch in ten, and moved by epochs."""
+    lines = ["recording,epoch," + ",".join(STAGES)]
+    for subject in SUBJECTS:
+        true = stages(subject)
+        for epoch in range(max(shift, 0), last):
+            stage = true[epoch - shift] if epoch % 10 else (true[epoch - shift] + 1) % 5
+            chances = 0.1 * sums + 0.5 * sums * (np.arange(5) == stage)
+            lines.append(f"{subject}_1,{epoch}," + ",".join(f"{chance:.4f}" for chance in chances))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A study of four subjects, two folds, in which one cheap system is trained."""
+    folder = tmp_path_factory.mktemp("external")
+    for seed, subject in enumerate(SUBJECTS):
+        write_night(folder / "nights", f"{subject}_1", seed)
+        text = "".join(f"{30 * n},30,{STAGES[one]}\n" for n, one in enumerate(stages(subject)))
+        (folder / f"nights/{subject}_1.csv").write_text("onset,duration,stage\n" + text)
+    config = copy.deepcopy(TINY) | {"databases": ["own"], "systems": ["ARNN+RNN", "XSleepNet2"]}
+    config["preset_settings"]["embedded"]["network"] = {
+        "filters": networks.FILTERS,
+        "kernel": networks.KERNEL,
+        "gru_units": networks.GRU_UNITS,
+        "filterbank": networks.FILTERBANK,
+        "frame_units": networks.FRAME_UNITS,
+        "attention": networks.ATTENTION,
+        "sequence_units": networks.SEQUENCE_UNITS,
+        "sequence_length": networks.LENGTH,
+    }
+    for fold in (1, 2):
+        shutil.copytree(networks.FOLDER / "xsleepnet_1chan", folder / f"given/n{fold}")
+    config["database_settings"] = {
+        "own": {
+            "source": {"folder": str(folder / "nights"), "labels": {"EEG": ["C4-M1"]}},
+            "channels": ["EEG"],
+            "folds": {"folds": 2, "validation": 1, "training_subset": 1},
+            "systems": {"ARNN+RNN": {"steps": 2}},
+            "trained": {
+                "XSleepNet2": {
+                    "folder": str(folder / "given"),
+                    "pattern": "n{fold}/checkpoint/best_model",
+                }
+            },
+        }
+    }
+    where = {"channels": "EEG", "window": "whole-night"}
+    config["predictions"] = {
+        "own": {
+            "Other": {"file": write_predictions(folder / "other.csv", last=EPOCHS - 2), **where},
+            "Shifted": {"file": write_predictions(folder / "shifted.csv", shift=1), **where},
+            "Unsound": {"file": write_predictions(folder / "unsound.csv", sums=1.5), **where},
+            "Absent": {"file": str(folder / "absent.csv"), **where},
+        }
+    }
+    config["stagers"] = {"own": {"YASA": {"stager": "yasa"}, "Nothing": {"stager": "nothing"}}}
+    config["controls"] = [*CONTROLS, "second scorer"]
+    targets = ("results/table2.csv", "audit", "comparisons")
+    status, text = snakemake(folder, *targets, config=config)
+    assert status == 0, text
+    return folder, text, config
+
+
+def measured(folder):
+    """Rows of Table 2 with values, by system."""
+    table = rows(folder / "results/table2.csv")
+    return {row["system"]: row for row in table if row["epochs"] and row["database"] == "own"}
+
+
+def test_every_kind_has_rows_that_say_where_the_values_come_from(finished):
+    found = measured(finished[0])
+    assert {name: row["source"] for name, row in found.items() if row["EEG accuracy"]} == {
+        "ARNN+RNN": "measured",
+        "XSleepNet2": "measured with given networks",
+        "Other": "measured from predictions",
+        "Shifted": "measured from predictions",
+        "YASA": "measured by another stager",
+        **dict.fromkeys(CONTROLS, "control"),
+    }
+    assert found["Other"]["EEG accuracy"] == "89.3"  # 25 of 28 epochs of each recording
+    assert float(found["YASA"]["EEG accuracy"]) < 60  # of noise
+    assert found["majority"]["EEG kappa"] == "0.000"
+
+
+def test_epochs_without_predictions_are_counted_and_named(finished):
+    folder, text, _ = finished
+    row = measured(folder)["Other"]
+    assert (row["epochs"], measured(folder)["ARNN+RNN"]["epochs"]) == ("112", "120")
+    assert "8 of 120 epochs are missing: a_1 (2 from 28 to 29)" in row["note"]
+    assert "8 of 120 epochs are missing" in text
+
+
+def test_what_cannot_be_used_is_one_line_and_the_others_go_on(finished):
+    folder, text, _ = finished
+    table = {row["system"]: row for row in reversed(rows(folder / "results/table2.csv"))}
+    assert "absent.csv: no such file or folder" in table["Absent"]["note"]
+    assert "unsound.csv" in table["Unsound"]["note"] and "1.5" in table["Unsound"]["note"]
+    assert "has no second scorer" in table["second scorer"]["note"]
+    assert "nothing" in table["Nothing"]["note"] and "yasa" in table["Nothing"]["note"]
+    for name in ("Absent", "Unsound", "second scorer", "Nothing"):
+        assert table[name]["EEG accuracy"] == "" and table[name]["note"] in text
+    assert "Traceback" not in text
+
+
+def test_a_shifted_hypnogram_is_told_and_not_mended(finished):
+    row = measured(finished[0])["Shifted"]
+    assert float(row["EEG accuracy"]) < 30 and "offset" in row["note"]
+
+
+def test_the_audit_examines_imports_and_finds_a_changed_file(finished):
+    folder = finished[0]
+    audit = json.loads((folder / "results/audit/audit.json").read_text())
+    verdicts = {one["check"]: one for one in audit["checks"]}
+    for name in ("imports", "metrics", "true stages"):
+        assert verdicts[name]["status"] == "passed", verdicts[name]
+    assert verdicts["imported epochs"]["line"] == (
+        "results/given/own/whole-night/EEG/XSleepNet2/seed-1/fold-2: the network of "
+        "results/given/own/whole-night/EEG/XSleepNet2/seed-1/fold-1, whose fold has other test "
+        "subjects"
+    )
+    record = json.loads((folder / f"results/predictions/own/{CASE}/Other/import.json").read_text())
+    assert str(folder / "other.csv") in record["inputs"] and record["epochs"] == 112
+
+
+def test_a_corrected_file_is_imported_again_and_nothing_else(finished):
+    folder, _, config = finished
+    write_predictions(folder / "unsound.csv")
+    status, text = snakemake(folder, "results/table2.csv", config=config)
+    assert status == 0, text
+    assert measured(folder)["Unsound"]["EEG accuracy"] == "90.0"
+    assert len(re.findall(r"^Job \d+:", text, re.MULTILINE)) == 2, text
+
+
+def test_a_name_that_is_trained_here_too_is_refused_in_one_line(finished):
+    folder, _, config = finished
+    predictions = {"own": {"ARNN+RNN": config["predictions"]["own"]["Other"]}}
+    changed = config | {"predictions": predictions}
+    status, text = snakemake(folder, "results/table2.csv", config=changed)
+    assert status == 1
+    assert "predictions: own: ARNN+RNN: is trained here too; give it another name" in text

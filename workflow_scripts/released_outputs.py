@@ -1,0 +1,21 @@
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from xsleep.core.console import job
+from xsleep.results import formatting, table2, typeset
+from xsleep.results.measurements import gather, run_predictions
+
+with job(snakemake.log[0]) as report:
+    params, given = snakemake.params, snakemake.input
+    recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
+    results = gather(run_predictions(params.runs, given.predictions, params.systems), recordings)
+    for line in table2.faults(results):
+        report(f"left out: {line}")
+        print(f"left out: {line}", file=sys.stderr)
+    table = table2.table2(results)
+    sources = (table2.FROM, table2.TO, table2.PUBLISHED, table2.QUOTED, table2.DIFFERENCE)
+    shown = table2.shown_together(table, sources).dropna(axis="columns", how="all")
+    formatting.write_csv(snakemake.output[0], shown)
+    typeset.summary(table, Console(stderr=True))
