@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from xsleep.core.errors import InputError, reason
 from xsleep.core.files import whole
 
+DEPTH = 2
+"""Groups below that of the file in which there are others: recording, ``probabilities``."""
+
 
 def write_dataset(
     group: h5py.Group, name: str, values: NDArray[Any], *, unit: str, axes: str
@@ -68,8 +71,7 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     """
     try:
         with h5py.File(path, "r") as file:
-            if link := file.visititems_links(_elsewhere):
-                raise ValueError(f"{link} is in another file")
+            _check_links(file)
             yield file
     # What h5py raises for damage, and what follows from values of other types.
     except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
@@ -78,9 +80,13 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _elsewhere(name: str, link: Any) -> str | None:
-    """Return the name of a link to another file."""
-    return name if isinstance(link, h5py.ExternalLink) else None
+def _check_links(group: h5py.Group, depth: int = DEPTH) -> None:
+    """Raise a `ValueError` for a link to another file."""
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+            raise ValueError(f"{name} is in another file")
+        if depth and group.get(name, getclass=True) is h5py.Group:
+            _check_links(group[name], depth - 1)
 
 
 def values(dataset: Any) -> NDArray[Any]:
