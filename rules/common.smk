@@ -8,12 +8,13 @@ gc.set_threshold(100_000)
 
 try:  # the registry of systems is read when it is imported
     from xsleep.store.recordings import FORMAT_VERSION
-    from xsleep.study import paths
+    from xsleep.study import beforehand, paths
     from xsleep.study.figures import PICKS
     from xsleep.study.messages import Messages
     from xsleep.study.runs import folder, has
     from xsleep.study.study import Study
 
+    beforehand.check()
     STUDY = Study(config, Path(workflow.basedir) / "config")
 except InputError as error:
     raise WorkflowError(str(error)) from None

@@ -16,6 +16,14 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(tmp_path, capsys):
     assert log.read_text().endswith(line)
 
 
+def test_ctrl_c_is_in_the_log_and_not_a_traceback(tmp_path, capsys):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit) as ended, console.job(log):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert log.read_text().endswith(" interrupted\n") and not capsys.readouterr().err
+
+
 def test_another_error_of_the_system_is_not_hidden(tmp_path):
     with pytest.raises(PermissionError), console.job(tmp_path / "job.log"):
         raise PermissionError(errno.EACCES, "Permission denied", "results")

@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from tests.helpers.serving import Server
+from xsleep.core import files
 from xsleep.core.errors import InputError
 from xsleep.databases.base import Published
 from xsleep.databases.fetch import download
@@ -317,6 +318,16 @@ def test_a_text_without_a_hash_comes_whole_or_not_at_all(server):
         text()
 
 
+def test_the_part_of_a_file_that_was_put_in_its_place_is_removed(server, tmp_path):
+    folder = tmp_path / ".fetching"
+    folder.mkdir()
+    for name in (NIGHT[1:], "another.edf"):
+        (folder / f"{name}.part").write_bytes(CONTENT[:CUT])
+    (tmp_path / NIGHT[1:]).write_bytes(CONTENT)
+    fetch(tmp_path, [published(server)], print, QUICK)
+    assert {path.name for path in folder.iterdir()} == {"another.edf.part", "lock"}
+
+
 def test_two_runs_fetch_into_a_folder_one_after_the_other(server, tmp_path, monkeypatch):
     """The first gets its file only once the second waits, too."""
     begun = threading.Semaphore(0)
@@ -325,8 +336,8 @@ def test_two_runs_fetch_into_a_folder_one_after_the_other(server, tmp_path, monk
         begun.release()
         lock(file, operation)
 
-    lock = download.fcntl.flock
-    monkeypatch.setattr(download.fcntl, "flock", flock)
+    lock = files.fcntl.flock
+    monkeypatch.setattr(files.fcntl, "flock", flock)
     server.faults[NIGHT] = [("hold", lambda: begun.acquire() and begun.acquire())]
     runs = [threading.Thread(target=get, args=(server, tmp_path)) for _ in range(2)]
     for run in runs:

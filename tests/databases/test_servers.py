@@ -1,11 +1,13 @@
 """What servers are asked about their databases: which files there are, with which hash."""
 
 import json
+import threading
 
 import pytest
 
 from tests.helpers import serving
 from tests.helpers.serving import TOKEN, Server
+from xsleep.core import files
 from xsleep.core.errors import InputError
 from xsleep.databases import open_database, source_of
 from xsleep.databases.base import Listed
@@ -208,6 +210,41 @@ def test_an_answer_that_is_no_list_is_one_line(server, request, reader, where, a
     address = next(name for name in server.files if name.startswith(where))
     server.files[address] = answer.encode()
     refused(source, f"{where}: ")
+
+
+def test_a_list_that_was_cut_short_or_changed_anywhere_is_no_list(tmp_path):
+    written = {f"{name}.edf": Listed(name * 32, size) for name, size in {"a": 7, "b": 0}.items()}
+    write_list(tmp_path, written)
+    content = (tmp_path / LIST).read_bytes()
+    for place in range(len(content) - 1):  # without the last line feed it is still whole
+        changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+        for damaged in (content[:place], changed):
+            (tmp_path / LIST).write_bytes(damaged)
+            with pytest.raises(InputError, match=r"\.published\.csv: is not the list .* delete it"):
+                read_list(tmp_path)
+    (tmp_path / LIST).write_bytes(content)
+    assert read_list(tmp_path) == written
+
+
+def test_two_runs_ask_for_the_list_one_after_the_other(server, physio2018, monkeypatch):
+    """The answer comes only once the second waits, too."""
+    begun = threading.Semaphore(0)
+
+    def flock(file, operation):
+        begun.release()
+        lock(file, operation)
+
+    lock = files.fcntl.flock
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    sums = next(name for name in server.files if name.endswith("SHA256SUMS.txt"))
+    server.faults[sums] = [("hold", lambda: begun.acquire() and begun.acquire())]
+    ask = open_database(physio2018).list_files
+    runs = [threading.Thread(target=ask, args=(print,)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert server.asked[sums] == 1 and read_list(physio2018.folder)
 
 
 def test_a_list_that_was_damaged_is_one_line(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.helpers.serving import rar
 from xsleep.core.errors import InputError
+from xsleep.databases.base import LOCK
 from xsleep.databases.fetch.unpacking import unpack
 
 FILES = {"DREAMS/excerpt1.edf": b"signal" * 999, "Hypnogram_excerpt1.txt": b"5\n", "notes.txt": b""}
@@ -21,13 +22,29 @@ def archive(tmp_path):
 
 
 def there(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    files = (path.name for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in files if name != LOCK)
 
 
 def test_what_is_asked_for_is_put_into_the_folder_and_the_archive_is_deleted(tmp_path, archive):
     unpack(archive, tmp_path, PATTERNS)
     assert there(tmp_path) == ["Hypnogram_excerpt1.txt", "excerpt1.edf"]
     assert (tmp_path / "excerpt1.edf").read_bytes() == FILES["DREAMS/excerpt1.edf"]
+
+
+def test_what_a_killed_run_has_unpacked_is_removed(tmp_path, archive):
+    left = archive.with_name(f"{archive.name}.unpacked")
+    left.mkdir()
+    (left / "excerpt2.edf").write_bytes(b"half")
+    unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == ["Hypnogram_excerpt1.txt", "excerpt1.edf"]
+    assert not left.exists()
+
+
+def test_what_another_run_has_unpacked_is_not_unpacked_again(tmp_path, archive):
+    archive.unlink()
+    unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == []
 
 
 def test_what_is_there_is_left_as_it_is(tmp_path, archive):

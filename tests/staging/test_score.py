@@ -251,6 +251,12 @@ def test_the_answer_is_written_in_each_format_and_replaces_only_its_own(tmp_path
         assert path.read_text() == "mine"
 
 
+def test_dollar_signs_in_names_are_no_formula_in_the_picture(tmp_path, model):
+    write_edf(tmp_path / "$_$.edf", [("EEG $x_$", waves())])
+    found = score(tmp_path / "$_$.edf", model, eeg="EEG $x_$")
+    assert found.save(tmp_path / "$_$.png")
+
+
 def test_bids_events_have_their_sidecar(tmp_path, model):
     values = waves()
     values[: 60 * RATE] = 0

@@ -7,6 +7,7 @@ import shutil
 import site
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -98,8 +99,19 @@ def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
 def test_a_folder_that_cannot_be_written_to_ends_a_run_before_its_training(tmp_path, untrained):
     folder = tmp_path / "file" / "run"
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"run: cannot be written to .*; make it writable"):
+    with pytest.raises(InputError, match=r"run: cannot be written \(Not a directory\); mend that"):
         train(tmp_path / "store", folder)
+
+
+@pytest.mark.parametrize("role", ("training", "training_subset", "validation"))
+def test_a_role_without_recordings_ends_a_run_before_its_training(tmp_path, untrained, role):
+    parts = [make_part(tmp_path / "store", epochs=8)]
+    data = replace(Data(parts, parts, parts), **{role: []})
+    address = {"system": "ARNN+RNN", "channels": "EEG", "seed": 1}
+    job = TrainingJob(address, TrainingSettings(steps=1), tmp_path / "run", 1, print)
+    line = f"run: no recording for the {role.replace('_', ' ')}; add"
+    with pytest.raises(InputError, match=line):
+        job.run(build("ARNN+RNN", 1, NETWORK, 1), data, inputs={})
 
 
 @pytest.mark.parametrize("what", ("package", "folder"))
@@ -113,7 +125,9 @@ def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, w
         monkeypatch.setattr(origin, "version", missing)
     else:
         out.parent.touch()
-    with pytest.raises(InputError, match="not installed" if what == "package" else "written to"):
+    with pytest.raises(
+        InputError, match="not installed" if what == "package" else "run: cannot be written"
+    ):
         settings = {"window": "in-bed", "longest_gap": None, "scoring_stride": 1}
         score_run(model, folds, 1, index, **settings, out=out, threads=1)
     assert not out.exists()

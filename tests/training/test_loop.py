@@ -1,11 +1,15 @@
 """The loop: what is kept, how it stops, and that it goes on where it was stopped."""
 
 import csv
+import json
+import random
 
 import numpy as np
 import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from safetensors import safe_open
+from safetensors.torch import save
 
 from tests.helpers.recordings import NETWORK, make_part
 from tests.helpers.rounding import SINGLE
@@ -14,11 +18,10 @@ from xsleep.config.names import BLOCKS, STRATEGIES, SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.networks import build, checkpoints
-from xsleep.training import loop
+from xsleep.training import CHECKPOINT, loop, resume
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.loop import train
 from xsleep.training.parts import Data, Training
-from xsleep.training.resume import CHECKPOINT
 
 QUICK = TrainingSettings(
     steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, blending_window=2
@@ -128,17 +131,56 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):
     lines = []
     other = QUICK.model_copy(update={"learning_rate": 1e-3})
     run("ARNN+RNN", data, tmp_path / "run", other, lines.append)
+    path = tmp_path / "run" / CHECKPOINT
+    assert lines[1].startswith(f"{path}: of a training with other settings, recordings or version")
     assert not [line for line in lines if "resumes" in line]
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "zeros": lambda content: bytes(len(content)),
+    "cut": lambda content: content[:-1],
+    "a flipped bit of a weight": lambda content: (
+        content[: (middle := len(content) // 2)]
+        + bytes([content[middle] ^ 1])
+        + content[middle + 1 :]
+    ),
+    "garbage": lambda content: random.Random(0).randbytes(len(content)),
+    "another file": lambda content: b"recording,subject\na,a\n",
+    "what PyTorch writes": lambda content: content[32:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_as_none_with_a_line(tmp_path, data, damage):
+    run("ARNN+RNN", data, tmp_path / "whole")
+    interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
+    path = tmp_path / "run" / CHECKPOINT
+    path.write_bytes(damage(path.read_bytes()))
+    lines = []
+    run("ARNN+RNN", data, tmp_path / "run", report=lines.append)
+    assert [line for line in lines if str(path) in line] == [
+        f"{path}: damaged, or not a checkpoint of xsleep; the training begins anew"
+    ]
+    models = [tmp_path / name / "model.safetensors" for name in ("whole", "run")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_begun_anew_from(tmp_path, data):
+    path = tmp_path / "run" / CHECKPOINT
+    path.mkdir(parents=True)
+    with pytest.raises(InputError, match=rf"{path}: cannot be read \(Is a directory\); mend that"):
+        run("ARNN+RNN", data, tmp_path / "run")
 
 
 def test_a_run_goes_on_with_the_optimiser_of_its_own_device(tmp_path, data, monkeypatch):
     """On a GPU Adam can be captured in a graph, and its checkpoint says so."""
     interrupted("ARNN+RNN", data, tmp_path / "run", step=4)
     path = tmp_path / "run" / CHECKPOINT
-    saved = torch.load(path)
+    saved = resume.read(path)
     for group in saved["optimizer"]["param_groups"]:
         group["capturable"] = not torch.cuda.is_available()
-    torch.save(saved, path)
+    resume.write(path, saved)
     seen = []
     taken = torch.optim.Adam.step
 
@@ -229,6 +271,31 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a checkpoint of xsleep"):
         checkpoints.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"system": 1}, "system = 1: Input should be a valid string"),
+        ({"system": "ARNN"}, "unknown system 'ARNN'"),
+        ({"channels": "EEG"}, r"channels = 'EEG': give a list, as in \[EEG\]"),
+        ({"channels": ["ECG"]}, "'ECG' is no channel"),
+        ({"channels": []}, "its tensors are not those of its settings"),
+        ({"network": None}, "network = None"),
+        ({"network": {"gru_units": 10**6}}, "its tensors are not those of its settings"),
+        ({"seed": 1}, "seed is not a known key"),
+        ([], "metadata: Input should be a valid dictionary"),
+    ],
+)
+def test_metadata_that_are_no_networks_are_one_line(tmp_path, change, message):
+    path, network = tmp_path / "model.safetensors", build("FCNN+RNN", 1, NETWORK, seed=0)
+    checkpoints.save(path, network, "FCNN+RNN", ("EEG",))
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["xsleep"])
+    facts = facts | change if isinstance(change, dict) else change
+    path.write_bytes(save(dict(network.state_dict()), {"xsleep": json.dumps(facts)}))
+    with pytest.raises(InputError, match=rf"^{path}: not a checkpoint of xsleep \(.*{message}"):
+        checkpoints.load(path)
 
 
 def state(network, block):

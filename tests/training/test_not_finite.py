@@ -5,18 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from tests.helpers.recordings import NETWORK, make_part
 from tests.training.test_loop import interrupted, run
 from xsleep.core.errors import InputError
 from xsleep.networks import build
 from xsleep.scoring.probabilities import score
-from xsleep.training import loop
+from xsleep.training import CHECKPOINT, loop, resume
 from xsleep.training.blending import Blend, Policy
 from xsleep.training.evaluation import evaluate
 from xsleep.training.parts import Data
-from xsleep.training.resume import CHECKPOINT
 
 
 @pytest.fixture
@@ -108,9 +106,9 @@ def test_loss_weights_that_train_nothing_end_a_run(tmp_path, data, monkeypatch, 
 def test_a_run_does_not_go_on_with_loss_weights_that_train_nothing(tmp_path, data):
     interrupted("XSleepNet2", data, tmp_path / "run", step=4)
     path = tmp_path / "run" / CHECKPOINT
-    saved = torch.load(path)
+    saved = resume.read(path)
     saved["progress"]["weights"] = dict.fromkeys(saved["progress"]["weights"], 0.0)
-    torch.save(saved, path)
+    resume.write(path, saved)
     with pytest.raises(InputError, match=f"no training at step 4 .*; delete {path} if"):
         run("XSleepNet2", data, tmp_path / "run")
 

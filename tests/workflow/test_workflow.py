@@ -682,14 +682,15 @@ def hook(event, arguments):
     if event == "os.rename" and str(arguments[1]).endswith("checkpoint.pt"):
         checkpoints += 1
         if checkpoints == 3:  # not the first, before training, and the second is there
-            os.killpg(0, signal.SIGTERM)
+            os.killpg(0, signal.Signals[os.environ["ENDED_BY"]])
 
 sys.addaudithook(hook)
 """
 """Imported by every Python that starts: ends the run, with all its jobs, while it trains."""
 
 
-def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, tmp_path):
+@pytest.mark.parametrize("signal", ("SIGTERM", "SIGINT"))
+def test_a_training_that_was_ended_goes_on_from_its_last_evaluation(finished, tmp_path, signal):
     shutil.copytree(finished[0] / "data", tmp_path / "data")
     shutil.copytree(finished[0] / "results", tmp_path / "results")
     run = tmp_path / RUN.format("XSleepNet2", 1)
@@ -700,13 +701,18 @@ def test_a_training_that_was_killed_goes_on_from_its_last_evaluation(finished, t
     arguments = (tmp_path, target, "--rerun-triggers", "mtime")
     (tmp_path / "killer").mkdir()
     (tmp_path / "killer/sitecustomize.py").write_text(KILLER)
-    subprocess.run(
+    ended = subprocess.run(
         command(*arguments, config=changed),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment() | {"PYTHONPATH": f"{tmp_path / 'killer'}:{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment() | {"PYTHONPATH": f"{tmp_path / 'killer'}:{ROOT}", "ENDED_BY": signal},
         start_new_session=True,
     )
+    shown = ended.stdout[ended.stdout.index("interrupted; what is finished stays, give the same") :]
+    assert f"goes on from step 2 of 60: {run.relative_to(tmp_path)}\n" in shown
+    if signal == "SIGINT":  # Ctrl-C, which each job heeds
+        assert "Error" not in ended.stdout and "Traceback" not in ended.stdout
     assert (run / "checkpoint.pt").exists() and not (run / "model.safetensors").exists()
     status, text = snakemake(*arguments, config=changed)
     assert status == 0, text

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xsleep.cli.command import command
-from xsleep.core.errors import InputError
+from xsleep.core.errors import InputError, OutputError
+from xsleep.core.files import check_writable
 from xsleep.core.stages import STAGES
 from xsleep.staging.ensemble import check_name
 from xsleep.staging.known import DEFAULT
@@ -83,7 +84,7 @@ def _run(given: argparse.Namespace) -> int:
         raise InputError(f"--jobs {given.jobs}: at least one recording at a time")
     if given.out.exists() and not given.out.is_dir():
         raise InputError(f"{given.out}: is a file; name a folder with --out")
-    given.out.mkdir(parents=True, exist_ok=True)
+    check_writable(given.out)
     from rich.console import Console
     from rich.progress import Progress
 
@@ -139,7 +140,7 @@ def _scored(
         tasks = {pool.submit(_answer, given, path): path for path in paths}
         try:
             yield from ((tasks[task], task.result()) for task in as_completed(tasks))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OutputError):
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -158,7 +159,11 @@ def _ensemble(model: str) -> Ensemble:
 
 
 def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
-    """Score a recording and write its files; return what is told of it, or why it failed."""
+    """Score a recording and write its files; return what is told of it, or why it failed.
+
+    Raises:
+        OutputError: a file cannot be written, as none of the other recordings could.
+    """
     from xsleep.staging.score import score
     from xsleep.staging.sources import stem
     from xsleep.staging.writing import check_free
@@ -179,6 +184,8 @@ def _answer(given: argparse.Namespace, path: Path) -> dict[str, Any] | str:
         )
         files = [str(f) for end in given.format for f in scored.save(f"{out}.{end}")]
         return {**scored.facts(), "statistics": scored.rounded_statistics(), "files": files}
+    except OutputError:
+        raise
     except InputError as error:
         return str(error)
     except OSError as error:

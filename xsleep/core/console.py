@@ -13,6 +13,9 @@ from pathlib import Path
 
 from xsleep.core.errors import InputError
 
+INTERRUPTED = 130
+"""Exit status of a process that was ended by Ctrl-C, as that of a shell's command."""
+
 
 @contextmanager
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
@@ -22,7 +25,8 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     written to the log. Of the processes that torchrun starts, only the first writes the log.
 
     Raises:
-        SystemExit: with status 1, after an ``InputError`` or on a full disk.
+        SystemExit: with status 1, after an ``InputError`` or on a full disk; with `INTERRUPTED`,
+            after Ctrl-C.
     """
     first = os.environ.get("RANK", "0") == "0"
     with Path(log if first else os.devnull).open("w", buffering=1) as file:
@@ -32,6 +36,9 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
 
         try:
             yield report
+        except KeyboardInterrupt:  # the workflow says so, once for all jobs
+            report("interrupted")
+            raise SystemExit(INTERRUPTED) from None
         except Exception as error:
             full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             if not full and not isinstance(error, InputError):

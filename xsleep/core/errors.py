@@ -33,6 +33,13 @@ class DamagedError(InputError):
         return f"{self.fault}; {self.advice}"
 
 
+class OutputError(InputError):
+    """File that cannot be written: a full disk, a folder without write permission.
+
+    Every other file there would fail as well, so that nothing goes on after it.
+    """
+
+
 class InputWarning(UserWarning):
     """Doubtful or ignored part of an input that is used nevertheless: one line that names it."""
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import hashlib
+import os
+import re
+import secrets
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError, OutputError, reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,18 +28,122 @@ if TYPE_CHECKING:
 DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 """Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
+PARTIAL = re.compile(r"\.xsleep-(?P<host>.*)-(?P<process>\d+)-[0-9a-f]{8}\.partial")
+"""Name of an unfinished file, with the machine and the process that write it."""
+
+LEFT_AFTER = 24 * 60 * 60
+"""Seconds after which the unfinished file of another machine is taken for left behind."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SHORT = re.compile(r"\d+ requested and \d+ written")
+"""Error of NumPy on a full disk."""
+REMEDIES = {
+    **dict.fromkeys(FULL, "make room (df -h)"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "allow writing there"),
+}
+"""What to do about an error of the system when a file is written."""
+
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that is renamed to it if the block succeeds."""
+    """Yield a temporary path beside ``path`` that is renamed to it if the block succeeds.
+
+    A file that exists is complete, also after a power failure. If several processes write it at
+    once, the last to finish wins. What killed processes left behind in the folder is removed.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
+    name = f".xsleep-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.partial"
+    temporary = path.with_name(name)
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
     try:
-        yield temporary
-        temporary.replace(path)
+        _remove_leftovers(path.parent)
+        with written(path, FULL):  # other errors may be of a file that is read in the block
+            yield temporary
+        with written(path):
+            put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a complete file its name, once its content is on the disk."""
+    _synchronise(temporary)
+    temporary.replace(path)
+    with suppress(OSError):  # some network shares cannot
+        _synchronise(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file during the block, once other processes have let go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def check_writable(folder: Path) -> None:
+    """Create a folder if it does not exist; raise `OutputError` if no file can be written there."""
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+
+
+@contextmanager
+def written(path: Path, numbers: Container[int | None] | None = None) -> Iterator[None]:
+    """Raise an `OutputError` for errors of the system in the block, or those with some numbers."""
+    try:
+        yield
+    except OSError as error:
+        # NumPy's `tofile` gives the text alone.
+        number = errno.ENOSPC if SHORT.fullmatch(str(error)) else error.errno
+        if numbers is not None and number not in numbers:
+            raise
+        why = os.strerror(number) if number else str(error)
+        remedy = REMEDIES.get(number or 0, "mend that")
+        raise OutputError(
+            f"{path}: cannot be written ({why}); {remedy} and give the same command again"
+        ) from error
+
+
+def _host() -> str:
+    """Return the name of this machine, short enough for the name of a file."""
+    return os.uname().nodename[:64]
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of processes that have ended, and those of a day ago."""
+    for made in filter(None, map(PARTIAL.fullmatch, os.listdir(folder))):
+        path = folder / made[0]
+        with suppress(OSError):  # another user's, or removed by another process
+            ended = made["host"] == _host() and not _runs(int(made["process"]))
+            if ended or time.time() - path.stat().st_mtime > LEFT_AFTER:
+                path.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def write_csv(path: str | Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -9,7 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from xsleep.core.errors import InputError
+from xsleep.core.errors import LONGEST_REASON, InputError, reason
 
 
 class Settings(BaseModel):
@@ -17,6 +18,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+MOST_VALUES = 10_000
+"""Most values in a YAML file."""
 
 WORD, GROUP = "(word)", "(settings)"
 """Tags of a union of a word and a group of settings, left out of the keys in errors."""
@@ -63,10 +67,11 @@ def first_of(errors: ValidationError, model: type[Settings]) -> str:
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP, "[key]"))
     if error["type"] == "extra_forbidden":
         return unknown(keys, _group(model, error["loc"][:-1]))
-    given = "" if error["type"] == "missing" else f" = {error['input']!r}"
+    shown = textwrap.shorten(repr(error["input"]), LONGEST_REASON)
+    given = "" if error["type"] == "missing" else f" = {shown}"
     what = f"{keys}{given}: " if keys else ""
     if error["type"] == "tuple_type":
-        return f"{what}give a list, as in [{error['input']}]"
+        return f"{what}give a list, as in [{textwrap.shorten(str(error['input']), LONGEST_REASON)}]"
     return f"{what}{error['msg'].removeprefix('Value error, ')}"
 
 
@@ -101,7 +106,13 @@ def read_named(
         InputError: the file does not exist, is not YAML or has invalid settings.
     """
     path = existing(folder, name, f"configuration: {folder.name}")
-    content = parsed(path.read_text(), str(path)) or {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}); correct it") from error
+    content = parsed(text, str(path)) or {}
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: no keys in it; correct it")
     return checked(model, merged(content, changes.get(name, {})), f"{folder.name}/{path.name}")
 
 
@@ -112,10 +123,27 @@ def parsed(text: str, where: str) -> Any:
         InputError: it is not YAML; the message begins with ``where``.
     """
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        fault = " ".join(str(error).split())
-        raise InputError(f"{where}: not YAML ({fault}); correct it") from error
+        content = yaml.safe_load(text)
+    # Besides its own errors, those of nesting, and of numbers and dates that are none.
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{where}: not YAML ({reason(error)}); correct it") from error
+    if _is_large(content):
+        raise InputError(f"{where}: more than {MOST_VALUES} values; leave out what is no setting")
+    return content
+
+
+def _is_large(content: Any) -> bool:
+    """Return whether there are too many values, each counted wherever an alias stands for it."""
+    left = [content]
+    for _ in range(MOST_VALUES):
+        if not left:
+            return False
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return True
 
 
 def existing(folder: Path, name: str, where: str) -> Path:

@@ -44,6 +44,8 @@ class Entry:
 
 STAGING = ".fetching"
 """Folder in a database's folder for what has not arrived whole."""
+LOCK = "lock"
+"""File in that folder, locked by the run that writes to the database's folder."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 LARGEST = 2 * 10**9
 """Largest file in bytes when unpacked; all of SHHS with all probabilities is 500 MB as CSV."""
 
+BLOCK = 2**20
+"""Bytes that are read at a time."""
+
 KEYS = ("recording", "epoch", "fold", "stage")
 """Columns of a table, and arrays of an npz file, besides the probabilities."""
 TEXTS = ("recording", "stage")
@@ -152,7 +155,9 @@ def _read_csv(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
 
     try:
         with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+            # Not at once, for which Python would take as much memory as the largest file needs.
+            blocks = islice(iter(lambda: file.read(BLOCK), b""), LARGEST // BLOCK + 1)
+            content = b"".join(blocks)
         if len(content) > LARGEST:
             raise InputError(
                 f"{path}: unpacks to more than {LARGEST / 1e9:.0f} GB; divide it into files by fold"

@@ -11,7 +11,7 @@ from typing import Any
 
 from xsleep import __version__
 from xsleep.core.errors import InputError, warnings_of_inputs
-from xsleep.core.files import hashes, read_csv, sha256, whole
+from xsleep.core.files import check_writable, hashes, read_csv, sha256, whole
 from xsleep.databases import Source, open_database
 from xsleep.external.controls import CONTROLS, NOTES, second_scorer
 from xsleep.external.files import read_foreign
@@ -20,7 +20,7 @@ from xsleep.external.placing import placed
 from xsleep.external.stagers import open_stager
 from xsleep.store.predictions import Prediction, write_predictions
 from xsleep.store.recordings import Stored, read_index
-from xsleep.training.origin import check_writable, commit
+from xsleep.training.origin import commit
 
 Made = tuple[list[Prediction], list[str], dict[str, str]]
 """Predictions, remarks, and the SHA-256 of each file that they were made from."""

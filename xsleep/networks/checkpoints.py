@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 
+from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError, reason
 from xsleep.core.files import whole
+from xsleep.core.recording import Channel
+from xsleep.core.settings import Settings, checked
 from xsleep.networks import Network, build
+
+
+class Facts(Settings):
+    """What a checkpoint says of its network, besides the values."""
+
+    system: str
+    channels: tuple[Channel, ...]
+    network: NetworkSettings
 
 
 def save(path: Path, network: Network, system: str, channels: tuple[str, ...]) -> None:
     """Write the weights, population statistics and normalisation of a network."""
     # A single entry, as safetensors writes several in varying order, and files are compared.
-    facts = {"system": system, "channels": channels, "network": network.settings.model_dump()}
+    facts = Facts(system=system, channels=channels, network=network.settings).model_dump()
     metadata = {"xsleep": json.dumps(facts, sort_keys=True)}
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     with whole(path) as temporary:
@@ -34,10 +47,10 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
     """
     try:
         with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["xsleep"])
+            given = json.loads((file.metadata() or {})["xsleep"])
+            facts: Facts = checked(Facts, given, "metadata")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            system, channels = facts["system"], tuple(facts["channels"])
-            network = build(system, len(channels), NetworkSettings(**facts["network"]), seed=0)
+            network = _built(facts, tensors)
             network.load_state_dict(tensors)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; name the model.safetensors of a run") from None
@@ -52,4 +65,17 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
             f"{path}: {len(broken)} of its tensors have values that are not finite ({broken[0]}, "
             "...); train the run again"
         )
-    return network.eval(), system, channels
+    return network.eval(), facts.system, facts.channels
+
+
+def _built(facts: Facts, tensors: Mapping[str, torch.Tensor]) -> Network:
+    """Return the network, which takes the memory that the file does, or raise `ValueError`."""
+    make = partial(build, facts.system, len(facts.channels), facts.network, seed=0)
+    known = systems.registry().get(facts.system)
+    if known and known.paper == "none":  # code that may compute with values when it is built
+        return make()
+    with torch.device("meta"):  # shapes only
+        expected = {name: value.shape for name, value in make().state_dict().items()}
+    if expected != {name: value.shape for name, value in tensors.items()}:
+        raise ValueError("its tensors are not those of its settings")
+    return make()

@@ -132,7 +132,8 @@ def read_checkpoint(prefix: Path) -> dict[str, Singles]:
                 found[name] = _variable(name, shards[shard], fields)
     except InputError:
         raise
-    except (ValueError, IndexError, KeyError, OverflowError, struct.error) as error:
+    # A field of another type than it should have is a ``TypeError``.
+    except (ValueError, LookupError, TypeError, OverflowError, struct.error) as error:
         raise InputError(
             f"{index}: not a readable checkpoint ({reason(error)}); fetch it again, with its data "
             "file"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256, whole
+from xsleep.core.files import check_writable, sha256, whole
 from xsleep.networks import checkpoints
 from xsleep.networks.importing import channels_by_path, fitted, read
 from xsleep.networks.tensorflow import find_checkpoint
 from xsleep.store.recordings import read_index
-from xsleep.training.origin import check_writable, origin
+from xsleep.training.origin import origin
 from xsleep.training.parts import load_part, recordings_of_role
 from xsleep.training.sequences import normalisation
 

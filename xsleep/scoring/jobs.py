@@ -10,14 +10,14 @@ import torch
 
 from xsleep.compute import device
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256, whole
+from xsleep.core.files import check_writable, sha256, whole
 from xsleep.databases import Source, open_database
 from xsleep.networks import checkpoints
 from xsleep.preparation.windows import unusable
 from xsleep.scoring import probabilities
 from xsleep.store.predictions import write_predictions
 from xsleep.store.recordings import read_index
-from xsleep.training.origin import check_writable, origin
+from xsleep.training.origin import origin
 from xsleep.training.parts import load_part, recordings_of_role
 from xsleep.training.sequences import normalisation
 

@@ -21,10 +21,11 @@ from numpy.typing import DTypeLike, NDArray
 from xsleep.config.network import Filtering
 from xsleep.core.arrays import Doubles, Floats, Integers, Singles
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256, whole
+from xsleep.core.files import sha256
 from xsleep.core.recording import BINS, FRAMES, RATE, SHAPES
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import open_file, write_dataset
+from xsleep.store import hdf5
+from xsleep.store.hdf5 import create_file, open_file, write_dataset
 
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
@@ -85,7 +86,7 @@ def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Fl
 
     ``signals`` are channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
     """
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         file.attrs.update(
             recording=info.recording,
             subject=info.subject,
@@ -117,7 +118,7 @@ def read_info(path: str | Path) -> RecordingInfo:
         return RecordingInfo(
             recording=file.attrs["recording"],
             subject=file.attrs["subject"],
-            **{name: file[name][:] for name in PER_EPOCH},
+            **{name: hdf5.values(file[name]) for name in PER_EPOCH},
             lights=None if lights is None else (float(lights[0]), float(lights[1])),
             skipped=file.attrs["skipped"],
             remarks=tuple(json.loads(file.attrs["remarks"])),
@@ -134,7 +135,7 @@ def read_info(path: str | Path) -> RecordingInfo:
 def read_signals(path: str | Path) -> dict[str, Singles]:
     """Return channel to (n, 3000) microvolts of a recording."""
     with open_file(path) as file:
-        return {channel: values[:] for channel, values in file["signals"].items()}
+        return {channel: hdf5.values(stored) for channel, stored in file["signals"].items()}
 
 
 def write_spectrograms(
@@ -145,7 +146,7 @@ def write_spectrograms(
     They are (n, 29, 129) decibels, with their `xsleep.preparation.spectrogram.running_sums` (n + 1,
     2, 129); ``source`` is the SHA-256 of the epochs' file.
     """
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         file.attrs["source"] = source
         group = file.create_group("spectrograms")
         for channel, values in spectrograms.items():
@@ -192,7 +193,9 @@ def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
             # Sorted, so that the index of the same recordings is the same file.
             for group in sorted({"signals", "spectrograms", "sums"}.intersection(file)):
                 for channel, dataset in file[group].items():
-                    offsets[f"{group}/{channel}"] = dataset.id.get_offset()
+                    if (place := dataset.id.get_offset()) is None and dataset.size:
+                        raise ValueError(f"{channel} is not in one piece")
+                    offsets[f"{group}/{channel}"] = place
     with open_file(spectrograms) as file:
         source = str(file.attrs["source"])
     hashes = {str(epochs): source, str(spectrograms): sha256(spectrograms)}
@@ -207,7 +210,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
         | {name: getattr(one, name) for name in fields}
         for one in recordings
     ]
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_file(path) as file:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
@@ -219,16 +222,16 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
 def read_index(path: str | Path) -> dict[str, Stored]:
     """Return recording to what ``write_index`` wrote of it."""
     with open_file(path) as file:
-        lines = [json.loads(line) for line in file["recordings"][:]]
-        cuts = file["ends"][:-1]
-        per_epoch = zip(*(np.split(file[name][:], cuts) for name in PER_EPOCH), strict=True)
-    recordings = {}
-    for line, arrays in zip(lines, per_epoch, strict=False):
-        known = line.pop("night") | dict(zip(PER_EPOCH, arrays, strict=True))
-        known["remarks"] = tuple(known["remarks"])
-        known["lights"] = known["lights"] and tuple(known["lights"])
-        info = RecordingInfo(**known)
-        recordings[info.recording] = Stored(info, **line, index=str(path))
+        lines = [json.loads(line) for line in hdf5.values(file["recordings"])]
+        cuts = hdf5.values(file["ends"])[:-1]
+        columns = (np.split(hdf5.values(file[name]), cuts) for name in PER_EPOCH)
+        recordings = {}
+        for line, arrays in zip(lines, zip(*columns, strict=True), strict=False):
+            known = line.pop("night") | dict(zip(PER_EPOCH, arrays, strict=True))
+            known["remarks"] = tuple(known["remarks"])
+            known["lights"] = known["lights"] and tuple(known["lights"])
+            info = RecordingInfo(**known)
+            recordings[info.recording] = Stored(info, **line, index=str(path))
     return recordings
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import sys
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from xsleep.core.files import read_table
+from xsleep.study import beforehand
 from xsleep.study.study import Study
+from xsleep.training import CHECKPOINT
 
 MOST_FAILURES = 20
 """Failed jobs that are listed; Snakemake's log has all."""
@@ -17,6 +23,27 @@ FAILED = re.compile(
     r"^(?:Error in| {7}) rule (\S+):\n((?:(?!\[|Error in | +rule ).*\n?)*)", re.MULTILINE
 )
 """A failed job in Snakemake's log, alone or in a group: its rule, and indented lines on it."""
+
+INTERRUPTED = re.compile(
+    "^(?:Terminating processes on user request|Will exit after finishing currently running)", re.M
+)
+"""What Snakemake says after Ctrl-C or SIGTERM."""
+TOLD = re.compile(r"RuleException:\nCalledProcessError .* status (1|130)\.\s*", re.DOTALL)
+"""What Snakemake says of a script that has said itself why it failed: its temporary name."""
+STEP = re.compile(r"step (\d[\d,]* of [\d,]*\d)")
+
+
+class NotTwice(logging.Filter):
+    """Filter of what Snakemake shows: nothing that a job has said, no errors after Ctrl-C."""
+
+    interrupted = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is shown."""
+        text = record.getMessage()
+        self.interrupted = self.interrupted or bool(INTERRUPTED.match(text))
+        is_error = record.levelno >= logging.ERROR
+        return not (is_error and (self.interrupted or TOLD.fullmatch(text)))
 
 
 class Messages:
@@ -27,6 +54,11 @@ class Messages:
 
     def on_start(self) -> None:
         """Tell which databases are left out, and which files are missing or surplus."""
+        from snakemake.logging import logger
+
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(NotTwice())
         for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
         for database in self.study.databases.names:
@@ -35,6 +67,8 @@ class Messages:
                 print(f"{database}: no signals, scored by its hypnograms alone", file=sys.stderr)
             if line := files.placement():
                 print(line, file=sys.stderr)
+        if line := beforehand.room(self.study):
+            print(line, file=sys.stderr)
 
     def on_success(self) -> None:
         """Show the tables that were made, and where all results are."""
@@ -81,14 +115,33 @@ class Messages:
 
     def on_error(self, log: Path) -> None:
         """Tell from Snakemake's log which jobs failed for good, why, and how to resume."""
-        print(*failures(log.read_text())[:MOST_FAILURES], sep="\n", file=sys.stderr)
+        text, *rest = INTERRUPTED.split(log.read_text(), maxsplit=1)
+        for line in failures(text)[:MOST_FAILURES]:
+            print(line, file=sys.stderr)
         if Path(".snakemake/slurm_logs").exists():
             print("Slurm's own logs: .snakemake/slurm_logs; see docs/cluster.md", file=sys.stderr)
+        if rest:
+            print(
+                "interrupted; what is finished stays, give the same command again to go on",
+                *self._begun(),
+                sep="\n",
+                file=sys.stderr,
+            )
+            return
         print(
             "To resume, mend the cause and give the same command again: what is finished stays, "
             "and a training resumes from its last evaluation.",
             file=sys.stderr,
         )
+
+    def _begun(self) -> Iterator[str]:
+        """Yield a line for each training that this call began or continued, and did not finish."""
+        made = filter(self._is_made, map(str, sorted(Path("results").rglob(CHECKPOINT))))
+        for folder in map(os.path.dirname, islice(made, MOST_FAILURES)):
+            log = Path(f"logs/training/{folder}.log")
+            steps = STEP.findall(log.read_text()) if log.exists() else []
+            place = f"step {steps[-1]}" if steps else "its last evaluation"
+            yield f"goes on from {place}: {folder}"
 
     def _is_made(self, path: str) -> bool:
         """Return whether this call made a file."""

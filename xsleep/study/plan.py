@@ -34,15 +34,13 @@ def plan(
 
     The times of steps are taken from ``finished`` runs (`xsleep.study.costs.finished_runs`).
     """
-    workflow, sources = sizes.workflow, sizes.workflow.sources
+    workflow = sizes.workflow
     clock = Clock(workflow.presets["released"], finished)
     names = [line.database for line in runs if line.stage != "pretrain"]
     pretrained = workflow.source if len(names) < len(runs) else ()
     lines = []
     for name in dict.fromkeys([*names, *pretrained]):
-        window, channels = sources[name].windows[0], "-".join(sources[name].stored_channels)
-        store = Trainings("prepare", name, window, channels, "", 0)
-        lines.append(preparation_line(store, sizes.of(name, window)))
+        lines.append(preparation_line(sizes, name))
     for line in runs:
         if line.stage == "pretrain":
             size, roles = sizes.pooled()
@@ -68,9 +66,16 @@ def _line(of: Trainings, size: Size, found: dict[str, Any]) -> dict[str, Any]:
     return {**dict.fromkeys(COLUMNS, 0), **of._asdict(), **known, **found}
 
 
-def preparation_line(store: Trainings, size: Size) -> dict[str, Any]:
-    """Return the cost of the stores of a database: epochs and spectrograms of all channels."""
-    fact, channels = measured("prepared epoch"), store.channels.count("-") + 1
+def preparation_line(sizes: Sizes, database: str) -> dict[str, Any]:
+    """Return the cost of the stores of a database: epochs and spectrograms of all channels.
+
+    Raises:
+        InputError: the number of recordings is unknown.
+    """
+    source = sizes.workflow.sources[database]
+    window, channels = source.windows[0], len(source.stored_channels)
+    store = Trainings("prepare", database, window, "-".join(source.stored_channels), "", 0)
+    size, fact = sizes.of(database, window), measured("prepared epoch")
     values = sum(map(math.prod, SHAPES.values()))
     in_one = math.ceil(size.recordings / MOST_BATCHES)
     hours = round(size.stored * channels * float(fact["seconds"]) / 3600, 3)

@@ -32,17 +32,21 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
         InputError: the configuration cannot be used.
     """
     study = Study(configuration([folder / "config.yaml", *files], changes), folder)
+    lines = plan(sizes_of(study), planned(study), finished_runs(Path("results")))
+    write_csv("results/plan.csv", lines)
+    summary(lines, Console(stderr=True))
+    return f"{'Plan:':<12}results/plan.csv"
+
+
+def sizes_of(study: Study) -> Sizes:
+    """Return the sizes of the databases of a study."""
     subjects = {
         name: [entry.subject for entry in files.entries.values()]
         for name, files in study.databases.files.items()
     }
     listed = {name: (len(found), len(set(found))) for name, found in subjects.items()}
     indexes = {name: Path(study.settings.index(name)) for name in subjects}
-    sizes = Sizes(study.workflow, listed, indexes)
-    lines = plan(sizes, planned(study), finished_runs(Path("results")))
-    write_csv("results/plan.csv", lines)
-    summary(lines, Console(stderr=True))
-    return f"{'Plan:':<12}results/plan.csv"
+    return Sizes(study.workflow, listed, indexes)
 
 
 def planned(study: Study) -> list[Trainings]:

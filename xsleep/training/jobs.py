@@ -17,14 +17,13 @@ from xsleep.config.names import BLOCKS, STRATEGIES
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv, sha256, whole
+from xsleep.core.files import check_writable, read_csv, sha256, whole
 from xsleep.networks import Network, build, checkpoints
 from xsleep.store.recordings import read_index
 from xsleep.systems import same_network
-from xsleep.training import loop
-from xsleep.training.origin import check_writable, origin, signals
+from xsleep.training import CHECKPOINT, loop
+from xsleep.training.origin import origin, signals
 from xsleep.training.parts import Data, Training, load_part, recordings_of_role
-from xsleep.training.resume import CHECKPOINT
 from xsleep.training.sequences import Part, bridging
 
 ROLES = ("training", "training subset", "validation")
@@ -129,11 +128,20 @@ class TrainingJob:
         """Train blocks of a network, and write ``run.json`` with the settings and the origin of it.
 
         ``inputs`` are name to file of what else was read.
+
+        Raises:
+            InputError: the folder cannot be written to, or a role has no recording.
         """
         torch.set_num_threads(max(self.threads // parallel.size(), 1))
         began = time.monotonic()
         # Steps that may fail come before hours of training.
         check_writable(self.folder)
+        roles = dict(zip(ROLES, vars(data).values(), strict=True))
+        if empty := [role for role, parts in roles.items() if not parts]:
+            raise InputError(
+                f"{self.folder}: no recording for the {empty[0]}; add recordings, or set fewer "
+                "folds in the configuration of the database"
+            )
         length, gap = network.settings.sequence_length, self.settings.longest_gap
         known = {
             "training_subjects": len({part.info.subject for part in data.training}),
@@ -141,7 +149,7 @@ class TrainingJob:
                 bridging(part.info.places, length, gap) for part in data.training
             ),
             **signals(data.training, self.channels),
-            **origin(dict(zip(ROLES, vars(data).values(), strict=True)), inputs),
+            **origin(roles, inputs),
         }
         system, seed = self.address["system"], self.address["seed"]
         training = Training(system, self.channels, seed, self.settings, data, blocks)

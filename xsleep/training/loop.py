@@ -14,11 +14,11 @@ from xsleep.compute import device, parallel
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.networks import Network, checkpoints
-from xsleep.training import minibatches
+from xsleep.training import CHECKPOINT, minibatches
 from xsleep.training.blending import Blend, policy
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.parts import Training
-from xsleep.training.resume import CHECKPOINT, Checkpoint, Progress, fingerprint
+from xsleep.training.resume import Checkpoint, Progress, fingerprint
 from xsleep.training.sequences import TrainingSequences, named, normalisation
 from xsleep.training.step import Graphed, Step
 
@@ -79,7 +79,7 @@ class Trainer:
         self.trained_size = sum(p.numel() for p in self.trained)
         self.progress = Progress()
         self.checkpoint = Checkpoint(
-            folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress
+            folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress, report
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from xsleep import __version__
@@ -23,20 +22,10 @@ PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snake
 """Packages whose versions are recorded."""
 
 
-def check_writable(folder: Path) -> None:
-    """Create a folder if it does not exist, and check that files can be written into it.
-
-    Raises:
-        InputError: they cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written to ({error.strerror}); make it writable, and give the "
-            "same command again"
-        ) from error
+def check_packages() -> None:
+    """Raise an `InputError` if the version of a package is not known."""
+    for name in PACKAGES:
+        _version(name)
 
 
 def origin(parts: Mapping[str, Sequence[Part]], inputs: Mapping[str, Path]) -> dict[str, Any]:

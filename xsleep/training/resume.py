@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,13 @@ from typing import Any
 import torch
 
 from xsleep.compute import parallel
+from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.files import whole
 from xsleep.networks import Network
 from xsleep.training.blending import Policy
 from xsleep.training.parts import Training
 
-CHECKPOINT = "checkpoint.pt"
-"""Name of the file in the run's folder while it trains. The caller of the training deletes it once
-all files of the run are written."""
-
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Format version of the checkpoint, to be raised whenever its content changes."""
 
 
@@ -40,6 +38,38 @@ class Progress:
     weights: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the content of a checkpoint after its SHA-256; PyTorch itself checks no contents."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        file.write(hashlib.sha256(buffer.getbuffer()).digest())
+        file.write(buffer.getbuffer())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint, with tensors on the CPU.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedError: it is damaged, or another file.
+        InputError: it cannot be read now.
+    """
+    try:
+        with path.open("rb") as file:
+            digest, content = file.read(hashlib.sha256().digest_size), file.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); mend that, or delete it to begin anew"
+        ) from error
+    if hashlib.sha256(content).digest() != digest:
+        raise DamagedError(f"{path}: damaged, or not a checkpoint of xsleep")
+    saved: dict[str, Any] = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+    return saved
 
 
 def fingerprint(network: Network, training: Training) -> str:
@@ -71,7 +101,7 @@ def fingerprint(network: Network, training: Training) -> str:
 class Checkpoint:
     """Checkpoint file of a run, and the state that it saves and `restore` changes in place.
 
-    A file with another fingerprint is ignored.
+    A file that is damaged or has another fingerprint is ignored, and ``report`` receives a line.
     """
 
     path: Path
@@ -80,6 +110,7 @@ class Checkpoint:
     optimizer: torch.optim.Optimizer
     blending: Policy
     progress: Progress
+    report: Callable[[str], None]
 
     def save(self) -> None:
         """Write the state; of several processes, with the random states of all, by the first."""
@@ -95,17 +126,22 @@ class Checkpoint:
             "progress": vars(self.progress),
             "random": random,
         }
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        with whole(self.path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        write(self.path, content)
 
     def restore(self) -> bool:
         """Restore the state from the file; return whether there was one of this run."""
-        if not self.path.exists():
+        try:
+            saved = read(self.path)
+        except FileNotFoundError:
             return False
-        saved = torch.load(self.path, weights_only=True, map_location="cpu")
+        except DamagedError as error:
+            self.report(f"{error.fault}; the training begins anew")
+            return False
         if saved["fingerprint"] != self.fingerprint:
+            self.report(
+                f"{self.path}: of a training with other settings, recordings or version of this "
+                "program; the training begins anew"
+            )
             return False
         self.network.load_state_dict(saved["network"])
         capturable = self.optimizer.defaults["capturable"]  # of this device, not the saved one

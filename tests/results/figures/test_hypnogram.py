@@ -81,6 +81,12 @@ def test_epochs_that_were_scored_every_20_s_stand_where_they_are_in_the_recordin
     assert 60 * edges == pytest.approx([15, 35, 55, 75])
 
 
+def test_dollar_signs_in_a_name_are_no_formula(tmp_path):
+    night = replace(made_up([W, N1], [W, N1]), recording=r"$(touch x) \x$", subject="$_$")
+    hypnogram.draw(night, STORED, tmp_path / "night", "$_$")
+    assert r"$(touch x) \x$" in (tmp_path / "night.svg").read_text()
+
+
 def test_a_recording_of_a_single_stage_is_drawn(drawn):
     hypnogram.draw(made_up([N2] * 300, [N2] * 300, branches=["raw"]), STORED, "unused", "here")
     assert "accuracy 100.0 %" in drawn[0].get_suptitle()

@@ -7,7 +7,6 @@ is resumed at the byte where it stopped (HTTP range requests).
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import shutil
@@ -28,7 +27,8 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
 from xsleep.core.errors import InputError
-from xsleep.databases.base import STAGING, Published
+from xsleep.core.files import locked, put_in_place
+from xsleep.databases.base import LOCK, STAGING, Published
 
 PARALLEL = 4
 """Files downloaded at a time."""
@@ -121,10 +121,8 @@ def fetch(
     """
     staging = folder / STAGING
     try:
-        staging.mkdir(parents=True, exist_ok=True)
-        with (staging / "lock").open("w") as lock:
-            # Runs that share the folder download one after the other.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        # Runs that share the folder download one after the other.
+        with locked(staging / LOCK):
             missing = [file for file in files if not (folder / file.name).exists()]
             amount = _amount(folder, missing)
             report(amount)
@@ -132,6 +130,7 @@ def fetch(
             with _Bar(len(missing)) as bar:
                 client = _Client(patience or Patience(), key, bar.add_bytes)
                 _receive_all(folder, missing, report, client, bar=bar)
+            _remove_leftovers(folder)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written to ({error.strerror}); what has arrived is kept, see to "
@@ -173,6 +172,14 @@ def _amount(folder: Path, files: Sequence[Published]) -> str:
         )
     size = f"about {need:.1f} GB, " if need else ""
     return f"{len(files)} files to come, {size}{free:.1f} GB free"
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the parts of files that are in their places, as of one that was copied there."""
+    staging = folder / STAGING
+    for part in staging.rglob("*.part"):
+        if (folder / part.relative_to(staging).with_suffix("")).exists():
+            part.unlink()
 
 
 class _Bar(Progress):
@@ -266,7 +273,7 @@ class _Client:
         def attempt() -> None:
             self._resume(file.url, part)
             _check(file, part)
-            part.replace(place)
+            put_in_place(part, place)
 
         self.persist(file.url, attempt, lambda: part.stat().st_size)
 

@@ -7,16 +7,17 @@ on which recordings there are and which hash each file must have.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv, write_csv
-from xsleep.databases.base import Database, Listed
+from xsleep.core.files import locked, read_csv, write_csv
+from xsleep.databases.base import LOCK, STAGING, Database, Listed
 
 if TYPE_CHECKING:
     from xsleep.databases.fetch.download import Key
@@ -53,7 +54,9 @@ class ServerListed(Database):
         url = self.source.fetch.url.rstrip("/")
         report(f"asking {url} which files there are")
         try:
-            write_list(self.folder, self.ask(url))
+            with locked(self.folder / STAGING / LOCK):
+                if not (self.folder / LIST).exists():  # another run may have been faster
+                    write_list(self.folder, self.ask(url))
         except InputError as error:
             raise InputError(
                 f"{error} (or put the files into {self.folder} and set source.fetch to null)"
@@ -71,7 +74,10 @@ def read_list(folder: Path) -> dict[str, Listed]:
     if not path.exists():
         return {}
     try:
-        return {row["file"]: Listed(row["hash"], int(row["bytes"])) for row in read_csv(path)}
+        *rows, end = read_csv(path)
+        if end != _end(rows):
+            raise ValueError
+        return {row["file"]: Listed(row["hash"], int(row["bytes"])) for row in rows}
     except (OSError, KeyError, TypeError, ValueError):
         raise InputError(
             f"{path}: is not the list of files that was written; delete it, it is fetched again"
@@ -80,8 +86,18 @@ def read_list(folder: Path) -> dict[str, Listed]:
 
 def write_list(folder: Path, files: Mapping[str, Listed]) -> None:
     """Keep the list in the folder."""
-    rows = [{"file": name, "hash": of.digest, "bytes": of.size} for name, of in files.items()]
-    write_csv(folder / LIST, rows)
+    rows = [
+        {"file": name, "hash": listed.digest, "bytes": str(listed.size)}
+        for name, listed in files.items()
+    ]
+    write_csv(folder / LIST, [*rows, _end(rows)])
+
+
+def _end(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the last row of a list, by which one that was cut short or changed is known."""
+    content = "\n".join(",".join(row.values()) for row in rows)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return {"file": "", "hash": digest, "bytes": str(len(rows))}
 
 
 def ask(url: str, key: Key | None = None) -> str:

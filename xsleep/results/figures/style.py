@@ -33,6 +33,8 @@ STAGE_COLOURS = dict(W="#FEE838", REM="#BCAE6C", N1="#7D7C78", N2="#434E6C", N3=
 colour map made for the colour-blind."""
 
 FONT: dict[Any, int] = {"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8}
+FONT["text.parse_math"] = False
+"""Settings of texts; dollar signs in names are no formulas."""
 
 LABELS = {"accuracy": "accuracy (%)", "MF1": "MF1 (%)", "kappa": "Cohen's kappa"}
 """Axis label of each metric, in the order of the panels from left to right."""

@@ -1,0 +1,54 @@
+"""What is checked before any job: packages, folders that are written to, and room on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from xsleep.core.errors import InputError
+from xsleep.core.files import check_writable
+from xsleep.study import paths
+from xsleep.study.settings import store_of
+from xsleep.study.study import Study
+from xsleep.training.origin import check_packages
+
+FOLDERS = (".", "data", "results", "logs")
+"""Folders that are written to; those below the first may be on other disks."""
+
+
+def check() -> None:
+    """Raise an `InputError` if a package is not installed, or a folder cannot be written to."""
+    check_packages()
+    for folder in map(Path, FOLDERS):
+        if folder.exists():
+            check_writable(folder.resolve())
+
+
+def room(study: Study) -> str:
+    """Return a line if what is still to be stored of the recordings does not fit on the disk."""
+    from xsleep.study.plan import preparation_line
+    from xsleep.study.planning import sizes_of
+
+    sizes, need = sizes_of(study), 0.0
+    for name in study.databases.names:
+        if sizes.indexes[name].exists():
+            continue
+        try:
+            line = preparation_line(sizes, name)
+        except InputError:  # the number of its recordings is not known yet
+            continue
+        store = store_of(study.settings.preset(name).network)
+        folders = (
+            Path(pattern.format(store=store, database=name))
+            for pattern in (paths.EPOCHS, paths.SPECTROGRAMS)
+        )
+        stored = sum(path.stat().st_size for folder in folders for path in folder.glob("*.h5"))
+        need += max(line["disk GB"] - stored / 1e9, 0)
+    folder = next(path for path in (Path("data"), Path()) if path.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    if need <= free:
+        return ""
+    return (
+        f"{folder.resolve()}: about {need:.3g} GB of epochs and spectrograms are to come, and "
+        f"{free:.3g} GB are free; make room (df -h), or link data to a larger disk"
+    )
