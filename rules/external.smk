@@ -16,6 +16,7 @@ rule external:
     resources:
         **growing(mem_mb=4000, runtime=60),
     params:
+        name=lambda wildcards: STUDY.external.names[wildcards.system],
         settings=STUDY.external.settings,
         source=lambda wildcards: STUDY.settings.source(wildcards.database),
     message:

@@ -103,7 +103,7 @@ rule comparisons:
 
 rule appendix:
     input:
-        predictions=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.scratch],
+        predictions=STUDY.table2.predictions(),
         branched=[f"{folder(run)}/predictions.h5" for run in STUDY.runs.blended],
         weights=expand(
             "{run}/{file}",
@@ -123,9 +123,9 @@ rule appendix:
         **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
-        runs=STUDY.runs.scratch,
+        runs=STUDY.table2.runs,
         branched=STUDY.runs.blended,
-        systems=STUDY.systems,
+        systems=STUDY.table2.systems,
     message:
         "Appendix: tables B, C and D"
     script:

@@ -22,4 +22,4 @@ with job(snakemake.log[0]) as report:
     )
     for line in remarks:
         report(line)
-        print(f"{wildcards.system}: {line}", file=sys.stderr)
+        print(f"{params.name}: {line}", file=sys.stderr)

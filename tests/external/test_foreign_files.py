@@ -168,7 +168,7 @@ def test_a_file_that_is_no_predictions_is_one_line(tmp_path):
 
 def test_a_pickle_is_not_read(tmp_path):
     np.savez(tmp_path / "a.npz", recording=np.array([{}], object), epoch=[0], stage=["W"])
-    assert "Object arrays cannot be loaded" in refused(tmp_path / "a.npz")
+    assert "holds pickled objects, which are not read" in refused(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.npz", "a.mat"])
@@ -204,7 +204,7 @@ def test_an_npz_has_arrays_of_equal_length_and_classes_in_any_order(tmp_path, ra
         ({"stage": np.array(["W"])}, "stage of shape (1,), epoch of (2,); give it (2,)"),
         ({"epoch": np.array(0)}, "recording of shape (2,), epoch of ()"),
         ({"probabilities": np.ones((2, 4))}, "probabilities of shape (2, 4), epoch of (2,)"),
-        ({"stage": np.array([0, 5])}, "row 2, a: stage none is not known"),
+        ({"stage": np.array([0, 5])}, "row 2, a: stage place 5 is not known"),
         ({"epoch": np.array(["x", "y"])}, "row 1, a: epoch x is no whole number"),
     ],
 )

@@ -184,6 +184,26 @@ def test_classes_in_another_order_are_said_and_not_mended():
     assert (decided(predictions[0]) == predictions[0].stages).mean() < 0.5
 
 
+def test_exchanged_recordings_are_said():
+    foreign = every()
+    foreign["a1"], foreign["a2"] = foreign["a2"], foreign["a1"]
+    (line,) = (remark for remark in fit(foreign)[1] if "chance" in remark)
+    assert line.startswith("system: 2 recordings where agreement is that of chance ")
+    assert line.endswith(": a1, a2; check the names")
+
+
+def test_epochs_counted_from_lights_off_are_said():
+    infos = [recording(name, seed, (30 * 30, 30 * 110)) for seed, name in enumerate(FOLDS)]
+    foreign = {i.recording: given(i, first=30, last=109) for i in infos}
+    foreign = {n: replace(one, epochs=one.epochs - 30) for n, one in foreign.items()}
+    assert "not from lights off" in fit(foreign, infos)[1][-1]
+
+
+def test_classes_that_agree_in_no_order_are_not_said():
+    constant = {n: replace(o, probabilities=np.full((99, 5), 0.2)) for n, o in every().items()}
+    assert not any("order of the classes" in remark for remark in fit(constant)[1])
+
+
 # MATLAB files, which name no recordings.
 
 

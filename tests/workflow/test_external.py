@@ -8,11 +8,14 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.helpers.recordings import SHARED, existing
+from tests.config.test_settings import BASE
+from tests.helpers.recordings import ROOT, SHARED, existing
 from tests.tensorflow import networks
 from tests.workflow.test_own_channels import write_night
 from tests.workflow.test_workflow import TINY, rows, snakemake
 from xsleep.config.names import IMPORTED
+from xsleep.core.errors import InputError
+from xsleep.study.study import Study
 
 STAGES = ("W", "N1", "N2", "N3", "REM")
 SUBJECTS = "abcd"
@@ -123,6 +126,7 @@ def test_epochs_without_predictions_are_counted_and_named(finished):
 def test_what_cannot_be_used_is_one_line_and_the_others_go_on(finished):
     folder, text, _ = finished
     table = {row["system"]: row for row in reversed(rows(folder / "results/table2.csv"))}
+    assert {table[name]["source"] for name in ("Absent", "Unsound", "Nothing")} == {"not run"}
     assert "absent.csv: no such file or folder" in table["Absent"]["note"]
     assert "unsound.csv" in table["Unsound"]["note"] and "1.5" in table["Unsound"]["note"]
     assert "has no second scorer" in table["second scorer"]["note"]
@@ -161,13 +165,32 @@ def test_a_corrected_file_is_imported_again_and_nothing_else(finished):
     assert len(re.findall(r"^Job \d+:", text, re.MULTILINE)) == 2, text
 
 
-def test_a_name_that_is_trained_here_too_is_refused_in_one_line(finished):
-    folder, _, config = finished
-    predictions = {"own": {"ARNN+RNN": config["predictions"]["own"]["Other"]}}
-    changed = config | {"predictions": predictions}
-    status, text = snakemake(folder, "results/table2.csv", config=changed)
-    assert status == 1
-    assert "predictions: own: ARNN+RNN: is trained here too; give it another name" in text
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["ARNN+RNN"], "'ARNN+RNN': is trained here too; give it another name"),
+        (["Net", "net"], "'net': twice for in-bed+30min, EEG; give one another name"),
+        ([".."], "'..': a name needs a letter; give it another"),
+    ],
+)
+def test_names_that_have_no_place_of_their_own_are_refused_in_one_line(names, fault):
+    other = [{"file": "a.csv", "channels": "EEG", "window": "in-bed+30min"}]
+    config = BASE | {"predictions": {"simulated": dict.fromkeys(names, other)}}
+    with pytest.raises(InputError, match=re.escape(f"predictions: simulated: {fault}")):
+        Study(config, ROOT / "config")
+
+
+def test_any_other_name_has_a_folder_below_the_results():
+    names = ["../x", "a/b", "{x}", "<y>", "$(touch x)", "Näz", "-x", "a, b"]
+    other = [{"file": "a.csv", "channels": "EEG", "window": "in-bed+30min"}]
+    config = BASE | {"predictions": {"simulated": dict.fromkeys(names, other)}}
+    found = Study(config, ROOT / "config").external.by_folder
+    chosen = {one.name: folder for folder, one in found.items() if one.kind == "predictions"}
+    assert {*chosen} == {*names}
+    for folder in chosen.values():
+        assert re.fullmatch(
+            r"results/predictions/simulated/in-bed\+30min/EEG/[\w.+-]*\w[\w.+-]*", folder
+        )
 
 
 def test_the_released_outputs_give_what_the_paper_quotes(tmp_path):

@@ -35,7 +35,7 @@ class _Selection(Settings):
     """The keys of ``config.yaml``."""
 
     databases: tuple[str, ...] = Field(min_length=1)
-    systems: tuple[Selected, ...] = Field(min_length=1)
+    systems: tuple[Selected, ...]
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     zero_shot: ZeroShotSettings
     source: Names
@@ -112,6 +112,8 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         InputError: a key or value is wrong; the message names it in one line.
     """
     selection: _Selection = checked(_Selection, config, "configuration")
+    if not (selection.systems or selection.predictions or selection.stagers or selection.controls):
+        raise InputError("configuration: systems: name one, or predictions, stagers or controls")
     scored = selection.zero_shot.database
     existing(folder / "databases", scored, "configuration: zero_shot.database")
     transferred = [*(n for n in selection.source if n != AUTHORS), *selection.target]

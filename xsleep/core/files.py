@@ -191,6 +191,11 @@ def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
     except InputError:
         raise
     except DAMAGE as error:
+        if "allow_pickle" in str(error):
+            raise InputError(
+                f"{path}: holds pickled objects, which are not read; save text as "
+                "np.array(names, dtype=str)"
+            ) from None
         raise InputError(
             f"{path}: not a readable npz file ({reason(error)}); write it again"
         ) from error

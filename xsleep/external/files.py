@@ -231,7 +231,8 @@ def _read_npz(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
         if arrays[name].dtype.kind == "S":
             table[name] = np.char.decode(arrays[name], "utf-8", "replace")
     if "stage" in table and arrays["stage"].dtype.kind in "iu":
-        table["stage"] = table["stage"].map(dict(enumerate(classes))).fillna("none")
+        number = table["stage"]
+        table["stage"] = number.map(dict(enumerate(classes))).fillna("place " + number.astype(str))
     if "probabilities" in arrays:
         table[[STAGES.index(stage) for stage in classes]] = arrays["probabilities"]
     return _by_recording(path, table.astype({n: str for n in TEXTS if n in table}), fold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -77,7 +78,7 @@ def make(kind: str, settings: Mapping[str, Any], case: Case, out: Path) -> list[
     other systems of Table 2 go on.
 
     Args:
-        kind: ``predictions``, ``stagers`` or ``controls``.
+        kind: key of ``MAKERS``.
         settings: as of `xsleep.config.external`.
 
     Returns:
@@ -117,11 +118,10 @@ def _imported(settings: Mapping[str, Any], case: Case) -> Made:
 
 
 def _staged(settings: Mapping[str, Any], case: Case) -> Made:
-    """Return the predictions of a stager that is not trained here."""
-    lines: list[str] = []
-    stager = open_stager(settings["stager"], lines.append)
+    """Return the predictions of a stager, and say on stderr what is fetched."""
+    stager = open_stager(settings["stager"], lambda line: print(line, file=sys.stderr))
     predictions, remarks = stager.score(case.tested(), case.channels, case.window)
-    return predictions, [*remarks, *lines], hashes(Path(settings["stager"]))
+    return predictions, remarks, hashes(Path(settings["stager"]))
 
 
 def _control(settings: Mapping[str, Any], case: Case) -> Made:
@@ -143,4 +143,4 @@ def _control(settings: Mapping[str, Any], case: Case) -> Made:
     return found, remarks, {}
 
 
-MAKERS = {"predictions": _imported, "stagers": _staged, "controls": _control}
+MAKERS = {"predictions": _imported, "released": _imported, "stagers": _staged, "controls": _control}

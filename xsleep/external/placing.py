@@ -22,7 +22,7 @@ from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.external.files import Foreign, some
 from xsleep.preparation.windows import within
 from xsleep.results.audit.finding import many
-from xsleep.results.metrics import confusion, decided
+from xsleep.results.metrics import confusion, decided, of_confusion
 from xsleep.store.predictions import Prediction
 from xsleep.store.recordings import RecordingInfo
 
@@ -36,6 +36,12 @@ Each of the five may be rounded to three decimals; rounding to float16 changes t
 FARTHEST = 10
 OFFSETS = (0, *(offset for offset in range(-FARTHEST, FARTHEST + 1) if offset))
 """Epochs by which a hypnogram may be shifted, beginning with none."""
+
+AGREE, CHANCE = 0.4, 0.1
+"""Kappa above which predictions are of a recording, and below which they are not.
+
+The lowest of a recording in the released outputs is 0.39.
+"""
 
 CLEARLY = 3.0
 """Standard deviations by which agreement is clearly better.
@@ -98,6 +104,11 @@ def placed(
         raise InputError(f"{where}: no predictions that fit; {'; '.join(lines)}")
     lines += _counted(used, tested, window)
     lines += _doubts([(known[name], one) for name, one in used.items()])
+    if _from_lights_off([(tested[name], one) for name, one in used.items()]):
+        lines.append(
+            "the first epoch of every recording is 0 or 1, and they end before the window does; "
+            "count epochs from the beginning of the recording, not from lights off"
+        )
     predictions = [_prediction(tested[name], one, folds[name]) for name, one in used.items()]
     return predictions, [f"{where}: {line}" for line in lines]
 
@@ -221,13 +232,30 @@ def _listed(epochs: Integers) -> str:
 def _doubts(used: Sequence[tuple[RecordingInfo, Foreign]]) -> Iterator[str]:
     """Yield whether agreement is clearly better at another offset, or with other classes."""
     counts = {info.recording: _agreements(info, one) for info, one in used}
-    if exchange := _exchange([_prediction(info, one, 0) for info, one in used]):
+    predictions = [_prediction(info, one, 0) for info, one in used]
+    matrices = np.array([confusion(one.stages, decided(one)) for one in predictions])
+    kappas = of_confusion(matrices)["kappa"]
+    if kappas.max() > AGREE and (chance := kappas < CHANCE).any():
+        names = [one.recording for one, low in zip(predictions, chance, strict=True) if low]
+        yield (
+            f"{many(len(names), 'recording')} where agreement is that of chance (kappa below "
+            f"{CHANCE}): {some(names)}; check the names"
+        )
+    if exchange := _exchange(matrices.sum(axis=0)):
         yield f"agreement is {exchange}; check the order of the classes"
     elif shift := _shift(np.sum([*counts.values()], axis=0)):
         yield f"agreement is {shift}; check the first epoch"
     elif shifts := {name: found for name, one in counts.items() if (found := _shift(one))}:
         details = some(f"{name} ({found})" for name, found in shifts.items())
         yield f"{many(len(shifts), 'recording')} where the first epoch is to be checked: {details}"
+
+
+def _from_lights_off(used: Sequence[tuple[RecordingInfo, Foreign]]) -> bool:
+    """Return whether epochs seem to be counted from the beginning of the window, given in it."""
+    first = max(_epochs(one).min() for _, one in used)
+    begins = np.array([info.places[0] for info, _ in used])
+    early = [info.places[-1] - _epochs(one).max() > FARTHEST for info, one in used]
+    return bool(first <= 1 and np.median(begins) > FARTHEST and np.mean(early) > 0.5)
 
 
 def _agreements(info: RecordingInfo, one: Foreign) -> Integers:
@@ -262,14 +290,16 @@ def _shift(counts: Integers) -> str:
     return f"{at:.0f} % at offset {OFFSETS[best]:+d} and {given:.0f} % as given"
 
 
-def _exchange(predictions: Sequence[Prediction]) -> str:
-    """Return the agreement with exchanged classes if it is clearly better; empty if it is not."""
-    counts = np.sum([confusion(one.stages, decided(one)) for one in predictions], axis=0)
+def _exchange(counts: Integers) -> str:
+    """Return the agreement with exchanged classes if it is clearly better, and more than half.
+
+    ``counts`` is the confusion matrix; empty if it is not.
+    """
     true, called = linear_sum_assignment(counts, maximize=True)
     there, right = counts[true, called].sum(), counts.trace()
     moved = true != called
     either = counts[true, called][moved].sum() + counts.diagonal()[moved].sum()
-    if there - right < CLEARLY * max(either, 1) ** 0.5:
+    if there - right < CLEARLY * max(either, 1) ** 0.5 or 2 * there < counts.sum():
         return ""
     names = [
         f"{STAGES[one]} read as {STAGES[other]}"

@@ -129,7 +129,8 @@ def _measured_rows(
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return the measured rows of one system, and the differences from the published values."""
     compared = published.compares(names[1])
-    lacking = [*dict.fromkeys(line for one in results for line in (*one.gaps, *one.remarks))]
+    tested = [one for one in results if len(one.counts) or one.source == MEASURED]
+    lacking = [*dict.fromkeys(line for one in tested for line in (*one.gaps, *one.remarks))]
     if reported:
         run = {result.channels for result in results}
         lacking += [f"{c}: not configured" for c in reported.values if c not in run]
@@ -141,11 +142,14 @@ def _measured_rows(
     differences: dict[str, float] = {}
     parts: dict[tuple[object, ...], dict[str, dict[str, Any]]] = {}
     for result in sorted(results, key=lambda result: paper_order(*names, result.channels)):
+        if result.counts.empty and result.source != MEASURED:
+            parts[(NOT_RUN, result.channels)] = {NOT_RUN: {"note": result.note}}
+            continue
         counts = result.numbers(*COUNTS)
         sources = parts.setdefault((result.source, *counts.values()), defaultdict(dict))
         estimates = result.estimates()
-        rows = (result.source, FROM, TO) if len(result.counts) else (result.source,)
-        for source, values in zip(rows, zip(*estimates.values(), strict=True), strict=False):
+        rows = (result.source, FROM, TO)
+        for source, values in zip(rows, zip(*estimates.values(), strict=True), strict=True):
             sources[source] |= zip(columns(result.channels), values, strict=True)
         sources[result.source] |= {**counts, "note": "; ".join(lacking)}
         if counts["seeds"] > 1:

@@ -36,7 +36,8 @@ EXPLAINED = (
     f"{DAGGER} not directly comparable: pretrained on another database, or measured on a different "
     "subset of this one, which the notes then say.",
     "Bold: of what is published, as in the paper, where an XSleepNet is better than or equal to "
-    "all baselines and comparable earlier work; of what is measured, the best of the column.",
+    "all baselines and comparable earlier work; of what is measured on all recordings, the best of "
+    "the column.",
 )
 SPAN = "95 % interval"
 BESIDE = 3
@@ -65,6 +66,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
     marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
     for _, block in comparable.groupby(["database", "window"], sort=False):
         measured = is_measured(block) & (block["source"] != STAGER)
+        measured &= block["recordings"] == block.loc[measured, "recordings"].max()
         reported = block["source"].isin((table2.PUBLISHED, table2.QUOTED))
         ours = reported & block["system"].isin(published.xsleepnets())
         for rows, others in ((measured, measured), (ours, reported & ~ours)):

@@ -36,7 +36,8 @@ def score_run(
 ) -> None:
     """Score the test recordings of a fold with its trained network.
 
-    A ``scoring.json`` beside the predictions in ``out`` records their origin.
+    A ``scoring.json`` beside the predictions in ``out`` records their origin. What is doubtful
+    about a network that was imported goes into the note of Table 2.
 
     Args:
         model: checkpoint of the network.
@@ -57,7 +58,11 @@ def score_run(
         "threads": threads,
         **origin({"test": parts}, {path.name: path for path in (model, folds)}),
     }
-    write_predictions(out, probabilities.score(network, parts, longest_gap, scoring_stride))
+    remarks = []
+    if (imported := model.with_name("import.json")).exists():
+        remarks = json.loads(imported.read_text())["remarks"]
+    predictions = probabilities.score(network, parts, longest_gap, scoring_stride)
+    write_predictions(out, predictions, remarks)
     record["outputs"] = {out.name: sha256(out)}
     with whole(out.with_name("scoring.json")) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")

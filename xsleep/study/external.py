@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -18,10 +19,16 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import hashes, sha256
 from xsleep.study import paths
 from xsleep.study.databases import Databases
+from xsleep.study.files import as_path
 from xsleep.study.runs import Run
 
-KINDS = {"predictions": IMPORTED, "stagers": STAGER, "controls": CONTROL}
+KINDS = {"predictions": IMPORTED, "released": IMPORTED, "stagers": STAGER, "controls": CONTROL}
 """Kind of a system, as in its path, to where its values come from."""
+
+
+def slug(name: str) -> str:
+    """Return the name of a system as it stands in a path, whatever its characters."""
+    return as_path(systems.slug(name))
 
 
 class External(NamedTuple):
@@ -37,12 +44,12 @@ class External(NamedTuple):
     @property
     def folder(self) -> str:
         """Folder of its predictions."""
-        return paths.EXTERNAL.format(**self._asdict(), system=systems.slug(self.name))
+        return paths.EXTERNAL.format(**self._asdict(), system=slug(self.name))
 
     def run(self, seed: int) -> Run:
         """Return its address, whose one file has all folds."""
         names = {name: getattr(self, name) for name in ("database", "window", "channels")}
-        system = {"system": systems.slug(self.name), "seed": seed, "fold": 0}
+        system = {"system": slug(self.name), "seed": seed, "fold": 0}
         return names | system | {"source": KINDS[self.kind]}
 
 
@@ -63,21 +70,24 @@ class ExternalSystems:
         self.all = [
             system
             for system in (
-                *_imported(workflow.predictions),
+                *_imported("predictions", workflow.predictions),
                 *_stagers(workflow),
                 *_controls(workflow),
             )
             if system.database in databases.names
         ]
-        self.released = list(_imported(workflow.released_outputs))
+        self.released = list(_imported("released", workflow.released_outputs))
         self._check_names()
 
     def _check_names(self) -> None:
-        trained = {systems.slug(name): name for name in self.workflow.systems}
+        here = (*self.workflow.systems, *self.workflow.finetuned)
+        trained = {slug(name).casefold() for name in here}
         for listed in (self.all, self.released):
             seen: set[str] = set()
             for one in listed:
-                where = f"configuration: {one.kind}: {one.database}: {one.name}"
+                where = f"configuration: {one.kind}: {one.database}: {one.name!r}"
+                if not re.search(r"\w", one.name) or not one.name.isprintable():
+                    raise InputError(f"{where}: a name needs a letter; give it another")
                 case = f"{one.window}, {one.channels}"
                 settings = self.workflow.sources[one.database]
                 if listed is self.all and one.window not in settings.windows:
@@ -86,14 +96,15 @@ class ExternalSystems:
                         f"{', '.join(settings.windows)}"
                     )
                 missing = {*one.channels.split("-")} - {*settings.stored_channels}
-                if missing and one.kind != "predictions":
+                if missing and one.kind in ("stagers", "controls"):
                     raise InputError(
                         f"{where}: no {min(missing)} is stored of the database; choose from "
                         f"{', '.join(settings.stored_channels)}"
                     )
-                address = paths.ADDRESS.format(**one.run(1))
+                # Some file systems do not tell capital from small letters.
+                address = paths.ADDRESS.format(**one.run(1)).casefold()
                 of_trained = one.database in self.workflow.trained_on and listed is self.all
-                if of_trained and systems.slug(one.name) in trained:
+                if of_trained and slug(one.name).casefold() in trained:
                     raise InputError(f"{where}: is trained here too; give it another name")
                 if address in seen:
                     raise InputError(f"{where}: twice for {case}; give one another name")
@@ -107,7 +118,7 @@ class ExternalSystems:
     @property
     def names(self) -> dict[str, str]:
         """Names of the rows in Table 2, by what they are in a path."""
-        return {systems.slug(system.name): system.name for system in self.by_folder.values()}
+        return {slug(system.name): system.name for system in self.by_folder.values()}
 
     def settings(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
         """Return the settings of the system that wildcards of its folder name.
@@ -127,12 +138,12 @@ class ExternalSystems:
         return {**settings, "content": content}
 
 
-def _imported(predictions: Predictions) -> Iterator[External]:
+def _imported(kind: str, predictions: Predictions) -> Iterator[External]:
     for database, of_systems in predictions.items():
         for name, several in of_systems.items():
             for one in several:
                 settings = one.model_dump(mode="json", include={"file", "classes"})
-                yield External("predictions", database, one.window, one.channels, name, settings)
+                yield External(kind, database, one.window, one.channels, name, settings)
 
 
 def _stagers(workflow: Workflow) -> Iterator[External]:

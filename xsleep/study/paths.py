@@ -28,8 +28,8 @@ TRANSFER = "results/transfer/{source}/{source_channels}/{strategy}{subjects}"
 GIVEN = "results/given"
 """Root of runs whose networks were trained elsewhere."""
 EXTERNAL = "results/{kind}/" + CASE + "/{system}"
-"""Folder of a system that is not trained here; its kind is ``predictions``, ``stagers`` or
-``controls``, and its one file of predictions has all folds."""
+"""Folder of a system that is not trained here; its kind is ``predictions``, ``released``,
+``stagers`` or ``controls``, and its one file of predictions has all folds."""
 NETWORKS = "results/networks/{database}/{window}"
 NETWORK = NETWORKS + "/{channels}/{system}/seed-{seed}"
 """Folder of a network that is trained on all recordings of a database, to score new ones."""

@@ -75,6 +75,12 @@ def imported(evidence: Evidence) -> Findings:
             expected = np.count_nonzero(in_window(stored[name].info, run.identity.window))
             epochs.append(len(prediction.stages))
             missing += int(expected) - len(prediction.stages)
+        tested = [name for name, fold in run.tested.items() if run.identity.fold in (0, fold)]
+        if absent := len({*tested} - {prediction.recording for prediction in run.predictions}):
+            lacking.append(
+                f"{run.identity.system}, {run.identity.channels}: {many(absent, 'recording')} "
+                "without predictions"
+            )
         if missing:
             lacking.append(f"{run.identity.system}, {run.identity.channels}: {missing} missing")
             if not read_remarks(where):
