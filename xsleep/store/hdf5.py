@@ -22,15 +22,44 @@ def write_dataset(
     dataset.attrs["axes"] = axes
 
 
-@contextmanager
-def open_file(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """Return what has a name in a group.
 
     Raises:
-        InputError: it is missing, damaged, or lacks what is read from it in the block.
+        ValueError: it is a link, or its values are in another file; HDF5 would follow it anywhere.
+    """
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link, which is not followed")
+    found = group[name]
+    if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+        raise ValueError(f"{name} has its values in other files, which are not read")
+    return found
+
+
+def _address(group: h5py.Group) -> int:
+    return int(h5py.h5o.get_info(group.id).addr)
+
+
+@contextmanager
+def open_file(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file that was written here for reading.
+
+    Raises:
+        InputError: it is missing, damaged, lacks what is read from it in the block, or is made to
+            do harm: with links, values in other files, or more values than it holds.
     """
     try:
         with h5py.File(path, "r") as file:
+            groups, seen = [file], {_address(file)}
+            while groups:
+                group = groups.pop()
+                for name in group:
+                    if isinstance(one := member(group, name), h5py.Group):
+                        if (place := _address(one)) not in seen:
+                            groups.append(one)
+                            seen.add(place)
+                    elif (claimed := one.nbytes) > one.id.get_storage_size():
+                        raise ValueError(f"{one.name} claims {claimed:,} bytes and holds fewer")
             yield file
     except (OSError, KeyError, RuntimeError, ValueError) as error:  # what h5py raises for damage
         raise InputError(
