@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -9,7 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from xsleep.core.errors import InputError
+from xsleep.core.errors import LONGEST_REASON, InputError
 
 
 class Settings(BaseModel):
@@ -17,6 +18,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+MOST, DEEPEST = 10**7, 50
+"""Values and characters of settings, and levels of groups in groups, above which they are refused:
+YAML of a few lines that refers to its own parts can stand for any number."""
+
+WITH_SECRET = re.compile(r"://([^/\s]*|[^/\s]*:(?!\d+/)\S*)@")
+"""An address with a user name or a password."""
 
 WORD, GROUP = "(word)", "(settings)"
 """Tags of a union of a word and a group of settings, left out of the keys in errors."""
@@ -48,10 +56,32 @@ def checked(model: type[Settings], content: Any, where: str) -> Any:
     Raises:
         InputError: the first of the errors in one line, which begins with ``where``.
     """
+    _check_content(content, where)
     try:
         return model.model_validate(with_nulls(content))
     except ValidationError as errors:
         raise InputError(f"{where}: {first_of(errors, model)}") from errors
+
+
+def _check_content(content: Any, where: str) -> None:
+    """Raise `InputError` for settings without an end, or with secrets, which would be recorded."""
+    count = 0
+    values: list[tuple[tuple[Any, ...], Any]] = [((), content)]
+    while values:
+        keys, value = values.pop()
+        count += 1 + (len(value) if isinstance(value, str) else 0)
+        if count > MOST or len(keys) > DEEPEST:
+            raise InputError(f"{where}: nested too deeply, or refers to itself; write it out")
+        if isinstance(value, Mapping):
+            values += (((*keys, key), one) for key, one in value.items())
+        elif isinstance(value, list | tuple):
+            values += (((*keys, ""), one) for one in value)
+        elif isinstance(value, str) and WITH_SECRET.search(value):
+            name = ".".join(str(key) for key in keys if key)
+            raise InputError(
+                f"{where}: {name} has an address with a user name or password, which would be "
+                "recorded; leave them out, and put them into ~/.netrc"
+            )
 
 
 def first_of(errors: ValidationError, model: type[Settings]) -> str:
@@ -63,11 +93,17 @@ def first_of(errors: ValidationError, model: type[Settings]) -> str:
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP, "[key]"))
     if error["type"] == "extra_forbidden":
         return unknown(keys, _group(model, error["loc"][:-1]))
-    given = "" if error["type"] == "missing" else f" = {error['input']!r}"
+    given = "" if error["type"] == "missing" else f" = {shown(error['input'])}"
     what = f"{keys}{given}: " if keys else ""
     if error["type"] == "tuple_type":
         return f"{what}give a list, as in [{error['input']}]"
     return f"{what}{error['msg'].removeprefix('Value error, ')}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages quote it, of bounded length."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
 
 
 def unknown(key: str, model: type[Settings]) -> str:
@@ -101,7 +137,12 @@ def read_named(
         InputError: the file does not exist, is not YAML or has invalid settings.
     """
     path = existing(folder, name, f"configuration: {folder.name}")
-    content = parsed(path.read_text(), str(path)) or {}
+    try:
+        content = parsed(path.read_text(encoding="utf-8"), str(path)) or {}
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error}); correct it") from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: has no keys with values; write it as the other files there are")
     return checked(model, merged(content, changes.get(name, {})), f"{folder.name}/{path.name}")
 
 
@@ -113,9 +154,11 @@ def parsed(text: str, where: str) -> Any:
     """
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of dates that do not exist
         fault = " ".join(str(error).split())
         raise InputError(f"{where}: not YAML ({fault}); correct it") from error
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply; correct it") from None
 
 
 def existing(folder: Path, name: str, where: str) -> Path:
