@@ -35,18 +35,19 @@ def enter() -> tuple[IO[str] | None, str]:
         file = RUNNING.open("a+")
     except OSError:
         return None, ""
+    other = ""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         other = _last(file)
+    except OSError:  # no locks here
+        return file, ""
     else:
-        other = ""
-        host, number = platform.node(), os.getpid()
-        if _last(file).partition(" ")[0] in ("", host):
+        if _last(file).partition(" ")[0] in ("", platform.node()):
             shutil.rmtree(LOCKS, ignore_errors=True)
         if not any(LOCKS.glob("*.lock")):
             file.truncate(0)
-            print(host, number, file=file, flush=True)
+            print(platform.node(), os.getpid(), file=file, flush=True)
     _share(file)
     host, _, number = other.partition(" ")
     line = f"another snakemake or its jobs run in {Path.cwd()}, last process {number} of {host}"
