@@ -91,6 +91,7 @@ class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target = super().get_redirect_target(resp)
         if target and not is_private(urljoin(resp.url, target)):
+            resp.close()
             raise InputError("it is sent on to an address that is not https://")
         return target
 
