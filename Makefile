@@ -11,16 +11,19 @@
 # make test-crate     install validators beside .venv, and hold a run's crate, Croissant metadata and cards
 #                     to what they are for
 # make report         the finished run of `make table2` as a page, report.html
-# make lock           write requirements.lock anew from pyproject.toml
+# make lock           write the three locks from pyproject.toml: versions that are locked stay where it permits them
+# make audit-packages ask for known vulnerabilities of the locked packages; needs a network
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Nothing that is not locked, and no file that differs from the locked one.
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r
 
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench lock
+.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -51,7 +54,7 @@ test-gpu: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/ready)
 	else echo 'test-gpu: PyTorch finds no GPU here, so nothing was tested'; fi
 
 test-kernels: $(VENV)/ready
-	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
+	awk '/^[a-z]/ {it = /^triton==/} it' requirements-cuda.lock | $(INSTALL) /dev/stdin
 	TRITON_INTERPRET=1 pytest tests/networks/test_kernels.py
 
 # TensorFlow 2.15 has the recurrent cells of TensorFlow 1 in its compatibility mode, and is for Python 3.9 to
@@ -82,18 +85,32 @@ bench: $(VENV)/ready
 	for name in training_step fold scoring preprocessing loading workflow; do \
 	  echo "== $$name"; python benchmarks/$$name.py || exit 1; done
 
-$(VENV)/ready: requirements.lock pyproject.toml
+$(VENV)/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(INSTALL) requirements.lock
+	$(INSTALL) requirements-cpu.lock 2>/dev/null || $(INSTALL) requirements-cuda.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-# The same for every build of PyTorch: one for the CPU names itself 2.13.0+cpu, which other machines do not
-# find, and those for CUDA bring their own of what is left out.
+# Three files, as pip takes no part of a lock for a package that a build of PyTorch alone needs: all else, PyTorch
+# for the CPU, and PyTorch of PyPI with the libraries of CUDA, which uv sees where no --find-links is given.
+LOCK := uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --generate-hashes
+TORCH_CPU ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
+
 lock: $(VENV)/ready
 	pip install --quiet uv
-	uv pip compile pyproject.toml --extra dev --extra dvc --python-version 3.11 --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
-	  --output-file requirements.lock
-	sed -i -e 's/+cpu$$//' -e '/^\(cuda-\|nvidia-\|triton==\)/d' requirements.lock
+	sed -n '/^[a-z]/s/ \\$$//p' requirements.lock requirements-cuda.lock > new.lock
+	$(LOCK) --universal --extra dev --extra dvc --output-file new.lock pyproject.toml
+	sed -n 's/^\(torch==[^ ]*\) .*/\1+cpu/p' new.lock | \
+	  $(LOCK) --no-emit-find-links --find-links $(TORCH_CPU) - | \
+	  awk '/^[a-z]/ {torch = /^torch==/} torch' > requirements-cpu.lock
+	sed -i '$$s/ \\$$//' requirements-cpu.lock
+	awk '/^[a-z]/ {cuda = /^(cuda-|nvidia-|torch==|triton==)/} \
+	  {print > ("requirements" (cuda ? "-cuda" : "") ".lock")}' new.lock
+	rm new.lock
+
+audit-packages: $(VENV)/ready
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock -r requirements-cuda.lock

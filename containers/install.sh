@@ -6,5 +6,7 @@ apt-get update
 apt-get install --yes --no-install-recommends gcc git libc6-dev
 rm -rf /var/lib/apt/lists/*
 git config --system --add safe.directory /opt/xsleep
-# Of equal versions pip takes the one with a local part, as in +cpu, where the index has it.
-pip install --no-cache-dir --extra-index-url "$2" --requirement "$1"
+# Builds of PyTorch for the CPU, as 2.13.0+cpu, are in indexes of its own; of PyPI is that for CUDA.
+locked() { pip install --no-cache-dir --require-hashes --no-deps --extra-index-url "$2" --requirement "$1"; }
+locked "$1" "$2"
+locked "${1%.lock}-cpu.lock" "$2" || locked "${1%.lock}-cuda.lock" "$2"
