@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xsleep.config.network import Filtering, NetworkSettings
+from xsleep.core.files import sha256
 from xsleep.preparation import jobs
 from xsleep.preparation.spectrogram import running_sums, spectrogram
 from xsleep.store.recordings import (
@@ -141,7 +142,7 @@ def make_part(
     write_epochs(paths[0], night, signals)
     images = {c: spectrogram(x) for c, x in signals.items()}
     sums = {c: running_sums(x) for c, x in images.items()}
-    write_spectrograms(paths[1], images, sums, "")
+    write_spectrograms(paths[1], images, sums, sha256(paths[0]))
     chosen = np.arange(epochs) if chosen is None else chosen
     part = replace(
         night, places=places[chosen], onsets=night.onsets[chosen], stages=night.stages[chosen]

@@ -179,8 +179,8 @@ class Stored:
     def damaged(self, path: str, what: str) -> InputError:
         """Return the error of a damaged file, with how to restore it without training again."""
         return InputError(
-            f"{path}: {what}; delete the folder {Path(self.index).parent}, run snakemake for "
-            f"{self.index}, then again"
+            f"{path}: {what}; delete it and the folder {Path(self.index).parent}, run snakemake "
+            f"for {self.index}, then again"
         )
 
 
@@ -251,7 +251,7 @@ class RecordingData:
         chosen: (n,) consecutive indices of the stored epochs that belong to the window.
 
     Raises:
-        InputError: a channel is not stored, or no signals are.
+        InputError: a channel is not stored, no signals are, or a file is not as it was written.
     """
 
     def __init__(self, stored: Stored, channels: tuple[str, ...], chosen: Integers) -> None:
@@ -263,6 +263,12 @@ class RecordingData:
         for channel in channels:
             if f"signals/{channel}" not in stored.offsets:
                 raise stored.damaged(stored.epochs, f"no channel {channel}")
+        for path, digest in stored.hashes.items():
+            try:
+                if sha256(path) != digest:
+                    raise stored.damaged(path, "not as it was written (another SHA-256)")
+            except OSError as error:
+                raise stored.damaged(path, f"not readable ({error})") from error
         self.channels = channels
         self.hashes = stored.hashes
         self._stored = stored
