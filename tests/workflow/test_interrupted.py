@@ -43,37 +43,36 @@ if want:
 """Imported by every Python that starts: kills the run at a moment, as `moments` has it."""
 
 STAGES = {
-    "Snakemake starts": r"\.snakemake/(running|log/)",
-    "lock of the folder": r"\.snakemake/(locks|incomplete)/",
-    "fetching": r"sleep-cassette/.*(fetching|edf)",
-    "epochs": r"data/epochs/",
-    "spectrograms": r"data/spectrograms/",
-    "index": r"data/index/|index.*h5",
-    "recordings, folds": r"(recordings|folds)\.csv",
-    "checkpoint": r"checkpoint\.pt",
-    "model": r"model\.safetensors",
-    "history": r"history\.csv",
-    "run.json": r"run\.json",
-    "evaluation": r"predictions\.h5",
-    "scoring.json": r"scoring\.json",
-    "notes of Snakemake": r"\.snakemake/(metadata|incomplete)/",
-    "tables": r"(table2|comparisons|claims|appendix_.|footprint)\.(csv|html|tex)",
-    "figures": r"results/.*\.(png|svg|pdf|html)",
+    "Snakemake starts": (r"\.snakemake/(running|log/)", 2),
+    "lock of the folder": (r"\.snakemake/(locks|incomplete)/", 3),
+    "fetching": (r"sleep-cassette/.*(fetching|edf)", 9),
+    "epochs": (r"data/epochs/", 1),
+    "spectrograms": (r"data/spectrograms/", 1),
+    "index": (r"data/index/", 1),
+    "recordings and folds": (r"(recordings|folds)\.csv", 2),
+    "notes of Snakemake": (r"\.snakemake/metadata/", 3),
+    "checkpoint": (r"checkpoint\.pt", 6),
+    "model": (r"model\.safetensors", 2),
+    "history": (r"history\.csv", 2),
+    "run.json": (r"run\.json", 2),
+    "evaluation": (r"predictions\.h5", 1),
+    "scoring.json": (r"scoring\.json", 2),
+    "Table 2": (r"table2\.(csv|html|tex)", 4),
+    "figures": (r"results/.*\.(png|svg|pdf)", 2),
 }
-"""Stage to what is written in it, in the order of the run."""
+"""Stage to what is written in it, and how many writes one process makes; in the order of a run."""
 
 CLOCKS = (r"run\.json$", r"\.log$", r"footprint\.(csv|html|tex)$")
 """Files of results with durations of their making, which differ from run to run."""
 
 
-def moments(seed, count):
+def moments(seed, count, stages=tuple(STAGES)):
     """Moments of death in the order of the run: stage, how many writes into it, seconds after."""
     chance = random.Random(seed)
-    chosen = sorted(chance.choices(range(len(STAGES)), k=count))
-    for number in chosen:
-        stage = list(STAGES)[number]
-        delay = chance.choice([0, 0, chance.uniform(0, 0.2), chance.uniform(0, 2)])
-        yield stage, STAGES[stage], chance.choice([1, 1, 2, 3, 5]), delay
+    for number in sorted(chance.sample(range(len(stages)), count)):
+        path, most = STAGES[stages[number]]
+        delay = chance.choice([0, 0, chance.uniform(0, 0.2), chance.uniform(0, 1)])
+        yield stages[number], path, chance.randint(1, most), delay
 
 
 def run(folder, code, config, *arguments, **kill):
@@ -106,19 +105,19 @@ def made(folder):
     return found
 
 
-def interrupted(folder, code, config, whole, deaths):
+def interrupted(folder, code, config, target, whole, deaths):
     """Kill a run at each moment, finish it, and return the lines of a report and differences."""
     report = []
     (folder / "run").mkdir(parents=True)
     for number, (stage, path, count, delay) in enumerate(deaths):
         done = folder / f"dead-{number}"
         status, text = run(
-            *(folder, code, config), path=path, count=count, delay=delay, done=str(done)
+            *(folder, code, config, target), path=path, count=count, delay=delay, done=str(done)
         )
         died = done.exists()
         assert status == (-9 if died else 0), (stage, text)
         report.append(f"{stage}, write {count}, {delay:.2f} s: {'killed' if died else 'ran on'}")
-    status, text = run(folder, code, config)
+    status, text = run(folder, code, config, target)
     assert status == 0, text
     found = made(folder / "run")
     names = sorted(found.keys() | whole.keys())
@@ -138,39 +137,32 @@ def config(server):  # noqa: F811
     }
 
 
-@pytest.fixture
-def undisturbed(tmp_path, project, config):  # noqa: F811
-    (tmp_path / "whole/run").mkdir(parents=True)
-    status, text = run(tmp_path / "whole", project, config)
+def undisturbed(folder, code, config, target):
+    """All that is kept of a run that nobody kills."""
+    (folder / "run").mkdir(parents=True)
+    status, text = run(folder, code, config, target)
     assert status == 0, text
-    return made(tmp_path / "whole/run")
+    return made(folder / "run")
 
 
-def test_a_run_killed_at_two_moments_ends_with_the_same_files(
-    undisturbed,
-    project,  # noqa: F811
-    config,
-    tmp_path,
-):
-    deaths = [("model", STAGES["model"], 1, 0), ("tables", STAGES["tables"], 1, 0)]
-    report, differ = interrupted(tmp_path / "killed", project, config, undisturbed, deaths)
+def test_a_run_killed_at_two_moments_ends_with_the_same_files(project, config, tmp_path):  # noqa: F811
+    study = project, config, "results/table2.csv"
+    whole = undisturbed(tmp_path / "whole", *study)
+    deaths = [(stage, STAGES[stage][0], 1, 0) for stage in ("model", "Table 2")]
+    report, differ = interrupted(tmp_path / "killed", *study, whole, deaths)
     assert all(line.endswith(": killed") for line in report), report
     assert differ == []
 
 
 @pytest.mark.interrupted
-def test_a_run_killed_at_many_moments_ends_with_the_same_files(
-    undisturbed,
-    project,  # noqa: F811
-    config,
-    tmp_path,
-):
-    """``KILLS`` (50) moments, seven in each run; SEED (1) chooses them."""
+def test_a_run_killed_at_many_moments_ends_with_the_same_files(project, config, tmp_path):  # noqa: F811
+    """``KILLS`` (50) moments, eight in each run, which ``SEED`` (1) and its successors choose."""
+    study = project, config, "all"
+    whole = undisturbed(tmp_path / "whole", *study)
     left, seed = int(os.environ.get("KILLS", "50")), int(os.environ.get("SEED", "1"))
     while left > 0:
-        deaths = list(moments(seed, 7))
         report, differ = interrupted(
-            tmp_path / f"killed-{seed}", project, config, undisturbed, deaths
+            tmp_path / f"killed-{seed}", *study, whole, list(moments(seed, 8))
         )
         print(f"run {seed}:", *report, f"differences: {differ}", sep="\n  ", flush=True)
         assert differ == []
