@@ -177,6 +177,8 @@ def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
     where = f"{path}: variable {name} of shape {values.shape}"
     if values.dtype.kind != "f":
         raise InputError(f"{where}: of type {values.dtype}; a variable has floating-point numbers")
+    if not values.size:
+        raise InputError(f"{where}: no value; a variable has some, save the network again")
     with np.errstate(over="ignore"):
         found = values.astype(np.float32)
     if wrong := found.size - np.count_nonzero(np.isfinite(found)):

@@ -132,7 +132,7 @@ def read_checkpoint(prefix: Path) -> dict[str, Singles]:
                 found[name] = _variable(name, shards[shard], fields)
     except InputError:
         raise
-    except (ValueError, IndexError, KeyError, OverflowError, struct.error) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, struct.error) as error:
         raise InputError(
             f"{index}: not a readable checkpoint ({reason(error)}); fetch it again, with its data "
             "file"

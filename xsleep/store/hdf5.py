@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +17,19 @@ from xsleep.core.errors import InputError
 
 
 def write_dataset(
-    group: h5py.Group, name: str, values: NDArray[Any], *, unit: str, axes: str
+    group: h5py.Group,
+    name: str,
+    values: NDArray[Any],
+    *,
+    unit: str,
+    axes: str,
+    checked: bool = False,
 ) -> None:
-    """Write a dataset with its unit and the names of its axes as attributes."""
-    dataset = group.create_dataset(name, data=values)
+    """Write a dataset with its unit and the names of its axes as attributes.
+
+    With ``checked`` it has a checksum, and its values are not contiguous in the file.
+    """
+    dataset = group.create_dataset(name, data=values, fletcher32=checked)
     dataset.attrs["unit"] = unit
     dataset.attrs["axes"] = axes
 
@@ -49,6 +61,7 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
             do harm: with links, values in other files, or more values than it holds.
     """
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
             groups, seen = [file], {_address(file)}
             while groups:
@@ -65,3 +78,23 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
         raise InputError(
             f"{path}: not a readable HDF5 file ({error}); delete it and run again"
         ) from error
+
+
+HEAP = re.compile(rb"GCOL\x01\0{3}")
+"""Beginning of a heap of texts (HDF5 File Format Specification 3.0, III.E)."""
+
+
+def _check_heaps(path: str | Path) -> None:
+    """Raise a ``ValueError`` if an object in a heap has no size: HDF5 would read it for ever."""
+    if not Path(path).stat().st_size:
+        return
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for heap in HEAP.finditer(content):
+            size = int.from_bytes(content[heap.end() : heap.end() + 8], "little")
+            place, end = heap.start() + 16, min(heap.start() + size, len(content)) - 16
+            while place <= end:
+                number, length = struct.unpack_from("<H6xQ", content, place)
+                step = (16 + -(-length // 8) * 8) % 2**64 if number else length
+                if not step:
+                    raise ValueError(f"the heap at byte {heap.start():,} is damaged")
+                place += step
