@@ -12,7 +12,7 @@
 #                     to what they are for
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write the three locks from pyproject.toml: versions that are locked stay where it permits them
-# make audit-packages ask for known vulnerabilities of the locked packages; needs a network
+# make audit-packages  ask for known vulnerabilities of the locked packages; needs a network
 
 PYTHON ?= python3
 VENV := .venv
