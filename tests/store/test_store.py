@@ -163,3 +163,22 @@ def test_a_file_of_the_store_with_a_flipped_bit_is_not_read(tmp_path, name):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}: not as it was written .*; delete it and the"):
         RecordingData(read_index(index)["night"], ("EEG",), np.arange(9))
+
+
+def test_predictions_and_indexes_with_any_flipped_bit_or_cut_short_are_not_read(tmp_path):
+    make_part(tmp_path, epochs=3)
+    files = {tmp_path / "all.h5": read_index, tmp_path / "predictions.h5": read_predictions}
+    index, predictions = files
+    write_index(index, [read_stored(tmp_path / "night.h5", tmp_path / "night-tf.h5")])
+    one = Prediction("n", "0", np.arange(3), np.zeros(3), {"joint": np.ones((3, 5))})
+    write_predictions(predictions, [one])
+    for path, read in files.items():
+        whole = path.read_bytes()
+        flipped = [
+            whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
+            for at in (*range(80), *range(80, len(whole), 97))
+        ]
+        for content in (*flipped, *(whole[:size] for size in range(0, len(whole), 997))):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=f"^{path}: .*; delete it and run again$"):
+                read(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import re
 import struct
@@ -14,22 +15,43 @@ import h5py
 from numpy.typing import NDArray
 
 from xsleep.core.errors import InputError
+from xsleep.core.files import whole
+
+BLOCK = 512
+"""Bytes of the user block before a sealed file's content: `SEAL`, SHA-256 of the content."""
+
+SEAL = b"SHA-256 "
+
+
+@contextmanager
+def sealed(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for writing whose content `open_file` compares with its SHA-256."""
+    with whole(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=BLOCK) as file:
+            yield file
+        with temporary.open("r+b") as content:
+            content.seek(BLOCK)
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            content.seek(0)
+            content.write(SEAL + digest.encode() + b"\n")
+
+
+def _check_seal(path: str | Path) -> None:
+    """Raise a ``ValueError`` if a file's content is not what its seal says."""
+    with open(path, "rb") as file:
+        block = file.read(BLOCK)
+        if block.startswith(b"\x89HDF"):  # not sealed
+            return
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if block != (SEAL + digest.encode() + b"\n").ljust(BLOCK, b"\0"):
+        raise ValueError("not as it was written: another SHA-256")
 
 
 def write_dataset(
-    group: h5py.Group,
-    name: str,
-    values: NDArray[Any],
-    *,
-    unit: str,
-    axes: str,
-    checked: bool = False,
+    group: h5py.Group, name: str, values: NDArray[Any], *, unit: str, axes: str
 ) -> None:
-    """Write a dataset with its unit and the names of its axes as attributes.
-
-    With ``checked`` it has a checksum, and its values are not contiguous in the file.
-    """
-    dataset = group.create_dataset(name, data=values, fletcher32=checked)
+    """Write a dataset with its unit and the names of its axes as attributes."""
+    dataset = group.create_dataset(name, data=values)
     dataset.attrs["unit"] = unit
     dataset.attrs["axes"] = axes
 
@@ -57,10 +79,12 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file that was written here for reading.
 
     Raises:
-        InputError: it is missing, damaged, lacks what is read from it in the block, or is made to
-            do harm: with links, values in other files, or more values than it holds.
+        InputError: it is missing, damaged, not as it was written, lacks what is read from it in
+            the block, or is made to do harm: with links, values in other files, or more values than
+            it holds.
     """
     try:
+        _check_seal(path)
         _check_heaps(path)
         with h5py.File(path, "r") as file:
             groups, seen = [file], {_address(file)}

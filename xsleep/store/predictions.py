@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
-
 from xsleep.core.arrays import Floats, Integers
-from xsleep.core.files import whole
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import open_file, write_dataset
+from xsleep.store.hdf5 import open_file, sealed, write_dataset
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def write_predictions(
     path: str | Path, predictions: Sequence[Prediction], remarks: Sequence[str] = ()
 ) -> None:
     """Write the predictions of one run, and lines for the note of Table 2."""
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with sealed(path) as file:
         file.attrs["stages"] = list(STAGES)
         file.attrs["remarks"] = list(remarks)
         for prediction in predictions:

@@ -24,7 +24,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import sha256, whole
 from xsleep.core.recording import BINS, FRAMES, RATE, SHAPES
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import open_file, write_dataset
+from xsleep.store.hdf5 import open_file, sealed, write_dataset
 
 FORMAT_VERSION = 3
 """Format version of a stored recording; raise it when the layout or the values change."""
@@ -207,7 +207,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
         | {name: getattr(one, name) for name in fields}
         for one in recordings
     ]
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with sealed(path) as file:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
