@@ -9,6 +9,8 @@ from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 from xsleep.core.settings import parsed, read_named
 from xsleep.databases.base import FetchSettings
+from xsleep.databases.formats import run_lengths
+from xsleep.results import model_card
 from xsleep.study.planning import configuration
 
 CONFIG = ROOT / "config"
@@ -92,3 +94,11 @@ def test_a_hostile_yaml_file_is_one_line(tmp_path, text, expected):
         read_named(FetchSettings, tmp_path, "a", {})
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(f"{tmp_path}/a.yaml: ")
+
+
+def test_deep_json_of_hypnograms_and_of_a_run_is_one_line(tmp_path):
+    (tmp_path / "run.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"run\.json: .*JSON"):
+        run_lengths.read(tmp_path / "run.json")
+    with pytest.raises(InputError, match=r"run\.json: not JSON \(maximum recursion"):
+        model_card.written(tmp_path, tmp_path, None, "", {})
