@@ -8,6 +8,7 @@ import sys
 import zipfile
 
 import h5py
+import numpy as np
 import pytest
 
 from tests.databases.raw_edf import signal, write
@@ -16,6 +17,7 @@ from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.files import read_npz
 from xsleep.databases.formats.edf import read_annotations
 from xsleep.networks import tensorflow
+from xsleep.networks.importing import import_weights
 from xsleep.staging.hypnograms import read_scoring
 
 
@@ -71,6 +73,16 @@ def test_a_tensorflow_entry_of_numbers_for_messages_is_one_line(tmp_path, monkey
     (tmp_path / "a.index").write_bytes(index.replace(b"\x08\x01\x12", b"\x08\x01\x10"))
     with pytest.raises(InputError, match=r"a.index: not a readable checkpoint \("):
         tensorflow.read_checkpoint(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("shape", "fault"), [((10**6,), "a network of 72,0.. GB"), ((0, 10**9), "no value;")], ids=str
+)
+def test_a_small_file_of_a_huge_network_takes_no_memory(tmp_path, shape, fault):
+    name = "epoch_rnn_layer/gru_cell/candidate/" + ("bias" if len(shape) == 1 else "kernel")
+    np.savez_compressed(tmp_path / "a.npz", **{name: np.zeros(shape, "f4")})
+    with pytest.raises(InputError, match=f"a.npz: .*{fault}"):
+        import_weights(tmp_path / "a.npz", tmp_path / "a.safetensors")
 
 
 def test_an_edf_file_without_samples_has_no_annotations(tmp_path):
