@@ -10,6 +10,10 @@
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
 # make test-crate     install validators beside .venv, and hold a run's crate, Croissant metadata and cards
 #                     to what they are for
+# make mutants        install mutmut beside .venv, and change the code of blending, metrics, folds, sequences
+#                     and statistics line by line: their tests should fail (7 minutes)
+# make fuzz           install atheris beside .venv (Python 3.11 to 3.13), and try changed files on each reader
+#                     for SECONDS=60; findings are in /tmp/xsleep-fuzz
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write the three locks from pyproject.toml: versions that are locked stay where it permits them
 # make audit-packages  ask for known vulnerabilities of the locked packages; needs a network
@@ -23,7 +27,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashe
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench lock audit-packages
+.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -84,6 +88,23 @@ report: $(VENV)/ready
 bench: $(VENV)/ready
 	for name in training_step fold scoring preprocessing loading workflow; do \
 	  echo "== $$name"; python benchmarks/$$name.py || exit 1; done
+
+# Both see the packages of .venv without being installed in it.
+TOOLS = PYTHONPATH="$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" OMP_NUM_THREADS=1
+
+mutants: $(VENV)/ready
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	$(TOOLS) .venv-mutants/bin/mutmut run
+	.venv-mutants/bin/mutmut results
+
+SECONDS ?= 60
+fuzz: $(VENV)/ready
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check atheris==3.0.0
+	for name in edf hypnograms xml wfdb store npz checkpoints predictions configuration; do echo "== $$name"; \
+	  $(TOOLS) .venv-fuzz/bin/python tests/fuzz/coverage_readers.py $$name /tmp/xsleep-fuzz \
+	    -max_total_time=$(SECONDS) -verbosity=0 || exit 1; done
 
 $(VENV)/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'

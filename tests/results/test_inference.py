@@ -43,13 +43,13 @@ def test_an_interval_is_the_one_worked_out_draw_by_draw(seeds, metric):
     matrices, n = subjects(8, seeds=seeds), 8
 
     def value(counts):
-        return np.mean([of_confusion(np.tensordot(counts, m, 1))[metric] for m in matrices])
+        return np.mean([of_confusion(np.tensordot(counts, m, 1))[metric] for m in matrices], 0)
 
     every, draws = np.ones(n), np.random.default_rng(1).multinomial(n, [1 / n] * n, 5000)
     whole = value(every)
-    pseudo = np.array([n * whole - (n - 1) * value(every - one) for one in np.eye(n)])
+    pseudo = n * whole - (n - 1) * value(every - np.eye(n))
     drawn = [np.repeat(pseudo, counts) for counts in draws]
-    errors = np.array([value(counts) for counts in draws]) - whole
+    errors = value(draws) - whole
     variance, variances = pseudo.var() / (n - 1), np.array([p.var() for p in drawn]) / (n - 1)
     if seeds > 1:
         own = np.var([of_confusion(m.sum(0))[metric] for m in matrices], ddof=1) / seeds
