@@ -56,6 +56,7 @@ def test_a_training_subset_that_is_not_published_is_drawn_the_same_every_time():
 def test_a_training_subset_that_is_published_is_taken_and_folds_keep_their_numbers(database):
     folds = published(database, SUBJECTS[database])
     theirs = named(database).published_folds()
+    assert count(database, "published") == len(folds) == len(theirs)
     assert [fold.number for fold in folds] == list(theirs) == list(range(1, len(folds) + 1))
     for fold in folds:
         if subset := theirs[fold.number].get("training subset"):
