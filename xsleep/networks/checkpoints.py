@@ -11,7 +11,7 @@ from safetensors.torch import save as as_bytes
 
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError, reason
-from xsleep.core.files import whole
+from xsleep.core.files import sha256, whole
 from xsleep.networks import Network, build
 
 
@@ -30,8 +30,10 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
     """Return a network in evaluation mode, its system and its channels.
 
     Raises:
-        InputError: the file is not a checkpoint of this project.
+        InputError: the file is not a checkpoint of this project, or not the one that ``run.json``
+            beside it tells of.
     """
+    _check(path)
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["xsleep"])
@@ -53,3 +55,16 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
             "...); train the run again"
         )
     return network.eval(), system, channels
+
+
+def _check(path: Path) -> None:
+    """Raise an `InputError` if ``run.json`` beside a checkpoint has another SHA-256 of it."""
+    try:
+        digest = json.loads(path.with_name("run.json").read_text())["outputs"][path.name]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # of nothing trained here
+        return
+    if path.exists() and sha256(path) != digest:
+        raise InputError(
+            f"{path}: not as it was written (another SHA-256 than in run.json); delete it, and "
+            "train that run again"
+        )
