@@ -2,6 +2,7 @@
 # make test           set up .venv, then the tests
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (6 minutes)
 # make test-dvc       carry results through DVC to a clone (3 minutes)
+# make test-interrupted  kill runs at 50 random moments, finish them, and compare all files (half an hour)
 # make test-gpu       everything that touches a GPU, on that of this machine (goal: 5 minutes); with an
 #                     environment that has the packages already: make test-gpu BIN=ENVIRONMENT/bin
 # make test-tensorflow  install TensorFlow beside .venv (1.3 GB), save the checkpoints of tests/tensorflow
@@ -27,7 +28,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashe
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
+.PHONY: table2 test test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -45,6 +46,10 @@ test: $(VENV)/ready
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready
 	pytest -m slurm -rs -s tests/slurm
+
+# KILLS=10 kills less often, SEED=7 at other moments.
+test-interrupted: $(VENV)/ready
+	OMP_NUM_THREADS=1 pytest -m interrupted -rs -s tests/workflow/test_interrupted.py
 
 test-dvc: $(VENV)/ready
 	pytest -m dvc -rs tests/workflow
