@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-DAMAGE += (SyntaxError, tokenize.TokenError)  # headers are literals of Python
+DAMAGE = (
+    *(OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error),
+    *(SyntaxError, tokenize.TokenError),  # headers are literals of Python
+)
 """Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 
