@@ -137,17 +137,19 @@ def config(server):  # noqa: F811
     }
 
 
-def undisturbed(folder, code, config, target):
+def undisturbed(folder, code, config, *arguments):
     """All that is kept of a run that nobody kills."""
     (folder / "run").mkdir(parents=True)
-    status, text = run(folder, code, config, target)
+    status, text = run(folder, code, config, *arguments)
     assert status == 0, text
     return made(folder / "run")
 
 
-def test_a_run_killed_at_two_moments_ends_with_the_same_files(project, config, tmp_path):  # noqa: F811
+def test_a_run_killed_at_two_moments_ends_with_the_files_of_one_on_a_single_core(
+    project, config, tmp_path
+):  # noqa: F811
     study = project, config, "results/table2.csv"
-    whole = undisturbed(tmp_path / "whole", *study)
+    whole = undisturbed(tmp_path / "whole", *study, "--cores", "1")
     deaths = [(stage, STAGES[stage][0], 1, 0) for stage in ("model", "Table 2")]
     report, differ = interrupted(tmp_path / "killed", *study, whole, deaths)
     assert all(line.endswith(": killed") for line in report), report
