@@ -139,4 +139,4 @@ lock: $(VENV)/ready
 audit-packages: $(VENV)/ready
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	.venv-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock -r requirements-cuda.lock
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-cuda.lock

@@ -38,7 +38,7 @@ RUN = "results/simulated/in-bed/EEG/XSleepNet2/seed-1/fold-1"
 STAGES = {
     "prepare": ["results/recordings.csv"],
     "train": [f"{RUN}/model.safetensors"],
-    "score": [f"{RUN}/predictions.csv"],
+    "score": [f"{RUN}/predictions.h5"],
     "table2": ["results/table2.csv"],
     "explorer": ["explorer"],
     "audit": ["audit"],
