@@ -145,9 +145,7 @@ def undisturbed(folder, code, config, *arguments):
     return made(folder / "run")
 
 
-def test_a_run_killed_at_two_moments_ends_with_the_files_of_one_on_a_single_core(
-    project, config, tmp_path
-):  # noqa: F811
+def test_a_run_killed_at_two_moments_ends_as_one_on_a_single_core(project, config, tmp_path):  # noqa: F811
     study = project, config, "results/table2.csv"
     whole = undisturbed(tmp_path / "whole", *study, "--cores", "1")
     deaths = [(stage, STAGES[stage][0], 1, 0) for stage in ("model", "Table 2")]
