@@ -13,8 +13,10 @@ import pytest
 
 from tests.databases.raw_edf import signal, write
 from tests.fuzz.coverage_readers import APART, TARGETS, TOKENS, checkpoint_seeds, fault
+from xsleep.config.databases import DatabaseSettings
 from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.files import read_npz
+from xsleep.core.settings import existing, read_named
 from xsleep.databases.formats.edf import read_annotations
 from xsleep.networks import tensorflow
 from xsleep.networks.importing import import_weights
@@ -94,6 +96,18 @@ def test_an_onset_that_is_infinite_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("onset,duration,stage\n0,30,W\n6e3082,30,N1\n60,30,N2\n")
     with pytest.raises(InputError, match=r"a.csv: '6e3082' in the column 'onset' is no time"):
         read_scoring(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("source", ["{reader: {}}", "{reader: own, 1: 2}"])
+def test_a_reader_or_a_key_that_is_no_text_is_one_line(tmp_path, source):
+    (tmp_path / "a.yaml").write_text(f"source: {source}")
+    with pytest.raises(InputError, match=r"a.yaml: source"):
+        read_named(DatabaseSettings, tmp_path, "a", {})
+
+
+def test_a_name_longer_than_any_file_has_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"databases: 'xxx.*is not known"):
+        existing(tmp_path, 999 * "x", "databases")
 
 
 def changed(content, draw):

@@ -167,8 +167,7 @@ def existing(folder: Path, name: str, where: str) -> Path:
     Raises:
         InputError: it does not exist; the message begins with ``where`` and lists those that do.
     """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
-        raise InputError(f"{where}: {name!r} is not known; choose from {known}")
-    return path
+    known = {path.stem: path for path in folder.glob("*.yaml")}
+    if name not in known:
+        raise InputError(f"{where}: {name!r} is not known; choose from {', '.join(sorted(known))}")
+    return known[name]
