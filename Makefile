@@ -2,6 +2,7 @@
 # make test           set up .venv, then the tests
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (6 minutes)
 # make test-dvc       carry results through DVC to a clone (3 minutes)
+# make test-interrupted  kill runs at 50 random moments, finish them, and compare all files (half an hour)
 # make test-gpu       everything that touches a GPU, on that of this machine (goal: 5 minutes); with an
 #                     environment that has the packages already: make test-gpu BIN=ENVIRONMENT/bin
 # make test-tensorflow  install TensorFlow beside .venv (1.3 GB), save the checkpoints of tests/tensorflow
@@ -10,6 +11,10 @@
 # make bench          set up .venv, then the benchmarks of speed that need no GPU (12 minutes)
 # make test-crate     install validators beside .venv, and hold a run's crate, Croissant metadata and cards
 #                     to what they are for
+# make mutants        install mutmut beside .venv, and change the code of blending, metrics, folds, sequences
+#                     and statistics line by line: their tests should fail (7 minutes)
+# make fuzz           install atheris beside .venv (Python 3.11 to 3.13), and try changed files on each reader
+#                     for SECONDS=60; findings are in /tmp/xsleep-fuzz
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write requirements.lock anew from pyproject.toml
 
@@ -20,7 +25,7 @@ BIN := $(VENV)/bin
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-gpu test-kernels test-tensorflow test-crate report bench lock
+.PHONY: table2 test test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -38,6 +43,10 @@ test: $(VENV)/ready
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready
 	pytest -m slurm -rs -s tests/slurm
+
+# KILLS=10 kills less often, SEED=7 at other moments.
+test-interrupted: $(VENV)/ready
+	OMP_NUM_THREADS=1 pytest -m interrupted -rs -s tests/workflow/test_interrupted.py
 
 test-dvc: $(VENV)/ready
 	pytest -m dvc -rs tests/workflow
@@ -81,6 +90,23 @@ report: $(VENV)/ready
 bench: $(VENV)/ready
 	for name in training_step fold scoring preprocessing loading workflow; do \
 	  echo "== $$name"; python benchmarks/$$name.py || exit 1; done
+
+# Both see the packages of .venv without being installed in it.
+TOOLS = PYTHONPATH="$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" OMP_NUM_THREADS=1
+
+mutants: $(VENV)/ready
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	$(TOOLS) .venv-mutants/bin/mutmut run
+	.venv-mutants/bin/mutmut results
+
+SECONDS ?= 60
+fuzz: $(VENV)/ready
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check atheris==3.0.0
+	for name in edf hypnograms xml wfdb store npz checkpoints predictions configuration; do echo "== $$name"; \
+	  $(TOOLS) .venv-fuzz/bin/python tests/fuzz/coverage_readers.py $$name /tmp/xsleep-fuzz \
+	    -max_total_time=$(SECONDS) -verbosity=0 || exit 1; done
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'

@@ -1,7 +1,9 @@
 import gc
+import sys
 from pathlib import Path
 
 from xsleep.core.errors import InputError
+from xsleep.core.running import enter
 
 # A plan is millions of objects that stay. Collecting garbage less often saves a twelfth of its time.
 gc.set_threshold(100_000)
@@ -21,6 +23,10 @@ except InputError as error:
 if not STUDY.databases.names:
     raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
 MESSAGES = Messages(STUDY)
+if workflow.is_main_process:
+    RUNNING, others = enter()  # open, and so locked, until the process ends
+    if others:
+        print(others, file=sys.stderr)
 
 
 wildcard_constraints:

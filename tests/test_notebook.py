@@ -29,7 +29,7 @@ def run(folder):
     notebook = nbformat.read(NOTEBOOK, 4)
     notebook.cells.append(nbformat.v4.new_code_cell(TOLD))
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=300, resources=where).execute()
+    NotebookClient(notebook, resources=where).execute()
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 

@@ -46,6 +46,22 @@ def test_a_folder_is_scored_into_another_with_a_summary_of_each(tmp_path, model,
     assert written == [f"s.n{number}_hypnogram.{end}" for number in (1, 2) for end in ends]
 
 
+def test_hostile_names_are_names_and_their_files_stay_in_the_folder(
+    tmp_path, model, nights, capsys, monkeypatch
+):
+    monkeypatch.chdir(nights)
+    names = ("$(touch x)", "a b;touch x", "{x}%s", "-n", "--help", "=1+1")
+    for name in names:
+        (nights / f"{name}.edf").write_bytes((nights / "s.n1.edf").read_bytes())
+    before = sorted(path.name for path in nights.iterdir())
+    assert run(nights, "--model", model, "--out", "../out", "--format", "csv") == 0
+    assert sorted(path.name for path in nights.iterdir()) == before
+    found = {path.name.removesuffix("_hypnogram.csv") for path in (tmp_path / "out").iterdir()}
+    assert found == {*names, "s.n1", "s.n2"}
+    assert {path.name for path in tmp_path.iterdir()} == {"nights", "out", "run"}
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_one_bad_recording_does_not_keep_the_others_from_being_scored(
     tmp_path, model, nights, capsys
 ):

@@ -104,6 +104,20 @@ def test_a_file_that_stays_truncated_is_never_taken_for_whole_and_goes_on_in_the
     assert server.parts[NIGHT] == [f"bytes={CUT}-"]
 
 
+@pytest.mark.parametrize("address", ["http://mirror.invalid/a.edf", "//mirror.invalid/a.edf"])
+def test_nothing_is_sent_on_to_an_address_without_tls(server, tmp_path, address):
+    server.faults[NIGHT] = [("sent_on", address)]
+    refused(server, tmp_path, f"{server.url}{NIGHT}: it is sent on to an address that is not https")
+    assert server.asked == {NIGHT: 1}
+
+
+def test_a_file_that_is_elsewhere_on_this_machine_is_followed_and_checked(server, tmp_path):
+    server.files["/elsewhere"] = CONTENT
+    server.faults[NIGHT] = [("sent_on", "/elsewhere")]
+    get(server, tmp_path)
+    assert (tmp_path / NIGHT[1:]).read_bytes() == CONTENT
+
+
 def test_tries_are_counted_from_the_last_progress(server, tmp_path):
     server.faults[NIGHT] = [("truncate", 30_000)] * (QUICK.tries + 4)
     get(server, tmp_path)

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import resource
 from pathlib import Path
 
 import edfio
@@ -106,6 +107,25 @@ def test_a_start_in_the_xml_that_is_not_that_of_the_edf_is_told(tmp_path, recwar
     path.write_text(path.read_text().replace("21.45.00", "22.45.00"))
     with pytest.warns(InputWarning, match="recording started at 22:45:00, .*.edf at 21:45:00"):
         read(tmp_path)
+
+
+LAUGHS = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+ENTITIES = {
+    "laughs": f'<!DOCTYPE a [<!ENTITY e0 "{"ha" * 50}">{LAUGHS}]><PSGAnnotation>&e11;',
+    "quadratic": f'<!DOCTYPE a [<!ENTITY e "{"ha" * 50_000}">]><PSGAnnotation>{"&e;" * 50_000}',
+    "file": '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/hostname">]><PSGAnnotation>&e;',
+    "deep": f"<PSGAnnotation>{'<a>' * 300_000}{'</a>' * 300_000}",
+}
+
+
+@pytest.mark.parametrize("kind", ENTITIES)
+def test_entities_and_deep_xml_are_one_line_in_bounded_memory(tmp_path, kind):
+    path = write_xml(tmp_path, f"{ENTITIES[kind]}</PSGAnnotation>")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError) as error:
+        read_hypnogram(path, 600.0)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
 
 
 def test_two_scorings_that_disagree_are_told(tmp_path, recwarn):

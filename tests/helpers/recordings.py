@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from xsleep.config.network import Filtering, NetworkSettings
+from xsleep.core.files import sha256
 from xsleep.preparation import jobs
 from xsleep.preparation.spectrogram import running_sums, spectrogram
+from xsleep.store.hdf5 import BLOCK, SEAL
 from xsleep.store.recordings import (
     RecordingData,
     RecordingInfo,
@@ -46,6 +48,12 @@ def existing(folder):
     if not folder.is_dir():
         pytest.skip(f"{folder.relative_to(ROOT.parent)} is not beside the project")
     return folder
+
+
+def unsealed(path):
+    """Content of an HDF5 file without the SHA-256 before it, as tests change it."""
+    content = path.read_bytes()
+    return content[BLOCK:] if content.startswith(SEAL) else content
 
 
 def noise(seconds, rate, seed=0):
@@ -141,7 +149,7 @@ def make_part(
     write_epochs(paths[0], night, signals)
     images = {c: spectrogram(x) for c, x in signals.items()}
     sums = {c: running_sums(x) for c, x in images.items()}
-    write_spectrograms(paths[1], images, sums, "")
+    write_spectrograms(paths[1], images, sums, sha256(paths[0]))
     chosen = np.arange(epochs) if chosen is None else chosen
     part = replace(
         night, places=places[chosen], onsets=night.onsets[chosen], stages=night.stages[chosen]

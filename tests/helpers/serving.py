@@ -125,6 +125,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def sent_on(self, address):
+        self.send_response(302)
+        self.send_header("Location", address)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def damaged_header(self):
         """The file after a header that is none, of which urllib3 warns with the address."""
         self.wfile.write(b"HTTP/1.0 200 OK\r\nno header\r\n\r\n")

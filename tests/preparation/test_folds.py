@@ -7,9 +7,16 @@ import pytest
 
 from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
-from xsleep.databases import mass
+from xsleep.databases import mass, named
 from xsleep.databases.sleep_edf import CASSETTE, TELEMETRY, recordings
-from xsleep.preparation.folds import check_published, count, few, k_fold, published
+from xsleep.preparation.folds import (
+    check_published,
+    count,
+    few,
+    k_fold,
+    published,
+    published_subjects,
+)
 
 SUBJECTS = {
     "SleepEDF-20": sorted({name[3:5] for name in recordings(CASSETTE, 20)}),
@@ -46,9 +53,21 @@ def test_a_training_subset_that_is_not_published_is_drawn_the_same_every_time():
 
 
 @pytest.mark.parametrize("database", SUBJECTS)
+def test_a_training_subset_that_is_published_is_taken_and_folds_keep_their_numbers(database):
+    folds = published(database, SUBJECTS[database])
+    theirs = named(database).published_folds()
+    assert count(database, "published") == len(folds) == len(theirs)
+    assert [fold.number for fold in folds] == list(theirs) == list(range(1, len(folds) + 1))
+    for fold in folds:
+        if subset := theirs[fold.number].get("training subset"):
+            assert fold.training_subset == subset
+    assert sum("training subset" in roles for roles in theirs.values()) in (0, len(folds))
+
+
+@pytest.mark.parametrize("database", SUBJECTS)
 def test_published_folds_test_every_subject_once(database):
     tested = [subject for fold in published(database, SUBJECTS[database]) for subject in fold.test]
-    assert sorted(tested) == SUBJECTS[database]
+    assert sorted(tested) == SUBJECTS[database] == published_subjects(database)
 
 
 def folds_of(database):
@@ -67,6 +86,7 @@ def test_no_subject_is_on_two_sides(database):
 
 def test_k_fold_tests_every_subject_once_and_covers_all():
     folds = folds_of("k-fold")
+    assert [fold.number for fold in folds] == [1, 2, 3, 4]
     assert sorted(int(s) for fold in folds for s in fold.test) == list(range(11))
     for fold in folds:
         assert len(fold.test + fold.validation + fold.training) == 11
@@ -106,8 +126,20 @@ def test_fewer_subjects_than_folds_is_one_line():
 
 def test_too_few_subjects_left_to_train_is_one_line():
     settings = KFold(folds=3, validation=2, training_subset=1)
-    with pytest.raises(InputError, match="fold 1 leaves 2 subjects for 2 validation and 1"):
+    with pytest.raises(InputError) as error:
         k_fold("X", ["1", "2", "3"], settings)
+    assert str(error.value) == (
+        "X: fold 1 leaves 2 subjects for 2 validation and 1 training-subset subjects; lower these "
+        "in the database's folds"
+    )
+
+
+def test_as_many_subjects_as_the_roles_need_are_enough():
+    settings = KFold(folds=3, validation=1, training_subset=1)
+    assert count("X", settings) == 3
+    for fold in k_fold("X", ["1", "2", "3"], settings):
+        assert fold.training == fold.training_subset
+        assert {*fold.test, *fold.validation, *fold.training} == {"1", "2", "3"}
 
 
 def test_published_fold_without_validation_subjects_is_one_line():
@@ -115,14 +147,28 @@ def test_published_fold_without_validation_subjects_is_one_line():
         published("SleepEDF-20", ["00", "01"])
 
 
+def test_published_fold_without_subjects_of_the_training_subset_is_one_line():
+    first = published("SleepEDF-20", SUBJECTS["SleepEDF-20"])[0]
+    subjects = [s for s in SUBJECTS["SleepEDF-20"] if s not in first.training_subset]
+    with pytest.raises(InputError) as error:
+        published("SleepEDF-20", subjects)
+    assert str(error.value) == (
+        f"SleepEDF-20: fold 1 has no training subset subject among the {len(subjects)} usable "
+        "ones; add recordings or give k-fold settings instead of folds: published"
+    )
+
+
 def test_a_published_subject_that_the_database_does_not_have_is_one_line():
     subjects = SUBJECTS["SleepEDF-20"]
     check_published("SleepEDF-20", subjects)
     first = published("SleepEDF-20", subjects)[0].test[0]
     others = [subject for subject in subjects if subject != first]
-    match = rf"SleepEDF-20: fold 1: there is no test subject '{first}' among \w+, \w+, "
-    with pytest.raises(InputError, match=match):
-        check_published("SleepEDF-20", others)
+    with pytest.raises(InputError) as error:
+        check_published("SleepEDF-20", others[::-1])
+    assert str(error.value) == (
+        f"SleepEDF-20: fold 1: there is no test subject '{first}' among {', '.join(others)}; "
+        "correct the published folds, or list its recordings in `entries`, though missing"
+    )
 
 
 def test_few_training_subjects_are_among_the_more():

@@ -240,6 +240,7 @@ def test_a_file_that_is_not_there_or_no_zip_file_is_one_line(a, tmp_path, capsys
         (lambda members: members.pop(MANIFEST), "so not a bundle"),
         (lambda members: members.update({MANIFEST: b"{"}), "cannot be read"),
         (lambda members: members.update({MANIFEST: b"[]"}), "cannot be read"),
+        (lambda members: members.update({MANIFEST: b"[" * 9999}), "cannot be read (maximum"),
         (lambda m: manifest(m, lambda c: c.update(format=FORMAT + 1)), "use the same version"),
         (lambda m: manifest(m, lambda c: c.pop("rows")), "rows"),
         (lambda m: manifest(m, lambda c: c["files"].pop("table2.csv")), "table2.csv is not in its"),

@@ -36,6 +36,39 @@ def test_an_interval_of_means_is_the_bootstrap_t_of_a_mean_computed_apart():
     assert [low, high] == pytest.approx(right.mean() - ends, abs=0.05 * (high - low))
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "kappa"])
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_an_interval_is_the_one_worked_out_draw_by_draw(seeds, metric):
+    """With the documented draws, the pseudo-values and errors of each of them computed apart."""
+    matrices, n = subjects(8, seeds=seeds), 8
+
+    def value(counts):
+        return np.mean([of_confusion(np.tensordot(counts, m, 1))[metric] for m in matrices], 0)
+
+    every, draws = np.ones(n), np.random.default_rng(1).multinomial(n, [1 / n] * n, 5000)
+    whole = value(every)
+    pseudo = n * whole - (n - 1) * value(every - np.eye(n))
+    drawn = [np.repeat(pseudo, counts) for counts in draws]
+    errors = value(draws) - whole
+    variance, variances = pseudo.var() / (n - 1), np.array([p.var() for p in drawn]) / (n - 1)
+    if seeds > 1:
+        own = np.var([of_confusion(m.sum(0))[metric] for m in matrices], ddof=1) / seeds
+        random = np.random.default_rng([2, 0])
+        errors += np.sqrt(own) * random.standard_normal(5000)
+        variance, variances = (
+            variance + own,
+            variances + own * random.chisquare(seeds - 1, 5000) / (seeds - 1),
+        )
+    t = np.sort(errors / np.sqrt(variances))  # no draw is of one subject alone
+    ends = whole - t[[4874, 125]] * np.sqrt(variance)
+    assert intervals(matrices)[metric] == pytest.approx(ends, abs=1e-8)
+
+
+def test_the_interval_of_three_subjects_is_all_that_the_metric_can_be():
+    """One draw in nine has one subject alone, and no error to divide by."""
+    assert intervals(scored(np.array([60, 70, 80]), 100))["accuracy"] == (0, 100)
+
+
 def test_an_interval_is_wider_than_percentiles_by_about_the_t_of_few_subjects():
     matrices = subjects(20)
     percentiles = stats.bootstrap(
@@ -126,6 +159,8 @@ def test_a_single_subject_has_no_interval_and_a_single_seed_no_deviation():
     assert np.isnan(list(intervals(subjects(1), subjects(1)).values())).all()
     assert np.isnan(list(intervals(np.empty((0, 0, 5, 5))).values())).all()
     assert np.isnan(list(deviation_over_seeds(subjects(1)[:, 0]).values())).all()
+    two = deviation_over_seeds(alike([0.7, 0.8], number=1)[:, 0])
+    assert two["accuracy"] == pytest.approx(10 / np.sqrt(2))
     assert np.isnan(list(estimate(np.empty((0, 5, 5))).values())).all()
     assert set(intervals(subjects(1))) == set(METRICS)
 
@@ -210,6 +245,7 @@ def test_without_rounding_differences_are_told_apart_and_tied_as_they_are():
     )
     assert found[0] == found[2] == -found[1] and found[0] == pytest.approx(step, abs=1e-9)
     assert np.isnan(found[3]) and found[4] == 0 and found[5] == 0.5
+    assert without_rounding(np.array([8e-10])).tolist() == [0]
     assert found[6] - found[2] == pytest.approx(step, abs=2e-9)
     apart = np.array([1e-6, -2e-6, 3e-6])  # 100/(10 * 3000 * 3000) and more
     assert without_rounding(apart).tolist() == apart.tolist()
@@ -236,6 +272,9 @@ def test_corrected_t_as_worked_out_by_hand():
     assert corrected_t(differences, 0.5) == pytest.approx(2 * (1 - stats.t(2).cdf(t)))
     plain = stats.ttest_1samp([1.0, 2.0, 3.0], 0).pvalue
     assert corrected_t(differences, 0.0) == pytest.approx(plain)
+    # mean 2, variance 2, k = 2
+    two = 2 * stats.t(1).sf(2 / np.sqrt(2 * (1 / 2 + 1 / 4)))
+    assert corrected_t(np.array([1.0, 3.0]), 0.25) == pytest.approx(two)
     assert corrected_t(differences, 0.5) > plain
     assert np.isnan(corrected_t(np.array([1.0]), 0.5))
     assert corrected_t(np.zeros(3), 0.5) == 1

@@ -84,6 +84,12 @@ def test_many_confusion_matrices_are_measured_at_once():
             assert at_once[metric][place] == pytest.approx(value, nan_ok=True)
 
 
+def test_a_stage_of_a_single_epoch_counts_in_the_means():
+    values = measure(np.array([0, 0, 2]), np.array([0, 0, 0]))
+    assert values["sensitivity"] == pytest.approx(50)
+    assert values["MF1"] == pytest.approx(100 * 4 / 5 / 2)
+
+
 def test_means_leave_out_a_stage_that_does_not_occur_in_truth():
     # One N2 epoch is called N3, which never occurs: N2 loses by it, N3 is no third stage.
     values = measure(np.array([0, 0, 2, 2]), np.array([0, 0, 2, 3]))
@@ -121,9 +127,19 @@ def nan_night():
     ("refused", "branch", "names"),
     [
         (nan_night(), None, "nan.* in epoch 1"),
-        (night([0, -1], joint=[0, 0]), None, "true stage -1 in epoch 1"),
+        (
+            night([0, -1], joint=[0, 0]),
+            None,
+            "true stage -1 in epoch 1, not one of 0 to 4; leave epochs without a stage out of the "
+            "test$",
+        ),
         (night([0], joint=[0]), "raw", "no branch raw, only joint"),
-        (night([0], raw=[0], **{"time-frequency": [0]}), None, "none of them joint"),
+        (night([0], joint=[0], raw=[0]), "x", "no branch x, only joint, raw$"),
+        (
+            night([0], raw=[0], **{"time-frequency": [0]}),
+            None,
+            "branches raw, time-frequency, none of them joint",
+        ),
         (night([0], joint=[0, 1]), None, r"shape \(2, 5\) for 1 epochs"),
     ],
 )
@@ -131,6 +147,10 @@ def test_bad_scores_are_refused_in_one_line(refused, branch, names):
     with pytest.raises(InputError, match=names) as error:
         probabilities(refused, branch)
     assert "\n" not in str(error.value)
+
+
+def test_the_most_probable_stage_is_predicted():
+    assert decided(night([0, 1, 2, 3], joint=[4, 1, 0, 3])).tolist() == [4, 1, 0, 3]
 
 
 def test_a_system_without_probabilities_is_decided_by_its_stages():
@@ -145,5 +165,5 @@ def test_a_system_without_probabilities_is_decided_by_its_stages():
 )
 def test_predicted_stages_that_cannot_be_are_one_line(predicted, true):
     one = Prediction("n", "s", np.arange(3), np.array(true), {}, predicted=np.array(predicted))
-    with pytest.raises(InputError, match=r"^n: .*stage"):
+    with pytest.raises(InputError, match=r"^n: .*stage.* 0 to 4"):
         decided(one)

@@ -148,6 +148,37 @@ def test_a_file_of_the_store_that_was_lost_or_cut_is_one_line(tmp_path, damage):
     write_index(index, [read_stored(tmp_path / "night.h5", tmp_path / "night-tf.h5")])
     data = RecordingData(read_index(index)["night"], ("EEG",), np.arange(9))
     damage(tmp_path / "night.h5")
-    remedy = f"; delete the folder {tmp_path}/index, run snakemake for {index}, then again"
+    remedy = f"; delete it and the folder {tmp_path}/index, run snakemake for {index}, then again"
     with pytest.raises(InputError, match=rf"night.h5: .*{remedy}$"):
         data.raw(0, 9)
+
+
+@pytest.mark.parametrize("name", ["night.h5", "night-tf.h5"])
+def test_a_file_of_the_store_with_a_flipped_bit_is_not_read(tmp_path, name):
+    make_part(tmp_path, epochs=9)
+    index = tmp_path / "index" / "all.h5"
+    write_index(index, [read_stored(tmp_path / "night.h5", tmp_path / "night-tf.h5")])
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: not as it was written .*; delete it and the"):
+        RecordingData(read_index(index)["night"], ("EEG",), np.arange(9))
+
+
+def test_predictions_and_indexes_with_any_flipped_bit_or_cut_short_are_not_read(tmp_path):
+    make_part(tmp_path, epochs=3)
+    files = {tmp_path / "all.h5": read_index, tmp_path / "predictions.h5": read_predictions}
+    index, predictions = files
+    write_index(index, [read_stored(tmp_path / "night.h5", tmp_path / "night-tf.h5")])
+    one = Prediction("n", "0", np.arange(3), np.zeros(3), {"joint": np.ones((3, 5))})
+    write_predictions(predictions, [one])
+    for path, read in files.items():
+        whole = path.read_bytes()
+        flipped = [
+            whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
+            for at in (*range(80), *range(80, len(whole), 97))
+        ]
+        for content in (*flipped, *(whole[:size] for size in range(0, len(whole), 997))):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=f"^{path}: .*; delete it and run again$"):
+                read(path)

@@ -87,7 +87,7 @@ def test_recordings_that_are_stored_with_signals_keep_them(study, tmp_path):
 
 
 def test_another_value_of_fetch_is_one_line(study):
-    with pytest.raises(InputError, match=r"^configuration: fetch = 'signals': .*'hypnograms'$"):
+    with pytest.raises(InputError, match=r"^configuration: fetch = 'signals': .* or 'yes'$"):
         study(fetch="signals")
 
 

@@ -89,6 +89,12 @@ def test_eq13_eq14_xsleepnet1_measures_are_falls_of_the_mean_losses():
     assert blend.weights == pytest.approx(dict.fromkeys(BRANCHES, 1 / 3))
 
 
+def test_eq13_eq14_falls_are_from_before_training_to_now():
+    blend = feed(policy("XSleepNet1", RELEASED), [100.0, 80.0, 70.0], [200.0, 170.0, 190.0])
+    assert blend.generalisation["raw"] == pytest.approx(10 / 20)
+    assert blend.overfitting["raw"] == pytest.approx(30 / 10 - 10 / 20)
+
+
 def test_eq15_eq16_xsleepnet2_measures_are_zero_on_straight_lines():
     # Past the smoothing's start the tangent of a line is constant, and its own reference.
     line = np.linspace(500, 100, 60)
@@ -225,6 +231,13 @@ def weights(settings, *falls):
 )
 def test_plain_weights_that_are_negative_infinite_or_undefined(falls, expected):
     assert weights(PLAIN, *falls) == pytest.approx(expected)
+
+
+def test_released_weights_are_g_over_o_squared_and_a_millionth():
+    # G = 2, O = 1; G = 1, O = 1/1024; and a branch that got worse has none
+    shares = np.array([2 / (1 + 1e-6), 1 / (2**-20 + 1e-6), 0])
+    found = weights(RELEASED, (3, 2), (1 + 2**-10, 1), (1, -1))
+    assert found == pytest.approx(shares / shares.sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize("points", ["W", "W+1"])

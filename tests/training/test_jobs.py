@@ -18,6 +18,7 @@ from tests.helpers.recordings import NETWORK, ROOT, make_part
 from xsleep import __version__
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
+from xsleep.core.files import sha256
 from xsleep.networks import build, checkpoints
 from xsleep.preparation.jobs import make_source_split
 from xsleep.scoring import probabilities
@@ -162,3 +163,16 @@ except PackageNotFoundError:
     assert done.returncode == 0, done.stderr
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["packages"]["xsleep"] == __version__
+
+
+def test_a_network_that_is_not_the_one_that_its_run_tells_of_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    checkpoints.save(path, build("FCNN+RNN", 1, NETWORK, 1), "FCNN+RNN", ("EEG",))
+    run = {"outputs": {path.name: sha256(path)}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert checkpoints.load(path)[1] == "FCNN+RNN"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1  # a bit of a weight
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model.safetensors: not as it was written .*; delete it"):
+        checkpoints.load(path)

@@ -17,6 +17,7 @@ from xsleep.training.sequences import (
     TrainingSequences,
     ahead,
     amplitude_scale,
+    blocks,
     bridging,
     named,
     normalisation,
@@ -35,6 +36,7 @@ def test_released_sequences_are_all_windows_of_the_concatenated_epochs():
 def test_a_gap_longer_than_longest_gap_ends_a_sequence():
     assert stretches(PLACES, 2) == [(0, 8), (8, 10)]
     assert starts(PLACES, 4, 2).tolist() == [0, 1, 2, 3, 4]
+    assert stretches(PLACES, 1) == stretches(PLACES, 0)
     assert stretches(PLACES, 0) == [(0, 4), (4, 8), (8, 10)]
     assert starts(PLACES, 4, 0).tolist() == [0, 4]
 
@@ -85,6 +87,15 @@ def test_sequences_shuffled_in_every_pass_are_the_same_whichever_was_asked_for_b
     assert np.array_equal(labels(later, 9), passes[2][1])
 
 
+def test_processes_read_each_its_share_of_every_minibatch(tmp_path):
+    parts = [make_part(tmp_path, epochs=20)]
+    whole = TrainingSequences(parts, 5, 4, None, seed=1)
+    shares = [TrainingSequences(parts, 5, 4, None, seed=1, share=(n, 2)) for n in range(2)]
+    for step in range(2 * len(whole)):
+        assert whole.chosen(step) == [*shares[0].chosen(step), *shares[1].chosen(step)]
+        assert len(shares[0].chosen(step)) == 2
+
+
 def labels(sequences, step):
     return sequences.batch(step, ())[1]
 
@@ -92,6 +103,7 @@ def labels(sequences, step):
 def test_fewer_sequences_than_a_minibatch_still_train(tmp_path):
     sequences = TrainingSequences([make_part(tmp_path, epochs=7)], 5, 32, None, seed=1)
     assert len(sequences) == 1
+    assert labels(sequences, 0).dtype == np.int64
     assert sequences.batch(0, ("time-frequency",))[0]["time-frequency"].shape == (3, 5, 29, 129, 1)
 
 
@@ -102,12 +114,26 @@ def test_recordings_without_one_whole_sequence_are_one_line(tmp_path):
     with pytest.raises(InputError) as error:
         TrainingSequences([gaps, short], 5, 32, 2, seed=1)
     line = "gaps, short: nothing to train on, as the longest stretch has 4 epochs and a sequence 5"
-    assert str(error.value).startswith(line)
+    advice = "; lower sequence_length, raise longest_gap or add recordings"
+    assert str(error.value) == line + advice
 
 
 def test_of_many_recordings_the_first_few_are_named():
     assert named("abc") == "a, b, c"
+    assert named("abcd") == "a, b, c and 1 more"
     assert named("abcde") == "a, b, c and 2 more"
+
+
+def test_blocks_follow_each_other_to_the_end():
+    assert [*blocks(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+    assert [*blocks(6, 3)] == [(0, 3), (3, 6)]
+
+
+def test_raw_signals_are_scaled_by_channel(tmp_path):
+    part = make_part(tmp_path, epochs=4, channels=("EEG", "EOG"))
+    scaled = replace(part, raw_scale=np.array([2.0, 0.5]))
+    plain = read(part, "raw", 1, 3)
+    np.testing.assert_array_equal(read(scaled, "raw", 1, 3), plain * np.float32([2, 0.5]))
 
 
 def test_channels_come_last_in_their_order(tmp_path):
@@ -134,6 +160,15 @@ def test_a_bin_that_never_changes_is_not_divided_by_zero(tmp_path):
     mean, deviation = normalisation([silence])
     assert np.allclose(mean, -120)
     assert (deviation == 1).all()
+
+
+@pytest.mark.parametrize(("half", "expected"), [(0.0, 1), (0.125, 0.125)])
+def test_small_values_around_zero_have_their_own_deviation(half, expected):
+    images = np.full((2, 29, 129, 2), np.float32(2.0**-17))
+    images[0] += half
+    images[1] -= half
+    assert normalisation([held(images)])[1] == pytest.approx(expected)
+    assert (normalisation([held(np.zeros((1, 29, 129, 2), "f4"))])[1] == 1).all()
 
 
 class Images:
@@ -188,8 +223,12 @@ def test_nothing_that_is_not_finite_is_normalised_with(tmp_path, value):
     sums = parts[1].data.sums()
     sums[1, 5, 0] = value
     parts[1] = replace(parts[1], data=SimpleNamespace(sums=lambda: sums))
-    with pytest.raises(InputError, match=r"^night1: its spectrograms hold values that are not fin"):
+    with pytest.raises(InputError) as error:
         normalisation(parts)
+    assert str(error.value) == (
+        "night1: its spectrograms hold values that are not finite; look for broken signals in its "
+        "file and prepare it again, or remove it"
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

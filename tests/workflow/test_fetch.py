@@ -94,7 +94,7 @@ def test_another_mirror_reruns_nothing_and_a_recording_taken_away_is_fetched_whe
     moved = TINY | {"databases": ["SleepEDF-20"]}
     moved["database_settings"] = {
         "SleepEDF-20": config["database_settings"]["SleepEDF-20"]
-        | {"source": {"fetch": {"url": "http://mirror.invalid/"}}}
+        | {"source": {"fetch": {"url": "https://mirror.invalid/"}}}
     }
     assert planned(tmp_path, LIST, config=moved, project=project) == {}
     (tmp_path / FOLDER / f"{NIGHTS[1]}-PSG.edf").unlink()

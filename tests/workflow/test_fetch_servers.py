@@ -30,6 +30,7 @@ def settings(database, folder, server):
     source = {"folder": str(folder), "fetch": {"url": server.url}}
     return TINY | {
         "databases": [database],
+        "fetch": "yes",  # into this folder, which is not there at first
         "database_settings": {database: {"source": source, "channels": ["EEG"]}},
     }
 

@@ -5,10 +5,18 @@ import os
 import pytest
 
 from tests.databases.raw_edf import signal, write
+from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import rows, snakemake
+from xsleep.core.files import read_csv
 
 SECONDS = 15 * 60
 NAMES = ("s{2}", "$(touch x)", "a b")
+HOSTILE = (
+    *("`touch x`;touch x|touch x>x", "-n", "=1+1", "{x}{{x}}%s", "a'b\"c*~", "N" * 190, "\\x #ü"),
+)
+LEFT_OUT = {"a\nb": "its name has characters", "N" * 240: "its name is longer"}
+HIDDEN = "..x"
+"""Names of files that do harm where a shell, a text or a spreadsheet is made of them."""
 
 
 def configuration(folder):
@@ -59,6 +67,32 @@ def test_names_and_folders_may_have_any_characters(made):
     table = rows(study / "results/recordings.csv")
     assert {row["recording"]: row["skipped"] for row in table} == dict.fromkeys(NAMES, "")
     assert not (study / "x").exists()
+
+
+def everything(folder):
+    """What is in a folder, but for what Snakemake and the workflow write."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_hostile_names_go_through_the_workflow_and_leave_nothing_elsewhere(tmp_path):
+    recordings, study = tmp_path / "-r $(touch x)", tmp_path / "study"
+    study.mkdir()
+    for seed, name in enumerate([*HOSTILE, *LEFT_OUT, HIDDEN]):
+        write(recordings / f"{name}.edf", signal("C4-M1", seconds=SECONDS, seed=seed))
+        score(recordings, name, "N2")
+    given = everything(recordings)
+    text = run(study, recordings)
+    table = read_csv(study / "results/recordings.csv")
+    assert [row["recording"] for row in table if not row["skipped"]] == sorted(HOSTILE)
+    skipped = [row["skipped"] for row in table if row["skipped"]]
+    for reason in LEFT_OUT.values():
+        assert sum(reason in text for text in skipped) == 1
+    assert everything(recordings) == given and "Traceback" not in text
+    assert everything(tmp_path) == ["-r $(touch x)", "study"]
+    expected = {".snakemake", "data", "logs", "results", "tiny.yaml"}
+    assert {*everything(study)} == expected
+    assert not (ROOT / "x").exists()
+    assert ",'=1+1," in (study / "results/recordings.csv").read_text()
 
 
 def test_hidden_files_of_macos_are_passed_over_with_a_line(made):

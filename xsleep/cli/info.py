@@ -154,7 +154,7 @@ def _hypnogram(path: Path) -> Iterator[str]:
         signals = ", ".join(f"{c} {taken['label']}" for c, taken in facts["channels"].items())
         yield f"  scored by {facts['network']['name']} from {signals}, xsleep {facts['xsleep']}"
         yield from (f"  doubtful: {doubt}" for doubt in facts["doubts"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return  # not of xsleep score
 
 
@@ -230,7 +230,11 @@ def _network(path: Path) -> Iterator[str]:
     for run in sorted(
         [*folder.glob("run.json"), *(path.glob("*/run.json") if path.is_dir() else ())]
     ):
-        yield from _trained(run.parent, json.loads(run.read_text()))
+        try:
+            content = json.loads(run.read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{run}: not JSON ({reason(error)}); delete it") from error
+        yield from _trained(run.parent, content)
 
 
 def _trained(folder: Path, run: Mapping[str, Any]) -> Iterator[str]:

@@ -27,6 +27,13 @@ def _names(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 
 
+def _as_word(value: Any) -> Any:
+    """Return the word for what YAML takes it for: ``yes`` is true, and no word is false."""
+    return {True: "yes", False: None}[value] if isinstance(value, bool) else value
+
+
+Fetch = Annotated[Literal["hypnograms", "yes"] | None, BeforeValidator(_as_word)]
+
 EXTERNAL = ("predictions", "released_outputs", "stagers")
 """Keys that have systems by database which are not trained here."""
 
@@ -45,7 +52,7 @@ class _Selection(Settings):
     released_outputs: Predictions = Field(default_factory=dict)
     stagers: Stagers = Field(default_factory=dict)
     controls: tuple[Control, ...] = ()
-    fetch: Literal["hypnograms"] | None = None
+    fetch: Fetch = None
     database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     ablation: dict[str, Any] = Field(default_factory=dict)
@@ -62,7 +69,8 @@ class Workflow(Settings):
         trained_on: the selected ones, on which networks are trained.
         sources: the databases of Table 2, of ``zero_shot``, of ``released_outputs`` and of the
             transfer.
-        fetch: what alone is fetched of databases whose files are missing.
+        fetch: ``hypnograms`` if these alone are fetched of databases whose files are missing;
+            ``yes`` if files may be fetched into folders that were set by hand and do not exist.
         systems, finetuned: the rows of Table 2, from scratch and transferred.
         presets: those that the sources name; ``paper``, which the ablation takes from; and
             ``released``, with which the authors' networks were trained.
@@ -80,7 +88,7 @@ class Workflow(Settings):
     released_outputs: Predictions
     stagers: Stagers
     controls: tuple[Control, ...]
-    fetch: Literal["hypnograms"] | None
+    fetch: Fetch
     systems: tuple[System, ...]
     finetuned: tuple[Finetuned, ...]
     presets: dict[str, Preset]

@@ -8,10 +8,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from xsleep.core.errors import InputError
+from xsleep.core.running import join
 
 INTERRUPTED = 130
 """Exit status of a process that was ended by Ctrl-C, as that of a shell's command."""
@@ -29,7 +30,7 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
             after Ctrl-C.
     """
     first = os.environ.get("RANK", "0") == "0"
-    with Path(log if first else os.devnull).open("w", buffering=1) as file:
+    with join() or nullcontext(), Path(log if first else os.devnull).open("w", buffering=1) as file:
 
         def report(line: str) -> None:
             file.write(f"{time.strftime('%H:%M:%S')} {line}\n")

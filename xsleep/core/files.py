@@ -10,6 +10,8 @@ import os
 import re
 import secrets
 import time
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    *(OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error),
+    *(SyntaxError, tokenize.TokenError),  # headers are literals of Python
+)
 """Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
 PARTIAL = re.compile(r"\.xsleep-(?P<host>.*)-(?P<process>\d+)-[0-9a-f]{8}\.partial")
@@ -152,22 +157,57 @@ def write_csv(path: str | Path, table: pd.DataFrame | Sequence[Mapping[str, Any]
         if isinstance(table, Sequence):
             writer = csv.DictWriter(file, table[0] if table else (), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(table)
+            writer.writerows({key: _marked(cell) for key, cell in row.items()} for row in table)
         else:
-            table.to_csv(file, index=False, lineterminator="\n")
+            table.apply(_marked_column).to_csv(file, index=False, lineterminator="\n")
+
+
+FORMULA = re.compile(r"'*[=+\-@\t\n]")
+"""Beginning of a text that spreadsheets take for a formula, or that was marked as none."""
+
+
+def _marked(cell: Any) -> Any:
+    """Return a cell with an apostrophe before text that spreadsheets would take for a formula.
+
+    Names of recordings and what is quoted of files may be anyone's. Numbers stay as they are, and
+    `unmarked` returns what was there.
+    """
+    if not (isinstance(cell, str) and FORMULA.match(cell)):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def unmarked(cell: Any) -> Any:
+    """Return a cell of a CSV file that was written here without the apostrophe of `_marked`."""
+    is_marked = isinstance(cell, str) and cell.startswith("'") and FORMULA.match(cell)
+    return cell[1:] if is_marked else cell
+
+
+def _marked_column(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.map(_marked) if column.dtype.kind not in "iufb" else column
+
+
+def unmarked_column(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of such a file without the apostrophes of `_marked`."""
+    return column.map(unmarked) if column.dtype.kind not in "iufb" else column
 
 
 def read_csv(path: Path | Traversable) -> list[dict[str, str]]:
-    """Return the rows of a CSV file as text, by column."""
+    """Return the rows of a CSV file that was written here as text, by column."""
     with path.open("r", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    return [{key: unmarked(cell) for key, cell in row.items()} for row in rows]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Return a CSV file as a table of text; missing values are empty."""
+    """Return a CSV file that was written here as a table of text; missing values are empty."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False).apply(unmarked_column)
 
 
 def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
@@ -186,7 +226,9 @@ def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
                     f"{path}: unpacks to {size / 1e9:.1f} GB, more than the {largest / 1e9:.1f} GB "
                     "that are read; name another"
                 )
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy warns of headers of Python 2, which take longer to read.
+        ignored = warnings.catch_warnings(action="ignore", category=UserWarning)
+        with ignored, np.load(path, allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in file.files}
     except InputError:
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -19,8 +19,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-MOST_VALUES = 10_000
-"""Most values in a YAML file."""
+MOST, DEEPEST = 10**6, 50
+"""Values and characters of settings, and levels of groups in groups, above which they are refused:
+YAML of a few lines that refers to its own parts can stand for any number."""
+
+WITH_SECRET = re.compile(r"://([^/\s]*|[^/\s]*:(?!\d+/)\S*)@")
+"""An address with a user name or a password."""
 
 WORD, GROUP = "(word)", "(settings)"
 """Tags of a union of a word and a group of settings, left out of the keys in errors."""
@@ -52,10 +56,38 @@ def checked(model: type[Settings], content: Any, where: str) -> Any:
     Raises:
         InputError: the first of the errors in one line, which begins with ``where``.
     """
+    _check_secrets(content, where)
     try:
         return model.model_validate(with_nulls(content))
     except ValidationError as errors:
         raise InputError(f"{where}: {first_of(errors, model)}") from errors
+
+
+def _values(content: Any, where: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield the keys and the value of each setting, or raise `InputError` if they do not end."""
+    count = 0
+    values: list[tuple[tuple[Any, ...], Any]] = [((), content)]
+    while values:
+        keys, value = values.pop()
+        count += 1 + (len(value) if isinstance(value, str) else 0)
+        if count > MOST or len(keys) > DEEPEST:
+            raise InputError(f"{where}: nested too deeply, or refers to itself; write it out")
+        if isinstance(value, Mapping):
+            values += (((*keys, key), one) for key, one in value.items())
+        elif isinstance(value, list | tuple):
+            values += (((*keys, ""), one) for one in value)
+        yield keys, value
+
+
+def _check_secrets(content: Any, where: str) -> None:
+    """Raise `InputError` for settings with secrets, which would be recorded."""
+    for keys, value in _values(content, where):
+        if isinstance(value, str) and WITH_SECRET.search(value):
+            name = ".".join(str(key) for key in keys if key)
+            raise InputError(
+                f"{where}: {name} has an address with a user name or password, which would be "
+                "recorded; leave them out, and put them into ~/.netrc"
+            )
 
 
 def first_of(errors: ValidationError, model: type[Settings]) -> str:
@@ -67,12 +99,16 @@ def first_of(errors: ValidationError, model: type[Settings]) -> str:
     keys = ".".join(str(key) for key in error["loc"] if key not in (WORD, GROUP, "[key]"))
     if error["type"] == "extra_forbidden":
         return unknown(keys, _group(model, error["loc"][:-1]))
-    shown = textwrap.shorten(repr(error["input"]), LONGEST_REASON)
-    given = "" if error["type"] == "missing" else f" = {shown}"
+    given = "" if error["type"] == "missing" else f" = {shown(repr(error['input']))}"
     what = f"{keys}{given}: " if keys else ""
     if error["type"] == "tuple_type":
-        return f"{what}give a list, as in [{textwrap.shorten(str(error['input']), LONGEST_REASON)}]"
+        return f"{what}give a list, as in [{shown(str(error['input']))}]"
     return f"{what}{error['msg'].removeprefix('Value error, ')}"
+
+
+def shown(text: str) -> str:
+    """Return a text as messages quote it, of bounded length."""
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
 
 
 def unknown(key: str, model: type[Settings]) -> str:
@@ -107,12 +143,11 @@ def read_named(
     """
     path = existing(folder, name, f"configuration: {folder.name}")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+        content = parsed(path.read_text(encoding="utf-8"), str(path)) or {}
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({reason(error)}); correct it") from error
-    content = parsed(text, str(path)) or {}
     if not isinstance(content, Mapping):
-        raise InputError(f"{path}: no keys in it; correct it")
+        raise InputError(f"{path}: has no keys with values; write it as the other files there are")
     return checked(model, merged(content, changes.get(name, {})), f"{folder.name}/{path.name}")
 
 
@@ -124,26 +159,13 @@ def parsed(text: str, where: str) -> Any:
     """
     try:
         content = yaml.safe_load(text)
-    # Besides its own errors, those of nesting, and of numbers and dates that are none.
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of dates that do not exist
         raise InputError(f"{where}: not YAML ({reason(error)}); correct it") from error
-    if _is_large(content):
-        raise InputError(f"{where}: more than {MOST_VALUES} values; leave out what is no setting")
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply; correct it") from None
+    for _ in _values(content, where):  # has an end
+        pass
     return content
-
-
-def _is_large(content: Any) -> bool:
-    """Return whether there are too many values, each counted wherever an alias stands for it."""
-    left = [content]
-    for _ in range(MOST_VALUES):
-        if not left:
-            return False
-        value = left.pop()
-        if isinstance(value, Mapping):
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
-    return True
 
 
 def existing(folder: Path, name: str, where: str) -> Path:
@@ -152,8 +174,7 @@ def existing(folder: Path, name: str, where: str) -> Path:
     Raises:
         InputError: it does not exist; the message begins with ``where`` and lists those that do.
     """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
-        raise InputError(f"{where}: {name!r} is not known; choose from {known}")
-    return path
+    known = {path.stem: path for path in folder.glob("*.yaml")}
+    if name not in known:
+        raise InputError(f"{where}: {name!r} is not known; choose from {', '.join(sorted(known))}")
+    return known[name]

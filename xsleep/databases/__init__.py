@@ -43,14 +43,16 @@ def source_of(**settings: Any) -> Source:
     Raises:
         ValueError: the reader is not known, or a setting is wrong.
     """
-    if (reader := settings["reader"]) not in READERS:
+    if (reader := settings["reader"]) not in [*READERS]:
         raise ValueError(f"reader {reader!r} is not known; choose from {', '.join(READERS)}")
     return READERS[reader].settings.model_validate(settings)
 
 
 def _by_reader(given: Any) -> Any:
     """Validate settings by the model of the reader, where they name one."""
-    return source_of(**given) if isinstance(given, Mapping) and "reader" in given else given
+    told = isinstance(given, Mapping) and "reader" in given
+    told = told and all(isinstance(key, str) for key in given)
+    return source_of(**given) if told else given
 
 
 AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(_by_reader)]

@@ -14,6 +14,7 @@ from glob import escape
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -69,15 +70,32 @@ class Listed(NamedTuple):
     size: int = 0
 
 
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+"""Names of this machine itself, to which nothing is sent over a network."""
+
+
+def is_private(url: str) -> bool:
+    """Return whether nobody else can read or change what is sent to an address and comes back."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
 class FetchSettings(Settings):
     """Address of the folder or site that missing files are fetched from, or of a mirror of it."""
 
     url: str
 
     @model_validator(mode="after")
-    def _over_http(self) -> FetchSettings:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"url is {self.url!r}: it must begin with https:// or http://")
+    def _over_tls(self) -> FetchSettings:
+        try:
+            private = is_private(self.url)
+        except ValueError as error:  # of brackets that are no address of IPv6
+            raise ValueError(f"url is no address ({error})") from None
+        if not private:
+            raise ValueError(
+                f"url is {self.url!r}: it must begin with https://, as what comes over http:// "
+                "can be changed on its way"
+            )
         return self
 
 
@@ -188,6 +206,7 @@ class Database(ABC):
         hours: length of a recording, if known before any is read.
         simulated: whether the workflow makes the recordings itself.
         fetched: whether files can be fetched from a server that publishes their hashes.
+        amount: how much all files are that can be fetched.
         path_on_server: part of a file's address between ``source.fetch.url`` and its path.
     """
 
@@ -201,6 +220,7 @@ class Database(ABC):
     hours: float | None = None
     simulated: ClassVar[bool] = False
     fetched: ClassVar[bool] = False
+    amount: ClassVar[str] = ""
     path_on_server: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:

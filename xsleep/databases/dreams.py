@@ -139,6 +139,7 @@ class DreamsExcerpts(Dreams):
     reader, scoring, epoch, slack = "dreams", "R&K", 20, 0
     signals, scored = "excerpt", "Hypnogram_excerpt"
     archive, count = "DatabaseSpindles.rar", 8
+    amount = "45 MB"
 
 
 class DreamsSubjectsAasm(Dreams):
@@ -147,6 +148,7 @@ class DreamsSubjectsAasm(Dreams):
     reader, scoring, epoch, slack = "dreams-subjects-aasm", "AASM", 30, 60
     signals, scored = "subject", "HypnogramAASM_subject"
     archive, count = "DatabaseSubjects.rar", 20
+    amount = "1 GB"
 
     @property
     def _other(self) -> type[Dreams]:

@@ -87,6 +87,7 @@ class Physio2018(ServerListed):
             training_subset=50,
         )
     }
+    amount = "135 GB"
     path_on_server = "training/"
     recordings_listed = True
 

@@ -76,6 +76,7 @@ class Shhs(ServerListed, EdfDatabase):
             5791, 5791, setup="train/test: 0.7/0.3", validation=100, training_subset=100
         )
     }
+    amount = "230 GB"
     path_on_server = "datasets/shhs/files/polysomnography/"
     recordings_listed = True
 

@@ -35,6 +35,8 @@ GRID = 0.01
 """Seconds by which an annotation may be off the grid of 30 s: a sample."""
 CASSETTE, TELEMETRY = "SC4", "ST7"
 """Beginning of the names of the recordings of either study."""
+SIGNAL_BYTES = {CASSETTE: 49_000_000, TELEMETRY: 27_000_000}
+"""Mean size of a recording's signals of either study."""
 
 
 class SleepEdfSource(Source):
@@ -94,7 +96,8 @@ class SleepEdf(Database):
 
     def published(self) -> Mapping[str, Listed]:
         hashes = published_hashes() if self.source.fetch else {}
-        return {name: Listed(digest) for name, digest in hashes.items()}
+        sizes = {n: SIGNAL_BYTES.get(n[:3], 0) for n in hashes if n.endswith("-PSG.edf")}
+        return {name: Listed(digest, sizes.get(name, 0)) for name, digest in hashes.items()}
 
     def entries(self) -> list[Entry]:
         # Some copies have names in small letters.
@@ -179,6 +182,7 @@ class SleepEdf20(SleepEdf):
     reader, name = "sleep-edf-20", "SleepEDF-20"
     hours = 22  # a day and a night, all of which is stored
     subjects: ClassVar[int | None] = 20
+    amount: ClassVar[str] = "2 GB"
     # XSleepNet paper, Table 1; recordings and epochs: the authors' file lists.
     _in_bed = Size(20, 39, 38155, setup="20-fold CV", validation=4, training_subset=4)
     _note = "4 nights are cut at the record start, as in in-bed+30min-as-published"
@@ -193,6 +197,7 @@ class SleepEdf78(SleepEdf20):
 
     reader, name = "sleep-edf-78", "SleepEDF-78"
     subjects = None
+    amount = "7.6 GB"
     # As for SleepEDF-20.
     _note = "79 subjects are a misprint of 78"
     _in_bed = Size(79, 153, 155055, _note, "10-fold CV", validation=7, training_subset=7)
@@ -208,6 +213,7 @@ class SleepEdfSt(SleepEdf):
 
     reader, name = "sleep-edf-st", "SleepEDF-ST"
     study = TELEMETRY
+    amount = "0.6 GB"
     # Transfer paper; PhysioNet's ST-subjects.xls for which nights.
     sizes: ClassVar[Sizes] = {"in-bed": Size(22, 22)}
 

@@ -28,6 +28,7 @@ from xsleep.core.errors import InputError, reason, warn
 from xsleep.core.files import read_npz
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.staging.hypnograms import labels_of, stage_of
+from xsleep.store.hdf5 import member
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -388,8 +389,8 @@ def _outputs(path: Path) -> dict[str, Doubles]:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
-                chosen = {n: v for n, v in file.items() if OUTPUTS.fullmatch(n)}
-                _check_size(path, sum(one.nbytes for one in chosen.values()))
+                chosen = {n: member(file, n) for n in file if OUTPUTS.fullmatch(n)}
+                _check_size(path, sum(8 * one.size for one in chosen.values()))
                 return {name: one[()].T.astype(float) for name, one in chosen.items()}
         return dict(_version_5(path))
     except InputError:
@@ -418,11 +419,12 @@ def _version_5(path: Path) -> Iterator[tuple[str, Doubles]]:
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
         raise ValueError("no such header")
+    total = 0
     for kind, whole in _elements(memoryview(content)[128:], order):
         data = whole
         if kind == COMPRESSED:
-            unpacked = zlib.decompressobj().decompress(whole, LARGEST + 1)
-            _check_size(path, len(unpacked))
+            unpacked = zlib.decompressobj().decompress(whole, LARGEST + 1 - total)
+            _check_size(path, total := total + len(unpacked))
             data = memoryview(unpacked)[8:]
         flags, shape, name, *values = islice(_elements(data, order), 4)
         text = bytes(name[1]).decode("latin-1")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from xsleep.config.network import NetworkSettings
@@ -94,7 +95,7 @@ def built(file: Path, variables: Mapping[str, Singles]) -> tuple[Network, str, t
     """
     try:
         system, filterbanks, settings = recognise({n: v.shape for n, v in variables.items()})
-        network = build(system, len(filterbanks), settings, seed=0)
+        network = _empty(system, len(filterbanks), settings)
         load_variables(network, variables, filterbanks)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
@@ -129,11 +130,24 @@ def fitted(
         ]
         if wrong:
             raise InputError(f"found {', '.join(wrong)}; name another, or choose its `preset`")
-        network = build(system, len(channels), settings, seed=0)
+        network = _empty(system, len(channels), settings)
         load_variables(network, variables, filterbanks)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     return network.eval()
+
+
+def _empty(system: str, channels: int, settings: NetworkSettings) -> Network:
+    """Return a network to load variables into, unless a file tells sizes that no file holds."""
+    with torch.device("meta"):  # takes no memory
+        every = build(system, channels, settings, seed=0).parameters()
+        size = sum(one.nbytes for one in every)
+    if size > LARGEST:
+        raise InputError(
+            f"its variables are of a network of {size / 1e9:,.0f} GB, the largest one that is read "
+            f"has {LARGEST / 1e9:g} GB; name another"
+        )
+    return build(system, channels, settings, seed=0)
 
 
 def read(path: Path) -> dict[str, Singles]:
@@ -177,6 +191,8 @@ def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
     where = f"{path}: variable {name} of shape {values.shape}"
     if values.dtype.kind != "f":
         raise InputError(f"{where}: of type {values.dtype}; a variable has floating-point numbers")
+    if not values.size:
+        raise InputError(f"{where}: no value; a variable has some, save the network again")
     with np.errstate(over="ignore"):
         found = values.astype(np.float32)
     if wrong := found.size - np.count_nonzero(np.isfinite(found)):

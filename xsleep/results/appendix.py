@@ -120,7 +120,7 @@ def kept_weights(folder: Path) -> dict[str, float]:
         weights = {branch: float(line[f"{branch} weight"]) for branch in BRANCHES}
         if not np.isfinite(list(weights.values())).all():
             raise ValueError(f"weights {weights}")
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, RecursionError) as error:
         raise InputError(
             f"{folder}: run.json and history.csv do not give the weights of the network that was "
             f"kept ({' '.join(str(error).split())}); delete the run and train again"

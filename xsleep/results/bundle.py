@@ -264,7 +264,7 @@ def read_bundle(path: Path) -> Bundle:
         try:
             content = json.loads(archive.read(MANIFEST))
             number = content["format"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{where}: cannot be read ({reason(error)}); {ANEW}") from None
         if number != FORMAT:
             raise InputError(

@@ -47,7 +47,7 @@ def written(
     path = folder / "run.json"
     try:
         run = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); delete it to train again") from error
     kept = run["best_step"] if run["training"]["model_kept"] == "best" else run["steps"]
     history = read_csv(folder / "history.csv")

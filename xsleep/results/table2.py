@@ -12,6 +12,7 @@ import pandas as pd
 
 from xsleep.config.names import MEASURED, SOURCES, last_of
 from xsleep.core.errors import InputError
+from xsleep.core.files import unmarked_column
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.formatting import number
@@ -189,7 +190,7 @@ def shown_together(table: pd.DataFrame, sources: Sequence[str] = (PUBLISHED,)) -
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read the Table 2 that `xsleep.results.formatting.write_csv` wrote, rounded as it is."""
     table = pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
-    return table.fillna({"note": ""})
+    return table.fillna({"note": ""}).apply(unmarked_column)
 
 
 def measured_metrics(table: pd.DataFrame) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _read_scored(path: Path) -> tuple[Integers, datetime | None]:
     stages = table["stage"].map(names).fillna(UNSCORED).to_numpy(int)
     try:
         start = json.loads(path.with_suffix(".json").read_text())["xsleep"]["start"]
-    except (OSError, ValueError, KeyError, TypeError):  # there is none, or it is another's
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none, or another's
         start = None
     return stages, datetime.fromisoformat(start) if start else None
 

@@ -322,9 +322,9 @@ def _of_table(path: Path, rows: Sequence[Sequence[str]], seconds: float | None) 
     found = [times[c] for c in (*named, *others) if c in named or times[c].start]
     onset = next((one for one in found if np.isfinite(one.seconds).all()), None)
     if onset is None and named:
-        column = columns[named[0]]
-        wrong = (x for x in column if not _is_value(x) or MOMENT.fullmatch(x))
-        text = next(wrong, max(column, key=len))  # a number that is out of all bounds
+        texts, finite = columns[named[0]], np.isfinite(times[named[0]].seconds)
+        odd = (x for x in texts if not _is_value(x) or MOMENT.fullmatch(x))
+        text = next(odd, texts[np.argmin(finite)])
         raise InputError(
             f"{path}: {shown(text)} in the column {shown(titles[-1][named[0]])} is no time like "
             "the others; give seconds, hh:mm:ss or dd/mm/yyyy hh:mm:ss"

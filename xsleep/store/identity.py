@@ -36,7 +36,7 @@ class Seen:
             known = json.loads(path.read_text())
             self._files: dict[str, list[Any]] = dict(known["files"])
             self._token = str(known["token"])
-        except (OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):  # none, or damaged
             self._files, self._token = {}, ""
         self._written = self._content()
 

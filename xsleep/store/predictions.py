@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xsleep.core.arrays import Floats, Integers
 from xsleep.core.stages import STAGES
-from xsleep.store.hdf5 import create_file, open_file, values, write_dataset
+from xsleep.store.hdf5 import create_file, open_file, write_dataset
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def write_predictions(
     path: str | Path, predictions: Sequence[Prediction], remarks: Sequence[str] = ()
 ) -> None:
     """Write the predictions of one run, and lines for the note of Table 2."""
-    with create_file(path) as file:
+    with create_file(path, sealed=True) as file:
         file.attrs["stages"] = list(STAGES)
         file.attrs["remarks"] = list(remarks)
         for prediction in predictions:
@@ -65,11 +65,11 @@ def read_predictions(path: str | Path) -> list[Prediction]:
             Prediction(
                 recording=name,
                 subject=group.attrs["subject"],
-                places=values(group["places"]),
-                stages=values(group["stages"]),
-                probabilities={b: values(p) for b, p in group["probabilities"].items()},
+                places=group["places"][:],
+                stages=group["stages"][:],
+                probabilities={b: p[:] for b, p in group["probabilities"].items()},
                 fold=int(group.attrs["fold"]) if "fold" in group.attrs else None,
-                predicted=values(group["predicted"]) if "predicted" in group else None,
+                predicted=group["predicted"][:] if "predicted" in group else None,
             )
             for name, group in file.items()
         ]

@@ -24,7 +24,6 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import sha256
 from xsleep.core.recording import BINS, FRAMES, RATE, SHAPES
 from xsleep.core.stages import STAGES
-from xsleep.store import hdf5
 from xsleep.store.hdf5 import create_file, open_file, write_dataset
 
 FORMAT_VERSION = 3
@@ -118,7 +117,7 @@ def read_info(path: str | Path) -> RecordingInfo:
         return RecordingInfo(
             recording=file.attrs["recording"],
             subject=file.attrs["subject"],
-            **{name: hdf5.values(file[name]) for name in PER_EPOCH},
+            **{name: file[name][:] for name in PER_EPOCH},
             lights=None if lights is None else (float(lights[0]), float(lights[1])),
             skipped=file.attrs["skipped"],
             remarks=tuple(json.loads(file.attrs["remarks"])),
@@ -135,7 +134,7 @@ def read_info(path: str | Path) -> RecordingInfo:
 def read_signals(path: str | Path) -> dict[str, Singles]:
     """Return channel to (n, 3000) microvolts of a recording."""
     with open_file(path) as file:
-        return {channel: hdf5.values(stored) for channel, stored in file["signals"].items()}
+        return {channel: values[:] for channel, values in file["signals"].items()}
 
 
 def write_spectrograms(
@@ -180,8 +179,8 @@ class Stored:
     def damaged(self, path: str, what: str) -> InputError:
         """Return the error of a damaged file, with how to restore it without training again."""
         return InputError(
-            f"{path}: {what}; delete the folder {Path(self.index).parent}, run snakemake for "
-            f"{self.index}, then again"
+            f"{path}: {what}; delete it and the folder {Path(self.index).parent}, run snakemake "
+            f"for {self.index}, then again"
         )
 
 
@@ -210,7 +209,7 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
         | {name: getattr(one, name) for name in fields}
         for one in recordings
     ]
-    with create_file(path) as file:
+    with create_file(path, sealed=True) as file:
         text = h5py.string_dtype()
         file.create_dataset("recordings", data=[json.dumps(line) for line in lines], dtype=text)
         file["ends"] = np.cumsum([len(one.info.stages) for one in recordings], dtype="i8")
@@ -222,9 +221,9 @@ def write_index(path: str | Path, recordings: Sequence[Stored]) -> None:
 def read_index(path: str | Path) -> dict[str, Stored]:
     """Return recording to what ``write_index`` wrote of it."""
     with open_file(path) as file:
-        lines = [json.loads(line) for line in hdf5.values(file["recordings"])]
-        cuts = hdf5.values(file["ends"])[:-1]
-        columns = (np.split(hdf5.values(file[name]), cuts) for name in PER_EPOCH)
+        lines = [json.loads(line) for line in file["recordings"][:]]
+        cuts = file["ends"][:-1]
+        columns = (np.split(file[name][:], cuts) for name in PER_EPOCH)
         recordings = {}
         for line, arrays in zip(lines, zip(*columns, strict=True), strict=False):
             known = line.pop("night") | dict(zip(PER_EPOCH, arrays, strict=True))
@@ -254,7 +253,7 @@ class RecordingData:
         chosen: (n,) consecutive indices of the stored epochs that belong to the window.
 
     Raises:
-        InputError: a channel is not stored, or no signals are.
+        InputError: a channel is not stored, no signals are, or a file is not as it was written.
     """
 
     def __init__(self, stored: Stored, channels: tuple[str, ...], chosen: Integers) -> None:
@@ -266,6 +265,12 @@ class RecordingData:
         for channel in channels:
             if f"signals/{channel}" not in stored.offsets:
                 raise stored.damaged(stored.epochs, f"no channel {channel}")
+        for path, digest in stored.hashes.items():
+            try:
+                if sha256(path) != digest:
+                    raise stored.damaged(path, "not as it was written (another SHA-256)")
+            except OSError as error:
+                raise stored.damaged(path, f"not readable ({error})") from error
         self.channels = channels
         self.hashes = stored.hashes
         self._stored = stored

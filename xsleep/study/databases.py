@@ -26,7 +26,7 @@ class Databases:
 
     def __init__(self, workflow: Workflow, config: Mapping[str, Any], folder: Path) -> None:
         self.config, self.folder = config, folder
-        self.files = _files(workflow)
+        self.files = _files(workflow, config.get("database_settings", {}))
         sources = {name: files.settings for name, files in self.files.items()}
         databases = {name: sources[name] for name in workflow.databases}
         self.workflow = workflow.model_copy(update={"sources": sources, "databases": databases})
@@ -83,7 +83,7 @@ class Databases:
         return f"not configured; no data in {source.folder}{apply}"
 
 
-def _files(workflow: Workflow) -> dict[str, DatabaseFiles]:
+def _files(workflow: Workflow, changes: Mapping[str, Any]) -> dict[str, DatabaseFiles]:
     """Return the files of each database, of some the hypnograms alone.
 
     These are databases whose signals are missing, where only hypnograms are to be fetched; and of
@@ -91,6 +91,9 @@ def _files(workflow: Workflow) -> dict[str, DatabaseFiles]:
     Recordings that are stored with signals keep them, so that nothing is trained again.
     """
     files = {name: DatabaseFiles(name, source) for name, source in workflow.sources.items()}
+    for name in workflow.sources if workflow.fetch is None else ():
+        files[name].refuse_mistyped("folder" in changes.get(name, {}).get("source", {}))
+    alone_wanted = workflow.fetch == "hypnograms"
     settings = RunSettings(workflow)
     given = {*workflow.predictions, *workflow.released_outputs.keys() - workflow.databases.keys()}
     read = {*workflow.trained_on, *workflow.stagers, *workflow.source, *workflow.target}
@@ -101,8 +104,8 @@ def _files(workflow: Workflow) -> dict[str, DatabaseFiles]:
             continue
         source = whole.settings.source.model_copy(update={"signals": False})
         alone = DatabaseFiles(name, whole.settings.model_copy(update={"source": source}))
-        is_wanted = workflow.fetch or (name in given and (whole.fault or name not in read))
+        is_wanted = alone_wanted or (name in given and (whole.fault or name not in read))
         # A reader that needs the signals is left out where only hypnograms are to be fetched.
-        if (is_wanted and not alone.fault) or (workflow.fetch and not whole.fault):
+        if (is_wanted and not alone.fault) or (alone_wanted and not whole.fault):
             files[name] = alone
     return files

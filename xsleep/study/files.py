@@ -49,6 +49,19 @@ class DatabaseFiles:
             except InputError as error:
                 self.fault = f"{error}{settings.source.where_to_apply}"
 
+    def refuse_mistyped(self, is_set: bool) -> None:
+        """Fetch nothing into a folder that does not exist if a person set it, perhaps mistyped.
+
+        These are the absolute ones, and those that the configuration sets.
+        """
+        source = self.settings.source
+        if self.to_fetch and (is_set or source.folder.is_absolute()) and not source.folder.exists():
+            self.to_fetch, self._entries = False, None
+            self.fault = (
+                f"{source.folder}: no such folder; correct source.folder, or give --config "
+                f"fetch=yes to fetch {self.database.amount} into it"
+            )
+
     @property
     def signals(self) -> bool:
         """Whether there are signals, or hypnograms alone."""

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from rich.console import Console
@@ -28,7 +28,7 @@ from urllib3.util import Retry
 
 from xsleep.core.errors import InputError
 from xsleep.core.files import locked, put_in_place
-from xsleep.databases.base import LOCK, STAGING, Published
+from xsleep.databases.base import LOCK, STAGING, Published, is_private
 
 PARALLEL = 4
 """Files downloaded at a time."""
@@ -83,6 +83,17 @@ class Key:
 
 class _Hopeless(InputError):
     """Failure that every other file would meet, too."""
+
+
+class _Session(requests.Session):
+    """Session that is not sent on to an address without TLS, where its tokens could be read."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target and not is_private(urljoin(resp.url, target)):
+            resp.close()
+            raise InputError("it is sent on to an address that is not https://")
+        return target
 
 
 class _Again(Exception):
@@ -344,7 +355,10 @@ class _Client:
         try:
             timeout = (self.patience.connect, self.patience.stall)
             asked = self.key.use(url) if self.key else url
-            response = requests.get(asked, headers=headers, stream=True, timeout=timeout)
+            with _Session() as session:
+                response = session.get(asked, headers=headers, stream=True, timeout=timeout)
+        except InputError as error:
+            raise _Hopeless(f"{url}: {error}; choose another mirror") from None
         except requests.exceptions.SSLError:
             raise _Hopeless(f"{url}: its certificate is not valid; choose another mirror") from None
         except requests.ReadTimeout:

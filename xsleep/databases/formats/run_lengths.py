@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, str]:
     """
     try:
         found = json.loads(content(path, "put it there"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not JSON ({error}); correct it") from None

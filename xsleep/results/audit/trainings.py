@@ -31,7 +31,7 @@ def readable(path: Path) -> Iterator[None]:
     """Turn what reading a damaged file raises into an `InputError` that names the file."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: unusable ({reason(error)}); delete it and run again") from error
 
 

@@ -32,7 +32,7 @@ class Run:
         try:
             facts = json.loads(path.read_text())
             outputs = facts["outputs"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return cls(folder, {}, [f"{path}: cannot be read; delete it to make the run again"])
         gaps = []
         for file, digest in ((folder / name, digest) for name, digest in outputs.items()):
