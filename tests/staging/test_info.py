@@ -148,4 +148,10 @@ def test_a_file_of_another_version_is_one_line(tmp_path, capsys):
         file["ends"] = [0]
         for name in ("places", "onsets", "stages"):
             file[name] = np.zeros(0)
-    assert "damaged, or of another version of xsleep" in told(capsys, tmp_path / "all.h5", status=1)
+    expected = "all.h5: not a readable HDF5 file ('remarks'); delete it and run again"
+    assert expected in told(capsys, tmp_path / "all.h5", status=1)
+    write_run(tmp_path, 1)
+    run = tmp_path / "run.json"
+    run.write_text(run.read_text().replace("best_step", "step"))
+    expected = "damaged, or of another version of xsleep ('best_step'); make it again"
+    assert expected in told(capsys, tmp_path, status=1)
