@@ -20,7 +20,7 @@ def validator_of(module):
 
 
 def told_by(module, program, *arguments):
-    """What a program prints that is run with a module of the validators' environment."""
+    """Return the output of a program that runs in the validators' environment."""
     done = subprocess.run(
         [validator_of(module), "-c", program, *map(str, arguments)], capture_output=True, text=True
     )

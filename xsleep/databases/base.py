@@ -332,7 +332,7 @@ class Database(ABC):
 
     @property
     def stand_in(self) -> str:
-        """What could stand in for missing files, as the end of a message about them."""
+        """Substitutes for missing files, as the end of a message about them."""
         return ""
 
     def none_there(self, what: str, example: str) -> InputError:

@@ -39,7 +39,7 @@ NOTES = {
     "trained on the training recordings",
     "second scorer": "the stages of the database's other scorer, a ceiling",
 }
-"""What each control predicts, for the note of Table 2."""
+"""Control to a description of its predictions, for the note of Table 2."""
 
 Recordings = Sequence[RecordingInfo]
 

@@ -1,4 +1,4 @@
-"""Predictions from what a system gives for a recording; of the others, why there are none."""
+"""Predictions of external systems, made recording by recording."""
 
 from __future__ import annotations
 

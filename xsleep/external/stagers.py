@@ -170,7 +170,7 @@ class Networks(Stager):
 
     @property
     def normalisation(self) -> Normalisation:
-        """What spectrograms are normalised by."""
+        """Origin of the statistics that spectrograms are normalised with."""
         return "training" if self.ensemble.has_statistics else "night"
 
     def remarks(self, recordings: Sequence[Stored], predictions: Sequence[Prediction]) -> list[str]:

@@ -41,7 +41,7 @@ MOST_EXPANDED = 100
 
 MAKE = "snakemake --cores 8 results/bundle.zip"
 ANEW = "have it made and sent again"
-"""What messages advise."""
+"""Advice of messages: how a bundle is made, and where a new one comes from."""
 
 
 class File(Settings):

@@ -18,6 +18,7 @@ from xsleep.results import inference, table2
 from xsleep.results.bundle import ANEW, Bundle, read_bundle
 from xsleep.results.claims.base import number
 from xsleep.results.comparisons import paired
+from xsleep.results.formatting import ROUNDED
 from xsleep.results.measurements import CASE, SystemResults, gather
 from xsleep.results.metrics import METRICS
 from xsleep.store.predictions import read_predictions
@@ -34,10 +35,6 @@ COLUMNS = (
     *("in", *NAMES, "source A", "source B", "metric", *VALUES, *COUNTS),
     *("folds", "true stages"),
 )
-
-ROUNDING = {"kappa": 0.00051}
-"""Most that a value of Table 2 may differ from that of the predictions; others: ``ROUNDED``."""
-ROUNDED = 0.051
 
 _SIDES = {"of system": "A", "of against": "B"}
 """Columns of `paired` that have other names here."""
@@ -67,7 +64,7 @@ class Comparison:
 
     @property
     def conclusion(self) -> str:
-        """What the comparison comes to, in a sentence."""
+        """Conclusion of the comparison, in a sentence."""
         both = self.rows[self.rows["in"] == BOTH]
         if both.empty:
             return "The bundles have no row in common, so nothing is compared."
@@ -143,7 +140,7 @@ class _Unpacked:
                 column = f"{one.channels} {metric}"
                 cells = rows[column] if column in rows else pd.Series(dtype=float)
                 stated = pd.to_numeric(cells, errors="coerce").dropna()
-                if len(stated) and (abs(stated - value) > ROUNDING.get(metric, ROUNDED)).all():
+                if len(stated) and (abs(stated - value) > ROUNDED[metric]).all():
                     lines.append(
                         f"{path}: table2.csv has {stated.iloc[0]} as {column} of {one.system} on "
                         f"{one.database}, {one.window}, but its predictions give {value:.4g}"

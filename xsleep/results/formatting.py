@@ -14,6 +14,9 @@ HEADINGS = ("acc.", "kappa", "MF1", "sens.", "spec.")
 
 _DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
+ROUNDED = {metric: 0.5 * 10.0 ** -_DECIMALS[metric] + 1e-9 for metric in METRICS}
+"""Most that a metric in a table differs from its value: half of the last decimal."""
+
 
 def number(value: float, column: str) -> str:
     """Format a value of a column whose last word is its metric; NaN is empty."""

@@ -178,9 +178,16 @@ def gather(
     for names, grouped in groupby(files, key=lambda file: file.run.names):
         counts, gaps = _counted(group := list(grouped), usual)
         skipped = int((known[names["database"]]["skipped"] != "").sum())
-        one = SystemResults(**names, counts=counts, skipped=skipped, gaps=gaps)
         remarks = tuple(dict.fromkeys(r for file in group for r in file.remarks))
-        results.append(replace(one, source=group[0].run.source, remarks=remarks))
+        one = SystemResults(
+            **names,
+            counts=counts,
+            skipped=skipped,
+            gaps=gaps,
+            source=group[0].run.source,
+            remarks=remarks,
+        )
+        results.append(one)
     return results
 
 
@@ -220,7 +227,7 @@ class _File:
 def _read(run: RunPredictions, known: pd.DataFrame, listed: Path, decide: Decide) -> _File:
     tested = []
     try:
-        remarks = read_remarks(run.predictions)
+        remarks = read_remarks(run.predictions) if run.source != MEASURED else ()
         if not (predictions := read_predictions(run.predictions)):
             if remarks:
                 return _File(run, (), "; ".join(remarks))

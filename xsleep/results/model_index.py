@@ -23,7 +23,7 @@ _METRICS: dict[str, dict[str, Any]] = {
     "sensitivity": {"type": "recall", "name": "Mean sensitivity (%)", "args": _MACRO},
     "specificity": {"type": "specificity", "name": "Mean specificity (%)", "args": _MACRO},
 }
-"""How a card names ``METRICS``."""
+"""Metric to its type and name in a card."""
 
 NOT_SLEEP = "simulated nights: not sleep"
 

@@ -180,10 +180,8 @@ def faults(results: Iterable[SystemResults]) -> list[str]:
 
 def shown_together(table: pd.DataFrame, sources: Sequence[str] = (PUBLISHED,)) -> pd.DataFrame:
     """Return the rows of Table 2 that are measured or from these sources, of measured systems."""
-    of, measured = (
-        pd.MultiIndex.from_frame(table[["database", "window", "system"]]),
-        is_measured(table),
-    )
+    of = pd.MultiIndex.from_frame(table[["database", "window", "system"]])
+    measured = is_measured(table)
     return table[(measured | table["source"].isin(sources)) & of.isin(of[measured])]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xsleep import systems
-from xsleep.config.databases import DatabaseSettings
 from xsleep.config.external import Predictions
 from xsleep.config.names import CONTROL, IMPORTED, STAGER
 from xsleep.config.workflow import Workflow
@@ -158,14 +158,7 @@ def _stagers(workflow: Workflow) -> Iterator[External]:
 
 
 def _controls(workflow: Workflow) -> Iterator[External]:
-    for control in workflow.controls:
-        for database, window, channels in _cases(workflow.databases):
-            settings = {"control": control, "seed": workflow.seeds[0]}
+    for control, (database, of) in product(workflow.controls, workflow.databases.items()):
+        settings = {"control": control, "seed": workflow.seeds[0]}
+        for window, channels in product(of.windows, of.channels):
             yield External("controls", database, window, channels, control, settings)
-
-
-def _cases(databases: Mapping[str, DatabaseSettings]) -> Iterator[tuple[str, str, str]]:
-    for name, settings in databases.items():
-        for window in settings.windows:
-            for channels in settings.channels:
-                yield name, window, channels

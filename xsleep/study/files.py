@@ -64,7 +64,7 @@ class DatabaseFiles:
 
     @property
     def signals(self) -> bool:
-        """Whether there are signals, or hypnograms alone."""
+        """True if the database has signals; false if it has hypnograms alone."""
         return self.settings.source.signals
 
     @property

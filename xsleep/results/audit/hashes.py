@@ -91,8 +91,8 @@ def imports(evidence: Evidence) -> Findings:
         for path, record in imported.records.items():
             for file, sha in record["outputs"].items():
                 yield imported.folder / file, sha, path
-            for file, sha in record["inputs"].items():
-                if path.name == "import.json":
+            if path.name == "import.json":
+                for file, sha in record["inputs"].items():
                     yield file, sha, path
 
     return _compared(evidence.imported, claims)

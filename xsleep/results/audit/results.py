@@ -18,13 +18,10 @@ from xsleep.results import table2
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import Findings, NotApplicable, faults_of, many
 from xsleep.results.audit.trainings import Imported, Run, readable
-from xsleep.results.formatting import number
+from xsleep.results.formatting import ROUNDED, number
 from xsleep.results.metrics import METRICS, decided
 from xsleep.results.published import size
 from xsleep.store.predictions import Prediction, read_remarks
-
-ROUNDED = {metric: 0.0005 if metric == "kappa" else 0.05 for metric in METRICS}
-"""Half of the last decimal in Table 2."""
 
 Names = tuple[str, str, str, str]
 """Database, window, system and channels."""
@@ -66,7 +63,8 @@ def imported(evidence: Evidence) -> Findings:
 
     def examine(run: Imported) -> Iterator[str]:
         stored, where, missing = evidence.stored(run.store), run.identity.predictions, 0
-        for prediction in run.predictions:
+        predictions = run.predictions
+        for prediction in predictions:
             name, fold = prediction.recording, prediction.fold
             fold = run.identity.fold if fold is None else fold
             if run.tested.get(name) != fold:
@@ -76,7 +74,7 @@ def imported(evidence: Evidence) -> Findings:
             epochs.append(len(prediction.stages))
             missing += int(expected) - len(prediction.stages)
         tested = [name for name, fold in run.tested.items() if run.identity.fold in (0, fold)]
-        if absent := len({*tested} - {prediction.recording for prediction in run.predictions}):
+        if absent := len({*tested} - {prediction.recording for prediction in predictions}):
             lacking.append(
                 f"{run.identity.system}, {run.identity.channels}: {many(absent, 'recording')} "
                 "without predictions"
@@ -166,8 +164,8 @@ def metrics(evidence: Evidence) -> Findings:
             if shown[what] != count:
                 yield f"{where}: {shown[what]:,} {what}, but {count:,} in the predictions"
         for metric, value in recomputed(seeds.values()).items():
-            there, tolerance = shown[f"{names[-1]} {metric}"], ROUNDED[metric] + 1e-9
-            if not np.isclose(there, value, rtol=0, atol=tolerance, equal_nan=True):
+            there = shown[f"{names[-1]} {metric}"]
+            if not np.isclose(there, value, rtol=0, atol=ROUNDED[metric], equal_nan=True):
                 yield f"{where}: {metric} {there}, recomputed {number(value, metric)}"
 
     faults = faults_of(runs, examine)
