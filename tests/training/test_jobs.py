@@ -138,8 +138,8 @@ def test_a_clone_that_is_not_installed_trains_and_says_its_version(tmp_path):
     """With the packages of this environment, but for the one that names the clone's own folder."""
     packages = tmp_path / "packages"
     packages.mkdir()
-    for folder in site.getsitepackages():
-        for path in Path(folder).iterdir():
+    for folder in filter(Path.is_dir, map(Path, site.getsitepackages())):
+        for path in folder.iterdir():
             if not path.name.startswith(("xsleep", "__editable__")):
                 (packages / path.name).symlink_to(path)
     for name in ("xsleep", "tests"):
