@@ -10,14 +10,22 @@ gc.set_threshold(100_000)
 
 try:  # the registry of systems is read when it is imported
     from xsleep.store.recordings import FORMAT_VERSION
-    from xsleep.study import beforehand, paths
+    from xsleep.study import beforehand, paths, snapshot
     from xsleep.study.figures import PICKS
     from xsleep.study.messages import Messages
     from xsleep.study.runs import folder, has
     from xsleep.study.study import Study
 
     beforehand.check()
-    STUDY = Study(config, Path(workflow.basedir) / "config")
+    if workflow.is_main_process:
+        beforehand.check_clock(Path(workflow.basedir) / "workflow_scripts")
+        configuration = Path(workflow.basedir) / "config"
+        snapshot.take(config, configuration)
+    else:
+        configuration = snapshot.folder()
+        config.clear()
+        config.update(snapshot.config())
+    STUDY = Study(config, configuration)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 if not STUDY.databases.names:
@@ -27,6 +35,11 @@ if workflow.is_main_process:
     RUNNING, others = enter()  # open, and so locked, until the process ends
     if others:
         print(others, file=sys.stderr)
+
+
+# Passed on to jobs on other machines.
+envvars:
+    "XSLEEP_CONFIGURATION",
 
 
 wildcard_constraints:

@@ -1,3 +1,4 @@
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -6,6 +7,7 @@ from xsleep.core.console import job
 from xsleep.databases import source_of
 from xsleep.results.provenance.crate import copy_code, write_crate
 from xsleep.results.provenance.runs import Run
+from xsleep.study import snapshot
 
 with job(snakemake.log[0]) as report:
     paths, params = snakemake.input, snakemake.params
@@ -16,6 +18,9 @@ with job(snakemake.log[0]) as report:
     written = [Path(path).stat().st_mtime for path in paths]
     code = Path(snakemake.output.code)
     copy_code(Path(snakemake.scriptdir).parent, snakemake.config, code)
+    configured = snapshot.folder()  # the files may have changed since
+    for name in ("databases", "presets"):
+        shutil.copytree(configured / name, code / "config" / name, dirs_exist_ok=True)
     sources = zip(params.sources.items(), paths.indexes, strict=True)
     write_crate(
         Path(snakemake.output.crate),

@@ -16,6 +16,7 @@ KILLER = """\
 import json, os, re, signal, sys, threading, time
 
 want = json.loads(os.environ.get("KILL_AT", "null"))
+meanwhile = json.loads(os.environ["MEANWHILE"])
 
 def die():
     try:  # one process of the run does it, once
@@ -28,8 +29,10 @@ def hook(event, arguments):
     if event not in ("open", "os.rename") or not arguments:
         return
     path = arguments[1] if event == "os.rename" else arguments[0]
+    if event == "os.rename" and meanwhile and re.search(meanwhile["path"], str(path)):
+        exec(meanwhile["statement"])
     writes = event == "os.rename" or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-    if writes and re.search(want["path"], str(path)):
+    if want and writes and re.search(want["path"], str(path)):
         want["count"] -= 1
         if want["count"] == 0:
             if want["delay"]:
@@ -37,10 +40,13 @@ def hook(event, arguments):
             else:
                 die()
 
-if want:
+if want or meanwhile:
     sys.addaudithook(hook)
 """
-"""Imported by every Python that starts: kills the run at a moment, as `moments` has it."""
+"""Imported by every Python that starts: kills the run at a moment, as `moments` has it.
+
+Before, it executes a statement when a file has been written.
+"""
 
 STAGES = {
     "Snakemake starts": (r"\.snakemake/(running|log/)", 2),
@@ -75,7 +81,7 @@ def moments(seed, count, stages=tuple(STAGES)):
         yield stages[number], path, chance.randint(1, most), delay
 
 
-def run(folder, code, config, *arguments, **kill):
+def run(folder, code, config, *arguments, meanwhile=None, **kill):
     """Exit status and everything printed."""
     (folder / "killer").mkdir(parents=True, exist_ok=True)
     (folder / "killer/sitecustomize.py").write_text(KILLER)
@@ -86,7 +92,9 @@ def run(folder, code, config, *arguments, **kill):
         stderr=subprocess.STDOUT,
         text=True,
         cwd=code,
-        env=environment() | {"PYTHONPATH": path, "KILL_AT": json.dumps(kill or None)},
+        env=environment()
+        | {"PYTHONPATH": path, "KILL_AT": json.dumps(kill or None)}
+        | {"MEANWHILE": json.dumps(meanwhile)},
         start_new_session=True,
     )
     return done.returncode, done.stdout
@@ -105,14 +113,16 @@ def made(folder):
     return found
 
 
-def interrupted(folder, code, config, target, whole, deaths):
+def interrupted(folder, code, config, target, *, whole, deaths, meanwhile=None):
     """Kill a run at each moment, finish it, and return the lines of a report and differences."""
     report = []
     (folder / "run").mkdir(parents=True)
     for number, (stage, path, count, delay) in enumerate(deaths):
         done = folder / f"dead-{number}"
         status, text = run(
-            *(folder, code, config, target), path=path, count=count, delay=delay, done=str(done)
+            *(folder, code, config, target),
+            **{"path": path, "count": count, "delay": delay, "done": str(done)},
+            meanwhile=meanwhile,
         )
         died = done.exists()
         assert status == (-9 if died else 0), (stage, text)
@@ -146,10 +156,21 @@ def undisturbed(folder, code, config, *arguments):
 
 
 def test_a_run_killed_at_two_moments_ends_as_one_on_a_single_core(project, config, tmp_path):  # noqa: F811
+    """Before each death, the clock is set back, so that inputs are from the future, and the
+    configuration is changed, which is for later calls alone.
+    """
     study = project, config, "results/table2.csv"
     whole = undisturbed(tmp_path / "whole", *study, "--cores", "1")
+    killed = tmp_path / "killed"
+    config_file, index = f"{killed}/run/tiny.yaml", f"{killed}/run/data/index/SleepEDF-20/all.h5"
+    training = {"steps": 6, "evaluate_every": 2, "blending_window": 2, "scoring_stride": 3}
+    other = config | {"preset_settings": {"embedded": {"training": training}}}
+    change = (
+        f"os.utime({index!r}, (4e9, 4e9)); open({config_file!r}, 'w').write({json.dumps(other)!r})"
+    )
     deaths = [(stage, STAGES[stage][0], 1, 0) for stage in ("model", "Table 2")]
-    report, differ = interrupted(tmp_path / "killed", *study, whole, deaths)
+    meanwhile = {"path": "folds.csv|checkpoint.pt", "statement": change}
+    report, differ = interrupted(killed, *study, whole=whole, deaths=deaths, meanwhile=meanwhile)
     assert all(line.endswith(": killed") for line in report), report
     assert differ == []
 
@@ -162,7 +183,7 @@ def test_a_run_killed_at_many_moments_ends_with_the_same_files(project, config, 
     left, seed = int(os.environ.get("KILLS", "50")), int(os.environ.get("SEED", "1"))
     while left > 0:
         report, differ = interrupted(
-            tmp_path / f"killed-{seed}", *study, whole, list(moments(seed, 8))
+            tmp_path / f"killed-{seed}", *study, whole=whole, deaths=list(moments(seed, 8))
         )
         print(f"run {seed}:", *report, f"differences: {differ}", sep="\n  ", flush=True)
         assert differ == []

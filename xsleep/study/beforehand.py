@@ -1,8 +1,9 @@
-"""What is checked before any job: packages, folders that are written to, and room on the disk."""
+"""What is checked before any job: packages, folders that are written to, the clock, and room."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from xsleep.core.errors import InputError
@@ -22,6 +23,19 @@ def check() -> None:
     for folder in map(Path, FOLDERS):
         if folder.exists():
             check_writable(folder.resolve())
+
+
+def check_clock(scripts: Path) -> None:
+    """Raise an `InputError` if a script of the workflow is from the future.
+
+    Snakemake would take it for changed after all that it made, and make that again at every call.
+    """
+    for path in sorted(scripts.glob("*.py")):
+        if (written := path.stat().st_mtime) > time.time():
+            raise InputError(
+                f"{path}: from the future, {time.ctime(written)}; set the clock, or touch the file "
+                "(what it made is then made again)"
+            )
 
 
 def room(study: Study) -> str:
