@@ -16,16 +16,22 @@
 # make fuzz           install atheris beside .venv (Python 3.11 to 3.13), and try changed files on each reader
 #                     for SECONDS=60; findings are in /tmp/xsleep-fuzz
 # make report         the finished run of `make table2` as a page, report.html
-# make lock           write requirements.lock anew from pyproject.toml
+# make lock           write the three locks from pyproject.toml; locked versions stay where it permits them, but for
+#                     UPGRADE='--upgrade-package mne' or UPGRADE=--upgrade
+# make audit-packages  ask for known vulnerabilities of the locked packages, which needs a network
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Only what is locked, and no file but those whose hashes are in the lock. setuptools, which builds what has
+# no wheel, is locked as well.
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r
+ENTRY = sed -n '/^$1==/,/[^\\]$$/p'
 
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock
+.PHONY: table2 test test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -60,7 +66,7 @@ test-gpu: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/ready)
 	else echo 'test-gpu: PyTorch finds no GPU here, so nothing was tested'; fi
 
 test-kernels: $(VENV)/ready
-	pip install --quiet --disable-pip-version-check --editable '.[kernels]'
+	$(call ENTRY,triton) requirements-cuda.lock | $(INSTALL) /dev/stdin
 	TRITON_INTERPRET=1 pytest tests/networks/test_kernels.py
 
 # TensorFlow 2.15 has the recurrent cells of TensorFlow 1 in its compatibility mode, and is for Python 3.9 to
@@ -108,18 +114,32 @@ fuzz: $(VENV)/ready
 	  $(TOOLS) .venv-fuzz/bin/python tests/fuzz/coverage_readers.py $$name /tmp/xsleep-fuzz \
 	    -max_total_time=$(SECONDS) -verbosity=0 || exit 1; done
 
-$(VENV)/ready: requirements.lock pyproject.toml
+# PyTorch is a build for the CPU where pip knows an index or a folder with one, else that of PyPI, which on Linux
+# needs CUDA's libraries (several GB). They are apart, as of files for one version pip prefers those of an index.
+$(VENV)/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(call ENTRY,setuptools) requirements.lock | $(INSTALL) /dev/stdin
+	$(INSTALL) requirements.lock
+	@if $(BIN)/pip install --quiet --dry-run --no-deps $$(grep -o '^torch==[^ ]*' requirements-cpu.lock) 2> /dev/null; \
+	then torch=requirements-cpu.lock; else torch=requirements-cuda.lock; fi; \
+	echo $(INSTALL) $$torch; $(INSTALL) $$torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# The same for every build of PyTorch: one for the CPU names itself 2.13.0+cpu, which other machines do not
-# find, and those for CUDA bring their own of what is left out.
+# The index of PyTorch, for its builds for the CPU, is asked for a new version alone.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 lock: $(VENV)/ready
 	pip install --quiet uv
-	uv pip compile pyproject.toml --extra dev --extra dvc --python-version 3.11 --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
-	  --output-file requirements.lock
-	sed -i -e 's/+cpu$$//' -e '/^\(cuda-\|nvidia-\|triton==\)/d' requirements.lock
+	cat requirements.lock requirements-cuda.lock > new.lock
+	$(LOCK) --extra dev --extra dvc $(UPGRADE) --output-file new.lock pyproject.toml
+	torch=$$(sed -n 's/^\(torch==[^ ]*\).*/\1+cpu/p' new.lock); grep -q "^$$torch " requirements-cpu.lock || \
+	  echo $$torch | $(LOCK) --no-deps --default-index https://download.pytorch.org/whl/cpu --output-file requirements-cpu.lock -
+	awk '/^[a-z]/ {cuda = /^(cuda-|nvidia-|torch==|triton==)/} \
+	  {print > ("requirements" (cuda ? "-cuda" : "") ".lock")}' new.lock
+	rm new.lock
+
+audit-packages: $(VENV)/ready
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-cuda.lock

@@ -23,16 +23,19 @@ def test_both_have_the_python_of_the_environment():
 
 
 def test_both_install_the_lock_and_pin_nothing_themselves():
-    assert '--requirement "$1"' in INSTALL
+    assert "--require-hashes --no-deps" in INSTALL
+    for name in ("requirements", "requirements-$2"):
+        assert f'--requirement "$1/{name}.lock"' in INSTALL
     for text in (DOCKERFILE, APPTAINER):
-        assert re.search(r"install\.sh /opt/\w+/requirements\.lock", text)
+        assert re.search(r'install\.sh /opt/\w+ "[${ ]+TORCH[ }]*"$', text, re.MULTILINE)
         assert "pip install --no-cache-dir --no-deps --editable /opt/xsleep" in text
     assert "==" not in DOCKERFILE + APPTAINER + INSTALL
 
 
 def test_both_take_the_cpu_builds_of_pytorch_unless_told_otherwise():
-    indexes = re.findall(r"^\s*(?:ARG )?TORCH_INDEX=(.+)$", DOCKERFILE + APPTAINER, re.MULTILINE)
-    assert indexes == ["https://download.pytorch.org/whl/cpu"] * 2
+    builds = re.findall(r"^\s*(?:ARG )?TORCH=(.+)$", DOCKERFILE + APPTAINER, re.MULTILINE)
+    assert builds == ["cpu"] * 2
+    assert (ROOT / "requirements-cpu.lock").exists() and (ROOT / "requirements-cuda.lock").exists()
 
 
 def test_what_git_ignores_is_not_copied():

@@ -47,7 +47,8 @@ IN_IMAGE = re.compile(r"(?:docker|apptainer) run .*\bxsleep(?:\.sif)? (--.*)")
 """What follows the name of an image is what would follow ``snakemake`` (docs/containers.md)."""
 
 COPIED = (
-    *("Snakefile", "Makefile", "pyproject.toml", "requirements.lock", "dvc.yaml"),
+    *("Snakefile", "Makefile", "pyproject.toml", "dvc.yaml"),
+    *(path.name for path in ROOT.glob("requirements*.lock")),
     *("rules", "workflow_scripts", "config", "captions", "profiles", "xsleep", "benchmarks"),
 )
 WEIGHTS = ("1chan_eeg", "1chan_eog", "2chan_eegeog")
