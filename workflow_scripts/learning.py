@@ -1,11 +1,10 @@
 from pathlib import Path
 
-import pandas as pd
-
 from xsleep.core.console import job
 from xsleep.results.figures import learning
+from xsleep.results.histories import read_history
 
 with job(snakemake.log[0]):
-    histories = dict(zip(snakemake.params.systems, map(pd.read_csv, snakemake.input), strict=True))
+    histories = dict(zip(snakemake.params.systems, map(read_history, snakemake.input), strict=True))
     stem = Path(snakemake.output.svg).with_suffix("")
     learning.draw(snakemake.rule, histories, stem, snakemake.params.title)

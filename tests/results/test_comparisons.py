@@ -118,10 +118,10 @@ def test_training_and_testing_subjects_are_counted_in_the_folds(tmp_path):
     lines = ["1,test,a,a1", "1,test,a,a2", "1,training,b,b1", "1,training,d,d1"]
     lines += ["1,validation,e,e1", "1,validation,f,f1", "2,validation,e,e1"]
     path.write_text(
-        "\n".join(["fold,role,subject,recording", *lines, "2,test,b,b1", "2,training,a,a"])
+        "\n".join(["fold,role,subject,recording", *lines, "2,test,b,b1", "2,training,a,a\n"])
     )
     assert subjects_ratio(path) == pytest.approx((1 / 2 + 1 / 1) / 2)
     assert subjects_ratio(path, "validation") == pytest.approx((2 / 2 + 1 / 1) / 2)
     path.write_text("junk")
-    with pytest.raises(InputError, match=r"folds\.csv: not a table of folds .*; delete it"):
+    with pytest.raises(InputError, match=r"folds\.csv: not as it was written .*; delete it"):
         subjects_ratio(path)

@@ -45,9 +45,10 @@ def cohort(tmp_path):
     }
     stored = [read_stored(*(tmp_path / "store" / f"{n}{e}.h5" for e in ("", "-tf"))) for n in names]
     write_index(tmp_path / "all.h5", stored)
-    roles = ["1,training,d,d1", "2,test,a,a1", "2,validation,b,b1"]
+    roles = ["1,test,b,b1", "1,validation,a,a1", "1,training,c,c1", "1,training,d,d1"]
+    roles += ["2,test,a,a1", "2,validation,b,b1"]
     roles += ["2,training,c,c1", "2,training,d,d1", "2,training subset,d,d1"]
-    (tmp_path / "folds.csv").write_text("\n".join(["fold,role,subject,recording", *roles]))
+    (tmp_path / "folds.csv").write_text("\n".join(["fold,role,subject,recording", *roles, ""]))
     return tmp_path / "folds.csv", tmp_path / "all.h5", [parts["c1"], parts["d1"]]
 
 

@@ -18,7 +18,7 @@ from tests.helpers.recordings import NETWORK, ROOT, make_part
 from xsleep import __version__
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import sha256
+from xsleep.core.files import sha256, write_csv
 from xsleep.networks import build, checkpoints
 from xsleep.preparation.jobs import make_source_split
 from xsleep.scoring import probabilities
@@ -26,7 +26,7 @@ from xsleep.scoring.jobs import score_run
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.training import loop, origin
 from xsleep.training.jobs import TrainingJob
-from xsleep.training.parts import Data
+from xsleep.training.parts import Data, recordings_of_role
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,41 @@ def test_a_role_without_recordings_ends_a_run_before_its_training(tmp_path, untr
         job.run(build("ARNN+RNN", 1, NETWORK, 1), data, inputs={})
 
 
+def unread(name):
+    """A recording of the index, whose subject is its first letter."""
+    return Stored(RecordingInfo(name, name[0], *(np.empty(0, int),) * 3))
+
+
+def test_folds_with_a_flipped_bit_or_cut_short_are_refused(tmp_path):
+    stored = {name: unread(name) for name in ("a1", "b1", "c1")}
+    rows = [
+        {"fold": fold, "role": role, "subject": name[0], "recording": name}
+        for fold, names in ((1, ("a1", "b1", "c1", "c1")), (2, ("b1", "a1", "c1", "c1")))
+        for role, name in zip(
+            ("test", "validation", "training", "training subset"), names, strict=True
+        )
+    ]
+    write_csv(path := tmp_path / "folds.csv", rows)
+    assert recordings_of_role(stored, path, 2, "test") == [stored["b1"]]
+    whole = path.read_bytes()
+    flipped = [
+        whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
+        for place in range(len(whole))
+        for bit in range(0, 8, 2)
+    ]
+    ends = range(whole.rindex(b"\n2") + 1)  # without its last line it has no training subset
+    for damaged in [*flipped, *(whole[:end] for end in ends)]:
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"folds\.csv: .*; delete it, run snakemake for it"):
+            recordings_of_role(stored, path, 2, "test")
+
+
 @pytest.mark.parametrize("what", ("package", "folder"))
 def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, what):
     model, folds, index = (tmp_path / name for name in ("model.safetensors", "folds.csv", "index"))
     checkpoints.save(model, build("ARNN+RNN", 1, NETWORK, 1), "ARNN+RNN", ("EEG",))
-    folds.write_text("fold,role,subject,recording\n")
-    write_index(index, [])
+    folds.write_text("fold,role,subject,recording\n2,test,a,a1\n")
+    write_index(index, [unread("a1")])
     out = tmp_path / "run" / "predictions.h5"
     if what == "package":
         monkeypatch.setattr(origin, "version", missing)

@@ -6,6 +6,8 @@ import csv
 import errno
 import fcntl
 import hashlib
+import io
+import json
 import os
 import re
 import secrets
@@ -196,18 +198,53 @@ def unmarked_column(column: pd.Series[Any]) -> pd.Series[Any]:
     return column.map(unmarked) if column.dtype.kind not in "iufb" else column
 
 
-def read_csv(path: Path | Traversable) -> list[dict[str, str]]:
-    """Return the rows of a CSV file that was written here as text, by column."""
-    with path.open("r", encoding="utf-8") as file:
+def read_csv(path: str | Path | Traversable) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that was written here as text, by column.
+
+    Raises:
+        InputError: it is missing, or not as it was written.
+    """
+    with csv_file(path) as file:
         rows = list(csv.DictReader(file))
+        if any(None in (*row, *row.values()) for row in rows):
+            raise ValueError("a line has too few cells, or too many")
     return [{key: unmarked(cell) for key, cell in row.items()} for row in rows]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Return a CSV file that was written here as a table of text; missing values are empty."""
+    """Return a CSV file that was written here as a table of text; missing values are empty.
+
+    Raises:
+        InputError: it is missing, or not as it was written.
+    """
     import pandas as pd
 
-    return pd.read_csv(path, dtype=str, keep_default_na=False).apply(unmarked_column)
+    with csv_file(path) as file:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        if table.isna().any(axis=None):
+            raise ValueError("a line has too few cells")
+    return table.apply(unmarked_column)
+
+
+@contextmanager
+def csv_file(path: str | Path | Traversable) -> Iterator[io.StringIO]:
+    """Yield the content of a CSV file that was written here.
+
+    Raises:
+        InputError: it is missing or cut short, or the block does not find in it what it should.
+    """
+    try:
+        text = (Path(path) if isinstance(path, str) else path).read_text(encoding="utf-8")
+        if not text.endswith("\n") or "\0" in text:
+            raise ValueError("cut short, or overwritten")
+        yield io.StringIO(text, newline="")
+    except InputError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"{path}: not as it was written ({reason(error)}); delete it, run snakemake for it, "
+            "then again"
+        ) from error
 
 
 def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
@@ -247,6 +284,21 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_recorded(path: Path) -> None:
+    """Raise an `InputError` if ``run.json`` beside a file of a run has another SHA-256 of it."""
+    try:
+        known = json.loads(path.with_name("run.json").read_text())["outputs"][path.name]
+        is_whole = sha256(path) == known
+    # Of nothing trained here, or who reads the file says what is wrong with it.
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return
+    if not is_whole:
+        raise InputError(
+            f"{path}: not as it was written (another SHA-256 than in run.json); delete it, and "
+            "train that run again"
+        )
 
 
 def hashes(path: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from xsleep.external.files import read_foreign
 from xsleep.external.logistic import Roles, logistic_regression
 from xsleep.external.placing import placed
 from xsleep.external.stagers import open_stager
+from xsleep.preparation import folds as fold_tables
 from xsleep.store.predictions import Prediction, write_predictions
 from xsleep.store.recordings import Stored, read_index
 from xsleep.training.origin import commit
@@ -53,7 +54,7 @@ class Case:
     @cached_property
     def roles(self) -> dict[int, Roles]:
         """Recordings of each fold that test and that train."""
-        rows = read_csv(self.folds)
+        rows = fold_tables.read(self.folds)
 
         def of(fold: str, role: str) -> list[str]:
             return [r["recording"] for r in rows if (r["fold"], r["role"]) == (fold, role)]

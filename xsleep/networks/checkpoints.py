@@ -14,7 +14,7 @@ from safetensors.torch import save as as_bytes
 from xsleep import systems
 from xsleep.config.network import NetworkSettings
 from xsleep.core.errors import InputError, reason
-from xsleep.core.files import sha256, whole
+from xsleep.core.files import check_recorded, whole
 from xsleep.core.recording import Channel
 from xsleep.core.settings import Settings, checked
 from xsleep.networks import Network, build
@@ -46,7 +46,7 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
         InputError: the file is not a checkpoint of this project, or not the one that ``run.json``
             beside it tells of.
     """
-    _check(path)
+    check_recorded(path)
     try:
         with safe_open(path, "pt") as file:
             given = json.loads((file.metadata() or {})["xsleep"])
@@ -68,21 +68,6 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
             "...); train the run again"
         )
     return network.eval(), facts.system, facts.channels
-
-
-def _check(path: Path) -> None:
-    """Raise an `InputError` if ``run.json`` beside a checkpoint has another SHA-256 of it."""
-    try:
-        known = json.loads(path.with_name("run.json").read_text())["outputs"][path.name]
-        is_whole = sha256(path) == known
-    # Of nothing trained here, or `load` says what is wrong with the checkpoint.
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return
-    if not is_whole:
-        raise InputError(
-            f"{path}: not as it was written (another SHA-256 than in run.json); delete it, and "
-            "train that run again"
-        )
 
 
 def _built(facts: Facts, tensors: Mapping[str, torch.Tensor]) -> Network:

@@ -7,14 +7,20 @@ training subset, measures the training loss from which the loss weights are deri
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from xsleep.config.databases import KFold
 from xsleep.core.errors import InputError
+from xsleep.core.files import csv_file, read_csv
 from xsleep.databases import named
+
+TOGETHER = ({"test"}, {"validation"}, {"training"}, {"training", "training subset"})
+"""Roles of one recording in one fold."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,22 @@ def few(subjects: Sequence[str], count: int, seed: int) -> set[str]:
             f"fold {seed}: {count} of {len(subjects)} training subjects; lower transfer.subjects"
         )
     return set(random.Random(seed).sample(subjects, len(subjects))[:count])
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of ``folds.csv``: a recording, its subject, and a role of it in a fold.
+
+    Raises:
+        InputError: the file is damaged: a fold lacks a recording, or has one in several roles.
+    """
+    roles = defaultdict(set)
+    with csv_file(path):
+        for row in (rows := read_csv(path)):
+            roles[row["fold"], (row["recording"], row["subject"])].add(row["role"])
+        folds, used = map(set, zip(*roles, strict=True))
+        if len(roles) < len(folds) * len(used) or any(of not in TOGETHER for of in roles.values()):
+            raise ValueError("not every recording is in one role of each fold")
+    return rows
 
 
 @cache

@@ -15,6 +15,7 @@ from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference
+from xsleep.results.histories import read_history
 from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import class_wise, probabilities
 from xsleep.store.predictions import Prediction
@@ -114,12 +115,14 @@ def kept_weights(folder: Path) -> dict[str, float]:
     try:
         run = json.loads((folder / "run.json").read_text())
         step = run["best_step"] if run["training"]["model_kept"] == "best" else run["steps"]
-        history = pd.read_csv(folder / "history.csv").set_index("step")
+        history = read_history(folder / "history.csv").set_index("step")
         # where the last step is no evaluation, the weights are those of the last before it
         line = history.loc[:step].iloc[-1]
         weights = {branch: float(line[f"{branch} weight"]) for branch in BRANCHES}
         if not np.isfinite(list(weights.values())).all():
             raise ValueError(f"weights {weights}")
+    except InputError:
+        raise
     except (OSError, ValueError, LookupError, RecursionError) as error:
         raise InputError(
             f"{folder}: run.json and history.csv do not give the weights of the network that was "

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xsleep.core.errors import InputError, reason
+from xsleep.core.files import read_table
 from xsleep.results import inference
 from xsleep.results.measurements import CASE, SystemResults
 
@@ -104,10 +105,12 @@ def subjects_ratio(folds: Path, role: str = "test") -> float:
     Raises `InputError` if the file is missing or invalid.
     """
     try:
-        table = pd.read_csv(folds, dtype=str)
+        table = read_table(folds)
         numbers = table.groupby(["role", "fold"])["subject"].nunique().unstack("role")
         return float((numbers[role] / numbers["training"]).mean())
-    except (OSError, KeyError, ValueError) as error:
+    except InputError:
+        raise
+    except (KeyError, ValueError) as error:
         raise InputError(
             f"{folds}: not a table of folds ({reason(error)}); delete it and run again"
         ) from error

@@ -15,7 +15,7 @@ import pandas as pd
 
 from xsleep import __version__
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv
+from xsleep.core.files import check_recorded, read_csv
 from xsleep.core.stages import STAGES
 from xsleep.databases import Source, open_database
 from xsleep.results import model_index
@@ -50,6 +50,7 @@ def written(
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); delete it to train again") from error
     kept = run["best_step"] if run["training"]["model_kept"] == "best" else run["steps"]
+    check_recorded(folder / "history.csv")
     history = read_csv(folder / "history.csv")
     line = next(row for row in reversed(history) if int(row["step"]) <= kept)
     # The branch that decides is the last.

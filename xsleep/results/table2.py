@@ -12,7 +12,7 @@ import pandas as pd
 
 from xsleep.config.names import MEASURED, SOURCES, last_of
 from xsleep.core.errors import InputError
-from xsleep.core.files import unmarked_column
+from xsleep.core.files import csv_file, unmarked_column
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.formatting import number
@@ -186,8 +186,13 @@ def shown_together(table: pd.DataFrame, sources: Sequence[str] = (PUBLISHED,)) -
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read the Table 2 that `xsleep.results.formatting.write_csv` wrote, rounded as it is."""
-    table = pd.read_csv(path, dtype={count: "Int64" for count in COUNTS})
+    """Read the Table 2 that `xsleep.results.formatting.write_csv` wrote, rounded as it is.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    with csv_file(path) as file:
+        table = pd.read_csv(file, dtype={count: "Int64" for count in COUNTS})
     return table.fillna({"note": ""}).apply(unmarked_column)
 
 

@@ -54,8 +54,8 @@ def import_given(
             f"folder with one; correct `trained: {{{system}: ...}}` of the database"
         )
     network = fitted(found.prefix, read(found.prefix), system, channels, settings)
-    recordings, names = read_index(index), recordings_of_role(folds, fold, "training")
-    training = [load_part(recordings[name], window, channels, settings) for name in names]
+    chosen = recordings_of_role(read_index(index), folds, fold, "training")
+    training = [load_part(stored, window, channels, settings) for stored in chosen]
     network.set_normalisation(*normalisation(training, settings.normalisation))
     check_writable(out.parent)
     checkpoints.save(out, network, system, channels)

@@ -49,8 +49,8 @@ def score_run(
     torch.set_num_threads(threads)
     network, _, channels = checkpoints.load(model)
     network.to(device.best())
-    recordings, names = read_index(index), recordings_of_role(folds, number, "test")
-    parts = [load_part(recordings[name], window, channels, network.settings) for name in names]
+    tested = recordings_of_role(read_index(index), folds, number, "test")
+    parts = [load_part(stored, window, channels, network.settings) for stored in tested]
     check_writable(out.parent)
     record = {
         "scoring": {"longest_gap": longest_gap, "scoring_stride": scoring_stride},

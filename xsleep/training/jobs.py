@@ -113,8 +113,8 @@ class TrainingJob:
         fold, window, recordings = self.address["fold"], self.address["window"], read_index(index)
 
         def parts(role: str) -> list[Part]:
-            names = recordings_of_role(folds, fold, role, subjects)
-            return [load_part(recordings[n], window, self.channels, network) for n in names]
+            stored = recordings_of_role(recordings, folds, fold, role, subjects=subjects)
+            return [load_part(one, window, self.channels, network) for one in stored]
 
         return Data(*map(parts, ROLES))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from xsleep.config.names import BLOCKS
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import read_csv
+from xsleep.core.settings import shown
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import within
 from xsleep.store.recordings import RecordingData, Stored
@@ -48,16 +48,35 @@ class Training:
 
 
 def recordings_of_role(
-    folds: Path, number: int, role: str, subjects: int | None = None
-) -> list[str]:
-    """Return the names of the recordings of one role of a fold.
+    recordings: Mapping[str, Stored],
+    folds: Path,
+    number: int,
+    role: str,
+    *,
+    subjects: int | None = None,
+) -> list[Stored]:
+    """Return the recordings of one role of a fold.
 
     Args:
+        recordings: of the index, by name.
         folds: CSV file of the folds.
         role: ``training``, ``training subset``, ``validation`` or ``test``.
         subjects: how many of the training subjects train; ``None``: all.
+
+    Raises:
+        InputError: the folds are damaged, or not of these recordings.
     """
-    rows = [row for row in read_csv(folds) if row["fold"] == str(number)]
+    for row in (table := fold_tables.read(folds)):
+        stored = recordings.get(row["recording"])
+        if not stored or stored.info.subject != row["subject"]:
+            raise InputError(
+                f"{folds}: the index has no recording {shown(repr(row['recording']))} of subject "
+                f"{shown(repr(row['subject']))}; delete it, run snakemake for it, then again"
+            )
+    if not (rows := [row for row in table if row["fold"] == str(number)]):
+        raise InputError(
+            f"{folds}: has no fold {number}; delete it, run snakemake for it, then again"
+        )
     chosen = [row for row in rows if row["role"] == role]
     if subjects is not None and role.startswith("training"):
         training = [row for row in rows if row["role"] == "training"]
@@ -66,7 +85,7 @@ def recordings_of_role(
         chosen = [row for row in chosen if row["subject"] in few] or [
             row for row in training if row["subject"] in few
         ]
-    return [row["recording"] for row in chosen]
+    return [recordings[row["recording"]] for row in chosen]
 
 
 def load_part(

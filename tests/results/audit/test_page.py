@@ -58,6 +58,12 @@ def test_each_measured_cell_has_its_interval_and_says_how_far_the_published_valu
     assert {(c["verdict"], c["published"]) for c in cells[5:]} == {("not published", None)}
 
 
+def test_a_metric_without_a_value_is_an_empty_cell(table2):
+    found = content(table2)
+    found["cells"] = [cell for cell in found["cells"] if cell["metric"] != "specificity"]
+    assert "</td><td></td></tr>" in page.html(found)
+
+
 class Links(HTMLParser):
     """Addresses that a page would load."""
 

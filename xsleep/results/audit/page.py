@@ -83,17 +83,25 @@ def html(audit: Mapping[str, Any]) -> str:
     )
 
 
+UNDEFINED: Cell = {
+    **dict.fromkeys(("measured", "from", "to", "published")),
+    "verdict": NOT_PUBLISHED,
+}
+"""Cell of a metric that has no value, as where only one stage occurs."""
+
+
 def _rows(by_metric: Mapping[str, Cell]) -> dict[str, list[tuple[str, str]]]:
     """Return the texts and CSS classes of the cells of one system, by the name of the row."""
     rows = defaultdict(list)
-    for cell in (by_metric[metric] for metric in METRICS):
+    for metric in METRICS:
+        cell = by_metric.get(metric, UNDEFINED)
         measured, low, high, published = (
-            number(cell[name], cell["metric"]).replace("-", "−")
+            number(cell[name], metric).replace("-", "−")
             for name in ("measured", "from", "to", "published")
         )
         shown = verdict = cell["verdict"]
         if verdict == OUTSIDE:
-            distance = number(abs(cell["by"]), cell["metric"])
+            distance = number(abs(cell["by"]), metric)
             shown = f"{distance} {'above' if cell['by'] > 0 else 'below'}"
         rows["measured"].append((measured, ""))
         rows["95 % interval"].append((f"{low}–{high}" if low else "", ""))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xsleep.core.errors import InputError, reason
+from xsleep.results.histories import read_history
 from xsleep.results.measurements import CASE, RunPredictions, SystemResults
 from xsleep.results.published import CHANNELS
 
@@ -95,10 +96,12 @@ class Evidence:
 def _history(run: RunPredictions) -> pd.DataFrame:
     path = run.predictions.parent / "history.csv"
     try:
-        history = pd.read_csv(path).set_index("step")
+        history = read_history(path).set_index("step")
         losses = history.filter(regex="(loss|weight)$")
         if history.empty or not np.isfinite(losses.to_numpy(float)).all():
             raise ValueError("a loss that is not finite")
+    except InputError:
+        raise
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}: not a history of losses ({reason(error)}); delete the run and train again"
