@@ -18,14 +18,18 @@ try:  # the registry of systems is read when it is imported
 
     beforehand.check()
     if workflow.is_main_process:
-        beforehand.check_clock(Path(workflow.basedir) / "workflow_scripts")
-        configuration = Path(workflow.basedir) / "config"
+        project = Path(workflow.basedir)
+        beforehand.check_dependencies(project / "pyproject.toml")
+        beforehand.check_clock(project / "workflow_scripts")
+        configuration = project / "config"
         snapshot.take(config, configuration)
     else:
         configuration = snapshot.folder()
         config.clear()
         config.update(snapshot.config())
     STUDY = Study(config, configuration)
+    if workflow.is_main_process:
+        beforehand.check_sources(STUDY)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 if not STUDY.databases.names:

@@ -1,5 +1,6 @@
 """Test what is known before any job."""
 
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.helpers.recordings import ROOT
 from xsleep.core.errors import InputError, OutputError
+from xsleep.store.recordings import write_index
 from xsleep.study import beforehand
 from xsleep.study.planning import configuration
 from xsleep.study.study import Study
@@ -31,6 +33,75 @@ def test_a_package_without_metadata_is_one_line_before_any_job(folder, monkeypat
     monkeypatch.setattr(origin, "version", version)
     with pytest.raises(InputError, match=r"^torch: not installed for .*; install requirements"):
         beforehand.check()
+
+
+def test_each_package_of_the_project_is_needed_before_any_job(tmp_path):
+    beforehand.check_dependencies(ROOT / "pyproject.toml")
+    (project := tmp_path / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["not-there>=1,<2"]'
+    )
+    with pytest.raises(InputError, match=r"^not-there: not installed for "):
+        beforehand.check_dependencies(project)
+
+
+def test_a_script_from_the_future_is_one_line(tmp_path):
+    """Snakemake would make all that it made again, at every call."""
+    (script := tmp_path / "train.py").touch()
+    beforehand.check_clock(tmp_path)
+    os.utime(script, (4e9, 4e9))
+    with pytest.raises(InputError, match=rf"^{script}: from the future, .* 2096; set the clock"):
+        beforehand.check_clock(tmp_path)
+
+
+FOLDS = """fold,role,subject,recording
+1,test,a,a1
+1,validation,b,b1
+1,training,c,c1
+1,training subset,c,c1
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("results/simulated/recordings.csv", "recording,subject\na1,"),
+        ("results/simulated/folds.csv", FOLDS.replace("validation", "validatioo")),
+        ("results/simulated/folds.csv", ""),
+        ("results/pretraining/simulated/split.csv", "role,database\ntraining"),
+        ("data/index/simulated/all.h5", "SHA-256 of something else"),
+        ("data/index/simulated/all.h5", None),
+    ],
+)
+def test_a_damaged_source_of_trainings_is_one_line_before_snakemake_deletes_them(
+    study, folder, path, content
+):
+    (folder / path).parent.mkdir(parents=True)
+    beforehand.check_sources(study)
+    if content is None:
+        (folder / path).mkdir()
+    else:
+        (folder / path).write_text(content)
+    with pytest.raises(InputError, match=rf"^{path}: .*; delete it, run snakemake for it, then"):
+        beforehand.check_sources(study)
+
+
+def test_sources_of_trainings_as_they_were_written_are_in_order(study, folder):
+    for path in ("results/simulated/folds.csv", "results/simulated/recordings.csv"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(FOLDS)
+    write_index(folder / "data/index/simulated/all.h5", [])
+    beforehand.check_sources(study)
+
+
+def test_predictions_and_networks_that_are_not_there_are_told_before_any_job(folder):
+    given = {"file": "absent.csv", "channels": "EEG", "window": "in-bed+30min"}
+    config = configuration([ROOT / "config/config.yaml"], []) | {
+        "predictions": {"simulated": {"Theirs": given}},
+        "stagers": {"simulated": {"Nobody": {"stager": "nothing"}, "YASA": {"stager": "yasa"}}},
+    }
+    first, second = beforehand.gaps(Study(config, ROOT / "config"))
+    assert first.endswith("simulated: Theirs: will be a gap: absent.csv: no such file or folder")
+    assert second.startswith("stagers: simulated: Nobody: will be a gap: nothing: no such network;")
 
 
 @pytest.mark.parametrize("name", ("results", "data", "logs"))

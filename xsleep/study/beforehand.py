@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
+import tomllib
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from xsleep.core.errors import InputError
-from xsleep.core.files import check_writable
+from xsleep.core.files import check_writable, read_csv
+from xsleep.preparation import folds
+from xsleep.staging.ensemble import check_name
+from xsleep.store.hdf5 import is_whole
 from xsleep.study import paths
 from xsleep.study.settings import store_of
 from xsleep.study.study import Study
@@ -36,6 +43,49 @@ def check_clock(scripts: Path) -> None:
                 f"{path}: from the future, {time.ctime(written)}; set the clock, or touch the file "
                 "(what it made is then made again)"
             )
+
+
+def check_dependencies(project: Path) -> None:
+    """Raise an `InputError` if a package is not installed that a ``pyproject.toml`` names."""
+    if project.exists():
+        needed = tomllib.loads(project.read_text())["project"]["dependencies"]
+        check_packages(re.split(r"[^\w.-]", one)[0] for one in needed)
+
+
+def check_sources(study: Study) -> None:
+    """Raise an `InputError` if a file is damaged that trainings depend on.
+
+    Snakemake would begin all of them anew because it has changed, and delete what they made before
+    they can say so.
+    """
+    databases = study.workflow.sources
+    made = [Path(paths.RECORDINGS.format(database=name)) for name in databases]
+    made += [*Path("results/pretraining").glob("*/split.csv")]
+    made += [*Path("results/networks").glob("*/*/split.csv")]
+    for table in filter(Path.exists, made):
+        read_csv(table)
+    for table in (Path(paths.FOLDS.format(database=name)) for name in databases):
+        if table.exists():
+            folds.read(table)
+    for store, name in product(study.settings.filterings, databases):
+        index = Path(paths.INDEX.format(store=store, database=name))
+        if index.exists() and not is_whole(index):
+            raise InputError(
+                f"{index}: not as it was written; delete it, run snakemake for it, then again"
+            )
+
+
+def gaps(study: Study) -> Iterator[str]:
+    """Yield a line for each row of Table 2 whose predictions or network are not there."""
+    for one in (*study.external.all, *study.external.released):
+        given, stager = one.settings.get("file"), one.settings.get("stager", "yasa")
+        try:
+            if given and not Path(given).exists():
+                raise InputError(f"{given}: no such file or folder")
+            if stager != "yasa":
+                check_name(stager)
+        except InputError as error:
+            yield f"{one.kind}: {one.database}: {one.name}: will be a gap: {error}"
 
 
 def room(study: Study) -> str:

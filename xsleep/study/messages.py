@@ -67,7 +67,7 @@ class Messages:
                 print(f"{database}: no signals, scored by its hypnograms alone", file=sys.stderr)
             if line := files.placement():
                 print(line, file=sys.stderr)
-        if line := beforehand.room(self.study):
+        for line in filter(None, (*beforehand.gaps(self.study), beforehand.room(self.study))):
             print(line, file=sys.stderr)
 
     def on_success(self) -> None:

@@ -17,9 +17,9 @@ from xsleep.config.names import BLOCKS, STRATEGIES
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
-from xsleep.core.files import check_writable, read_csv, sha256, whole
+from xsleep.core.files import check_writable, csv_file, read_csv, sha256, whole
 from xsleep.networks import Network, build, checkpoints
-from xsleep.store.recordings import read_index
+from xsleep.store.recordings import Stored, read_index
 from xsleep.systems import same_network
 from xsleep.training import CHECKPOINT, loop
 from xsleep.training.origin import origin, signals
@@ -93,12 +93,14 @@ class TrainingJob:
         """Pretrain a network on whole databases, by their table of `make_source_split`."""
         recordings = {name: read_index(index) for name, (index, _) in databases.items()}
 
+        stored: dict[str, list[tuple[str, Stored]]] = {role: [] for role in ROLES}
+        with csv_file(split):
+            for row in read_csv(split):
+                name = row["database"]
+                stored[row["role"]].append((name, recordings[name][row["recording"]]))
+
         def parts(role: str) -> list[Part]:
-            rows = [row for row in read_csv(split) if row["role"] == role]
-            stored = [
-                (row["database"], recordings[row["database"]][row["recording"]]) for row in rows
-            ]
-            return [load_part(s, databases[d][1], self.channels, network) for d, s in stored]
+            return [load_part(s, databases[d][1], self.channels, network) for d, s in stored[role]]
 
         self.run(self._network(network), Data(*map(parts, ROLES)), {split.name: split})
 

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snake
 """Packages whose versions are recorded."""
 
 
-def check_packages() -> None:
+def check_packages(names: Iterable[str] = PACKAGES) -> None:
     """Raise an `InputError` if the version of a package is not known."""
-    for name in PACKAGES:
+    for name in names:
         _version(name)
 
 
