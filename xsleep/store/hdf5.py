@@ -119,6 +119,15 @@ def _check_seal(path: str | Path) -> None:
             raise ValueError("not as it was written: another SHA-256")
 
 
+def is_whole(path: str | Path) -> bool:
+    """Return whether a file can be read, and its content is what its seal says if it has one."""
+    try:
+        _check_seal(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _check_heaps(path: str | Path) -> None:
     """Raise a ``ValueError`` if an object in a heap has no size: HDF5 would read it for ever."""
     if not Path(path).stat().st_size:
