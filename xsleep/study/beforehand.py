@@ -77,7 +77,7 @@ def check_sources(study: Study) -> None:
 
 def gaps(study: Study) -> Iterator[str]:
     """Yield a line for each row of Table 2 whose predictions or network are not there."""
-    for one in (*study.external.all, *study.external.released):
+    for one in study.external.all:
         given, stager = one.settings.get("file"), one.settings.get("stager", "yasa")
         try:
             if given and not Path(given).exists():
