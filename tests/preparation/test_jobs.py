@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.helpers.recordings import edf_signal, prepare, write_recording
+from tests.helpers.recordings import edf_signal, prepare, write_excerpts, write_recording
 from tests.helpers.rounding import SINGLE
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering, NetworkSettings
@@ -179,6 +179,25 @@ def test_a_batch_of_another_version_of_its_reader_makes_all_anew(three_nights, m
     monkeypatch.setattr(SleepEdf, "version", 2)
     assert batch(three_nights) == list(NIGHTS)
     assert batch(three_nights) == []
+
+
+def test_a_batch_whose_share_vanishes_ends_without_skipping_and_goes_on(tmp_path):
+    share = write_excerpts(tmp_path / "share", 1, 1, 1)
+    (link := tmp_path / "recordings").symlink_to(share)
+    source = source_of(reader="dreams", folder=link, labels={"EEG": ["C3-A1"]})
+    names, told = ("excerpt1", "excerpt2", "excerpt3"), []
+
+    def vanishing(line):
+        if line.startswith("2 of 3"):
+            share.rename(tmp_path / "away")
+
+    line = rf"{link}/.*excerpt2.*: cannot be read any more \(.*No such file.*; see that its disk"
+    with pytest.raises(InputError, match=line):
+        prepare(tmp_path, source, ["EEG"], *names, report=vanishing)
+    assert not (tmp_path / "index.h5").exists()
+    (tmp_path / "away").rename(share)
+    assert prepare(tmp_path, source, ["EEG"], *names, report=told.append)[1] == {}
+    assert told == ["1 of 3: excerpt1: stored already", "2 of 3: excerpt2", "3 of 3: excerpt3"]
 
 
 def test_a_batch_goes_on_where_it_was_ended(tmp_path):

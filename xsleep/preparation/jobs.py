@@ -10,7 +10,7 @@ import json
 import random
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -100,6 +100,9 @@ def prepare(
 
     Returns:
         Metadata of the recordings, with the reason if they cannot be used, and with warnings.
+
+    Raises:
+        InputError: a file cannot be read any more, as of a network share that vanished.
     """
     database = open_database(source)
     entries = {entry.name: entry for entry in database.entries()}
@@ -115,6 +118,7 @@ def prepare(
         settings["reader_version"] = database.version
     recipe = json.dumps(settings, sort_keys=True)
     known = Seen(seen)
+    there = {path for name in names for path in entries[name].files if path.is_file()}
     recordings = []
     for number, name in enumerate(names, start=1):
         paths = epochs / f"{name}.h5", spectrograms / f"{name}.h5"
@@ -140,6 +144,7 @@ def prepare(
             stored = _store(*made, *paths) if source.signals else Stored(made[0])
             del made
         if stored.info.skipped:
+            _check_readable(there.intersection(entry.files))
             report(f"skipped: {stored.info.skipped}")
         for remark in stored.info.remarks:
             report(f"warning: {remark}")
@@ -242,6 +247,18 @@ def _read(
                     skipped = f"{path}: no such file; put it there"
             info = replace(info, skipped=skipped)
     return replace(info, remarks=tuple(remarks)), signals
+
+
+def _check_readable(files: Collection[Path]) -> None:
+    """Raise an `InputError` if a file cannot be read, whatever is in it."""
+    for path in sorted(files):
+        try:
+            sha256(path)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read any more ({reason(error)}); see that its disk is there, "
+                "and give the same command again"
+            ) from error
 
 
 def _recording(database: Database, entry: Entry, channels: Sequence[str]) -> Recording:
