@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DAMAGE = (
     *(OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error),
-    *(SyntaxError, tokenize.TokenError),  # headers are literals of Python
+    *(SyntaxError, tokenize.TokenError, TypeError),  # headers are literals of Python
 )
 """Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from xsleep.core.arrays import Floats, Integers
-from xsleep.core.errors import InputError, warn
+from xsleep.core.errors import InputError, reason, warn
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases.formats.clocks import since
@@ -155,16 +155,19 @@ def _read_scored(path: Path) -> tuple[Integers, datetime | None]:
 
     if not _is_written(path):
         raise InputError(f"{path}: not written by xsleep score (.tsv or .csv); name such a file")
-    table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    try:
+        table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    except ValueError as error:
+        raise InputError(f"{path}: not readable ({reason(error)}); score it again") from error
     if not np.array_equal(table["onset"], np.arange(len(table)) * EPOCH_SECONDS):
         raise InputError(f"{path}: its onsets are not every {EPOCH_SECONDS} s; score it again")
     names = {stage: number for number, stage in enumerate(STAGES)}
     stages = table["stage"].map(names).fillna(UNSCORED).to_numpy(int)
     try:
         start = json.loads(path.with_suffix(".json").read_text())["xsleep"]["start"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none, or another's
-        start = None
-    return stages, datetime.fromisoformat(start) if start else None
+        return stages, start and datetime.fromisoformat(start).replace(tzinfo=None)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # none, or another's
+        return stages, None
 
 
 def _is_written(path: Path) -> bool:
