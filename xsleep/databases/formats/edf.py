@@ -332,7 +332,7 @@ def _onsets_of_gaps(edf: Edf) -> Doubles | None:
     """
     says_gaps = edf.plus.endswith("D")
     matches = [ANNOTATIONS.fullmatch(given) for given in _record_onsets(edf)]
-    if not all(matches):
+    if not matches or not all(matches):  # none without samples
         if says_gaps:
             raise DamagedError(f"{edf.path}: a data record does not say when it begins (EDF+D)")
         return None
