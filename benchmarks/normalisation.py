@@ -41,7 +41,7 @@ def main() -> None:
 
     def part(name: str, gain: float = 1) -> Part:
         night = nights[name]
-        signals = {"EEG": np.float32(gain) * night.signals["EEG"]}
+        signals = {"EEG": np.float32(gain) * night.signals["EEG"][:]}
         data = HeldData(signals, np.arange(len(night.places)))
         return Part(RecordingInfo(name, name, night.places, night.onsets, night.stages), data)
 

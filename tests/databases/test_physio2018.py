@@ -97,7 +97,7 @@ def test_unscored_lead_in_does_not_shift_the_labels(tmp_path, lead):
     assert epochs.onsets[0] == 30 * lead
     assert names(epochs.stages)[:4] == ["W", "W", "W", "N2"]
     # But for what the resampling filter spreads, W is where the signal is high and nowhere else.
-    means = epochs.signals["EEG"][:, 50:-50].mean(axis=1)
+    means = epochs.signals["EEG"][:][:, 50:-50].mean(axis=1)
     assert np.abs(means - np.where(epochs.stages == 0, 1000, 0)).max() < 1
 
 

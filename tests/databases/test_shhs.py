@@ -276,7 +276,7 @@ def test_table1_eog_is_roc_loc_upsampled_from_50_hz(tmp_path):
     write_xml(tmp_path)
     recording = read(tmp_path, ("EOG",))
     assert recording.signals["EOG"].rate == 50
-    epochs = cut(recording, Filtering(raw_filter="none")).signals["EOG"]
+    epochs = cut(recording, Filtering(raw_filter="none")).signals["EOG"][:]
     assert epochs.shape == (20, 3000)
     expected = -(tone(3, 100) + tone(7, 100, 20)).reshape(20, 3000)
     assert np.abs(epochs - expected)[1:-1].max() < 1

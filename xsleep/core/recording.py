@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator
 
-from xsleep.core.arrays import Floats, Integers
+from xsleep.core.arrays import Floats, Integers, Rows
 
 Kind = Literal["EEG", "EOG", "EMG"]
 KINDS: tuple[Kind, ...] = ("EEG", "EOG", "EMG")
@@ -65,11 +65,12 @@ SHAPES = {"raw": (SAMPLES,), "time-frequency": (FRAMES, BINS)}
 class Signal:
     """One channel of a recording: (n,) samples in microvolts, at a rate in hertz.
 
-    ``label`` is that of the signal in the file, or a derivation of several; ``unit`` is that of the
-    numbers in the file.
+    ``values`` are an array, or read from the file where slices of them are asked for. ``label`` is
+    that of the signal in the file, or a derivation of several; ``unit`` is that of the numbers in
+    the file.
     """
 
-    values: Floats = field(repr=False)
+    values: Rows = field(repr=False)
     rate: float
     label: str = ""
     unit: str = "uV"

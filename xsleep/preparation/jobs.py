@@ -19,8 +19,16 @@ import numpy as np
 
 from xsleep.config.databases import KFold
 from xsleep.config.network import Filtering
-from xsleep.core.arrays import Floats
-from xsleep.core.errors import DamagedError, InputError, line_of, reason, warn, warnings_of_inputs
+from xsleep.core.arrays import Rows
+from xsleep.core.errors import (
+    DamagedError,
+    InputError,
+    OutputError,
+    line_of,
+    reason,
+    warn,
+    warnings_of_inputs,
+)
 from xsleep.core.files import read_csv, sha256, whole, write_csv
 from xsleep.core.recording import EPOCH_SECONDS, Recording
 from xsleep.core.stages import UNSCORED
@@ -32,8 +40,10 @@ from xsleep.preparation.windows import check_enough, unusable
 from xsleep.store.identity import Seen, below
 from xsleep.store.recordings import (
     FORMAT_VERSION,
+    PER_EPOCH,
     RecordingInfo,
     Stored,
+    open_signals,
     read_index,
     read_stored,
     write_epochs,
@@ -139,10 +149,10 @@ def prepare(
             report(f"{place}: stored already")
         else:
             report(place)
-            # The signals get no name here, to be freed before the next recording is read.
-            made = _read(database, entry, channels, filtering, info=info, report=report)
-            stored = _store(*made, *paths) if source.signals else Stored(made[0])
-            del made
+            info, signals = _read(database, entry, channels, filtering, info=info, report=report)
+            stored = Stored(info)
+            if source.signals:
+                stored = _store(database, entry, info, signals, paths=paths, report=report)
         if stored.info.skipped:
             _check_readable(there.intersection(entry.files))
             report(f"skipped: {stored.info.skipped}")
@@ -200,14 +210,14 @@ def _read(
     *,
     info: RecordingInfo,
     report: Callable[[str], None],
-) -> tuple[RecordingInfo, Mapping[str, Floats]]:
+) -> tuple[RecordingInfo, Mapping[str, Rows]]:
     """Read a recording and its epochs by channel; no epochs, and the reason, if it is unusable.
 
-    An unexpected error of this program, or of a library, makes only that recording unusable.
+    Epochs of signals that are read from the file where they are asked for are computed then.
     """
     from xsleep.preparation.preprocessing import cut
 
-    signals: Mapping[str, Floats] = {}
+    signals: Mapping[str, Rows] = {}
     with warnings_of_inputs() as remarks:
         try:
             if entry.fault:
@@ -233,19 +243,8 @@ def _read(
             check_enough(entry.files[0], len(epochs.stages))
             info = replace(info, places=epochs.places, onsets=epochs.onsets, stages=epochs.stages)
             signals = epochs.signals
-        except InputError as error:
-            info = replace(info, skipped=_reason(database, entry, error))
         except Exception as error:
-            report(traceback.format_exc())
-            at = line_of(error, inspect.getfile(type(database)))
-            what = f"the reader {type(database).__name__}, {at}" if at else "this program"
-            fault = f"a fault of {what} ({type(error).__name__}: {reason(error)})"
-            advice = "correct it, or report it with the log of its preparation"
-            skipped = f"{entry.files[0]}: not read, by {fault}; {advice}"
-            for path in entry.files:
-                if not path.exists():
-                    skipped = f"{path}: no such file; put it there"
-            info = replace(info, skipped=skipped)
+            info = replace(info, skipped=_reason(database, entry, error, report))
     return replace(info, remarks=tuple(remarks)), signals
 
 
@@ -256,7 +255,7 @@ def _check_readable(files: Collection[Path]) -> None:
             sha256(path)
         except OSError as error:
             raise InputError(
-                f"{path}: cannot be read any more ({reason(error)}); see that its disk is there, "
+                f"{path}: cannot be read any more ({error.strerror}); see that its disk is there, "
                 "and give the same command again"
             ) from error
 
@@ -275,8 +274,23 @@ def _seconds(recording: Recording) -> float:
     return float(onsets[-1]) + EPOCH_SECONDS if len(onsets) else 0.0
 
 
-def _reason(database: Database, entry: Entry, error: InputError) -> str:
-    """Return the message of an error; a damaged file that can be fetched again is to be deleted."""
+def _reason(
+    database: Database, entry: Entry, error: Exception, report: Callable[[str], None]
+) -> str:
+    """Return why a recording is unusable; a damaged file that can be fetched is to be deleted.
+
+    An unexpected error of this program, or of a library, makes only that recording unusable.
+    """
+    if not isinstance(error, InputError):
+        report(traceback.format_exc())
+        at = line_of(error, inspect.getfile(type(database)))
+        what = f"the reader {type(database).__name__}, {at}" if at else "this program"
+        fault = f"a fault of {what} ({type(error).__name__}: {reason(error)})"
+        advice = "correct it, or report it with the log of its preparation"
+        missing = [path for path in entry.files if not path.exists()]
+        if missing:
+            return f"{missing[-1]}: no such file; put it there"
+        return f"{entry.files[0]}: not read, by {fault}; {advice}"
     if isinstance(error, DamagedError):
         there = database.published()
         for path in entry.files:
@@ -296,15 +310,31 @@ def _tell_coverage(recording: Recording, seconds: float) -> None:
 
 
 def _store(
-    info: RecordingInfo, signals: Mapping[str, Floats], epochs: Path, spectrograms: Path
+    database: Database,
+    entry: Entry,
+    info: RecordingInfo,
+    signals: Mapping[str, Rows],
+    *,
+    paths: tuple[Path, Path],
+    report: Callable[[str], None],
 ) -> Stored:
-    """Store the epochs of a recording and their spectrograms."""
-    from xsleep.preparation.spectrogram import running_sums, spectrogram
+    """Store the epochs of a recording and their spectrograms; none if they cannot be computed."""
+    from xsleep.preparation.spectrogram import Spectrograms, running_sums
 
-    write_epochs(epochs, info, signals)
-    images = {channel: spectrogram(values) for channel, values in signals.items()}
-    sums = {channel: running_sums(values) for channel, values in images.items()}
-    write_spectrograms(spectrograms, images, sums, sha256(epochs))
+    epochs, spectrograms = paths
+    try:
+        write_epochs(epochs, info, signals)
+    except OutputError:
+        raise
+    except Exception as error:
+        skipped = _reason(database, entry, error, report)
+        none = {name: getattr(info, name)[:0] for name in PER_EPOCH}
+        signals = {}
+        write_epochs(epochs, replace(info, skipped=skipped, **none), signals)
+    with open_signals(epochs) as stored:
+        images = {channel: Spectrograms(stored[channel]) for channel in signals}
+        sums = {channel: running_sums(values) for channel, values in images.items()}
+        write_spectrograms(spectrograms, images, sums, sha256(epochs))
     return read_stored(epochs, spectrograms)
 
 

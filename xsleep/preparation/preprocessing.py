@@ -20,15 +20,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy import fft
 from scipy import signal as dsp
 
 from xsleep.config.names import RawFilter
 from xsleep.config.network import Filtering
-from xsleep.core.arrays import Doubles, Floats, Integers, Singles
+from xsleep.core.arrays import Blocks, Doubles, Floats, Integers, Rows, Singles
 from xsleep.core.errors import DamagedError, InputError
 from xsleep.core.recording import RATE, SAMPLES, Recording, Signal, kind
 from xsleep.core.stages import UNSCORED
@@ -82,17 +84,49 @@ class Epochs:
     places: Integers
     onsets: Floats
     stages: Integers
-    signals: Mapping[str, Singles] = field(repr=False)
+    signals: Mapping[str, Cut] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """(n, 3000) samples of the epochs of a channel, made where they are asked for.
+
+    Attributes:
+        values: samples of the whole recording.
+        starts: (n,) first sample of each epoch.
+    """
+
+    values: Rows = field(repr=False)
+    starts: Integers
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of epochs, and samples of each."""
+        return len(self.starts), SAMPLES
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, part: slice) -> Singles:
+        starts = self.starts[part]
+        out = np.empty((len(starts), SAMPLES), np.float32)
+        for row, start in zip(out, starts, strict=True):
+            row[:] = self.values[start : start + SAMPLES]
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self[:], dtype)
 
 
 def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     """Resample and filter the signals, and cut out the scored epochs that they cover completely.
 
     The filters are by default those of most of the released code. Without signals, all scored
-    epochs are taken.
+    epochs are taken. Epochs are computed where they are asked for, which raises a `DamagedError` of
+    impossible values.
 
     Raises:
-        InputError: no epoch is scored, or a signal has impossible values.
+        InputError: no epoch is scored.
     """
     filtering = filtering or Filtering()
     hypnogram = recording.hypnogram
@@ -103,30 +137,34 @@ def cut(recording: Recording, filtering: Filtering | None = None) -> Epochs:
     if not len(places):
         raise InputError(f"{recording.files[-1]}: no epoch is scored; score it or take it away")
     signals = {
-        channel: sliding_window_view(
-            filtered_channel(recording.files[0], channel, signal, filtering), SAMPLES
-        )[starts[places]]
+        channel: Cut(
+            filtered_channel(recording.files[0], channel, signal, filtering), starts[places]
+        )
         for channel, signal in recording.signals.items()
     }
     return Epochs(places, hypnogram.onsets[places], hypnogram.stages[places], signals)
 
 
-def filtered_channel(path: Path, channel: str, signal: Signal, filtering: Filtering) -> Singles:
-    """Return (n,) microvolts at 100 Hz of a channel, filtered and checked.
+def filtered_channel(path: Path, channel: str, signal: Signal, filtering: Filtering) -> Blocks:
+    """Return (n,) microvolts at 100 Hz of a channel, filtered, and checked when they are made.
 
-    Raises:
-        DamagedError: a value is not finite, or impossible for an electrode; ``path`` is named.
+    Those that are not finite, or impossible for an electrode, raise a `DamagedError` that names
+    ``path``.
     """
-    values = filtered(
-        signal, filtering.raw_filter[kind(channel)], filtering.filter_rate == "recorded"
-    )
-    broken = np.flatnonzero(~(np.abs(values) < IMPOSSIBLE))
-    if len(broken):
-        raise DamagedError(
-            f"{path}: {channel} ({signal.label!r}) is {values[broken[0]]:g} uV near second "
-            f"{broken[0] // RATE}, which no electrode gives"
-        )
-    return values
+    as_recorded = filtering.filter_rate == "recorded"
+    values = _stages(signal, filtering.raw_filter[kind(channel)], as_recorded)
+
+    def checked(start: int, stop: int) -> Singles:
+        part = values[start:stop].astype(np.float32, copy=False)
+        broken = np.flatnonzero(~(np.abs(part) < IMPOSSIBLE))
+        if len(broken):
+            raise DamagedError(
+                f"{path}: {channel} ({signal.label!r}) is {part[broken[0]]:g} uV near second "
+                f"{(start + broken[0]) // RATE}, which no electrode gives"
+            )
+        return part
+
+    return Blocks(len(values), BLOCK * SAMPLES, checked)
 
 
 def filtered(
@@ -137,7 +175,12 @@ def filtered(
     The filter is one of `FILTERS`; if ``as_recorded``, it is applied at the rate of the recording,
     which is resampled afterwards.
     """
-    values: Floats = np.asarray(signal.values)
+    return _stages(signal, raw_filter, as_recorded)[:].astype(np.float32, copy=False)
+
+
+def _stages(signal: Signal, raw_filter: RawFilter, as_recorded: bool) -> Rows:
+    """Return (n,) microvolts at 100 Hz, each step of which takes blocks of the step before."""
+    values = signal.values
     if as_recorded:
         values = _filtered(values, raw_filter, signal.rate)
     ratio = _ratio(signal)
@@ -147,7 +190,7 @@ def filtered(
         values = _resampled(values, ratio)
     if not as_recorded:
         values = _filtered(values, raw_filter, RATE)
-    return values.astype(np.float32, copy=False)
+    return values
 
 
 def _ratio(signal: Signal) -> Fraction:
@@ -158,21 +201,22 @@ def _ratio(signal: Signal) -> Fraction:
     return near if near and drift < DRIFT else exact
 
 
-def _resampled(values: Floats, ratio: Fraction) -> Doubles:
+def _resampled(values: Rows, ratio: Fraction) -> Blocks:
     """Return (n,) values resampled by a fraction of small terms, block by block."""
     up, down = ratio.numerator, ratio.denominator
-    out = np.empty(ceil(len(values) * ratio))
     margin = ceil(PERIODS / min(up, down))  # in spans of `down` samples, of which come `up`
     spans = max(RESAMPLED // max(up, down), 1)
-    for first in range(0, len(out), spans * up):
+
+    def make(first: int, stop: int) -> Doubles:
         start = first // up * down
         block = _padded(values, start - margin * down, start + (spans + margin) * down)
-        block = dsp.resample_poly(block, up, down)[margin * up :]
-        out[first : first + spans * up] = block[: min(spans * up, len(out) - first)]
-    return out
+        resampled: Doubles = dsp.resample_poly(block, up, down)[margin * up :]
+        return resampled[: stop - first]
+
+    return Blocks(ceil(len(values) * ratio), spans * up, make)
 
 
-def _interpolated(values: Floats, ratio: Fraction) -> Doubles:
+def _interpolated(values: Rows, ratio: Fraction) -> Blocks:
     """Return (n,) values resampled by any ratio, with a linearly interpolated filter.
 
     A value at a position between the given samples is a weighted sum of ``reach`` samples to each
@@ -189,21 +233,21 @@ def _interpolated(values: Floats, ratio: Fraction) -> Doubles:
     # Row p: weights for a position p points after the sample in the middle.
     weights = taps[points - np.arange(points + 1)[:, None] + points * np.arange(width)]
 
-    out = np.empty(ceil(len(values) * ratio))
-    size = max(RESAMPLED // width, 1)
-    for first in range(0, len(out), size):
-        positions = np.arange(first, min(first + size, len(out))) * step
+    def make(first: int, stop: int) -> Doubles:
+        positions = np.arange(first, stop) * step
         middles = positions.astype(int)
         block = _padded(values, middles[0] - reach, middles[-1] + reach + 1)
         sections = sliding_window_view(block, width)[middles - middles[0]]
         places = (positions - middles) * points
         rows = places.astype(int)
         before, after = (np.vecdot(sections, weights[r]) for r in (rows, rows + 1))
-        out[first : first + size] = before + (places - rows) * (after - before)
-    return out
+        between: Doubles = before + (places - rows) * (after - before)
+        return between
+
+    return Blocks(ceil(len(values) * ratio), max(RESAMPLED // width, 1), make)
 
 
-def _padded(values: Floats, start: int, stop: int) -> Doubles:
+def _padded(values: Rows, start: int, stop: int) -> Doubles:
     """Return (stop - start,) values, padded with zeros on either side."""
     out = np.zeros(stop - start)
     inside = values[max(start, 0) : max(stop, 0)]
@@ -220,13 +264,13 @@ def taps_of(raw_filter: RawFilter, rate: float) -> list[Doubles]:
     return [dsp.firwin(TAPS, edges, pass_zero=low, fs=rate) for edges, low in steps if edges]
 
 
-def _filtered(values: Floats, raw_filter: RawFilter, rate: float) -> Floats:
+def _filtered(values: Rows, raw_filter: RawFilter, rate: float) -> Rows:
     for taps in taps_of(raw_filter, rate):
         values = _both_ways(values, taps)
     return values
 
 
-def _both_ways(values: Floats, taps: Doubles) -> Singles:
+def _both_ways(values: Rows, taps: Doubles) -> Blocks:
     """Return (n,) values filtered forwards and backwards, in double precision by overlap-save."""
     # Forwards and backwards with the same taps is one convolution with their autocorrelation;
     # the reflected margins are those of scipy.signal.filtfilt, as far as the taps reach.
@@ -237,14 +281,26 @@ def _both_ways(values: Floats, taps: Doubles) -> Singles:
     size = span + 2 * margin
     starts = np.minimum(np.arange(0, len(values), span), len(values) - span)
     response = fft.rfft(autocorrelation, size)
-    smooth = np.empty(len(values), np.float32)
-    spans = sliding_window_view(smooth, span, writeable=True)
-    for first in range(0, len(starts), BLOCK):
-        chosen = starts[first : first + BLOCK]
+
+    def smooth(chosen: Integers) -> Doubles:
+        """Return the spans (n, span) with these starts."""
         begin, end = chosen[0] - margin, chosen[-1] + span + margin
         padding = max(-begin, 0), max(end - len(values), 0)
         inside = np.pad(values[max(begin, 0) : end], padding, "reflect", reflect_type="odd")
         sections = sliding_window_view(inside, size)[chosen - chosen[0]]
         spectra = fft.rfft(sections.astype(np.float64)) * response
-        spans[chosen] = fft.irfft(spectra, size)[:, 2 * margin :]
-    return smooth
+        spans: Doubles = fft.irfft(spectra, size)[:, 2 * margin :]
+        return spans
+
+    def make(start: int, stop: int) -> Singles:
+        out = np.empty(stop - start, np.float32)
+        chosen = starts[start // span :][:BLOCK]
+        # The last span may be alone in the next block.
+        overlapping = starts[-1:][(starts[-1:] < stop) & (starts[-1] > chosen[-1])]
+        for group in filter(len, (chosen, overlapping)):
+            for first, values in zip(group, smooth(group), strict=True):
+                begin, end = max(first, start), min(first + span, stop)
+                out[begin - start : end - start] = values[begin - first : end - first]
+        return out
+
+    return Blocks(len(values), BLOCK * span, make)

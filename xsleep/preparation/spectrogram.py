@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
-from xsleep.core.arrays import Doubles, Floats, Singles
+from xsleep.core.arrays import Doubles, Rows, Singles
 from xsleep.core.recording import BINS, FRAMES, RATE
 
 WINDOW = 2 * RATE
@@ -24,7 +26,25 @@ BLOCK = 16
 """Epochs transformed at a time: few, so that the buffers stay in the cache."""
 
 
-def spectrogram(epochs: Floats) -> Singles:
+@dataclass(frozen=True)
+class Spectrograms:
+    """The `spectrogram` (n, 29, 129) of (n, 3000) epochs, computed where it is asked for."""
+
+    epochs: Rows
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of epochs, and of frames and frequency bins of each."""
+        return len(self.epochs), FRAMES, BINS
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __getitem__(self, part: slice) -> Singles:
+        return spectrogram(self.epochs[part])
+
+
+def spectrogram(epochs: Rows) -> Singles:
     """Return the log-magnitude spectrograms (n, 29, 129) of epochs (Section 4.2).
 
     The epochs are (n, 3000) microvolts at 100 Hz. Frames are 2-s Hamming windows with 50 % overlap,
@@ -45,7 +65,7 @@ def spectrogram(epochs: Floats) -> Singles:
     return out
 
 
-def running_sums(images: Floats) -> Doubles:
+def running_sums(images: Rows) -> Doubles:
     """Return cumulative sums of spectrograms, of which differences are the sums of any window.
 
     The sums, (n + 1, 2, 129), are those of the values and of their squares over all frames before

@@ -7,7 +7,7 @@ channels; they do not judge how well a signal can be scored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,8 @@ def look(name: str, channel: str, signal: Signal, epochs: int, stated: bool) -> 
     Raises:
         InputError: it is bad throughout, or its amplitude is impossible.
     """
-    plausibility.check_amplitude(Path(name), channel, signal, stated)
+    amplitudes = plausibility.measure(signal)
+    plausibility.check_amplitude(Path(name), channel, signal, amplitudes, stated=stated)
     size = int(EPOCH_SECONDS * signal.rate)
     starts = np.rint(np.arange(epochs) * EPOCH_SECONDS * signal.rate).astype(int)
     flat, clipped, height, mains, noise, slow = np.concatenate(
@@ -110,9 +111,8 @@ def look(name: str, channel: str, signal: Signal, epochs: int, stated: bool) -> 
             raise InputError(f"{name}: {what} is {why} throughout; choose another signal")
     doubts = [f"{what} is {why} in {_stretches(w)}" for why, w in found.items() if w.any()]
     bad = np.any([*found.values()], axis=0)
-    step = max(len(signal.values) // plausibility.SAMPLED, 1)
-    thin = replace(signal, values=signal.values[::step].copy())
-    return Quality(bad, tuple(doubts), float(slow[~bad].mean()) if not bad.all() else 0.0, thin)
+    slowness = float(slow[~bad].mean()) if not bad.all() else 0.0
+    return Quality(bad, tuple(doubts), slowness, amplitudes.thin)
 
 
 def compare(name: str, looks: Mapping[str, Quality]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from xsleep.core.arrays import Blocks, Singles
 from xsleep.core.errors import DamagedError, InputError, reason
 from xsleep.core.recording import Signal, kind
 from xsleep.databases.formats import edf
@@ -154,13 +155,14 @@ class _Mne:
         raw, rate = self._raw, float(self._raw.info["sfreq"])
         # MNE gives volts; a stated unit says what the numbers in them really are.
         factor = np.float32(UNITS[unit or "V"])
-        values = np.empty(raw.n_times, np.float32)
-        step = round(BLOCK_SECONDS * rate)
-        for start in range(0, raw.n_times, step):
-            stop = min(start + step, raw.n_times)
+
+        def microvolts(start: int, stop: int) -> Singles:
             try:
                 block = raw.get_data([first, *others], start, stop, verbose="error")
             except Exception as error:  # MNE raises many kinds for a damaged file
                 raise DamagedError(f"{self.name}: not readable ({reason(error)})") from error
-            values[start:stop] = (block[0] - block[1:].sum(axis=0)) * factor
+            values = (block[0] - block[1:].sum(axis=0)) * factor
+            return np.asarray(values, np.float32)
+
+        values = Blocks(raw.n_times, round(BLOCK_SECONDS * rate), microvolts)
         return Signal(values, rate, choice.label, unit or "V")

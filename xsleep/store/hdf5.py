@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
-from numpy.typing import NDArray
 
+from xsleep.core.arrays import Rows
 from xsleep.core.errors import InputError, reason
 from xsleep.core.files import whole
 
@@ -23,18 +23,23 @@ BLOCK = 512
 
 SEAL = b"SHA-256 "
 
+ROWS = 256
+"""Rows of a dataset that are written at a time."""
+
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """Beginning of a file that is not sealed."""
 
-HEAP = re.compile(rb"GCOL\x01\0{3}")
+HEAP, HEAP_BYTES = re.compile(rb"GCOL\x01\0{3}"), 8
 """Beginning of a heap of texts (HDF5 File Format Specification 3.0, III.E)."""
+SEARCHED = 2**20
+"""Bytes that are searched for heaps at a time."""
 
 
-def write_dataset(
-    group: h5py.Group, name: str, values: NDArray[Any], *, unit: str, axes: str
-) -> None:
-    """Write a dataset with its unit and the names of its axes as attributes."""
-    dataset = group.create_dataset(name, data=values)
+def write_dataset(group: h5py.Group, name: str, values: Rows, *, unit: str, axes: str) -> None:
+    """Write a dataset, some rows at a time, with its unit and the names of its axes."""
+    dataset = group.create_dataset(name, values.shape, values[:0].dtype)
+    for start in range(0, len(values), ROWS):
+        dataset[start : start + ROWS] = values[start : start + ROWS]
     dataset.attrs["unit"] = unit
     dataset.attrs["axes"] = axes
 
@@ -133,15 +138,25 @@ def _check_heaps(path: str | Path) -> None:
     if not Path(path).stat().st_size:
         return
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for heap in HEAP.finditer(content):
-            size = int.from_bytes(content[heap.end() : heap.end() + 8], "little")
-            place, end = heap.start() + 16, min(heap.start() + size, len(content)) - 16
+        for heap in _heaps(file):
+            size = int.from_bytes(content[heap + 8 : heap + 16], "little")
+            place, end = heap + 16, min(heap + size, len(content)) - 16
             while place <= end:
                 number, length = struct.unpack_from("<H6xQ", content, place)
                 step = (16 + -(-length // 8) * 8) % 2**64 if number else length
                 if not step:
-                    raise ValueError(f"the heap at byte {heap.start():,} is damaged")
+                    raise ValueError(f"the heap at byte {heap:,} is damaged")
                 place += step
+
+
+def _heaps(file: BinaryIO) -> Iterator[int]:
+    """Yield the bytes of a file at which heaps begin, without mapping it as a whole."""
+    end, before = 0, b""
+    while block := file.read(SEARCHED):
+        content = before + block
+        end += len(block)
+        yield from (end - len(content) + heap.start() for heap in HEAP.finditer(content))
+        before = content[1 - HEAP_BYTES :]
 
 
 def _check_members(file: h5py.File) -> None:

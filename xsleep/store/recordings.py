@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from xsleep.config.network import Filtering
-from xsleep.core.arrays import Doubles, Floats, Integers, Singles
+from xsleep.core.arrays import Doubles, Floats, Integers, Rows, Singles
 from xsleep.core.errors import InputError
 from xsleep.core.files import sha256
 from xsleep.core.recording import BINS, FRAMES, RATE, SHAPES
@@ -80,10 +81,11 @@ class RecordingInfo:
         return float((self.onsets[-1] - self.onsets[0]) / (self.places[-1] - self.places[0]))
 
 
-def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Floats]) -> None:
-    """Write the epochs of a recording.
+def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Rows]) -> None:
+    """Write the epochs of a recording, some at a time.
 
-    ``signals`` are channel to (n, 3000) microvolts at 100 Hz; empty if the recording is skipped.
+    ``signals`` are channel to (n, 3000) microvolts at 100 Hz in single precision; empty if the
+    recording is skipped.
     """
     with create_file(path) as file:
         file.attrs.update(
@@ -106,7 +108,6 @@ def write_epochs(path: str | Path, info: RecordingInfo, signals: Mapping[str, Fl
             write_dataset(file, name, getattr(info, name).astype(kind), unit=unit, axes="epoch")
         group = file.create_group("signals")
         for channel, values in signals.items():
-            values = values.astype("f4", copy=False)
             write_dataset(group, channel, values, unit="uV", axes="epoch, sample")
 
 
@@ -133,14 +134,21 @@ def read_info(path: str | Path) -> RecordingInfo:
 
 def read_signals(path: str | Path) -> dict[str, Singles]:
     """Return channel to (n, 3000) microvolts of a recording."""
+    with open_signals(path) as signals:
+        return {channel: values[:] for channel, values in signals.items()}
+
+
+@contextmanager
+def open_signals(path: str | Path) -> Iterator[Mapping[str, Rows]]:
+    """Yield channel to (n, 3000) microvolts of a recording, which are read during the block."""
     with open_file(path) as file:
-        return {channel: values[:] for channel, values in file["signals"].items()}
+        yield file["signals"]
 
 
 def write_spectrograms(
-    path: str | Path, spectrograms: Mapping[str, Floats], sums: Mapping[str, Floats], source: str
+    path: str | Path, spectrograms: Mapping[str, Rows], sums: Mapping[str, Rows], source: str
 ) -> None:
-    """Write the time-frequency images of a recording, by channel.
+    """Write the time-frequency images of a recording, by channel, some epochs at a time.
 
     They are (n, 29, 129) decibels, with their `xsleep.preparation.spectrogram.running_sums` (n + 1,
     2, 129); ``source`` is the SHA-256 of the epochs' file.

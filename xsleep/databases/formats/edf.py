@@ -16,19 +16,19 @@ from datetime import date, datetime, time
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Doubles, Integers
+from xsleep.core.arrays import Blocks, Doubles, Integers, Rows, Singles
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.core.recording import DAY_SECONDS, Signal
 from xsleep.databases.formats import channels as common
 from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content
-from xsleep.databases.formats.plausibility import warn_of_stretches
+from xsleep.databases.formats.plausibility import measure, warn_of_stretches
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**22
 """Bytes read at a time, to bound memory."""
 
 ANNOTATIONS = re.compile(
@@ -151,12 +151,20 @@ class Edf:
         """Yield the data records (n, bytes) in order, at most `BLOCK_BYTES` at a time."""
         if not self.record_bytes:
             return
-        step = max(BLOCK_BYTES // self.record_bytes, 1)
         with self.path.open("rb") as file:
-            file.seek(self.data)
-            for start in range(0, self.records, step):
-                count = min(step, self.records - start) * self.record_bytes
-                yield np.fromfile(file, np.uint8, count).reshape(-1, self.record_bytes)
+            for start in range(0, self.records, self.step):
+                yield self.read(file, start, min(start + self.step, self.records))
+
+    @property
+    def step(self) -> int:
+        """Number of data records that are read at a time."""
+        return max(BLOCK_BYTES // self.record_bytes, 1)
+
+    def read(self, file: BinaryIO, start: int, stop: int) -> NDArray[np.uint8]:
+        """Return the data records (stop - start, bytes) from one up to another."""
+        file.seek(self.data + start * self.record_bytes)
+        content = np.fromfile(file, np.uint8, (stop - start) * self.record_bytes)
+        return content.reshape(stop - start, self.record_bytes)
 
 
 def open_edf(path: Path, gaps: bool = False) -> Edf:
@@ -345,6 +353,7 @@ def _onsets_of_gaps(edf: Edf) -> Doubles | None:
 def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[str, Signal]:
     """Return channel to signal, in microvolts, of the channels with these names.
 
+    Samples are read where they are asked for, so that a signal of any length takes little memory.
     The signs of a derivation are between spaces; a label that contains such a sign is preferred.
 
     Raises:
@@ -370,6 +379,7 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
     first, *others = terms
     total = _read_signal(edf, channel, first, channels)
     _warn_of_term(edf.path, first, total, terms)
+    added: list[tuple[np.ufunc, Rows]] = []
     for sign, label in zip(others[::2], others[1::2], strict=True):
         term = _read_signal(edf, channel, label, channels)
         if term.rate != total.rate:
@@ -378,8 +388,18 @@ def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
                 f"{term.rate:g} Hz; they cannot be added or subtracted, choose another channel"
             )
         _warn_of_term(edf.path, label, term, terms)
-        (np.add if sign == "+" else np.subtract)(total.values, term.values, out=total.values)
-    return replace(total, label=" ".join(terms))
+        added.append((np.add if sign == "+" else np.subtract, term.values))
+    if not added:
+        return total
+
+    def derived(start: int, stop: int) -> Singles:
+        values = total.values[start:stop]
+        for operation, other in added:
+            values = operation(values, other[start:stop])
+        return values
+
+    samples = edf.step * edf.named[first].samples
+    return replace(total, values=Blocks(len(total.values), samples, derived), label=" ".join(terms))
 
 
 def _terms(label: str, present: set[str]) -> list[str] | None:
@@ -392,10 +412,11 @@ def _warn_of_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) 
     """Warn of a constant, flat or clipped term of a derivation, which the sum may not show."""
     if len(terms) == 1:
         return
-    if np.ptp(signal.values) == 0:
+    amplitudes = measure(signal)
+    if amplitudes.low == amplitudes.high:
         warn(path, f"{label!r} is constant and adds nothing to {' '.join(terms)!r}")
     else:
-        warn_of_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal)
+        warn_of_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal, amplitudes)
 
 
 def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Signal:
@@ -419,26 +440,41 @@ def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Sign
         )
     gain = (high - low) / (last - first)
     offset = high / gain - last
-    values = np.empty((edf.records, signal.samples), np.float32)
-    done = 0
-    for block in edf.blocks():
-        digital = _integers(np.ascontiguousarray(block[:, signal.place]), edf.width)
-        values[done : done + len(block)] = (digital + offset) * gain
-        done += len(block)
-    values *= np.float32(UNITS[unit])
+    size = edf.records * signal.samples
+
+    def records(start: int, stop: int) -> Singles:
+        with edf.path.open("rb") as file:
+            block = edf.read(file, start, stop)[:, signal.place]
+        digital = _integers(np.ascontiguousarray(block), edf.width)
+        values = ((digital + offset) * gain).astype(np.float32)
+        values *= np.float32(UNITS[unit])
+        return values
+
+    def recorded(start: int, stop: int) -> Singles:
+        return records(start // signal.samples, stop // signal.samples).reshape(-1)
+
+    def spread(start: int, stop: int) -> Singles:
+        values = np.zeros(stop - start, np.float32)
+        reached = np.searchsorted(firsts, start - signal.samples, side="right")
+        for begin in range(reached, np.searchsorted(firsts, stop), edf.step):
+            chosen = firsts[begin : begin + edf.step]
+            for first, record in zip(chosen, records(begin, begin + len(chosen)), strict=True):
+                inside = slice(max(first, start), min(first + signal.samples, stop))
+                values[inside.start - start : inside.stop - start] = record[
+                    inside.start - first : inside.stop - first
+                ]
+        return values
+
     if edf.onsets is None:
-        return Signal(values.reshape(-1), rate, label, unit)
+        return Signal(Blocks(size, edf.step * signal.samples, recorded), rate, label, unit)
+    firsts = np.rint(edf.onsets * rate).astype(int)
     length = round(edf.seconds * rate)
-    if length > MOST_FILLED * max(values.size, DAY_SECONDS * channels.lowest_rate):
+    if length > MOST_FILLED * max(size, DAY_SECONDS * channels.lowest_rate):
         raise DamagedError(
             f"{edf.path}: its gaps are nearly all of {edf.seconds:.0f} s, of which "
             f"{edf.records * edf.record_seconds:g} s are recorded"
         )
-    spread = np.zeros(length, np.float32)
-    for onset, record in zip(edf.onsets, values, strict=True):
-        first = round(onset * rate)
-        spread[first : first + len(record)] = record[: len(spread) - first]
-    return Signal(spread, rate, label, unit)
+    return Signal(Blocks(length, edf.step * signal.samples, spread), rate, label, unit)
 
 
 def _integers(data: NDArray[np.uint8], width: int) -> Integers:

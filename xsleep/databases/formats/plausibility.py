@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -34,6 +35,9 @@ SAMPLED, SAME = 100_000, 1e-6
 """Samples by which two channels are compared, and the distance of their correlation from 1 below
 which they are the same signal: rounding to 16 bits gives 1e-9, noise of a thousandth 5e-7."""
 
+MEASURED = 2**18
+"""Samples that are read at a time."""
+
 WORDS = {"EEG": "EEG", "EOG": "EOG", "EMG": "EMG", "CHIN": "EMG", "ECG": "ECG", "EKG": "ECG"}
 """Word of a label to the kind of signal."""
 ELECTRODES = {
@@ -42,6 +46,57 @@ ELECTRODES = {
     **dict.fromkeys(("P3", "P4", "PZ", "O1", "O2", "OZ", "T3", "T4", "T5", "T6"), "EEG"),
 }
 """Name of an electrode to the kind of signal, which is less certain."""
+
+
+@dataclass(frozen=True)
+class Amplitudes:
+    """Amplitudes of a signal, found in one pass over it.
+
+    Attributes:
+        broken: number of samples that are no number.
+        low, high: minimum and maximum.
+        at_low, at_high: number of samples there.
+        heights: (n,) peak-to-peak microvolts of the pieces, without an incomplete last one.
+        thin: the signal at every so-many-th sample, to be compared with others.
+    """
+
+    broken: int
+    low: float
+    high: float
+    at_low: int
+    at_high: int
+    heights: Floats = field(repr=False)
+    thin: Signal
+
+
+def measure(signal: Signal) -> Amplitudes:
+    """Return the amplitudes of a signal."""
+    length = len(signal.values)
+    size = min(round(PIECE_SECONDS * signal.rate), length)
+    step = max(length // SAMPLED, 1)
+    block = size * max(MEASURED // size, 1)
+    broken, heights, thin = 0, [], []
+    lows: list[tuple[float, int]] = []
+    highs: list[tuple[float, int]] = []
+    for start in range(0, length, block):
+        values = signal.values[start : start + block]
+        broken += int(np.count_nonzero(~np.isfinite(values)))
+        pieces = values[: len(values) // size * size].reshape(-1, size)
+        with np.errstate(invalid="ignore", over="ignore"):
+            heights.append(np.ptp(pieces, axis=1))
+        for ends, end in ((lows, values.min()), (highs, values.max())):
+            ends.append((end, int(np.count_nonzero(values == end))))
+        thin.append(values[-start % step :: step].copy())
+    low, high = min(end for end, _ in lows), max(end for end, _ in highs)
+    return Amplitudes(
+        broken,
+        low,
+        high,
+        sum(count for end, count in lows if end == low),
+        sum(count for end, count in highs if end == high),
+        np.concatenate(heights),
+        replace(signal, values=np.concatenate(thin)),
+    )
 
 
 def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) -> None:
@@ -56,16 +111,22 @@ def check(path: Path, signals: Mapping[str, Signal], stated: Collection[str]) ->
             the same signal; or a label names another kind of signal.
     """
     check_kinds(path, {channel: signal.label for channel, signal in signals.items()})
+    thin = {}
     for channel, signal in signals.items():
-        check_amplitude(path, channel, signal, channel in stated)
-        warn_of_stretches(path, f"{channel} channel {signal.label!r}", signal)
-    check_different(path, signals)
+        amplitudes = measure(signal)
+        check_amplitude(path, channel, signal, amplitudes, stated=channel in stated)
+        warn_of_stretches(path, f"{channel} channel {signal.label!r}", signal, amplitudes)
+        thin[channel] = amplitudes.thin
+    check_different(path, thin)
 
 
 def check_different(path: Path, signals: Mapping[str, Signal]) -> None:
-    """Raise an `InputError` if two channels are the same signal, but for a gain or a sign."""
+    """Raise an `InputError` if two channels are the same signal, but for a gain or a sign.
+
+    The signals are those of `Amplitudes.thin`.
+    """
     for one, other in combinations(signals, 2):
-        if _same(signals[one].values, signals[other].values):
+        if _same(signals[one].values[:], signals[other].values[:]):
             raise InputError(
                 f"{path}: {one} and {other} are the same signal ({signals[one].label!r}, "
                 f"{signals[other].label!r}); name another channel for one of them"
@@ -73,27 +134,23 @@ def check_different(path: Path, signals: Mapping[str, Signal]) -> None:
 
 
 def _same(one: Floats, other: Floats) -> bool:
-    if len(one) != len(other):
-        return False
-    step = max(len(one) // SAMPLED, 1)
-    return bool(1 - abs(np.corrcoef(one[::step], other[::step])[0, 1]) < SAME)
+    return len(one) == len(other) and bool(1 - abs(np.corrcoef(one, other)[0, 1]) < SAME)
 
 
-def check_amplitude(path: Path, channel: str, signal: Signal, stated: bool) -> None:
+def check_amplitude(
+    path: Path, channel: str, signal: Signal, amplitudes: Amplitudes, *, stated: bool
+) -> None:
     """Raise an `InputError` for a constant signal, or one of impossible values."""
-    values, what = signal.values, f"{channel} channel {signal.label!r}"
-    if not np.isfinite(values).all():
-        raise DamagedError(
-            f"{path}: {what} has {np.count_nonzero(~np.isfinite(values))} values that are no number"
-        )
-    if values.min() == values.max():
+    what = f"{channel} channel {signal.label!r}"
+    if amplitudes.broken:
+        raise DamagedError(f"{path}: {what} has {amplitudes.broken} values that are no number")
+    if amplitudes.low == amplitudes.high:
         raise InputError(
-            f"{path}: {what} is constant ({values[0]:g} uV), as of an electrode that is not "
+            f"{path}: {what} is constant ({amplitudes.low:g} uV), as of an electrode that is not "
             "connected; choose another channel"
         )
-    heights = _heights(signal)
-    moving = heights[heights > 0]
-    height = float(np.median(moving)) if len(moving) else float(np.ptp(values))
+    moving = amplitudes.heights[amplitudes.heights > 0]
+    height = float(np.median(moving) if len(moving) else amplitudes.high - amplitudes.low)
     if not LOWEST <= height <= HIGHEST:
         fault = (
             f"{path}: {what} has {height:.2g} uV from peak to peak in 30 s, where {LOWEST:g} to "
@@ -104,25 +161,17 @@ def check_amplitude(path: Path, channel: str, signal: Signal, stated: bool) -> N
         warn(path, f"{fault.removeprefix(f'{path}: ')}; it is read in {signal.unit}, as stated")
 
 
-def warn_of_stretches(path: Path, what: str, signal: Signal) -> None:
+def warn_of_stretches(path: Path, what: str, signal: Signal, amplitudes: Amplitudes) -> None:
     """Warn of a signal that is flat or clipped for part of the time."""
-    values, heights = signal.values, _heights(signal)
-    flat = int(np.count_nonzero(heights == 0))
-    if flat > DOUBTFUL_SHARE * len(heights):
+    flat = int(np.count_nonzero(amplitudes.heights == 0))
+    if flat > DOUBTFUL_SHARE * len(amplitudes.heights):
         long = as_clock(flat * PIECE_SECONDS)
         warn(path, f"{what} is flat for {long} of {as_clock(signal.seconds)}")
-    for end in (values.min(), values.max()):
-        share = np.count_nonzero(values == end) / len(values)
+    low, high = (amplitudes.low, amplitudes.at_low), (amplitudes.high, amplitudes.at_high)
+    for end, count in (low, high):
+        share = count / len(signal.values)
         if share > DOUBTFUL_SHARE and not flat:
             warn(path, f"{what} is clipped: {share:.0%} of its samples are {end:g} uV")
-
-
-def _heights(signal: Signal) -> Floats:
-    """Return the peak-to-peak microvolts of each piece, without an incomplete last one."""
-    size = min(round(PIECE_SECONDS * signal.rate), len(signal.values))
-    pieces = signal.values[: len(signal.values) // size * size].reshape(-1, size)
-    heights: Floats = np.ptp(pieces, axis=1)
-    return heights
 
 
 def _advice(channel: str, signal: Signal, height: float) -> str:
