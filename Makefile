@@ -110,7 +110,7 @@ SECONDS ?= 60
 fuzz: $(VENV)/ready
 	$(PYTHON) -m venv .venv-fuzz
 	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check atheris==3.0.0
-	for name in edf hypnograms xml wfdb store npz checkpoints predictions configuration; do echo "== $$name"; \
+	for name in $$(python -c 'from tests.fuzz.coverage_readers import TARGETS; print(*TARGETS)'); do echo "== $$name"; \
 	  $(TOOLS) .venv-fuzz/bin/python tests/fuzz/coverage_readers.py $$name /tmp/xsleep-fuzz \
 	    -max_total_time=$(SECONDS) -verbosity=0 || exit 1; done
 
