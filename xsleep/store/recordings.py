@@ -184,12 +184,17 @@ class Stored:
     hashes: Mapping[str, str] = field(default_factory=dict)
     index: str = ""
 
-    def damaged(self, path: str, what: str) -> InputError:
+    def damaged(self, path: str, what: str, otherwise: str = "") -> InputError:
         """Return the error of a damaged file, with how to restore it without training again."""
         return InputError(
-            f"{path}: {what}; delete it and the folder {Path(self.index).parent}, run snakemake "
-            f"for {self.index}, then again"
+            f"{path}: {what}; {otherwise}delete it and the folder {Path(self.index).parent}, run "
+            f"snakemake for {self.index}, then again"
         )
+
+    def unreadable(self, path: str, error: OSError) -> InputError:
+        """Return the error of a file that the system does not read, as of a share that is gone."""
+        disk = "bring back its disk and give the same command again, or if it is there, "
+        return self.damaged(path, f"not readable ({error.strerror})", disk)
 
 
 def read_stored(epochs: str | Path, spectrograms: str | Path) -> Stored:
@@ -278,7 +283,7 @@ class RecordingData:
                 if sha256(path) != digest:
                     raise stored.damaged(path, "not as it was written (another SHA-256)")
             except OSError as error:
-                raise stored.damaged(path, f"not readable ({error})") from error
+                raise stored.unreadable(path, error) from error
         self.channels = channels
         self.hashes = stored.hashes
         self._stored = stored
@@ -331,4 +336,4 @@ class RecordingData:
                     if os.preadv(file.fileno(), [values.data], offset) != values.nbytes:
                         raise self._stored.damaged(path, "shorter than it was")
         except OSError as error:
-            raise self._stored.damaged(path, f"not readable ({error})") from error
+            raise self._stored.unreadable(path, error) from error
