@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+import torch
 
 from xsleep.core import console
 
@@ -14,6 +15,23 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(tmp_path, capsys):
     line = capsys.readouterr().err
     assert "No space left on device: 'results/model.safetensors'; make room (df -h)" in line
     assert log.read_text().endswith(line)
+
+
+@pytest.mark.parametrize("number", (errno.EIO, errno.ESTALE, errno.ENOTCONN))
+def test_a_disk_that_is_gone_is_one_line_that_says_how_to_go_on(tmp_path, capsys, number):
+    with pytest.raises(SystemExit), console.job(tmp_path / "job.log"):
+        raise OSError(number, "reason", "data/a.h5")
+    line = f"error: [Errno {number}] reason: 'data/a.h5'; see that its disk is there, and give"
+    assert capsys.readouterr().err.startswith(line)
+
+
+@pytest.mark.parametrize("error", (MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")))
+def test_too_little_memory_is_one_line(tmp_path, capsys, error):
+    with pytest.raises(SystemExit), console.job(tmp_path / "job.log"):
+        raise error
+    what = str(error) or "MemoryError"
+    expected = f"error: {what}; give the job more memory, or the preset a smaller batch_size\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_ctrl_c_is_in_the_log_and_not_a_traceback(tmp_path, capsys):

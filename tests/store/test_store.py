@@ -148,7 +148,7 @@ def test_a_file_of_the_store_that_was_lost_or_cut_is_one_line(tmp_path, damage):
     write_index(index, [read_stored(tmp_path / "night.h5", tmp_path / "night-tf.h5")])
     data = RecordingData(read_index(index)["night"], ("EEG",), np.arange(9))
     damage(tmp_path / "night.h5")
-    remedy = f"; delete it and the folder {tmp_path}/index, run snakemake for {index}, then again"
+    remedy = f"delete it and the folder {tmp_path}/index, run snakemake for {index}, then again"
     with pytest.raises(InputError, match=rf"night.h5: .*{remedy}$"):
         data.raw(0, 9)
 

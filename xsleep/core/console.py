@@ -12,22 +12,29 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from xsleep.core.errors import InputError
+from xsleep.core.files import FULL
 from xsleep.core.running import join
 
 INTERRUPTED = 130
 """Exit status of a process that was ended by Ctrl-C, as that of a shell's command."""
+
+GONE = (
+    *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT),
+    *(errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH),
+)
+"""Errors of a network share that vanished, and of a broken disk."""
 
 
 @contextmanager
 def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     """Open the log of a job, overwriting it, and yield a function that appends a line to it.
 
-    An ``InputError`` or a full disk ends the job with one line; the traceback of any other error is
-    written to the log. Of the processes that torchrun starts, only the first writes the log.
+    An ``InputError``, a disk that is full or gone, and a lack of memory end the job with one line;
+    the traceback of any other error is written to the log. Of the processes that torchrun starts,
+    only the first writes the log.
 
     Raises:
-        SystemExit: with status 1, after an ``InputError`` or on a full disk; with `INTERRUPTED`,
-            after Ctrl-C.
+        SystemExit: with status 1, after one line; with `INTERRUPTED`, after Ctrl-C.
     """
     first = os.environ.get("RANK", "0") == "0"
     with join() or nullcontext(), Path(log if first else os.devnull).open("w", buffering=1) as file:
@@ -41,14 +48,24 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
             report("interrupted")
             raise SystemExit(INTERRUPTED) from None
         except Exception as error:
-            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-            if not full and not isinstance(error, InputError):
+            remedy = _remedy(error)
+            if not remedy and not isinstance(error, InputError):
                 report(traceback.format_exc())
                 raise
-            line = f"error: {error}"
-            if full:
-                line += "; make room (df -h) and give the same command again"
+            line = f"error: {str(error) or type(error).__name__}{remedy}"
             print(line, file=sys.stderr)
             with suppress(OSError):  # the log may be on the full disk
                 report(line)
             raise SystemExit(1) from None
+
+
+def _remedy(error: Exception) -> str:
+    """Return what to do about a disk or memory; nothing about other errors."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # of PyTorch
+        return "; give the job more memory, or the preset a smaller batch_size"
+    if number in FULL:
+        return "; make room (df -h) and give the same command again"
+    if number in GONE:
+        return "; see that its disk is there, and give the same command again"
+    return ""
