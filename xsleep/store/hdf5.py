@@ -96,7 +96,7 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     """
     try:
         _check_seal(path)
-        _check_heaps(path)
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             _check_members(file)
             yield file
@@ -133,7 +133,7 @@ def is_whole(path: str | Path) -> bool:
     return True
 
 
-def _check_heaps(path: str | Path) -> None:
+def check_heaps(path: str | Path) -> None:
     """Raise a ``ValueError`` if an object in a heap has no size: HDF5 would read it for ever."""
     if not Path(path).stat().st_size:
         return
