@@ -17,6 +17,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import read_npz
 from xsleep.core.settings import existing, read_named
 from xsleep.databases.formats.edf import read_annotations
+from xsleep.external.files import read_foreign
 from xsleep.networks import tensorflow
 from xsleep.networks.importing import import_weights
 from xsleep.staging.evaluation import compare
@@ -45,6 +46,23 @@ def test_an_npz_of_python_2_is_read_without_a_warning(tmp_path):
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1L,)}"
     npz_with_header(tmp_path / "a.npz", header)
     assert read_npz(tmp_path / "a.npz", 10**6)["a"].tolist() == [0]
+
+
+def test_a_matlab_file_whose_heap_has_no_end_is_one_line(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_dataset("score", data=["night"], dtype=h5py.string_dtype())
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    struct.pack_into("<HHIQ", content, content.index(b"GCOL") + 16, 2, 0, 0, 2**64 - 16)
+    (tmp_path / "a.mat").write_bytes(content)
+    with pytest.raises(InputError, match=r"a.mat: not readable as a MATLAB file \(the heap at"):
+        read_foreign(tmp_path / "a.mat")
+
+
+def test_an_npz_with_characters_that_there_are_not_is_one_line(tmp_path):
+    arrays = {"recording": np.array([2**31 - 1], "<u4").view("<U1"), "epoch": np.arange(1)}
+    np.savez(tmp_path / "a.npz", **arrays, stage=np.arange(1))
+    with pytest.raises(InputError, match=r"a.npz: not readable \("):
+        read_foreign(tmp_path / "a.npz")
 
 
 READ = "import sys; from xsleep.store.hdf5 import open_file\n"

@@ -80,7 +80,7 @@ def test_matlab_files_that_lead_elsewhere_or_claim_too_much_are_one_line(folder,
         make(file, "score", folder)
     with pytest.raises(InputError) as error:
         read_foreign(path)
-    assert FAULTS.get(make, "unpacks to more than 2 GB") in str(error.value)
+    assert FAULTS.get(make, "unpacks to more than 0.1 GB") in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -35,6 +35,9 @@ DAMAGE = (
 )
 """Exceptions that NumPy raises for damaged files, whose headers may claim any shape."""
 
+MOST_EXPANDED, HARMLESS = 100, 10**8
+"""Most bytes that a byte of a compressed file may unpack to, and bytes that any file may."""
+
 PARTIAL = re.compile(r"\.xsleep-(?P<host>.*)-(?P<process>\d+)-[0-9a-f]{8}\.partial")
 """Name of an unfinished file, with the machine and the process that write it."""
 
@@ -247,20 +250,26 @@ def csv_file(path: str | Path | Traversable) -> Iterator[io.StringIO]:
         ) from error
 
 
+def most_unpacked(path: Path, largest: int) -> int:
+    """Return the bytes, at most ``largest``, that a compressed file may unpack to."""
+    return min(largest, max(MOST_EXPANDED * path.stat().st_size, HARMLESS))
+
+
 def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
     """Return the arrays of an npz file.
 
     Raises:
         InputError: it is none, is damaged, holds pickled objects, or unpacks to more than
-            ``largest`` bytes.
+            ``largest`` bytes or `most_unpacked`.
     """
     import numpy as np
 
     try:
         with zipfile.ZipFile(path) as archive:
-            if (size := sum(one.file_size for one in archive.infolist())) > largest:
+            most = most_unpacked(path, largest)
+            if (size := sum(one.file_size for one in archive.infolist())) > most:
                 raise InputError(
-                    f"{path}: unpacks to {size / 1e9:.1f} GB, more than the {largest / 1e9:.1f} GB "
+                    f"{path}: unpacks to {size / 1e9:.1f} GB, more than the {most / 1e9:.1f} GB "
                     "that are read; name another"
                 )
         # NumPy warns of headers of Python 2, which take longer to read.

@@ -25,10 +25,10 @@ from scipy.special import log_softmax, softmax
 
 from xsleep.core.arrays import Doubles, Floats, Integers
 from xsleep.core.errors import InputError, reason, warn
-from xsleep.core.files import read_npz
+from xsleep.core.files import most_unpacked, read_npz
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.staging.hypnograms import labels_of, stage_of
-from xsleep.store.hdf5 import member
+from xsleep.store.hdf5 import check_heaps, member
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,11 +157,12 @@ def _read_csv(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
     try:
         with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
             # Not at once, for which Python would take as much memory as the largest file needs.
-            blocks = islice(iter(lambda: file.read(BLOCK), b""), LARGEST // BLOCK + 1)
+            most = most_unpacked(path, LARGEST)
+            blocks = islice(iter(lambda: file.read(BLOCK), b""), most // BLOCK + 1)
             content = b"".join(blocks)
-        if len(content) > LARGEST:
+        if len(content) > most:
             raise InputError(
-                f"{path}: unpacks to more than {LARGEST / 1e9:.0f} GB; divide it into files by fold"
+                f"{path}: unpacks to more than {most / 1e9:.1f} GB; divide it into files by fold"
             )
         lines = [line.decode("utf-8-sig") for line in content.split(b"\n", 2)[:2]]
         separator = max(",;\t", key=lines[0].count)
@@ -227,7 +228,10 @@ def _read_npz(path: Path, classes: Sequence[str], fold: int | None) -> dict[str,
                 f"{path}: {name} of shape {arrays[name].shape}, epoch of {arrays['epoch'].shape}; "
                 f"give it {shape or 'a value for each epoch'}"
             )
-    table = pd.DataFrame({name: arrays[name] for name in KEYS if name in arrays})
+    try:
+        table = pd.DataFrame({name: arrays[name] for name in KEYS if name in arrays})
+    except SystemError as error:  # text with characters that there are not
+        raise InputError(f"{path}: not readable ({reason(error)}); write it again") from None
     for name in {*TEXTS} & {*table}:
         if arrays[name].dtype.kind == "S":
             table[name] = np.char.decode(arrays[name], "utf-8", "replace")
@@ -388,6 +392,7 @@ def _outputs(path: Path) -> dict[str, Doubles]:
     _check_size(path, path.stat().st_size)
     try:
         if h5py.is_hdf5(path):
+            check_heaps(path)
             with h5py.File(path) as file:
                 chosen = {n: member(file, n) for n in file if OUTPUTS.fullmatch(n)}
                 _check_size(path, sum(8 * one.size for one in chosen.values()))
@@ -403,9 +408,9 @@ def _outputs(path: Path) -> dict[str, Doubles]:
 
 
 def _check_size(path: Path, size: int) -> None:
-    if size > LARGEST:
+    if size > (most := most_unpacked(path, LARGEST)):
         raise InputError(
-            f"{path}: unpacks to more than {LARGEST / 1e9:.0f} GB; save score and yhat alone"
+            f"{path}: unpacks to more than {most / 1e9:.1f} GB; save score and yhat alone"
         )
 
 
@@ -415,7 +420,7 @@ def _version_5(path: Path) -> Iterator[tuple[str, Doubles]]:
     SciPy is not used, because damaged files crash it: version 1.17 indexes a table of types by what
     the file says.
     """
-    content = path.read_bytes()
+    content, most = path.read_bytes(), most_unpacked(path, LARGEST)
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
         raise ValueError("no such header")
@@ -423,7 +428,7 @@ def _version_5(path: Path) -> Iterator[tuple[str, Doubles]]:
     for kind, whole in _elements(memoryview(content)[128:], order):
         data = whole
         if kind == COMPRESSED:
-            unpacked = zlib.decompressobj().decompress(whole, LARGEST + 1 - total)
+            unpacked = zlib.decompressobj().decompress(whole, most + 1 - total)
             _check_size(path, total := total + len(unpacked))
             data = memoryview(unpacked)[8:]
         flags, shape, name, *values = islice(_elements(data, order), 4)
