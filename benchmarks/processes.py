@@ -8,9 +8,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 
-def peak_mb() -> float:
-    """Return the peak resident memory of this process."""
-    status = Path("/proc/self/status").read_text()
+def peak_mb(process: int | str = "self") -> float:
+    """Return the peak resident memory of a process."""
+    status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import h5py
 
 from xsleep.core.arrays import Rows
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError, OutputError, reason
 from xsleep.core.files import whole
 
 BLOCK = 512
@@ -100,6 +100,8 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             _check_members(file)
             yield file
+    except OutputError:  # of a file that is written in the block
+        raise
     # What h5py raises for damage, and what follows from values of other types.
     except (
         *(OSError, LookupError, RuntimeError, ValueError),
