@@ -1,6 +1,7 @@
 """What a configuration will cost."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -246,8 +247,11 @@ def test_summary_fits_into_80_columns(small):
 
 
 def test_finished_runs_leave_out_what_is_damaged_or_took_no_step(tmp_path):
-    for number, content in enumerate(['{"steps": 3, "processes": 1}', '{"steps": 0}', "{"]):
+    whole = dict.fromkeys(costs.TOLD, 1)
+    contents = [whole, whole | {"steps": 0}, {"steps": 3}, [], None]
+    for number, content in enumerate(map(json.dumps, contents)):
         folder = tmp_path / f"simulated/in-bed/EEG/XSleepNet2/seed-1/fold-{number}"
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(content)
-    assert costs.finished_runs(tmp_path) == [{"steps": 3, "processes": 1}]
+        (folder / "run.json").write_text(content[: -1 if content == "[]" else None])
+    (tmp_path / "simulated/in-bed/EEG/XSleepNet2/seed-1/fold-6/run.json").mkdir(parents=True)
+    assert costs.finished_runs(tmp_path) == [whole]

@@ -76,14 +76,21 @@ def measured(what: str, system: str = "") -> dict[str, str]:
     return next((row for row in rows if row["system"] == wanted), rows[0])
 
 
+TOLD = frozenset(
+    ("system", "channels", "network", "training", "device", "threads", "processes", "steps")
+    + ("seconds",)
+)
+"""What is read of a ``run.json``."""
+
+
 def finished_runs(results: Path) -> list[dict[str, Any]]:
-    """Read the `run.json` of all finished trainings."""
+    """Read the `run.json` of all finished trainings, but those that are damaged."""
     found = []
     for path in sorted(results.glob("**/seed-*/**/run.json")):
-        with suppress(ValueError):  # the tables report what is damaged
+        with suppress(OSError, ValueError, RecursionError):  # the tables report what is damaged
             found.append(json.loads(path.read_text()))
     # earlier versions had no processes
-    return [run for run in found if run["steps"] and "processes" in run]
+    return [run for run in found if isinstance(run, dict) and run.keys() >= TOLD and run["steps"]]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,6 @@ class Networks:
         runs = [*Path("results", case, wildcards["system"]).glob("seed-*/fold-*/run.json")]
         try:
             found = [json.loads(run.read_text()) for run in runs]
-        except (ValueError, RecursionError):
+            return bool(found) and all(run.items() >= wanted.items() for run in found)
+        except (OSError, ValueError, AttributeError, RecursionError):  # damaged
             return False
-        return bool(found) and all(run.items() >= wanted.items() for run in found)
