@@ -76,10 +76,10 @@ def measured(what: str, system: str = "") -> dict[str, str]:
     return next((row for row in rows if row["system"] == wanted), rows[0])
 
 
-TOLD = frozenset(
-    ("system", "channels", "network", "training", "device", "threads", "processes", "steps")
-    + ("seconds",)
-)
+TOLD = {
+    *("system", "channels", "network", "training", "device", "threads", "processes"),
+    *("steps", "seconds"),
+}
 """What is read of a ``run.json``."""
 
 
