@@ -1,5 +1,6 @@
 # make table2         set up .venv, then Table 2 on the embedded cohort
 # make test           set up .venv, then the tests
+# make test-long      more studies through Snakemake: transfer, resumption after kills, several processes (8 minutes)
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (6 minutes)
 # make test-dvc       carry results through DVC to a clone (3 minutes)
 # make test-interrupted  kill runs at 50 random moments, finish them, and compare all files (half an hour)
@@ -31,20 +32,25 @@ ENTRY = sed -n '/^$1==/,/[^\\]$$/p'
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
+.PHONY: table2 test test-long test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
 
 # Files of tests side by side; more threads than cores would wait for one another (benchmarks/README.md).
 # A GPU is hidden, so that the tests are the same with and without.
+PYTEST := CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	codespell xsleep tests rules docs captions config benchmarks workflow_scripts examples *.md Snakefile Makefile
 	mypy
-	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --dist loadfile $(COVERAGE)
+	$(PYTEST) $(COVERAGE)
+
+test-long: $(VENV)/ready
+	$(PYTEST) -m long tests/workflow $(COVERAGE)
 
 # All that it starts ends with it; without root or apt-get it says so and is skipped.
 test-slurm: $(VENV)/ready

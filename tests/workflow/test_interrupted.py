@@ -155,6 +155,7 @@ def undisturbed(folder, code, config, *arguments):
     return made(folder / "run")
 
 
+@pytest.mark.long
 def test_a_run_killed_at_two_moments_ends_as_one_on_a_single_core(project, config, tmp_path):  # noqa: F811
     """Before each death, the clock is set back, so that inputs are from the future, and the
     configuration is changed, which is for later calls alone.

@@ -11,6 +11,8 @@ from tests.workflow.test_workflow import TINY, rows, snakemake
 from xsleep.networks import checkpoints
 from xsleep.staging.score import score
 
+pytestmark = pytest.mark.long
+
 SECONDS = 15 * 60
 CHANNELS = "EEG-EEGoccipital"
 RUN = f"results/own/whole-night/{CHANNELS}/ARNN+RNN/seed-1/fold-1"

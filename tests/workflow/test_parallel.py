@@ -3,7 +3,11 @@
 import copy
 import json
 
+import pytest
+
 from tests.workflow.test_workflow import RUN, TINY, snakemake
+
+pytestmark = pytest.mark.long
 
 FOLDER = RUN.format("ARNN+RNN", 1)
 

@@ -13,6 +13,8 @@ from xsleep.config.names import STRATEGIES
 from xsleep.networks import build, checkpoints
 from xsleep.networks.released import variables
 
+pytestmark = pytest.mark.long
+
 COHORT = {"nights": 1, "hours": 3}
 FINETUNE = {"steps": 4, "evaluate_every": 2}
 
