@@ -77,6 +77,7 @@ FOLDS = """fold,role,subject,recording
         ("results/pretraining/simulated/split.csv", "role,database\ntraining"),
         ("data/index/simulated/all.h5", "SHA-256 of something else"),
         ("data/index/simulated/all.h5", None),
+        ("data/index/simulated/batches/SC4001E0.h5", ""),
     ],
 )
 def test_a_damaged_source_of_trainings_is_one_line_before_snakemake_deletes_them(
@@ -88,7 +89,7 @@ def test_a_damaged_source_of_trainings_is_one_line_before_snakemake_deletes_them
         (folder / path).mkdir()
     else:
         (folder / path).write_text(content)
-    with pytest.raises(InputError, match=rf"^{path}: .*; delete it, run snakemake for it, then"):
+    with pytest.raises(InputError, match=rf"^{path}: .*; delete it, run snakemake for .*, then"):
         beforehand.check_sources(study)
 
 
@@ -115,7 +116,9 @@ def test_recordings_and_folds_that_anyone_else_changed_are_one_line(study, folde
     path = one / f"{changed}.csv"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     os.utime(one / "recordings.csv", (4e9, 4e9))
-    with pytest.raises(InputError, match=rf"^{path}: not as it was written; delete it, run"):
+    with pytest.raises(
+        InputError, match=rf"^{path}: not as it was written; delete it, run snakemake for {path},"
+    ):
         beforehand.check_sources(study)
 
 

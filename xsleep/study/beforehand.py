@@ -29,7 +29,7 @@ from xsleep.training.origin import check_packages
 FOLDERS = (".", "data", "results", "logs")
 """Folders that are written to; those below the first may be on other disks."""
 
-NOT_AS_WRITTEN = "{}: not as it was written; delete it, run snakemake for it, then again"
+NOT_AS_WRITTEN = "{}: not as it was written; delete it, run snakemake for {}, then again"
 
 
 def check() -> None:
@@ -77,8 +77,9 @@ def check_sources(study: Study) -> None:
             folds.read(table)
     for store, name in product(study.settings.filterings, databases):
         index = Path(paths.INDEX.format(store=store, database=name))
-        if index.exists() and not is_whole(index):
-            raise InputError(NOT_AS_WRITTEN.format(index))
+        for path in filter(Path.exists, (index, *index.parent.glob("batches/*.h5"))):
+            if not is_whole(path):
+                raise InputError(NOT_AS_WRITTEN.format(path, index))
     for name in databases:
         _check_unchanged(study, name)
 
@@ -104,11 +105,11 @@ def _check_unchanged(study: Study, name: str) -> None:
             with suppress(LookupError):  # recordings that are not there any more
                 write_csv(made, inventory.recordings(name, source, settings.windows, infos))
             if made.exists() and made.read_bytes() != recordings.read_bytes():
-                raise InputError(NOT_AS_WRITTEN.format(recordings))
+                raise InputError(NOT_AS_WRITTEN.format(recordings, recordings))
         if _folds_of_a_training(name) not in (None, sha256(table)):
             make_folds(name, settings.folds, recordings, made)
             if made.read_bytes() != table.read_bytes():
-                raise InputError(NOT_AS_WRITTEN.format(table))
+                raise InputError(NOT_AS_WRITTEN.format(table, table))
 
 
 def _folds_of_a_training(name: str) -> str | None:
