@@ -1,5 +1,6 @@
 """What coverage-guided fuzzing (`coverage_readers.py`) found and does not happen again."""
 
+import gzip
 import json
 import struct
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import zipfile
 
 import h5py
+import mne
 import numpy as np
 import pytest
 
@@ -22,6 +24,8 @@ from xsleep.networks import tensorflow
 from xsleep.networks.importing import import_weights
 from xsleep.staging.evaluation import compare
 from xsleep.staging.hypnograms import read_scoring
+from xsleep.staging.montage import Choice
+from xsleep.staging.sources import open_source
 from xsleep.staging.writing import MARKS
 
 
@@ -145,6 +149,32 @@ def test_a_start_in_the_json_of_xsleep_score_is_a_time_or_none(tmp_path, start, 
     (tmp_path / "b.csv").write_text("onset,stage\n1/2/2020 22:00:00,W\n1/2/2020 22:00:30,N2\n")
     with pytest.raises(InputError, match=fault):
         compare("a", tmp_path / "a.tsv", tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("name", ["a_raw.fif", "a_raw.fif.gz"])
+@pytest.mark.parametrize(
+    ("place", "value", "fault"),
+    [(12, 36, "36 comes again"), (8, 2**31 - 1, "56 is longer than the file"), (8, -16, "56 is")],
+)
+def test_a_fif_file_whose_tags_have_no_end_is_one_line(tmp_path, name, place, value, fault):
+    """MNE follows them for ever, and takes more and more memory."""
+    raw = mne.io.RawArray(np.zeros((1, 300)), mne.create_info(["C4"], 100, "eeg"), verbose="error")
+    raw.save(tmp_path / "whole_raw.fif", verbose="error")
+    content = bytearray((tmp_path / "whole_raw.fif").read_bytes())
+    struct.pack_into(">i", content, 56 + place, value)  # size of the third tag, or what follows
+    open_file = gzip.open if name.endswith("gz") else open
+    with open_file(tmp_path / name, "wb") as file:
+        file.write(content)
+    for read in (open_source, read_scoring):
+        with pytest.raises(
+            InputError, match=rf"{name}: not readable by MNE \(the tag at byte {fault}"
+        ):
+            read(tmp_path / name)
+
+
+def test_signals_of_mne_may_be_of_any_rate_and_size():
+    raw = mne.io.RawArray([[1e300]], mne.create_info(["C4"], 1e-4, "eeg"), verbose="error")
+    assert open_source(raw).read("EEG", Choice(("C4",), "")).values[:].tolist() == [np.inf]
 
 
 def test_an_onset_that_is_infinite_is_named(tmp_path):
