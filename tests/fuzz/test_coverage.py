@@ -11,6 +11,7 @@ import h5py
 import mne
 import numpy as np
 import pytest
+import scipy.io
 
 from tests.databases.raw_edf import signal, write
 from tests.fuzz.table import index, variable
@@ -170,6 +171,17 @@ def test_a_fif_file_whose_tags_have_no_end_is_one_line(tmp_path, name, place, va
             InputError, match=rf"{name}: not readable by MNE \(the tag at byte {fault}"
         ):
             read(tmp_path / name)
+
+
+def test_an_eeglab_file_that_ends_scipy_is_one_line(tmp_path):
+    """SciPy 1.17 ends the process with a segmentation fault."""
+    scipy.io.savemat(tmp_path / "a.mat", {"EEG": np.zeros(3)})
+    content = (tmp_path / "a.mat").read_bytes()
+    damaged = content.replace(struct.pack("<II", 9, 24), struct.pack("<II", 14, 24))  # a matrix
+    assert damaged != content
+    (tmp_path / "a.set").write_bytes(damaged)
+    with pytest.raises(InputError, match=r"a.set: not readable by MNE \(SciPy ends with SIG"):
+        open_source(tmp_path / "a.set")
 
 
 def test_signals_of_mne_may_be_of_any_rate_and_size():

@@ -10,11 +10,14 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -35,6 +38,9 @@ SUFFIXES = (*EDF_SUFFIXES, ".vhdr", ".fif", ".fif.gz", ".set", ".gdf")
 
 BLOCK_SECONDS = 600
 """Seconds that are read at a time."""
+
+READ_MATLAB = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1], squeeze_me=True)"
+"""What MNE does first with an EEGLAB file."""
 
 KINDS = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "misc": "", "bio": ""}
 """MNE's types of channels that may be voltages, to the kind that they state."""
@@ -110,6 +116,8 @@ def read_raw(path: Path) -> BaseRaw:
 
     if path.name.lower().endswith((".fif", ".fif.gz")):
         _check_tags(path)
+    elif path.name.lower().endswith(".set"):
+        _check_matlab(path)
     return mne.io.read_raw(path, verbose="error")
 
 
@@ -130,6 +138,18 @@ def _check_tags(path: Path) -> None:
             if not 0 <= size <= end - place - 16:
                 raise ValueError(f"the tag at byte {place:,} is longer than the file")
             place = following or place + 16 + size
+
+
+def _check_matlab(path: Path) -> None:
+    """Raise a ``ValueError`` for an EEGLAB file that would end the process.
+
+    SciPy 1.17 takes numbers of a damaged one for places in its memory. So it is read in another
+    process before.
+    """
+    command = [sys.executable, "-P", "-c", READ_MATLAB, str(path)]
+    status = subprocess.run(command, capture_output=True, check=False).returncode
+    if status < 0:
+        raise ValueError(f"SciPy ends with {Signals(-status).name}")
 
 
 class _Edf:
