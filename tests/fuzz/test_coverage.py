@@ -14,7 +14,9 @@ import pytest
 import scipy.io
 
 from tests.databases.raw_edf import signal, write
+from tests.fuzz.coverage_readers import APART, network_seeds, read_network
 from tests.fuzz.table import index, variable
+from xsleep.cli import main
 from xsleep.config.databases import DatabaseSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_npz
@@ -187,6 +189,27 @@ def test_an_eeglab_file_that_ends_scipy_is_one_line(tmp_path):
 def test_signals_of_mne_may_be_of_any_rate_and_size():
     raw = mne.io.RawArray([[1e300]], mne.create_info(["C4"], 1e-4, "eeg"), verbose="error")
     assert open_source(raw).read("EEG", Choice(("C4",), "")).values[:].tolist() == [np.inf]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("database", [1]),
+        ("labels", None),
+        ("labels", {"EEG": 1}),
+        ("inputs", None),
+        ("inputs", {"a.edf": []}),
+        ("steps", "nine"),
+        ("seconds", 1e400),
+    ],
+)
+def test_a_run_json_of_another_structure_is_one_line(tmp_path, capsys, key, value):
+    header, _, run = next(network_seeds()).partition(APART)
+    changed = json.dumps(json.loads(run) | {key: value}).encode()
+    [*read_network(tmp_path / "a", header + APART + changed)]
+    assert main(["info", str(tmp_path / "a.safetensors")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not a run's JSON" in line or "of another version of xsleep" in line
 
 
 def test_an_onset_that_is_infinite_is_named(tmp_path):

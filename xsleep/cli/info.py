@@ -50,7 +50,9 @@ def _run(given: argparse.Namespace) -> None:
         return
     try:
         lines = [*_told(path)]
-    except (LookupError, TypeError) as error:
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: damaged, or of another version of xsleep ({reason(error)}); make it again"
         ) from error
