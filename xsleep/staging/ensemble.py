@@ -127,10 +127,9 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         told = "; ".join(f"{system} of {'-'.join(channels)}" for system, channels in kinds)
         raise InputError(f"{model}: holds networks of several kinds ({told}); name one of them")
     ((system, channels),) = kinds
-    runs = [_run(path) for path in paths]
-    told = [run for run in runs if run]
-    databases = {run.database or run.source for run in told} - {""}
-    montage = {c: labels for c in channels if (labels := _labels(told, c))}
+    runs = [run for path in paths if (run := _run(path))]
+    databases = {run.database or run.source for run in runs} - {""}
+    montage = {c: labels for c in channels if (labels := _labels(runs, c))}
     facts = {
         "name": str(model),
         "system": system,
@@ -139,8 +138,8 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         "sha256": [sha256(path) for path in paths],
     }
     doubts = {
-        NOT_SLEEP: any(run.simulated for run in told),
-        f"what it was trained on is {UNKNOWN}": not all(runs),
+        NOT_SLEEP: any(run.simulated for run in runs),
+        f"what it was trained on is {UNKNOWN}": len(runs) < len(paths),
     }
     return Ensemble(
         tuple(network for network, _, _ in loaded),
@@ -149,7 +148,7 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         facts,
         tuple(doubt for doubt, holds in doubts.items() if holds),
         all(bool(network.mean.any()) for network, _, _ in loaded),
-        frozenset(sha for run in told for sha in run.inputs.values()),
+        frozenset(sha for run in runs for sha in run.inputs.values()),
     )
 
 
