@@ -212,6 +212,14 @@ def test_a_run_json_of_another_structure_is_one_line(tmp_path, capsys, key, valu
     assert "not a run's JSON" in line or "of another version of xsleep" in line
 
 
+@pytest.mark.parametrize("facts", [[], {"channels": [1]}, {"channels": {"EEG": 1}}])
+def test_a_json_of_others_beside_a_hypnogram_is_passed_over(tmp_path, capsys, facts):
+    (tmp_path / "a.csv").write_text("onset,duration,stage\n0,30,W\n30,30,N2\n")
+    (tmp_path / "a.json").write_text(json.dumps({"xsleep": facts}))
+    assert main(["info", str(tmp_path / "a.csv")]) == 0
+    assert "scored by" not in capsys.readouterr().out
+
+
 def test_an_onset_that_is_infinite_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("onset,duration,stage\n0,30,W\n6e3082,30,N1\n60,30,N2\n")
     with pytest.raises(InputError, match=r"a.csv: '6e3082' in the column 'onset' is no time"):
