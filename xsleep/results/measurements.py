@@ -342,7 +342,7 @@ def _recordings(database: str, recordings: Mapping[str, Path]) -> pd.DataFrame:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} twice")
         if (unknown := table["epochs"].isna() & (table["skipped"] == "")).any():
             raise ValueError(f"{unknown.idxmax()} without epochs")
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, OverflowError) as error:
         why = " ".join(str(error).split())
         raise InputError(
             f"{path}: not a table of recordings ({why}); delete it and run again"
