@@ -251,7 +251,9 @@ def _check(prediction: Prediction, known: pd.DataFrame, listed: Path) -> None:
         raise InputError(
             f"{name} was tested but is {why} in {listed}; delete the run and score it again"
         )
-    if len(places) != epochs or (np.diff(places) <= 0).any():
+    if prediction.stages.ndim != 1 or not epochs:
+        raise InputError(f"{name}: true stages of shape {prediction.stages.shape}; {again}")
+    if places.shape != (epochs,) or (np.diff(places) <= 0).any():
         raise InputError(
             f"{name}: {len(places)} places of {epochs} epochs, or not in their order; {again}"
         )
