@@ -6,8 +6,8 @@ Inputs begin with valid files, which the functions here make, and are kept in FO
 they reach new lines. An error other than one line of `InputError` is a finding: its input is saved
 in FOLDER/findings once for each place in the code where it arises, and fuzzing goes on. More memory
 or time than the limits ends the run, with the input in FOLDER. `make fuzz` runs every target for a
-minute. On two cores a target tries 200 to 4,000 inputs a second; TMPDIR=/dev/shm keeps them off the
-disk.
+minute. A core tries 300 to 4,000 inputs a second, of which TMPDIR=/dev/shm keeps the files off the
+disk; -runs=1000000 ends after so many.
 """
 
 import argparse
