@@ -131,6 +131,15 @@ def test_an_edf_plus_file_whose_records_are_empty_has_no_gaps(tmp_path):
     assert read_annotations(path) == []
 
 
+@pytest.mark.parametrize(("option", "told"), [("--channels", "C4"), ("", "1 signal at 0 Hz")])
+def test_an_edf_file_of_no_samples_in_no_time_is_told_as_it_is(tmp_path, capsys, option, told):
+    path = write(tmp_path / "a.edf", signal(samples=0, values=[]), records=2, duration=0)
+    assert main(["info", str(path), *option.split()]) == 0
+    assert told in capsys.readouterr().out
+    with pytest.raises(InputError, match="holds no samples"):
+        open_source(path).read("EEG", Choice(("C4",), ""))
+
+
 @pytest.mark.parametrize("row", [b"0\xff", b"0\t" * 20])
 def test_stages_of_xsleep_score_that_are_damaged_are_one_line(tmp_path, row):
     (tmp_path / "a.tsv").write_bytes(MARKS[".tsv"].encode() + b"\n0\n" + row + b"\n")

@@ -165,7 +165,7 @@ class _Edf:
         self.signals = describe(
             Described(
                 signal.label,
-                signal.samples / self._edf.record_seconds,
+                signal.samples and signal.samples / self._edf.record_seconds,
                 voltage=_is_voltage(signal.unit),
             )
             for signal in self._edf.signals
