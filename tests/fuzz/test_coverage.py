@@ -147,6 +147,12 @@ def test_stages_of_xsleep_score_that_are_damaged_are_one_line(tmp_path, row):
         compare("a", tmp_path / "a.tsv", tmp_path / "b.csv")
 
 
+def test_a_table_that_begins_nearly_as_that_of_xsleep_score_is_one_line(tmp_path):
+    (tmp_path / "a.tsv").write_text(f" {MARKS['.tsv']}\n0\n")
+    with pytest.raises(InputError, match=r"a.tsv: not written by xsleep score"):
+        compare("a", tmp_path / "a.tsv", tmp_path / "b.csv")
+
+
 @pytest.mark.parametrize(
     ("start", "fault"),
     [
