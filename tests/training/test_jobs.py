@@ -93,7 +93,7 @@ def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
     tmp_path, monkeypatch, untrained
 ):
     monkeypatch.setattr(origin, "version", missing)
-    with pytest.raises(InputError, match=r"^torch: not installed for .*; install requirements"):
+    with pytest.raises(InputError, match=r"^torch: not installed for .*; install the locked packages there$"):
         train(tmp_path / "store", tmp_path / "run")
 
 
