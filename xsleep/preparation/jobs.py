@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import random
 import traceback
 from collections import defaultdict
@@ -128,7 +129,10 @@ def prepare(
         settings["reader_version"] = database.version
     recipe = json.dumps(settings, sort_keys=True)
     known = Seen(seen)
-    there = {path for name in names for path in entries[name].files if path.is_file()}
+    files = {path for name in names for path in entries[name].files}
+    there = {
+        path for path in files if path.is_file() and os.access(path, os.R_OK, effective_ids=True)
+    }
     recordings = []
     for number, name in enumerate(names, start=1):
         paths = epochs / f"{name}.h5", spectrograms / f"{name}.h5"
