@@ -17,8 +17,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from tests.helpers.serving import Server
-from xsleep.core import files
+from tests.helpers.serving import Server, two_at_once
 from xsleep.core.errors import InputError
 from xsleep.databases.base import Published
 from xsleep.databases.fetch import download
@@ -344,20 +343,7 @@ def test_the_part_of_a_file_that_was_put_in_its_place_is_removed(server, tmp_pat
 
 def test_two_runs_fetch_into_a_folder_one_after_the_other(server, tmp_path, monkeypatch):
     """The first gets its file only once the second waits, too."""
-    begun = threading.Semaphore(0)
-
-    def flock(file, operation):
-        begun.release()
-        lock(file, operation)
-
-    lock = files.fcntl.flock
-    monkeypatch.setattr(files.fcntl, "flock", flock)
-    server.faults[NIGHT] = [("hold", lambda: begun.acquire() and begun.acquire())]
-    runs = [threading.Thread(target=get, args=(server, tmp_path)) for _ in range(2)]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
+    two_at_once(server, NIGHT, monkeypatch, lambda: get(server, tmp_path))
     assert server.asked[NIGHT] == 1
     assert (tmp_path / NIGHT[1:]).read_bytes() == CONTENT
 

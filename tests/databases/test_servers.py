@@ -1,13 +1,11 @@
 """What servers are asked about their databases: which files there are, with which hash."""
 
 import json
-import threading
 
 import pytest
 
 from tests.helpers import serving
-from tests.helpers.serving import TOKEN, Server
-from xsleep.core import files
+from tests.helpers.serving import TOKEN, Server, two_at_once
 from xsleep.core.errors import InputError
 from xsleep.databases import open_database, source_of
 from xsleep.databases.base import Listed
@@ -228,22 +226,8 @@ def test_a_list_that_was_cut_short_or_changed_anywhere_is_no_list(tmp_path):
 
 def test_two_runs_ask_for_the_list_one_after_the_other(server, physio2018, monkeypatch):
     """The answer comes only once the second waits, too."""
-    begun = threading.Semaphore(0)
-
-    def flock(file, operation):
-        begun.release()
-        lock(file, operation)
-
-    lock = files.fcntl.flock
-    monkeypatch.setattr(files.fcntl, "flock", flock)
     sums = next(name for name in server.files if name.endswith("SHA256SUMS.txt"))
-    server.faults[sums] = [("hold", lambda: begun.acquire() and begun.acquire())]
-    ask = open_database(physio2018).list_files
-    runs = [threading.Thread(target=ask, args=(print,)) for _ in range(2)]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
+    two_at_once(server, sums, monkeypatch, lambda: open_database(physio2018).list_files(print))
     assert server.asked[sums] == 1 and read_list(physio2018.folder)
 
 

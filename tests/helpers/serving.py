@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 from zlib import crc32
 
+from xsleep.core import files
+
 TOKEN = "42-secret/token"
 """What the server takes for a token of NSRR."""
 
@@ -227,3 +229,20 @@ def rar(files):
         fields = [number(4), number(len(content)), number(0o100644), crc, number(0), number(1)]
         blocks.append(block(2, 2, *fields, number(len(name)), name, data=content))
     return b"".join([*blocks, block(5, 0, number(0))])
+
+
+def two_at_once(server, path, monkeypatch, call):
+    """Call a function in two threads; the server answers the first once the second waits for it."""
+    begun, lock = threading.Semaphore(0), files.fcntl.flock
+
+    def flock(file, operation):
+        begun.release()
+        lock(file, operation)
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    server.faults[path] = [("hold", lambda: begun.acquire() and begun.acquire())]
+    runs = [threading.Thread(target=call) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
