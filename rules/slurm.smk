@@ -14,12 +14,12 @@ async def query_job_status(query, *args, **options):
 
 
 def get_submit_command(command, *args, **options):
-    """Return the command that submits a job, without excluding a node `None assigned` (issue 485),
-    which is what a requeued job has whose node was lost; `sbatch` would refuse every later job.
+    """Return the command that submits a job, on any node that Slurm has.
+
+    For a job whose node was lost, the plugin excludes the node that Slurm names then: `None assigned`
+    (issue 485), or the healthy one on which the job runs again. `sbatch` would refuse every later job.
     """
-    if options.get("failed_nodes"):
-        options["failed_nodes"] = set(options["failed_nodes"]) - {"None assigned"}
-    return command(*args, **options)
+    return command(*args, **options | {"failed_nodes": None})
 
 
 PLUGIN = sys.modules.get("snakemake_executor_plugin_slurm")

@@ -12,14 +12,15 @@ SBATCH = """\
 echo "$@" >> {folder}/submitted
 wc -l < {folder}/submitted
 """
-# The first query fails. The first job loses its node and is put back, the second is cancelled.
+# The first query fails. The first job loses its node and is put back, on node1; the second is
+# cancelled.
 SACCT = """\
 #!/bin/sh
 case "$*" in
 *JobIdRaw,State*)
   [ -f {folder}/asked ] || {{ touch {folder}/asked; exit 1; }}
   echo "1|NODE_FAIL\n2|CANCELLED by 0" ;;
-*nodelist*) echo "None assigned" ;;
+*nodelist*) echo node1 ;;
 esac
 """
 
