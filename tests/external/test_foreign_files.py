@@ -119,6 +119,7 @@ def test_stages_that_are_not_the_most_probable_ones_are_counted(tmp_path, random
         ("recording,epoch,stage,N1,S1\na,0,W,1,0\n", "two columns for N1; take one out"),
         ("recording,epoch,stage\na,0.5,W\n", "row 1, a: epoch 0.5 is no whole number"),
         ("recording,epoch,stage\na,1,W\na,x,W\n", "row 2, a: epoch x is no whole number"),
+        ('recording,epoch,stage\na,"1\n2",W\n', "row 1, a: epoch '1\\n2' is no whole number"),
         ("recording,epoch,stage\na,1e12,W\n", "row 1, a: epoch 1000000000000.0 is no whole number"),
         (
             "recording,epoch,stage\na,0,N2\na,1,Valve\n",
@@ -191,6 +192,9 @@ def test_an_npz_has_arrays_of_equal_length_and_classes_in_any_order(tmp_path, ra
     arrays = {"recording": frame["recording"].to_numpy(str), "epoch": frame["epoch"]}
     np.savez(tmp_path / "a.npz", **arrays, probabilities=values)
     same(read_foreign(tmp_path / "a.npz", PAPER), frame)
+    swapped = {"epoch": frame["epoch"].to_numpy(">f8"), "probabilities": values.astype(">f8")}
+    np.savez(tmp_path / "swapped.npz", **arrays | swapped)
+    same(read_foreign(tmp_path / "swapped.npz", PAPER), frame)
     named = arrays | {"recording": arrays["recording"].astype("S")}
     np.savez(tmp_path / "b.npz", **named, stage=np.arange(12) % 5, fold=np.full(12, 4))
     found = read_foreign(tmp_path / "b.npz", PAPER)

@@ -275,8 +275,8 @@ def read_npz(path: Path, largest: int) -> dict[str, NDArray[Any]]:
                     f"{path}: unpacks to {size / 1e9:.1f} GB, more than the {most / 1e9:.1f} GB "
                     "that are read; name another"
                 )
-        # NumPy warns of headers of Python 2, which take longer to read.
-        ignored = warnings.catch_warnings(action="ignore", category=UserWarning)
+        # NumPy warns of headers of Python 2 and of names of types that it had before.
+        ignored = warnings.catch_warnings(action="ignore")
         with ignored, np.load(path, allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in file.files}
     except InputError:

@@ -214,7 +214,10 @@ def _called(name: str | int) -> str:
 def _read_npz(path: Path, classes: Sequence[str], fold: int | None) -> dict[str, Foreign]:
     import pandas as pd
 
-    arrays = read_npz(path, LARGEST)
+    arrays = {
+        name: values.astype(values.dtype.newbyteorder("="), copy=False)
+        for name, values in read_npz(path, LARGEST).items()
+    }
     if not {"recording", "epoch"} <= arrays.keys() or not {"probabilities", "stage"} & {*arrays}:
         raise InputError(
             f"{path}: has the arrays {', '.join(arrays) or 'none'}; give it recording, epoch, and "
@@ -250,7 +253,7 @@ def _by_recording(path: Path, table: pd.DataFrame, fold: int | None) -> dict[str
     given = sorted(LABELS & {*table})
     for name in ("epoch", "fold"):
         if name in table:
-            values = pd.to_numeric(table[name], errors="coerce")
+            values = pd.to_numeric(table[name], errors="coerce").astype(float)
             whole = (values % 1 == 0) & (values.abs() < 2**31)
             table = _right(path, table, whole, f"{name} {{{name}}} is no whole number")
             table[name] = values.loc[table.index].astype(int)
@@ -284,6 +287,12 @@ def _by_recording(path: Path, table: pd.DataFrame, fold: int | None) -> dict[str
     }
 
 
+def _printed(value: Any) -> Any:
+    """Return a value of a cell, quoted and shortened if it does not fit into a line."""
+    text = str(value)
+    return value if text.isprintable() and len(text) <= 100 else shown(text)
+
+
 def _right(path: Path, table: pd.DataFrame, right: pd.Series[bool], fault: str) -> pd.DataFrame:
     """Return a table without the recordings that have a wrong row; tell the first one's fault.
 
@@ -296,7 +305,8 @@ def _right(path: Path, table: pd.DataFrame, right: pd.Series[bool], fault: str) 
         raise InputError(f"{path}: no predictions in it; write them again")
     first = table[~right].iloc[0]
     row = int(table.index.to_numpy()[~right][0]) + 1
-    where = f"row {row}, {first['recording']}: {fault.format_map(first)}"
+    printed = {key: _printed(value) for key, value in first.items()}
+    where = f"row {row}, {printed['recording']}: {fault.format_map(printed)}"
     names = table.loc[~right, "recording"].unique()
     kept = table[~table["recording"].isin(names)]
     if kept.empty:
