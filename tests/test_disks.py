@@ -80,7 +80,7 @@ STAGES = {
 
 
 def line_of(stage, disk, tmp_path, capsys):
-    """What a job of the stage shows."""
+    """Return the output of a job of the stage."""
     with pytest.raises(SystemExit), console.job(tmp_path / "job.log"):
         stage(disk, tmp_path)
     return capsys.readouterr().err
@@ -124,7 +124,7 @@ def test_the_workflow_begins_with_its_folder(disk):
 
 
 def score(tmp_path, out, *, jobs):
-    """What `xsleep score` shows of three recordings, and its status."""
+    """Return the output of `xsleep score` for three recordings, and its status."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     for name in "abc":

@@ -14,7 +14,7 @@ CALLS |= {"subprocess.getoutput", "subprocess.getstatusoutput", "h5py.run_tests"
 
 
 def faults(text):
-    """What in a Python source could run what others wrote."""
+    """Return the calls in a Python source that could run code of others."""
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):

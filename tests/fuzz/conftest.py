@@ -1,4 +1,4 @@
-"""How many changes of each file are tried: a few, always the same, or as many as fit into hours."""
+"""Profiles of hypothesis: the number of changed files that each test tries."""
 
 from hypothesis import HealthCheck, settings
 

@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 ROOT = Path(__file__).parents[2]
 APART = b"\n====\n"
-"""What stands between the files of an input."""
+"""Separator of the files in one input."""
 
 TOKENS = [b"-1", b"0", b"1e9", b"1e308", b"nan", b"-inf", b"99999999", b"1_0", b"\xff\xfe", b"\0"]
 TOKENS += [b"\xc2\xb2", b"'", b"<", b"$(touch x)", b"../x", b"=1", APART, b"[", b"{", b"&a ", b"*a"]

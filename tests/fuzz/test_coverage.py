@@ -1,4 +1,4 @@
-"""What coverage-guided fuzzing (`coverage_readers.py`) found and does not happen again."""
+"""Regression tests of the findings of coverage-guided fuzzing (`coverage_readers.py`)."""
 
 import gzip
 import json

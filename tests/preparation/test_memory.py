@@ -16,7 +16,7 @@ LABELS = {"EEG": ["C4 - M1"], "EOG": ["E1"]}
 SHORT, LONG = 1, 4
 """Hours."""
 BLOCK_BYTES = 2**19
-"""Of a file, read at a time: eight minutes of three signals."""
+"""Bytes of a file that are read at a time: eight minutes of three signals."""
 
 NOISE = 1e6
 """Bytes by which two calls may differ."""

@@ -71,5 +71,5 @@ def test_pytorch_and_the_libraries_of_cuda_are_apart_from_what_every_machine_has
 
 
 def test_each_build_of_pytorch_for_the_cpu_of_linux_is_locked():
-    """Of Python 3.11 to 3.14, for x86-64 and AArch64."""
+    """Check the wheels of PyTorch for Python 3.11 to 3.14, on x86-64 and AArch64."""
     assert len(set(CPU["torch"][1])) >= 8

@@ -61,7 +61,7 @@ def test_licences_are_those_of_the_installed_metadata():
 
 
 def test_what_xsleep_imports_is_under_no_copyleft():
-    """Of the others commands are run, as codespell, or DVC and Snakemake bring them along."""
+    """Check imports alone: other packages are run as commands, or come with DVC and Snakemake."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     direct = [Requirement(text).name for text in project["dependencies"]]
     assert not [name for name in direct if "GPL" in LISTED[name] or LISTED[name] == "NVIDIA"]

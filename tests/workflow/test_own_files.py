@@ -70,7 +70,7 @@ def test_names_and_folders_may_have_any_characters(made):
 
 
 def everything(folder):
-    """What is in a folder, but for what Snakemake and the workflow write."""
+    """Return the files of a folder without those that Snakemake and the workflow write."""
     return sorted(path.name for path in folder.iterdir())
 
 

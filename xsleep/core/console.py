@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from xsleep.core.errors import InputError
-from xsleep.core.files import FULL
+from xsleep.core.files import FULL, REMEDIES
 from xsleep.core.running import join
 
 INTERRUPTED = 130
@@ -72,7 +72,7 @@ def _remedy(error: Exception) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # of PyTorch
         return "; give the job more memory, or the preset a smaller batch_size"
     if number in FULL:
-        return "; make room (df -h) and give the same command again"
+        return f"; {REMEDIES[number]} and give the same command again"
     if number in GONE:
         return "; see that its disk is there, and give the same command again"
     return ""

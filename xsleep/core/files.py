@@ -51,7 +51,7 @@ REMEDIES = {
     **dict.fromkeys(FULL, "make room (df -h)"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "allow writing there"),
 }
-"""What to do about an error of the system when a file is written."""
+"""Number of a system error in writing a file to the advice that messages give."""
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from xsleep.networks import Network, build
 
 
 class Facts(Settings):
-    """What a checkpoint says of its network, besides the values."""
+    """Metadata of a checkpoint: system, channels and settings of its network."""
 
     system: str
     channels: tuple[Channel, ...]

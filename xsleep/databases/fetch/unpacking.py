@@ -17,7 +17,7 @@ MOST_EXPANDED = 100
 """Most bytes that a byte of an archive may unpack to: recordings unpack to some four."""
 
 LINKS = ("Symbolic Link", "Hard Link", "Copy Link")
-"""What 7-Zip names of members that are links."""
+"""Fields that 7-Zip's listing has of links alone."""
 
 DELETE = "delete it, and fetch it from another mirror"
 
