@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 from tests.helpers.recordings import ROOT, SHARED, existing
 
-NOTEBOOK = ROOT / "docs" / "scoring.ipynb"
+NOTEBOOK = ROOT / "docs" / "how-to" / "scoring.ipynb"
 TOLD = """
 import json
 print(json.dumps([night.name, len(night.onsets), agreement.get_agreement()["accuracy"]]))

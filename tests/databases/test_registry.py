@@ -1,4 +1,4 @@
-"""A database is added as ``docs/extending.md`` says: one module and one YAML file."""
+"""A database is added as ``docs/how-to/extending.md`` says: one module and one YAML file."""
 
 import re
 import sys
