@@ -10,7 +10,6 @@ from xsleep import __version__ as release  # noqa: E402
 
 project = "xsleep"
 author = "the authors of xsleep"
-project_copyright = "BSD 3-clause licence"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -30,7 +29,8 @@ myst_update_mathjax = False
 html_math_renderer = "mathml"
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("Doubles", "Floats", "Integers", "Singles")}
+autodoc_typehints_format = "short"
 # Packages that take seconds to load, and of which signatures need the names alone.
 autodoc_mock_imports = ["mne", "torch", "triton", "yasa"]
 napoleon_use_ivar = True
@@ -41,3 +41,4 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False

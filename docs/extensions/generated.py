@@ -63,7 +63,9 @@ def kind(schema):
     if "$ref" in schema or "allOf" in schema:
         return "settings"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {schema[key]:g}" for key, sign in bounds.items() if abs(schema.get(key, 1e9)) < 1e9]
+    limits = [
+        f"{sign} {schema[key]:g}" for key, sign in bounds.items() if abs(schema.get(key, 1e9)) < 1e9
+    ]
     match schema.get("type"):
         case "integer" | "number" as name:
             return " ".join(["whole number" if name == "integer" else name, " and ".join(limits)])
@@ -83,7 +85,7 @@ def kind(schema):
 
 def value(given):
     """Return a value as YAML has it."""
-    if hasattr(given, "model_fields"):
+    if hasattr(type(given), "model_fields"):
         return "as below"
     return "`" + json.dumps(given, default=list).replace('"', "") + "`"
 
