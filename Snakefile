@@ -11,7 +11,6 @@ report: "captions/workflow.rst"
 
 
 include: "rules/common.smk"
-include: "rules/clock.smk"
 include: "rules/slurm.smk"
 include: "rules/databases.smk"
 include: "rules/training.smk"

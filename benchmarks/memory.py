@@ -117,6 +117,7 @@ def write_long(folder: Path, hours: int) -> None:
 
 def prepared_mb(folder: Path) -> float:
     """Return the memory that preparing the long recording takes beside the imports."""
+    import xsleep.preparation.preprocessing
     import xsleep.preparation.spectrogram  # noqa: F401
     from xsleep.config.network import Filtering
     from xsleep.databases import source_of
@@ -143,7 +144,7 @@ def prepared_mb(folder: Path) -> float:
 
 def scored_mb(folder: Path, model: Path) -> float:
     """Return the memory that scoring the long recording takes beside the network and imports."""
-    import xsleep
+    import xsleep.scoring.probabilities
     from xsleep.staging.ensemble import open_model
 
     network = open_model(str(model))
@@ -156,8 +157,8 @@ def long(folder: Path, hours: int, model: Path) -> None:
     """Print the memory that a recording of so many hours takes."""
     write_long(folder, hours)
     prepared, scored = alone(prepared_mb, folder), alone(scored_mb, folder, model)
-    print(f"{hours} h, {CHANNELS} channels: prepared with {prepared:.0f} MB beside the imports, ")
-    print(f"    scored with {scored:.0f} MB beside the network and the imports", flush=True)
+    what = f"{hours} h, {CHANNELS} channels, beside the packages and the network"
+    print(f"{what}: prepared with {prepared:.0f} MB, scored with {scored:.0f} MB", flush=True)
 
 
 def main() -> None:

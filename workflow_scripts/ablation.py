@@ -7,7 +7,7 @@ from xsleep.results.ablation import ablation
 from xsleep.results.formatting import write_csv
 from xsleep.results.measurements import run_predictions
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     params, inputs = snakemake.params, snakemake.input
     if not params.runs:
         raise InputError(

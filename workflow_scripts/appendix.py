@@ -4,7 +4,7 @@ from xsleep.core.console import job
 from xsleep.results import appendix, formatting, table2
 from xsleep.results.measurements import gather, run_predictions
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
     results = gather(run_predictions(params.runs, given.predictions, params.systems), recordings)

@@ -5,7 +5,7 @@ from xsleep.databases import source_of
 from xsleep.results.bundle import write_bundle
 from xsleep.results.measurements import run_predictions
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     params, output = snakemake.params, Path(snakemake.output[0])
     write_bundle(
         output,

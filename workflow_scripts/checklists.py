@@ -7,7 +7,7 @@ from xsleep.core.files import read_table, whole
 from xsleep.results.provenance import checklists
 from xsleep.results.provenance.runs import Run
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     paths = snakemake.input
     workflow = Workflow.model_validate(snakemake.params.workflow)
     facts = checklists.Facts(

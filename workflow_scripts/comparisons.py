@@ -7,7 +7,7 @@ from xsleep.results.claims.evidence import Evidence
 from xsleep.results.claims.table import claims
 from xsleep.results.measurements import gather, run_predictions
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
     runs = run_predictions(params.runs, given.predictions, params.systems)

@@ -6,7 +6,7 @@ from xsleep.core.files import whole
 from xsleep.databases import source_of
 from xsleep.results.croissant import croissant
 
-with job(snakemake.log[0]), whole(snakemake.output[0]) as temporary:
+with job(snakemake.log[0], snakemake.input), whole(snakemake.output[0]) as temporary:
     sources = {name: source_of(**source) for name, source in snakemake.params.sources.items()}
     root = Path(snakemake.output[0]).parent
     content = croissant(root, sources, list(map(Path, snakemake.input.predictions)))

@@ -5,7 +5,7 @@ from xsleep.core.console import job
 from xsleep.results import explorer
 from xsleep.results.measurements import run_predictions
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params = snakemake.params
 
     def left_out(line):

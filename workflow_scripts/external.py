@@ -5,7 +5,7 @@ from xsleep.core.console import job
 from xsleep.databases import source_of
 from xsleep.external import jobs
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     remarks = jobs.make(
         wildcards.kind,

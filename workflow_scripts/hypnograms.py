@@ -6,7 +6,7 @@ from xsleep.results.figures import hypnogram
 from xsleep.results.measurements import gather, run_predictions
 from xsleep.store.recordings import read_index
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params = snakemake.params
     runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)
     results = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})

@@ -4,7 +4,7 @@ from xsleep.config.network import NetworkSettings
 from xsleep.core.console import job
 from xsleep.scoring.given import import_given
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     import_given(
         Path(params.checkpoint["path"]),

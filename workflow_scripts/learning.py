@@ -4,7 +4,7 @@ from xsleep.core.console import job
 from xsleep.results.figures import learning
 from xsleep.results.histories import read_history
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     histories = dict(zip(snakemake.params.systems, map(read_history, snakemake.input), strict=True))
     stem = Path(snakemake.output.svg).with_suffix("")
     learning.draw(snakemake.rule, histories, stem, snakemake.params.title)

@@ -9,7 +9,7 @@ from xsleep.preparation.jobs import prepare
 SHOWN = 20
 """Lines of a batch that are shown; all are in the log."""
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     prepared = prepare(
         source_of(**snakemake.params.source),
         snakemake.params.channels,

@@ -6,7 +6,7 @@ from xsleep.databases import source_of
 from xsleep.results import inventory
 from xsleep.store.recordings import read_index
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     database, path = snakemake.wildcards.database, snakemake.output[0]
     source, windows = source_of(**snakemake.params.source), snakemake.params.windows
     infos = [stored.info for stored in read_index(snakemake.input[0]).values()]

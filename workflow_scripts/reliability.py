@@ -5,7 +5,7 @@ from xsleep.results import table2
 from xsleep.results.figures import calibration, subjects
 from xsleep.results.measurements import run_predictions
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params, given, drawn = snakemake.params, snakemake.input, snakemake.output
     runs = run_predictions(params.runs, given.predictions, params.systems)
     recordings = {snakemake.wildcards.database: Path(given.recordings)}

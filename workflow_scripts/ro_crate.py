@@ -9,7 +9,7 @@ from xsleep.results.provenance.crate import copy_code, write_crate
 from xsleep.results.provenance.runs import Run
 from xsleep.study import snapshot
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     paths, params = snakemake.input, snakemake.params
     runs = [Run.read(Path(path).parent) for path in paths.runs]
     for gap in [gap for run in runs for gap in run.gaps]:

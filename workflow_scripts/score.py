@@ -4,7 +4,7 @@ from xsleep.compute import device
 from xsleep.core.console import job
 from xsleep.scoring.jobs import score_run
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     score_run(
         Path(snakemake.input.model),

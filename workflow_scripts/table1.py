@@ -2,7 +2,7 @@ from xsleep.core.console import job
 from xsleep.core.files import write_csv
 from xsleep.results import inventory
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     databases = snakemake.params.databases
     described = {name: inventory.Described(**databases[name]) for name in databases}
     table = inventory.table1(described, snakemake.input.indexes, snakemake.input.recordings)

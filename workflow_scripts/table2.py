@@ -6,7 +6,7 @@ from xsleep.core.files import whole
 from xsleep.results import formatting, table2, typeset
 from xsleep.results.measurements import gather, run_predictions
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params = snakemake.params
     recordings = dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True))
     runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)

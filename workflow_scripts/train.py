@@ -10,7 +10,10 @@ ADDRESS = ("source", "source_channels", "database", "window", "channels", "syste
 ADDRESS += ("strategy",)
 """Names of a run in ``run.json``, of which each kind of run has some."""
 
-with job(snakemake.log[0]) as report, parallel.processes(snakemake.resources.get("gpu", 0)):
+with (
+    job(snakemake.log[0], snakemake.input) as report,
+    parallel.processes(snakemake.resources.get("gpu", 0)),
+):
     device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     inputs, run = snakemake.input, snakemake.params.run
     split, source = inputs.get("split"), snakemake.params.get("source")

@@ -8,7 +8,7 @@ from xsleep.results.figures import transfer
 
 DRAW = {"transfer": transfer.strategies, "learning_curves": transfer.learning_curves}
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.input):
     draw = DRAW[snakemake.wildcards.table]
     with csv_file(snakemake.input[0]) as file:
         table = pd.read_csv(file)

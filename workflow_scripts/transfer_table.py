@@ -8,7 +8,7 @@ from xsleep.results import transfer_tables
 from xsleep.results.formatting import write_csv
 from xsleep.results.measurements import RunPredictions
 
-with job(snakemake.log[0]) as report:
+with job(snakemake.log[0], snakemake.input) as report:
     params, inputs = snakemake.params, snakemake.input
     runs, facts = defaultdict(list), defaultdict(list)
     names = [field.name for field in fields(transfer_tables.Transfer)]

@@ -7,6 +7,7 @@ import random
 import pandas as pd
 import pytest
 
+from xsleep.core.errors import InputError
 from xsleep.core.files import read_csv, read_table, write_csv
 
 HOSTILE = [
@@ -66,3 +67,12 @@ def test_every_text_reads_back_as_it_was(tmp_path):
     write_csv(path, [{"name": name, "n": 1} for name in names])
     assert [row["name"] for row in read_csv(path)] == names
     assert [*read_table(path)["name"]] == names
+
+
+@pytest.mark.parametrize("read", (read_csv, read_table))
+@pytest.mark.parametrize("content", (b"", b"a,b\n1,2\n3", b"a,b\n1\n", bytes(9), b"\xff\n", None))
+def test_a_table_that_is_not_as_it_was_written_is_one_line(tmp_path, read, content):
+    path = tmp_path / "a.csv"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{path}: not as it was written \(.*\); delete it, run"):
+        read(path)

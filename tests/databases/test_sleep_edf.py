@@ -197,7 +197,7 @@ def test_table1_of_the_real_hypnograms_has_the_published_epochs(reference_nights
     for name, index, path in zip(names, indexes, recordings, strict=True):
         nights = [night for row, night in reference_nights if row["database"] == name]
         write_index(index, [Stored(night, "", "", {}) for night in nights])
-        path.write_text("\n".join(["recording,skipped", *(f"{n.recording}," for n in nights)]))
+        path.write_text("\n".join(["recording,skipped", *(f"{n.recording}," for n in nights), ""]))
     described = dict.fromkeys(
         names, inventory.Described(scoring="R&K", windows=windows, folds="published")
     )

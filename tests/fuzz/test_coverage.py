@@ -1,5 +1,6 @@
 """What coverage-guided fuzzing (`coverage_readers.py`) found and does not happen again."""
 
+import gzip
 import json
 import struct
 import subprocess
@@ -7,11 +8,15 @@ import sys
 import zipfile
 
 import h5py
+import mne
 import numpy as np
 import pytest
+import scipy.io
 
 from tests.databases.raw_edf import signal, write
+from tests.fuzz.coverage_readers import APART, network_seeds, read_network
 from tests.fuzz.table import index, variable
+from xsleep.cli import main
 from xsleep.config.databases import DatabaseSettings
 from xsleep.core.errors import InputError
 from xsleep.core.files import read_npz
@@ -22,6 +27,8 @@ from xsleep.networks import tensorflow
 from xsleep.networks.importing import import_weights
 from xsleep.staging.evaluation import compare
 from xsleep.staging.hypnograms import read_scoring
+from xsleep.staging.montage import Choice
+from xsleep.staging.sources import open_source
 from xsleep.staging.writing import MARKS
 
 
@@ -124,10 +131,25 @@ def test_an_edf_plus_file_whose_records_are_empty_has_no_gaps(tmp_path):
     assert read_annotations(path) == []
 
 
+@pytest.mark.parametrize(("option", "told"), [("--channels", "C4"), ("", "1 signal at 0 Hz")])
+def test_an_edf_file_of_no_samples_in_no_time_is_told_as_it_is(tmp_path, capsys, option, told):
+    path = write(tmp_path / "a.edf", signal(samples=0, values=[]), records=2, duration=0)
+    assert main(["info", str(path), *option.split()]) == 0
+    assert told in capsys.readouterr().out
+    with pytest.raises(InputError, match="holds no samples"):
+        open_source(path).read("EEG", Choice(("C4",), ""))
+
+
 @pytest.mark.parametrize("row", [b"0\xff", b"0\t" * 20])
 def test_stages_of_xsleep_score_that_are_damaged_are_one_line(tmp_path, row):
     (tmp_path / "a.tsv").write_bytes(MARKS[".tsv"].encode() + b"\n0\n" + row + b"\n")
     with pytest.raises(InputError, match=r"a.tsv: not readable \("):
+        compare("a", tmp_path / "a.tsv", tmp_path / "b.csv")
+
+
+def test_a_table_that_begins_nearly_as_that_of_xsleep_score_is_one_line(tmp_path):
+    (tmp_path / "a.tsv").write_text(f" {MARKS['.tsv']}\n0\n")
+    with pytest.raises(InputError, match=r"a.tsv: not written by xsleep score"):
         compare("a", tmp_path / "a.tsv", tmp_path / "b.csv")
 
 
@@ -145,6 +167,72 @@ def test_a_start_in_the_json_of_xsleep_score_is_a_time_or_none(tmp_path, start, 
     (tmp_path / "b.csv").write_text("onset,stage\n1/2/2020 22:00:00,W\n1/2/2020 22:00:30,N2\n")
     with pytest.raises(InputError, match=fault):
         compare("a", tmp_path / "a.tsv", tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("name", ["a_raw.fif", "a_raw.fif.gz"])
+@pytest.mark.parametrize(
+    ("place", "value", "fault"),
+    [(12, 36, "36 comes again"), (8, 2**31 - 1, "56 is longer than the file"), (8, -16, "56 is")],
+)
+def test_a_fif_file_whose_tags_have_no_end_is_one_line(tmp_path, name, place, value, fault):
+    """MNE follows them for ever, and takes more and more memory."""
+    raw = mne.io.RawArray(np.zeros((1, 300)), mne.create_info(["C4"], 100, "eeg"), verbose="error")
+    raw.save(tmp_path / "whole_raw.fif", verbose="error")
+    content = bytearray((tmp_path / "whole_raw.fif").read_bytes())
+    struct.pack_into(">i", content, 56 + place, value)  # size of the third tag, or what follows
+    open_file = gzip.open if name.endswith("gz") else open
+    with open_file(tmp_path / name, "wb") as file:
+        file.write(content)
+    for read in (open_source, read_scoring):
+        with pytest.raises(
+            InputError, match=rf"{name}: not readable by MNE \(the tag at byte {fault}"
+        ):
+            read(tmp_path / name)
+
+
+def test_an_eeglab_file_that_ends_scipy_is_one_line(tmp_path):
+    """SciPy 1.17 ends the process with a segmentation fault."""
+    scipy.io.savemat(tmp_path / "a.mat", {"EEG": np.zeros(3)})
+    content = (tmp_path / "a.mat").read_bytes()
+    damaged = content.replace(struct.pack("<II", 9, 24), struct.pack("<II", 14, 24))  # a matrix
+    assert damaged != content
+    (tmp_path / "a.set").write_bytes(damaged)
+    with pytest.raises(InputError, match=r"a.set: not readable by MNE \(SciPy ends with SIG"):
+        open_source(tmp_path / "a.set")
+
+
+def test_signals_of_mne_may_be_of_any_rate_and_size():
+    raw = mne.io.RawArray([[1e300]], mne.create_info(["C4"], 1e-4, "eeg"), verbose="error")
+    assert open_source(raw).read("EEG", Choice(("C4",), "")).values[:].tolist() == [np.inf]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("database", [1]),
+        ("labels", None),
+        ("labels", {"EEG": 1}),
+        ("inputs", None),
+        ("inputs", {"a.edf": []}),
+        ("steps", "nine"),
+        ("seconds", 1e400),
+    ],
+)
+def test_a_run_json_of_another_structure_is_one_line(tmp_path, capsys, key, value):
+    header, _, run = next(network_seeds()).partition(APART)
+    changed = json.dumps(json.loads(run) | {key: value}).encode()
+    [*read_network(tmp_path / "a", header + APART + changed)]
+    assert main(["info", str(tmp_path / "a.safetensors")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not a run's JSON" in line or "of another version of xsleep" in line
+
+
+@pytest.mark.parametrize("facts", [[], {"channels": [1]}, {"channels": {"EEG": 1}}])
+def test_a_json_of_others_beside_a_hypnogram_is_passed_over(tmp_path, capsys, facts):
+    (tmp_path / "a.csv").write_text("onset,duration,stage\n0,30,W\n30,30,N2\n")
+    (tmp_path / "a.json").write_text(json.dumps({"xsleep": facts}))
+    assert main(["info", str(tmp_path / "a.csv")]) == 0
+    assert "scored by" not in capsys.readouterr().out
 
 
 def test_an_onset_that_is_infinite_is_named(tmp_path):

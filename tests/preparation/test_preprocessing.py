@@ -36,7 +36,7 @@ def recording(stages, seconds=None, rate=100):
     return Recording("a", "0", {"EEG": Signal(values, rate)}, hypnogram, None, ("a.edf",))
 
 
-@pytest.mark.parametrize("samples", [2000, 6000, 30_001])  # within, and at the edges of, blocks
+@pytest.mark.parametrize("samples", [2000, 6000, 24_011, 30_001])  # within, at edges of blocks
 def test_released_filter_is_101_taps_forwards_and_backwards(samples):
     x = np.random.default_rng(0).normal(0, 30, samples)
     taps = dsp.firwin(101, (0.3, 40), pass_zero=False, fs=100)
@@ -120,6 +120,16 @@ def test_an_event_lies_where_it_was_after_three_days():
 
 def burst(seconds):
     return np.cos(2 * np.pi * 10 * seconds) * np.exp(-((seconds / 0.15) ** 2))
+
+
+@pytest.mark.parametrize("rate", [100, 128, 333.3333])
+def test_a_slice_is_that_of_the_whole_wherever_it_lies(rate):
+    signal = Signal(np.random.default_rng(0).normal(0, 30, int(241 * rate)).astype("f4"), rate)
+    notches = Filtering(raw_filter={"EMG": "high-pass-and-notches"})
+    whole = filtered(signal, "high-pass-and-notches")
+    for start, stop in ((0, 10), (20_900, 24_090), (23_999, 24_001), (24_000, 30_000), (5, 5)):
+        part = preprocessing.filtered_channel("a.edf", "EMG", signal, notches)[start:stop]
+        assert np.array_equal(part, whole[start:stop])
 
 
 @pytest.mark.parametrize("rate", [1000, 999.97, 1000 / 1.0007])

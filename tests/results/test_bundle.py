@@ -244,6 +244,7 @@ def test_a_file_that_is_not_there_or_no_zip_file_is_one_line(a, tmp_path, capsys
         (lambda m: manifest(m, lambda c: c.update(format=FORMAT + 1)), "use the same version"),
         (lambda m: manifest(m, lambda c: c.pop("rows")), "rows"),
         (lambda m: manifest(m, lambda c: c["files"].pop("table2.csv")), "table2.csv is not in its"),
+        (lambda m: manifest(m, lambda c: c["rows"][0].update(source="x")), "rows.0.source = 'x'"),
         (lambda members: members.pop("claims.csv"), "claims.csv is missing"),
         (lambda members: members.update({"table2.csv": b"changed"}), "table2.csv is not the file"),
         (lambda members: members.update({"../../outside.csv": b""}), "no plain file below"),
@@ -269,8 +270,16 @@ def test_a_link_in_a_bundle_is_refused(a, tmp_path, capsys):
     one_line(capsys, tmp_path, path, a, "no plain file below")
 
 
-@pytest.mark.parametrize("name", ["claims.csv", "table2.csv", f"{DATABASE}/recordings.csv"])
-def test_a_table_without_its_columns_is_one_line(laboratory, a, tmp_path, capsys, name):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("claims.csv", "x\n1\n"),
+        ("table2.csv", "x\n1\n"),
+        (f"{DATABASE}/recordings.csv", "x\n1\n"),
+        (f"{DATABASE}/recordings.csv", "recording,epochs,skipped\na,inf,\n"),
+    ],
+)
+def test_a_table_without_its_columns_is_one_line(laboratory, a, tmp_path, capsys, name, text):
     theirs = laboratory()
-    (theirs.root / name).write_text("x\n1\n")
+    (theirs.root / name).write_text(text)
     one_line(capsys, tmp_path, theirs.bundle(), a, f"{name}: not ")

@@ -80,6 +80,17 @@ def places_out_of_order(study):
     spoil(study, 0, places=np.arange(20)[::-1])
 
 
+def no_epochs(study):
+    study.run("a1")
+    none = {"joint": np.zeros((0, 5))}
+    spoil(study, 0, places=np.arange(0), stages=np.arange(0), probabilities=none)
+
+
+def stages_of_two_axes(study):
+    study.run("a1")
+    spoil(study, 0, stages=np.zeros((20, 2)))
+
+
 def other_system(study):
     study.run("a1")
     full = night("a1", 0, branches=("raw", "time-frequency"))
@@ -112,6 +123,8 @@ def empty(study):
         (other_fold, 1, "a1 does not have the fold of .*run-0/.*; delete"),
         (epochs_that_do_not_exist, 0, "a1 has 40 epochs but 20 in .*csv; delete"),
         (places_out_of_order, 0, "a1: 20 places of 20 epochs, or not in their order; delete"),
+        (no_epochs, 0, r"a1: true stages of shape \(0,\); delete the file"),
+        (stages_of_two_axes, 0, r"a1: true stages of shape \(20, 2\); delete the file"),
         (other_system, 0, "a1: branches raw, time-frequency, none of them joint"),
         (missing_fold, 2, "seed 1 does not test b1.*; run all folds"),
         (lambda study: study.run("c1"), 0, "c1 was tested but is skipped in .*csv; delete"),

@@ -1,14 +1,21 @@
 """Test what is known before any job."""
 
+import json
 import os
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.helpers.recordings import ROOT
 from xsleep.core.errors import InputError, OutputError
-from xsleep.store.recordings import write_index
+from xsleep.core.files import sha256, write_csv
+from xsleep.databases import open_database, source_of
+from xsleep.preparation.jobs import make_folds
+from xsleep.results import inventory
+from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.study import beforehand
 from xsleep.study.planning import configuration
 from xsleep.study.study import Study
@@ -31,7 +38,7 @@ def test_a_package_without_metadata_is_one_line_before_any_job(folder, monkeypat
         raise origin.PackageNotFoundError(package)
 
     monkeypatch.setattr(origin, "version", version)
-    with pytest.raises(InputError, match=r"^torch: not installed for .*; install requirements"):
+    with pytest.raises(InputError, match=r"^torch: not installed for .*; install the locked"):
         beforehand.check()
 
 
@@ -70,6 +77,7 @@ FOLDS = """fold,role,subject,recording
         ("results/pretraining/simulated/split.csv", "role,database\ntraining"),
         ("data/index/simulated/all.h5", "SHA-256 of something else"),
         ("data/index/simulated/all.h5", None),
+        ("data/index/simulated/batches/SC4001E0.h5", ""),
     ],
 )
 def test_a_damaged_source_of_trainings_is_one_line_before_snakemake_deletes_them(
@@ -81,16 +89,37 @@ def test_a_damaged_source_of_trainings_is_one_line_before_snakemake_deletes_them
         (folder / path).mkdir()
     else:
         (folder / path).write_text(content)
-    with pytest.raises(InputError, match=rf"^{path}: .*; delete it, run snakemake for it, then"):
+    with pytest.raises(InputError, match=rf"^{path}: .*; delete it, run snakemake for .*, then"):
         beforehand.check_sources(study)
 
 
-def test_sources_of_trainings_as_they_were_written_are_in_order(study, folder):
-    for path in ("results/simulated/folds.csv", "results/simulated/recordings.csv"):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(FOLDS)
-    write_index(folder / "data/index/simulated/all.h5", [])
+@pytest.mark.parametrize("changed", ("recordings", "folds"))
+def test_recordings_and_folds_that_anyone_else_changed_are_one_line(study, folder, changed):
+    """Saved by a spreadsheet, for example: Snakemake would train all anew."""
+    one, index = Path("results/simulated"), Path(study.settings.index("simulated"))
+    settings = study.workflow.sources["simulated"]
+    source = source_of(**study.settings.source("simulated"))
+    places, lights = np.arange(40), (0.0, 1200.0)
+    infos = [
+        RecordingInfo(e.name, e.subject, places, 30.0 * places, places % 5, lights)
+        for e in open_database(source).entries()
+    ]
+    write_index(index, [Stored(info) for info in infos])
+    table = inventory.recordings("simulated", source, settings.windows, infos)
+    write_csv(one / "recordings.csv", table)
+    make_folds("simulated", settings.folds, one / "recordings.csv", one / "folds.csv")
+    run = one / "in-bed/EEG/ARNN+RNN/seed-1/fold-1/run.json"
+    run.parent.mkdir(parents=True)
+    run.write_text(json.dumps({"inputs": {"folds.csv": sha256(one / "folds.csv")}}))
+    os.utime(one / "recordings.csv", (4e9, 4e9))
     beforehand.check_sources(study)
+    path = one / f"{changed}.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    os.utime(one / "recordings.csv", (4e9, 4e9))
+    with pytest.raises(
+        InputError, match=rf"^{path}: not as it was written; delete it, run snakemake for {path},"
+    ):
+        beforehand.check_sources(study)
 
 
 def test_predictions_and_networks_that_are_not_there_are_told_before_any_job(folder):

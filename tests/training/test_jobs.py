@@ -93,7 +93,7 @@ def test_a_package_whose_version_is_not_known_ends_a_run_before_its_training(
     tmp_path, monkeypatch, untrained
 ):
     monkeypatch.setattr(origin, "version", missing)
-    with pytest.raises(InputError, match=r"^torch: not installed for .*; install requirements"):
+    with pytest.raises(InputError, match=r"^torch: not installed for .*; install the locked"):
         train(tmp_path / "store", tmp_path / "run")
 
 
@@ -148,7 +148,7 @@ def test_folds_with_a_flipped_bit_or_cut_short_are_refused(tmp_path):
 def test_scoring_is_checked_before_it_begins(tmp_path, monkeypatch, untrained, what):
     model, folds, index = (tmp_path / name for name in ("model.safetensors", "folds.csv", "index"))
     checkpoints.save(model, build("ARNN+RNN", 1, NETWORK, 1), "ARNN+RNN", ("EEG",))
-    folds.write_text("fold,role,subject,recording\n2,test,a,a1\n")
+    folds.write_text("fold,role,subject,recording\n1,validation,a,a1\n")  # none to score
     write_index(index, [unread("a1")])
     out = tmp_path / "run" / "predictions.h5"
     if what == "package":

@@ -39,7 +39,7 @@ def project(files, tmp_path):
     tables["lights"] = ["recording,start,lights_off,lights_on"]
     tables["lights"] += [f"{n},22:30,22:30,22:50" for n in NIGHTS]
     for name, lines in tables.items():
-        (folder / f"xsleep/databases/sleep_edf_{name}.csv").write_text("\n".join(lines))
+        (folder / f"xsleep/databases/sleep_edf_{name}.csv").write_text("\n".join([*lines, ""]))
     return folder
 
 

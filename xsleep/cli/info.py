@@ -50,7 +50,9 @@ def _run(given: argparse.Namespace) -> None:
         return
     try:
         lines = [*_told(path)]
-    except (LookupError, TypeError) as error:
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: damaged, or of another version of xsleep ({reason(error)}); make it again"
         ) from error
@@ -154,7 +156,7 @@ def _hypnogram(path: Path) -> Iterator[str]:
         signals = ", ".join(f"{c} {taken['label']}" for c, taken in facts["channels"].items())
         yield f"  scored by {facts['network']['name']} from {signals}, xsleep {facts['xsleep']}"
         yield from (f"  doubtful: {doubt}" for doubt in facts["doubts"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return  # not of xsleep score
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -26,8 +26,11 @@ GONE = (
 
 
 @contextmanager
-def job(log: str | Path) -> Iterator[Callable[[str], None]]:
+def job(log: str | Path, inputs: Iterable[str] = ()) -> Iterator[Callable[[str], None]]:
     """Open the log of a job, overwriting it, and yield a function that appends a line to it.
+
+    Inputs from the future get the present time at the end, as when the clock was set back
+    meanwhile: otherwise Snakemake would delete what was made of them.
 
     An ``InputError``, a disk that is full or gone, and a lack of memory end the job with one line;
     the traceback of any other error is written to the log. Of the processes that torchrun starts,
@@ -44,6 +47,10 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
 
         try:
             yield report
+            for path in inputs:
+                with suppress(OSError):  # gone, or another user's
+                    if os.path.getmtime(path) > time.time():
+                        os.utime(path)
         except KeyboardInterrupt:  # the workflow says so, once for all jobs
             report("interrupted")
             raise SystemExit(INTERRUPTED) from None

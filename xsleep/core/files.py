@@ -207,11 +207,8 @@ def read_csv(path: str | Path | Traversable) -> list[dict[str, str]]:
     Raises:
         InputError: it is missing, or not as it was written.
     """
-    with csv_file(path) as file:
-        rows = list(csv.DictReader(file))
-        if any(None in (*row, *row.values()) for row in rows):
-            raise ValueError("a line has too few cells, or too many")
-    return [{key: unmarked(cell) for key, cell in row.items()} for row in rows]
+    columns, *rows = _read_rows(path)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -222,11 +219,17 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    columns, *rows = _read_rows(path)
+    return pd.DataFrame(rows, columns=columns, dtype=str)
+
+
+def _read_rows(path: str | Path | Traversable) -> list[list[str]]:
+    """Return the names of the columns, and the cells of each row."""
     with csv_file(path) as file:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-        if table.isna().any(axis=None):
-            raise ValueError("a line has too few cells")
-    return table.apply(unmarked_column)
+        rows = [row for row in csv.reader(file) if row] or [[]]
+        if any(len(row) != len(rows[0]) for row in rows):
+            raise ValueError("a line has too few cells, or too many")
+    return [[unmarked(cell) for cell in row] for row in rows]
 
 
 @contextmanager

@@ -21,7 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from pydantic import field_validator
+
 from xsleep import __version__
+from xsleep.config.names import SOURCES
 from xsleep.core.errors import InputError, reason
 from xsleep.core.files import sha256, whole
 from xsleep.core.settings import Settings, checked
@@ -77,6 +80,13 @@ class Row(Settings):
     system: str
     source: str
     predictions: tuple[Predicted, ...]
+
+    @field_validator("source")
+    @classmethod
+    def _is_known(cls, source: str) -> str:
+        if source not in SOURCES:
+            raise ValueError(f"choose from {', '.join(SOURCES)}")
+        return source
 
 
 class Manifest(Settings):

@@ -251,7 +251,9 @@ def _check(prediction: Prediction, known: pd.DataFrame, listed: Path) -> None:
         raise InputError(
             f"{name} was tested but is {why} in {listed}; delete the run and score it again"
         )
-    if len(places) != epochs or (np.diff(places) <= 0).any():
+    if prediction.stages.ndim != 1 or not epochs:
+        raise InputError(f"{name}: true stages of shape {prediction.stages.shape}; {again}")
+    if places.shape != (epochs,) or (np.diff(places) <= 0).any():
         raise InputError(
             f"{name}: {len(places)} places of {epochs} epochs, or not in their order; {again}"
         )
@@ -342,7 +344,7 @@ def _recordings(database: str, recordings: Mapping[str, Path]) -> pd.DataFrame:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} twice")
         if (unknown := table["epochs"].isna() & (table["skipped"] == "")).any():
             raise ValueError(f"{unknown.idxmax()} without epochs")
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, OverflowError) as error:
         why = " ".join(str(error).split())
         raise InputError(
             f"{path}: not a table of recordings ({why}); delete it and run again"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ConfigDict, Field, ValidationError
 
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError
+from xsleep.core.settings import Settings, first_of
 from xsleep.staging.known import DEFAULT, known
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         told = "; ".join(f"{system} of {'-'.join(channels)}" for system, channels in kinds)
         raise InputError(f"{model}: holds networks of several kinds ({told}); name one of them")
     ((system, channels),) = kinds
-    runs = [_run(path) for path in paths]
-    databases = {run.get("database") or run.get("source", "") for run in runs} - {""}
+    runs = [run for path in paths if (run := _run(path))]
+    databases = {run.database or run.source for run in runs} - {""}
     montage = {c: labels for c in channels if (labels := _labels(runs, c))}
     facts = {
         "name": str(model),
@@ -137,8 +138,8 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         "sha256": [sha256(path) for path in paths],
     }
     doubts = {
-        NOT_SLEEP: any(run.get("simulated") for run in runs),
-        f"what it was trained on is {UNKNOWN}": not all(runs),
+        NOT_SLEEP: any(run.simulated for run in runs),
+        f"what it was trained on is {UNKNOWN}": len(runs) < len(paths),
     }
     return Ensemble(
         tuple(network for network, _, _ in loaded),
@@ -147,23 +148,34 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
         facts,
         tuple(doubt for doubt, holds in doubts.items() if holds),
         all(bool(network.mean.any()) for network, _, _ in loaded),
-        frozenset(sha for run in runs for sha in run.get("inputs", {}).values()),
+        frozenset(sha for run in runs for sha in run.inputs.values()),
     )
 
 
-def _labels(runs: list[dict[str, Any]], channel: str) -> tuple[str, ...]:
+class _Run(Settings):
+    """What is read of a ``run.json``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    database: str = ""
+    source: str = ""
+    simulated: bool = False
+    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
+
+
+def _labels(runs: list[_Run], channel: str) -> tuple[str, ...]:
     """Return the labels of a channel that any of the runs was trained on."""
-    return tuple(
-        dict.fromkeys(label for r in runs for label in r.get("labels", {}).get(channel, ()))
-    )
+    return tuple(dict.fromkeys(label for run in runs for label in run.labels.get(channel, ())))
 
 
-def _run(model: Path) -> dict[str, Any]:
-    """Return the ``run.json`` beside a checkpoint; empty if there is none."""
+def _run(model: Path) -> _Run | None:
+    """Return the ``run.json`` beside a checkpoint, if there is one."""
     path = model.with_name("run.json")
     try:
-        return dict(json.loads(path.read_text()))
+        return _Run.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: not a run's JSON ({reason(error)}); train it again") from error
+        return None
+    except ValidationError as errors:
+        fault = first_of(errors, _Run)
+        raise InputError(f"{path}: not a run's JSON ({fault}); train it again") from errors

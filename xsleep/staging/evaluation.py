@@ -175,7 +175,7 @@ def _is_written(path: Path) -> bool:
     if end not in (".tsv", ".csv") or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.readline().strip() == MARKS[end].encode()
+        return file.readline().rstrip(b"\r\n") == MARKS[end].encode()
 
 
 def _shift(other: Scoring, start: datetime | None, scored: Path, seconds: float) -> float:

@@ -21,14 +21,14 @@ from reprlib import repr as shown
 import numpy as np
 
 from xsleep.core.arrays import Floats, Integers
-from xsleep.core.errors import DamagedError, InputError, reason, warn
+from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS
 from xsleep.core.stages import STAGES, UNSCORED, label
 from xsleep.databases import dreams
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.clocks import MOMENT, moments
 from xsleep.databases.formats.scorings import NUMBER, TITLES, read_text
-from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES
+from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES, by_mne, read_raw
 
 SPELLED = {
     "W": "w wake awake wakefulness wk eveil wach veglia vigilia waak vaken vagen s0",
@@ -139,12 +139,8 @@ def read_scoring(path: Path, seconds: float | None = None) -> Scoring:
 
 
 def _of_mne(path: Path) -> Scoring:
-    import mne
-
-    try:
-        raw = mne.io.read_raw(path, verbose="error")
-    except Exception as error:  # MNE raises many kinds for a damaged or unknown file
-        raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
+    with by_mne(path):
+        raw = read_raw(path)
     # Onsets count from the measurement's date; without one from the first sample.
     found, start = raw.annotations, raw.info["meas_date"]
     events = zip(found.onset, found.duration, found.description, strict=True)

@@ -7,9 +7,17 @@ clinics write. All other formats are read by MNE. Only the signals that are aske
 
 from __future__ import annotations
 
+import gzip
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -30,6 +38,9 @@ SUFFIXES = (*EDF_SUFFIXES, ".vhdr", ".fif", ".fif.gz", ".set", ".gdf")
 
 BLOCK_SECONDS = 600
 """Seconds that are read at a time."""
+
+READ_MATLAB = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1], squeeze_me=True)"
+"""What MNE does first with an EEGLAB file."""
 
 KINDS = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "misc": "", "bio": ""}
 """MNE's types of channels that may be voltages, to the kind that they state."""
@@ -86,12 +97,59 @@ def open_source(recording: str | Path | BaseRaw) -> Source:
         raise InputError(f"{path}: {what}; name the file of a recording")
     if path.suffix.lower() in EDF_SUFFIXES:
         return _Edf(path)
+    with by_mne(path):
+        return _Mne(read_raw(path), str(path))
+
+
+@contextmanager
+def by_mne(path: str | Path) -> Iterator[None]:
+    """Make a `DamagedError` of any error: MNE raises many kinds for a damaged or unknown file."""
+    try:
+        yield
+    except Exception as error:
+        raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
+
+
+def read_raw(path: Path) -> BaseRaw:
+    """Return a recording, without its samples, or raise any error (`by_mne`)."""
     import mne
 
-    try:
-        return _Mne(mne.io.read_raw(path, verbose="error"), str(path))
-    except Exception as error:  # MNE raises many kinds for a damaged or unknown file
-        raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
+    if path.name.lower().endswith((".fif", ".fif.gz")):
+        _check_tags(path)
+    elif path.name.lower().endswith(".set"):
+        _check_matlab(path)
+    return mne.io.read_raw(path, verbose="error")
+
+
+def _check_tags(path: Path) -> None:
+    """Raise a ``ValueError`` if tags of a FIF file go in circles, or are longer than the file.
+
+    MNE would follow them for ever, or take all memory.
+    """
+    place, seen = 0, set[int]()
+    with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while 0 <= place <= end - 16:
+            if place in seen:
+                raise ValueError(f"the tag at byte {place:,} comes again")
+            seen.add(place)
+            file.seek(place)
+            size, following = struct.unpack(">8xii", file.read(16))
+            if not 0 <= size <= end - place - 16:
+                raise ValueError(f"the tag at byte {place:,} is longer than the file")
+            place = following or place + 16 + size
+
+
+def _check_matlab(path: Path) -> None:
+    """Raise a ``ValueError`` for an EEGLAB file that would end the process.
+
+    SciPy 1.17 takes numbers of a damaged one for places in its memory. So it is read in another
+    process before.
+    """
+    command = [sys.executable, "-P", "-c", READ_MATLAB, str(path)]
+    status = subprocess.run(command, capture_output=True, check=False).returncode
+    if status < 0:
+        raise ValueError(f"SciPy ends with {Signals(-status).name}")
 
 
 class _Edf:
@@ -107,7 +165,7 @@ class _Edf:
         self.signals = describe(
             Described(
                 signal.label,
-                signal.samples / self._edf.record_seconds,
+                signal.samples and signal.samples / self._edf.record_seconds,
                 voltage=_is_voltage(signal.unit),
             )
             for signal in self._edf.signals
@@ -157,12 +215,11 @@ class _Mne:
         factor = np.float32(UNITS[unit or "V"])
 
         def microvolts(start: int, stop: int) -> Singles:
-            try:
+            with by_mne(self.name):
                 block = raw.get_data([first, *others], start, stop, verbose="error")
-            except Exception as error:  # MNE raises many kinds for a damaged file
-                raise DamagedError(f"{self.name}: not readable ({reason(error)})") from error
-            values = (block[0] - block[1:].sum(axis=0)) * factor
-            return np.asarray(values, np.float32)
+            with np.errstate(over="ignore"):  # what is too large is infinite
+                values = (block[0] - block[1:].sum(axis=0)) * factor
+                return np.asarray(values, np.float32)
 
-        values = Blocks(raw.n_times, round(BLOCK_SECONDS * rate), microvolts)
+        values = Blocks(raw.n_times, max(round(BLOCK_SECONDS * rate), 1), microvolts)
         return Signal(values, rate, choice.label, unit or "V")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from xsleep.core.errors import InputError
-from xsleep.core.files import check_writable, read_csv
+from xsleep.core.files import check_writable, read_csv, sha256, write_csv
+from xsleep.databases import source_of
 from xsleep.preparation import folds
+from xsleep.preparation.jobs import make_folds
 from xsleep.staging.ensemble import check_name
 from xsleep.store.hdf5 import is_whole
+from xsleep.store.recordings import read_index
 from xsleep.study import paths
 from xsleep.study.settings import store_of
 from xsleep.study.study import Study
@@ -22,6 +28,8 @@ from xsleep.training.origin import check_packages
 
 FOLDERS = (".", "data", "results", "logs")
 """Folders that are written to; those below the first may be on other disks."""
+
+NOT_AS_WRITTEN = "{}: not as it was written; delete it, run snakemake for {}, then again"
 
 
 def check() -> None:
@@ -69,10 +77,47 @@ def check_sources(study: Study) -> None:
             folds.read(table)
     for store, name in product(study.settings.filterings, databases):
         index = Path(paths.INDEX.format(store=store, database=name))
-        if index.exists() and not is_whole(index):
-            raise InputError(
-                f"{index}: not as it was written; delete it, run snakemake for it, then again"
-            )
+        for path in filter(Path.exists, (index, *index.parent.glob("batches/*.h5"))):
+            if not is_whole(path):
+                raise InputError(NOT_AS_WRITTEN.format(path, index))
+    for name in databases:
+        _check_unchanged(study, name)
+
+
+def _check_unchanged(study: Study, name: str) -> None:
+    """Raise an `InputError` if recordings or folds of a database were changed by anyone else.
+
+    Only files that Snakemake may take for new are made again, to compare: recordings that are newer
+    than the folds, and folds that a training did not have.
+    """
+    recordings, table = (Path(p.format(database=name)) for p in (paths.RECORDINGS, paths.FOLDS))
+    index = Path(study.settings.index(name))
+    if not (recordings.exists() and table.exists() and index.exists()):
+        return
+    settings = study.workflow.sources[name]
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "made.csv"
+        if recordings.stat().st_mtime > table.stat().st_mtime:
+            from xsleep.results import inventory
+
+            infos = [stored.info for stored in read_index(index).values()]
+            source = source_of(**study.settings.source(name))
+            with suppress(LookupError):  # recordings that are not there any more
+                write_csv(made, inventory.recordings(name, source, settings.windows, infos))
+            if made.exists() and made.read_bytes() != recordings.read_bytes():
+                raise InputError(NOT_AS_WRITTEN.format(recordings, recordings))
+        if _folds_of_a_training(name) not in (None, sha256(table)):
+            make_folds(name, settings.folds, recordings, made)
+            if made.read_bytes() != table.read_bytes():
+                raise InputError(NOT_AS_WRITTEN.format(table, table))
+
+
+def _folds_of_a_training(name: str) -> str | None:
+    """Return the SHA-256 of the folds that a training of a database had, if there is one."""
+    for path in Path("results", name).glob("*/*/*/seed-*/fold-*/run.json"):
+        with suppress(OSError, ValueError, LookupError, TypeError):  # or damaged
+            return str(json.loads(path.read_text())["inputs"]["folds.csv"])
+    return None
 
 
 def gaps(study: Study) -> Iterator[str]:

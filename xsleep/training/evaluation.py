@@ -37,11 +37,15 @@ def sequence_logits(
     length = network.settings.sequence_length
     for start, stop in stretches(part.info.places, longest_gap):
         ranges = ((start + first, start + last) for first, last in blocks(stop - start, EPOCHS))
-        features = torch.cat([encoded(network, part, *these) for these in ranges])
+        features = encoded(network, part, *next(ranges))
         long = min(length, stop - start)
         count = stop - start - long + 1
         for first, last in blocks(count, SEQUENCES):
-            logits = network.decode_overlapping(features[first : last + long - 1], long)
+            # Of the epochs from the first of these sequences on.
+            while len(features) < last + long - 1 - first:
+                features = torch.cat([features, encoded(network, part, *next(ranges))])
+            logits = network.decode_overlapping(features[: last + long - 1 - first], long)
+            features = features[last - first :]
             windows = np.arange(first, last)
             chosen = (windows % stride == 0) | (windows == count - 1)
             yield start + windows[chosen], {b: values[chosen] for b, values in logits.items()}

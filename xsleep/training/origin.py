@@ -74,7 +74,7 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         raise InputError(
-            f"{package}: not installed for {sys.executable}; install requirements.lock there"
+            f"{package}: not installed for {sys.executable}; install the locked packages there"
         ) from None
 
 

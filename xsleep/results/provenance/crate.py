@@ -33,7 +33,8 @@ PROFILES = {
 
 CODE = (
     *("Snakefile", "rules", "workflow_scripts", "xsleep", "config", "profiles", "captions"),
-    *("environment.yml", "pyproject.toml", "requirements.lock", "README.md"),
+    *("environment.yml", "pyproject.toml", "README.md"),
+    *("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock"),
 )
 """Files and folders of the workflow."""
 
