@@ -100,7 +100,8 @@ docs: $(VENV)/ready
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check $$(python -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
-	$(TOOLS) .venv-docs/bin/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
+	$(TOOLS) .venv-docs/bin/sphinx-build --fresh-env --write-all --fail-on-warning --quiet \
+	  docs docs/_build
 	@echo 'Documentation: docs/_build/index.html'
 
 report: $(VENV)/ready

@@ -47,8 +47,6 @@ def weights(system):
 
 
 def draw():
-    if FIGURE.exists():
-        return
     import matplotlib
     from matplotlib.figure import Figure
 
