@@ -16,6 +16,7 @@
 #                     and statistics line by line: their tests should fail (7 minutes)
 # make fuzz           install atheris beside .venv (Python 3.11 to 3.13), and try changed files on each reader
 #                     for SECONDS=60; findings are in /tmp/xsleep-fuzz
+# make docs           install Sphinx beside .venv, and build the documentation: docs/_build/index.html
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write the three locks from pyproject.toml; locked versions stay where it permits them, but for
 #                     UPGRADE='--upgrade-package mne' or UPGRADE=--upgrade
@@ -32,7 +33,7 @@ ENTRY = sed -n '/^$1==/,/[^\\]$$/p'
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 test test-long test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
+.PHONY: table2 docs test test-long test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -95,6 +96,14 @@ test-crate: $(VENV)/ready
 	PATH="$$PATH:$(CURDIR)/.venv-validator/bin" pytest -rs -k "crate or validator" tests/results/test_crate.py \
 	  tests/results/test_croissant.py tests/results/test_model_card.py tests/workflow/test_workflow.py
 
+docs: $(VENV)/ready
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check $$(python -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	$(TOOLS) .venv-docs/bin/sphinx-build --fresh-env --write-all --fail-on-warning --quiet \
+	  docs docs/_build
+	@echo 'Documentation: docs/_build/index.html'
+
 report: $(VENV)/ready
 	snakemake --cores all provenance
 	snakemake provenance --report report.html
@@ -103,7 +112,7 @@ bench: $(VENV)/ready
 	for name in training_step fold scoring preprocessing loading workflow; do \
 	  echo "== $$name"; python benchmarks/$$name.py || exit 1; done
 
-# Both see the packages of .venv without being installed in it.
+# What is installed beside .venv sees the packages of .venv.
 TOOLS = PYTHONPATH="$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" OMP_NUM_THREADS=1
 
 mutants: $(VENV)/ready

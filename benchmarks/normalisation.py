@@ -6,8 +6,8 @@ The authors' SeqSleepNet of one EEG channel scores every excerpt with the statis
 ``--normalise night``) and of the other excerpts, which share its amplifier, as a training set
 would; then with those of the others once more, after its signal was halved and doubled, as if
 another amplifier had recorded it. Prints accuracy (%) and kappa per excerpt and of all epochs
-together, and how many epochs of N3 are found (docs/scoring.md). The network is fetched unless it is
-there (xsleep models).
+together, and how many epochs of N3 are found (docs/explanation/amplifier.md). The network is
+fetched unless it is there (xsleep models).
 """
 
 import argparse

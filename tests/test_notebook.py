@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 from tests.helpers.recordings import ROOT, SHARED, existing
 
-NOTEBOOK = ROOT / "docs" / "scoring.ipynb"
+NOTEBOOK = ROOT / "docs" / "how-to" / "scoring.ipynb"
 TOLD = """
 import json
 print(json.dumps([night.name, len(night.onsets), agreement.get_agreement()["accuracy"]]))
@@ -45,7 +45,7 @@ def test_it_has_ten_cells_and_stores_no_outputs():
 
 
 def test_it_scores_half_an_hour_of_real_eeg(networks, dreams_folder):
-    outputs = run(ROOT / "docs")
+    outputs = run(NOTEBOOK.parent)
     name, epochs, accuracy = told(outputs)
     assert (name.rpartition("/")[2], epochs) == ("excerpt1.edf", 60)
     assert 65 < accuracy < 75
@@ -53,7 +53,7 @@ def test_it_scores_half_an_hour_of_real_eeg(networks, dreams_folder):
 
 
 def test_it_simulates_a_recording_where_there_is_none(networks, tmp_path):
-    (tmp_path / "a" / "docs").mkdir(parents=True)
-    name, epochs, accuracy = told(run(tmp_path / "a" / "docs"))
+    (folder := tmp_path / "a/docs/how-to").mkdir(parents=True)
+    name, epochs, accuracy = told(run(folder))
     assert (name.rpartition("/")[2], epochs) == ("SC4001E0-PSG.edf", 360)
     assert 20 < accuracy < 60  # not sleep

@@ -1,4 +1,4 @@
-"""Score recordings with GSSC; write its stages as predictions for Table 2, docs/predictions.md.
+"""Score recordings with GSSC; write its stages for Table 2 (docs/how-to/predictions.md).
 
     python score_with_gssc.py RECORDING.edf ... --eeg C4-M1 --eog E1-M2 --out gssc.csv
 

@@ -97,7 +97,7 @@ def test_paper_and_released_leave_no_hyper_parameter_to_the_defaults(name):
 
 def test_the_documentation_has_every_difference_and_no_setting_that_does_not_exist():
     rows = {}
-    for line in (CONFIG.parent / "docs/fidelity.md").read_text().splitlines():
+    for line in (CONFIG.parent / "docs/explanation/fidelity.md").read_text().splitlines():
         name, *cells = line.strip("|").split("|") if line.count("|") == 6 else [""]
         rows.setdefault(name.strip(" `"), []).extend(
             re.findall(r"`(\w+\.\w+)`", "".join(cells[:1]))

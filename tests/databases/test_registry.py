@@ -1,4 +1,4 @@
-"""A database is added as ``docs/extending.md`` says: one module and one YAML file."""
+"""A database is added as ``docs/how-to/extending.md`` says: one module and one YAML file."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ LABELS = ["0", "1", "2", "3", "4", "5"] * 5
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """Settings of the database in the document, with three recordings in its folder."""
-    text = (ROOT / "docs" / "extending.md").read_text()
+    text = (ROOT / "docs/how-to/extending.md").read_text()
     module, configuration = re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.DOTALL)[:2]
     (tmp_path / "lab.py").write_text(module)
     monkeypatch.setattr(databases, "__path__", [*databases.__path__, str(tmp_path)])

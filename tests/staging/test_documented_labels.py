@@ -1,4 +1,4 @@
-"""The tables of docs/scoring.md: each label is taken for what they say."""
+"""The tables of docs/reference/scoring.md: each label is taken for what they say."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.recordings import ROOT
 from xsleep.staging.montage import Described, describe, electrodes, find, kind_of
 
-TEXT = (ROOT / "docs" / "scoring.md").read_text()
+TEXT = (ROOT / "docs/reference/scoring.md").read_text()
 
 
 def rows(heading):

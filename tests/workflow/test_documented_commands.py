@@ -44,7 +44,7 @@ NOT_TRIED = {
 
 PROGRAM = rf"(?:{'|'.join([*TRIED, *NOT_TRIED])})"
 IN_IMAGE = re.compile(r"(?:docker|apptainer) run .*\bxsleep(?:\.sif)? (--.*)")
-"""What follows the name of an image is what would follow ``snakemake`` (docs/containers.md)."""
+"""What follows the name of an image are arguments of ``snakemake`` (docs/how-to/containers.md)."""
 
 COPIED = (
     *("Snakefile", "Makefile", "pyproject.toml", "dvc.yaml"),
@@ -94,10 +94,10 @@ def commands_in(path):
                 yield Command(("snakemake", *shlex.split(arguments[1])), where)
 
 
-# test_extending.py follows docs/extending.md, whose system and database exist only there.
+# test_extending.py follows docs/how-to/extending.md, whose system and database exist only there.
 FILES = sorted(
     {path for pattern in (*TEXTS, *COMMENTED) for path in ROOT.glob(pattern)}
-    - {ROOT / "docs/extending.md"}
+    - {ROOT / "docs/how-to/extending.md"}
 )
 COMMANDS = [command for path in FILES for command in commands_in(path)]
 

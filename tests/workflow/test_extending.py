@@ -1,4 +1,4 @@
-"""docs/extending.md does what it says, down to the row in Table 2; a wrong file is one line."""
+"""docs/how-to/extending.md does what it says, down to Table 2; a wrong file is one line."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ def project(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / name, folder)
-    for name, content in BLOCK.findall((ROOT / "docs/extending.md").read_text()):
+    for name, content in BLOCK.findall((ROOT / "docs/how-to/extending.md").read_text()):
         assert not (folder / name).exists()
         (folder / name).write_text(content)
     return folder

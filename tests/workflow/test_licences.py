@@ -1,4 +1,4 @@
-"""docs/licences.md lists the licences of the locked packages as their metadata gives them."""
+"""docs/reference/licences.md lists the licences that the locked packages' metadata give."""
 
 import re
 import tomllib
@@ -8,7 +8,8 @@ from packaging.requirements import Requirement
 
 from tests.helpers.recordings import ROOT
 
-TABLE = re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/licences.md").read_text(), re.MULTILINE)
+PAGE = (ROOT / "docs/reference/licences.md").read_text()
+TABLE = re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
 LISTED = {name: licence for licence, names in TABLE[2:] for name in names.split(", ")}
 LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
 LOCKED = {

@@ -18,18 +18,23 @@ exit status:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status. An unusable input is one line on stderr."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    whole = argparse.ArgumentParser(
         prog="xsleep",
         description="Commands beside the workflow, which snakemake runs (README.md).",
         epilog=f"'xsleep COMMAND --help' lists the arguments of a command.\n\n{STATUSES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (score, evaluate, info, models, weights, plan, compare):
         module.add(commands)
-    given = parser.parse_args(arguments)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status. An unusable input is one line on stderr."""
+    given = parser().parse_args(arguments)
     status = 0
     with warnings_of_inputs() as doubts:
         try:

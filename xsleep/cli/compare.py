@@ -17,7 +17,7 @@ examples:
   xsleep compare ours/bundle.zip theirs/bundle.zip
   xsleep compare A.zip B.zip --out differences.csv
 
-`snakemake --cores 8 results/bundle.zip` makes a bundle (docs/bundle.md).
+`snakemake --cores 8 results/bundle.zip` makes a bundle (docs/how-to/bundle.md).
 """
 
 WIDEST = 200

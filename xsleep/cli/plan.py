@@ -12,7 +12,7 @@ from xsleep.cli.command import command
 def add(commands: Any) -> None:
     """Add the command."""
     aim = "estimate the cost of Table 2 in jobs, hours and disk space"
-    where = "Run it in the folder of the workflow; it writes results/plan.csv (docs/cluster.md)."
+    where = "Run it in the workflow's folder. It writes results/plan.csv (docs/how-to/cluster.md)."
     argument = command(commands, "plan", _run, aim, where)
     file = "configuration file that overrides config/config.yaml, as for snakemake"
     argument("--configfile", action="append", default=[], type=Path, metavar="FILE", help=file)

@@ -58,7 +58,7 @@ def add(commands: Any) -> None:
     argument("--channel", action="append", default=[], metavar="NAME=LABEL", help=what)
     what = "unit of the signals, if the file gives none or a wrong one"
     argument("--unit", default="", choices=("nV", "uV", "mV", "V"), help=what)
-    what = "normalise spectrograms by the training set, or by each recording (docs/scoring.md)"
+    what = "normalise by the training set, or by each recording (docs/how-to/scoring.md)"
     argument("--normalise", default="training", choices=("training", "night"), help=what)
     what = f"formats to write (default: {' '.join(FORMATS[:3])})"
     argument("--format", nargs="+", default=FORMATS[:3], choices=FORMATS, help=what)

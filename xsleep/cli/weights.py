@@ -12,7 +12,7 @@ from xsleep.cli.command import command
 def add(commands: Any) -> None:
     """Add the command."""
     aim = "convert a released TensorFlow network to a checkpoint"
-    argument = command(commands, "import-weights", _run, aim, "See docs/importing.md.")
+    argument = command(commands, "import-weights", _run, aim, "See docs/how-to/importing.md.")
     what = "TensorFlow checkpoint: its path without .index, or its folder; or npz file of variables"
     argument("file", type=Path, help=what)
     argument("out", type=Path, help="checkpoint to write, NAME.safetensors")

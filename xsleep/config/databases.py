@@ -16,10 +16,14 @@ from xsleep.databases import AnySource, open_database
 
 
 class KFold(Settings):
-    """Subject-wise folds, so many that every subject tests in one of them; with 1 a single split.
+    """Subject-wise folds.
 
-    ``test`` is the fraction of the subjects that test in a single split; ``validation`` and
-    ``training_subset`` are how many subjects validate, and measure the training loss.
+    Attributes:
+        folds: number of folds; every subject tests in one of them. 1 is a single split.
+        test (fraction): subjects who test in a single split.
+        validation (subjects): subjects of a fold who validate.
+        training_subset (subjects): training subjects from whom the training loss is measured.
+        seed: another seed, other folds.
     """
 
     folds: PositiveInt
@@ -46,8 +50,10 @@ class DatabaseSettings(Changes):
     """One database, and what differs from the preset for it, whichever the preset is.
 
     Attributes:
-        channels, windows: channel sets and parts of the recordings to train on.
-        preset: name of the hyper-parameters.
+        source: where the recordings are, and how they are read.
+        channels: channel sets to train on, as ``EEG`` or ``EEG-EOG``.
+        windows: parts of the recordings to train on.
+        preset: name of the hyper-parameters, a file in ``config/presets``.
         folds: ``published`` for the authors' folds, or subject-wise k-fold.
         trained: system to networks that take the place of its trainings.
     """

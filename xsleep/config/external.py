@@ -24,6 +24,7 @@ class Imported(Settings):
 
     Attributes:
         file: CSV, npz or MATLAB file, or a folder of them by fold.
+        channels, window: channel set and window that the row is of.
         classes: order of the stages in an npz or MATLAB file.
     """
 
@@ -40,7 +41,12 @@ class Imported(Settings):
 
 
 class Stager(Settings):
-    """A stager, by its name or the path of a network; by default on the first set and window."""
+    """A stager that was trained on other data.
+
+    Attributes:
+        stager: ``yasa``, a name of ``xsleep models``, or the path of a network.
+        channels, window: channel set and window; by default the first of the database.
+    """
 
     stager: str
     channels: ChannelSet | None = None

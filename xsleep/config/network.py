@@ -49,24 +49,30 @@ class NetworkSettings(Filtering):
     """Hyper-parameters of the networks and of their inputs; defaults are those released.
 
     Attributes:
-        filters, kernel: of the convolutions of the FCNN, each of stride 2 (Section 3).
+        filters: numbers of filters of the convolutions of the FCNN, each of stride 2 (Section 3).
+        kernel (samples): length of these filters.
         filter_deviation: standard deviation of the truncated normal initial filters.
         convolution_lengths: ``halved``: a feature map has half the samples of the one before,
             rounded up; ``printed``: as in the paper, the third of nine has the middle 325 of 375.
         activation: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns a slope of each filter.
-        gru_units, gru_layers: bidirectional GRU between epochs, after the FCNN.
-        filterbank, attention: filters of the learned filterbank; size of the attention layer.
-        frame_units: bidirectional LSTM between the frames of an epoch.
+        gru_units (units): of the bidirectional GRU between epochs, after the FCNN, per direction.
+        gru_layers (layers): of the same, stacked in each direction.
+        filterbank (filters): of the learned filterbank of a channel.
+        frame_units (units): of the bidirectional LSTM between the frames of an epoch.
+        attention (units): size of the attention layer.
         attention_softmax: of its weights (eq. 5): ``shifted`` subtracts the largest score before
             the exponential, ``unshifted`` does not; the function is the same except for rounding.
-        sequence_units: bidirectional LSTM between epochs, after the attention.
-        convolution_dropout, recurrent_dropout: probability of dropping a value; of DeepSleepNet+
-            it is ``deepsleepnet_dropout`` everywhere.
-        deepsleepnet_filters: of its first convolutions and of all others.
-        deepsleepnet_units, deepsleepnet_layers: bidirectional LSTM between epochs.
+        sequence_units (units): of the bidirectional LSTM between epochs, after the attention.
+        convolution_dropout (probability): of dropping a value after a convolution.
+        dropout_after_last_convolution: whether that is done after the last convolution as well.
+        recurrent_dropout (probability): of dropping an input or output of a recurrent layer.
+        deepsleepnet_filters: of DeepSleepNet+: in its first convolutions, and in all others.
+        deepsleepnet_units (units): of its bidirectional LSTM between epochs, per direction.
+        deepsleepnet_layers (layers): of the same, stacked in each direction.
+        deepsleepnet_dropout (probability): of dropping a value anywhere in DeepSleepNet+.
         deepsleepnet_momentum: weight of a batch's statistics in the update of the population's.
-        sequence_length: L, epochs in a sequence.
-        raw_deviation: standard deviation in microvolts that each raw channel of a recording is
+        sequence_length (epochs): L, the length of a sequence.
+        raw_deviation (microvolts): standard deviation that each raw channel of a recording is
             scaled to; ``None``: no scaling, as released.
         own: system to hyper-parameters of a network of one's own, as its file reads them.
         normalisation: spectrograms are scaled to mean 0 and standard deviation 1 over the training

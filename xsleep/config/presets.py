@@ -28,7 +28,14 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
 
 
 class Changes(Settings):
-    """Differences from a preset, by its groups."""
+    """Differences from a preset, by its groups.
+
+    Attributes:
+        network: differences in the networks.
+        training: differences in the training.
+        systems: by system, differences in its training.
+        finetuning: differences in the training of a network that is finetuned.
+    """
 
     network: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
@@ -39,8 +46,13 @@ class Changes(Settings):
 class Preset(Settings):
     """A named set of hyper-parameters.
 
-    ``systems`` holds what differs for one system, ``finetuning`` what differs further where a
-    network is finetuned, and ``databases`` what differs for one database with this preset alone.
+    Attributes:
+        network: hyper-parameters of the networks and of their inputs.
+        training: hyper-parameters of the training.
+        systems: by system, what differs in its training.
+        finetuning: what differs further where a network is finetuned.
+        databases: by database, what differs for it with this preset alone.
+        resources: resources of a training job.
     """
 
     network: NetworkSettings = NetworkSettings()

@@ -14,17 +14,21 @@ class TrainingSettings(Settings):
     """Settings of a training (Section 4.2). The defaults are those of the released code.
 
     Attributes:
-        training_epochs, steps: passes over the training sequences, or minibatches; one is given.
-        batch_size: sequences in a minibatch.
+        training_epochs (passes): passes over the training sequences; this or ``steps`` is given.
+        steps (steps): minibatches.
+        batch_size (sequences): size of a minibatch.
+        learning_rate: of Adam.
+        adam_epsilon: of Adam, added to the root of the second moment.
         l2: factor of half the squared norm of all variables but the filterbanks.
         loss_reduction: over the sequences of a minibatch; within one it is always the mean.
         shuffle: the order of the training sequences: drawn ``once``, or anew for ``every-pass``.
-        evaluate_every: steps between evaluations, which also update the loss weights.
-        patience: evaluations with a validation accuracy below the best so far after which training
-            stops, if it has made ``earliest_stop`` steps; ``None``: never. As in the authors' code,
-            one that equals the best begins the count anew.
+        evaluate_every (steps): interval of evaluations, which also update the loss weights.
+        patience (evaluations): evaluations with a validation accuracy below the best so far after
+            which training stops; ``None``: never. As in the authors' code, one that equals the
+            best begins the count anew.
+        earliest_stop (steps): least length of a training that ``patience`` may stop.
         model_kept: the network with the ``best`` validation accuracy, or the ``last``.
-        blending_window: W, evaluations over which XSleepNet2 smooths losses and fits tangents.
+        blending_window (evaluations): W, over which XSleepNet2 smooths losses and fits tangents.
         tangent_points: of the smoothed loss that a line is fitted to: ``W``, or the ``W+1`` from
             n - W to n of Algorithm 1. Weights adapt once there are more than W evaluations; the one
             before any training counts with ``W+1`` alone, which begins one earlier.
@@ -33,10 +37,10 @@ class TrainingSettings(Settings):
         first_tangent: what XSleepNet2 compares the first tangents with: those of the ``previous``
             window, or the ``current`` ones themselves, so that G and O are 0 there.
         weight_formula: how G and O of a branch become its weight; see `xsleep.training.blending`.
-        longest_gap: dropped epochs in a row that a sequence bridges at most; ``None``: any number,
-            as the authors concatenate.
-        scoring_stride: epochs between the beginnings of the sequences that score a recording: with
-            1 an epoch gets up to L predictions, with L (the most there can be) it gets one.
+        longest_gap (epochs): dropped epochs in a row that a sequence bridges at most; ``None``: any
+            number, as the authors concatenate.
+        scoring_stride (epochs): distance between the sequences that score a recording: with 1 an
+            epoch gets up to L predictions, with L (the most there can be) it gets one.
         frozen: what does not change in the blocks that a strategy leaves as they were: the
             ``parameters``, while in training they normalise with the minibatch, learn population
             statistics and drop, as released; or ``everything``, as in evaluation.
@@ -71,9 +75,13 @@ class TrainingSettings(Settings):
 
 
 class ResourceSettings(Settings):
-    """Resources of a training job: cores, megabytes, minutes, GPUs.
+    """Resources of a training job.
 
-    With several GPUs, one process for each trains the network (`xsleep.compute.parallel`).
+    Attributes:
+        threads (cores): cores of the CPU.
+        mem_mb (MB): memory.
+        runtime (minutes): time limit on a cluster.
+        gpu (GPUs): with several, one process for each trains (`xsleep.compute.parallel`).
     """
 
     threads: PositiveInt = 1

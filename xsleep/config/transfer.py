@@ -15,8 +15,9 @@ from xsleep.core.settings import Settings
 class ZeroShotSettings(Settings):
     """A released network and the database that it scores without finetuning.
 
-    Its variables are an npz file, relative to where Snakemake runs; the database is scored whole,
-    in the first of its windows.
+    Attributes:
+        weights: its variables in an npz file, relative to where Snakemake runs.
+        database: the database, which is scored whole, in the first of its windows.
     """
 
     weights: Path
@@ -53,11 +54,11 @@ class TransferSettings(Settings):
     """Settings of transfer learning.
 
     Attributes:
-        networks: which; of the source ``authors`` only SeqSleepNet+ is to be had.
+        networks: networks to transfer; the source ``authors`` has SeqSleepNet+ alone.
         channels: of source and target, ``EEG`` or across channels ``EEG-to-EOG``.
-        strategies: keys of `STRATEGIES`.
-        validation: subjects of the source who validate; all others train.
-        subjects: training subjects of a target's fold, for the learning curves beside all of them.
+        strategies: what is trained in finetuning.
+        validation (subjects): subjects of the source who validate; all others train.
+        subjects: numbers of training subjects of a target's fold, for the learning curves.
         weights: of the source ``authors``: npz files of variables by channel set, relative to where
             Snakemake runs.
     """
@@ -71,7 +72,11 @@ class TransferSettings(Settings):
 
 
 class AblationSettings(Settings):
-    """Database, window, channels and system of the ablation table."""
+    """What the ablation table is of; each key defaults to the first that is selected.
+
+    Attributes:
+        database, window, channels, system: one of those that are selected.
+    """
 
     database: str
     window: Window

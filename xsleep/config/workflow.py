@@ -38,8 +38,28 @@ EXTERNAL = ("predictions", "released_outputs", "stagers")
 """Keys that have systems by database which are not trained here."""
 
 
-class _Selection(Settings):
-    """The keys of ``config.yaml``."""
+class Selection(Settings):
+    """The keys of ``config.yaml``.
+
+    Attributes:
+        databases: databases of Table 2, each a file in ``config/databases``.
+        systems: systems that are trained, once per database, window, channel set, seed and fold.
+        seeds: seeds of the trainings; metrics are means over them.
+        zero_shot: settings of the target ``results/zero_shot.csv``.
+        source: databases that networks are pretrained on, pooled; or ``authors``, the networks
+            that the authors released.
+        target: databases that networks are finetuned on, each in the first of its windows.
+        transfer: settings of the target ``results/transfer.csv``.
+        predictions: by database and system, predictions of other programs.
+        released_outputs: the same, for the target ``results/released_outputs.csv``.
+        stagers: by database and system, stagers that were trained on other data.
+        controls: controls that any system must beat.
+        fetch: ``hypnograms``: these alone are fetched where files are missing; ``yes``: files may
+            be fetched into a folder that was set by hand and does not exist.
+        database_settings: by database, settings that override its file.
+        preset_settings: by preset, settings that override its file.
+        ablation: settings of the target ``results/ablation.csv``.
+    """
 
     databases: tuple[str, ...] = Field(min_length=1)
     systems: tuple[Selected, ...]
@@ -119,7 +139,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     Raises:
         InputError: a key or value is wrong; the message names it in one line.
     """
-    selection: _Selection = checked(_Selection, config, "configuration")
+    selection: Selection = checked(Selection, config, "configuration")
     if not (selection.systems or selection.predictions or selection.stagers or selection.controls):
         raise InputError("configuration: systems: name one, or predictions, stagers or controls")
     scored = selection.zero_shot.database
@@ -167,7 +187,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
 
 
 def _check_transfer(
-    selection: _Selection, sources: Mapping[str, DatabaseSettings], finetuned: Sequence[str]
+    selection: Selection, sources: Mapping[str, DatabaseSettings], finetuned: Sequence[str]
 ) -> None:
     """Raise `InputError` if source or target lack something that is transferred between them."""
     transfer = selection.transfer

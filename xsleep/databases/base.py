@@ -81,7 +81,11 @@ def is_private(url: str) -> bool:
 
 
 class FetchSettings(Settings):
-    """Address of the folder or site that missing files are fetched from, or of a mirror of it."""
+    """Where missing files are fetched from.
+
+    Attributes:
+        url: address of the folder or site, or of a mirror.
+    """
 
     url: str
 
@@ -103,9 +107,11 @@ class Source(Settings):
     """Settings that say where a database's recordings are; databases may add their own.
 
     Attributes:
-        reader: class of `READERS`.
+        reader: what reads the files, as ``sleep-edf-20`` or ``own``.
         folder: folder of the files, relative to where Snakemake runs.
-        labels, units: as in `Channels`.
+        labels: channel to its labels in the files, best first; ``A - B`` is a derivation, ``A#2``
+            the second of several signals with one label.
+        units: channel to the unit of its numbers, where the files give none or a wrong one.
         fetch: where missing files are fetched from; ``None`` disables downloading.
         signals: whether signals are used; without them, recordings are hypnograms alone.
         apply: address at which access is applied for, if by licence.

@@ -44,8 +44,9 @@ class DreamsSource(Source):
     """Settings of the scorings in 20-s epochs.
 
     Attributes:
-        grid: 30 for epochs of 30 s from the beginning of the recording. An epoch has the majority
-            of its six codes, and of equally frequent ones the first; no stage counts as a stage.
+        grid (s): 30 for epochs of 30 s from the beginning of the recording. An epoch has the
+            majority of its six codes, and of equally frequent ones the first; no stage counts as a
+            stage.
     """
 
     grid: Annotated[

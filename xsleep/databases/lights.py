@@ -63,7 +63,7 @@ def derived_on(path: Path, hypnogram: Hypnogram, off: float) -> float:
     """Return the seconds to 15 minutes after the main sleep that follows lights off at ``off``.
 
     Sleep before lights off, and after being awake for more than three hours, is a nap. It is what
-    the authors used for 147 of the 153 cassette recordings (docs/databases/SleepEDF.md).
+    the authors used for 147 of the 153 cassette recordings (docs/reference/databases/SleepEDF.md).
     """
     awake = (hypnogram.stages == UNSCORED) | (hypnogram.stages == STAGES.index("W"))
     asleep = hypnogram.onsets[~awake & (hypnogram.onsets >= off)]

@@ -46,9 +46,9 @@ class HypnogramSettings(Settings):
     Attributes:
         file: name of the hypnogram beside ``NAME.edf``, where ``{name}`` stands for NAME. It ends
             in .edf (EDF+ annotations; ``{name}.edf``: those of the recording itself), .csv or .txt.
-        epoch: length of the scored epochs in seconds; those of 20 s are extended by 5 s either way.
+        epoch (s): length of the scored epochs; those of 20 s are extended by 5 s either way.
         stages: label of the scoring to stage; ``None``: no stage (movement, not scored).
-        ignored: texts of annotations that are not about stages; `ALL_OTHERS`: all but `stages`.
+        ignored: texts of annotations that are not stages; ``all others``: all but ``stages``.
         columns: headings of a CSV file in place of ``onset``, ``duration`` and ``stage``.
         clock: onsets in a CSV file are times of day, with or without a date.
     """

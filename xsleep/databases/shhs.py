@@ -45,9 +45,11 @@ ON_SERVER = re.compile(
 
 
 class ShhsSource(Source):
-    """Settings of SHHS, with the lowest sampling rate of a channel in hertz.
+    """Settings of SHHS.
 
-    Channels below 100 Hz are upsampled (the EOG has 50).
+    Attributes:
+        lowest_rate (Hz): lowest sampling rate of a channel. Channels below 100 Hz are upsampled
+            (the EOG has 50).
     """
 
     lowest_rate: PositiveInt = 100

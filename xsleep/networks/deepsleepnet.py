@@ -2,8 +2,8 @@
 
 Two stacks of convolutions, one with small filters for temporal and one with large filters for
 frequency information, are followed by a stacked bidirectional LSTM with peepholes between epochs.
-A fully connected shortcut bypasses the LSTM and is added to its output. docs/transfer.md lists what
-is in the released code but not in the paper.
+A fully connected shortcut bypasses the LSTM and is added to its output.
+docs/explanation/transfer.md lists what is in the released code but not in the paper.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ class Network(nn.Module):
             file, code = f"xsleep/networks/{module}.py", import_module(f"xsleep.networks.{module}")
             stream: StreamBuilder | None = getattr(code, "stream", None)
             if stream is None:
-                raise InputError(f"{file}: there is no function `stream` (docs/extending.md)")
+                fault = "there is no function `stream` (docs/how-to/extending.md)"
+                raise InputError(f"{file}: {fault}")
             parts = _stream(file, stream(channels, settings, generator))
             if system.paper == "none":  # the others are tested
                 _try(file, parts, (*SHAPES[view], channels), settings.sequence_length)

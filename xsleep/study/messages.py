@@ -119,7 +119,8 @@ class Messages:
         for line in failures(text)[:MOST_FAILURES]:
             print(line, file=sys.stderr)
         if Path(".snakemake/slurm_logs").exists():
-            print("Slurm's own logs: .snakemake/slurm_logs; see docs/cluster.md", file=sys.stderr)
+            where = ".snakemake/slurm_logs; see docs/how-to/cluster.md"
+            print(f"Slurm's own logs: {where}", file=sys.stderr)
         if rest:
             print(
                 "interrupted; what is finished stays, give the same command again to go on",

@@ -26,7 +26,10 @@ Branch = Literal["raw", "time-frequency", "joint"]
 class Transfer(Settings):
     """Finetuning of a network as this system, with the strategy of its row ``FT-`` in Table 2.
 
-    The system that it is ``pretrained`` as has the same streams.
+    Attributes:
+        network: name of the finetuned network; its row is ``FT-`` and this name.
+        pretrained: system that it is pretrained as, which has the same streams.
+        strategy: what is trained in finetuning.
     """
 
     network: str
@@ -38,7 +41,8 @@ class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
     Attributes:
-        name, place: as in Table 2; its place in tables and figures, in ascending order.
+        name: as in Table 2.
+        place: its place in tables and figures, in ascending order.
         paper: ``XSleepNet``, ``transfer``; ``none`` for a control or a system of one's own.
         streams: view to the module of `xsleep.networks` that builds its stream.
         branches: outputs with a loss; the last one decides the stage.
@@ -47,6 +51,7 @@ class System(Settings):
         timed_as: the system whose measured times are taken for it; by default its own.
         figures: that it stands in, beside those of all: ``learning`` (Figs. 1, 5 and 6), ``gain``.
         parameters: channel set to the number of trainable parameters that the paper prints.
+        transfer: how it is finetuned, if it is.
     """
 
     name: str

@@ -18,9 +18,9 @@ class Cohort(Settings):
     Attributes:
         subjects: number of subjects, who have two digits in Sleep-EDF.
         nights: number of nights of each subject, which have one digit.
-        hours: length of each recording.
+        hours (h): length of each recording.
         gain: factor on EEG and EOG, of another recorder.
-        low_pass: cut-off in hertz of a low-pass of EEG and EOG, of another recorder.
+        low_pass (Hz): cut-off of a low-pass of EEG and EOG, of another recorder.
         seed: another seed, other people.
     """
 

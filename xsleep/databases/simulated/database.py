@@ -8,7 +8,11 @@ from xsleep.databases.sleep_edf import SleepEdf
 
 
 class SimulatedSource(Source):
-    """Settings of a simulated database: the cohort that is made."""
+    """Settings of a simulated database.
+
+    Attributes:
+        cohort: the cohort that is made.
+    """
 
     cohort: Cohort
 

@@ -14,7 +14,7 @@ from xsleep.store.predictions import Prediction
 
 LOSSES = (1e-5, 0.1)
 """On another machine, tolerated relative differences of the losses of the first two evaluations:
-before training and soon after it began. They grow with every step, see docs/audit.md."""
+before training and soon after it began. They grow with each step (docs/explanation/rounding.md)."""
 
 POINTS, POINTS_RAW = 3.0, 20.0
 """There, tolerated differences of the accuracy of the fold in percentage points: of systems that

@@ -1,0 +1,238 @@
+"""Pages that are made of the code: configuration, commands, targets and modules.
+
+What stands in the page's file comes first. Text for MyST is returned, so that nothing is written to
+disk, and nothing is written twice.
+"""
+
+import argparse
+import ast
+import json
+import os
+import re
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENTRY = re.compile(r"([\w, ]+?)(?: \(([^)]*)\))?: (.*)", re.DOTALL)
+"""Names, unit and text of an entry under ``Attributes:``."""
+
+
+def setup(app):
+    def extend(app, page, content):
+        if page in PAGES:
+            content[0] += "\n\n" + PAGES[page]()
+
+    app.connect("source-read", extend)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def table(header, rows):
+    """Return a table of Markdown, of which no cell ends a row or a column."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
+
+
+def cell(text):
+    return " ".join(str(text).split()).replace("|", r"\|")
+
+
+def as_markdown(text):
+    """Return a docstring's text with the code of reStructuredText as that of Markdown."""
+    return re.sub(r"``(.+?)``", r"`\1`", text).replace("`None`", "`null`")
+
+
+def attributes(model):
+    """Return attribute to (unit, description), of docstrings of a class and of its bases."""
+    found = {}
+    for base in reversed(model.__mro__):
+        section = re.search(r"\n    Attributes:\n(.*)", base.__doc__ or "", re.DOTALL)
+        for entry in re.split(r"\n {8}(?=\S)", section[1].rstrip()) if section else ():
+            names, unit, text = ENTRY.match(" ".join(entry.split())).groups()
+            found |= {name: (unit or "", text) for name in names.split(", ")}
+    return found
+
+
+def kind(schema):
+    """Return the type that a JSON schema describes, in words."""
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return " or ".join(dict.fromkeys(map(kind, schema[key])))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if "$ref" in schema or "allOf" in schema:
+        return "settings"
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [
+        f"{sign} {schema[key]:g}" for key, sign in bounds.items() if abs(schema.get(key, 1e9)) < 1e9
+    ]
+    match schema.get("type"):
+        case "integer" | "number" as name:
+            return " ".join(["whole number" if name == "integer" else name, " and ".join(limits)])
+        case "boolean":
+            return "`true`, `false`"
+        case "null":
+            return "`null`"
+        case "array":
+            return f"list of {kind(schema['items'])}" if "items" in schema else "list"
+        case "object":
+            within = schema.get("additionalProperties")
+            return f"map to {kind(within)}" if isinstance(within, dict) and within else "settings"
+        case "string":
+            return "path" if schema.get("format") == "path" else "text"
+    return "any"
+
+
+def value(given):
+    """Return a value as YAML has it."""
+    if hasattr(type(given), "model_fields"):
+        return "as below"
+    return "`" + json.dumps(given, default=list).replace('"', "") + "`"
+
+
+@cache
+def places():
+    """Return attribute to the modules of the package that read it."""
+    found = defaultdict(set)
+    for path in (ROOT / "xsleep").rglob("*.py"):
+        parts = path.relative_to(ROOT / "xsleep").with_suffix("").parts
+        if parts[0] not in ("config", "cli", "results"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute):
+                    found[node.attr].add(".".join(parts).removesuffix(".__init__"))
+    return found
+
+
+def keys(model, group="", presets=(), where=False, without=None):
+    """Return a table of the keys of a model of settings.
+
+    Args:
+        model: the class.
+        group: what stands before a key.
+        presets: names of presets, and what they have in this group.
+        where: whether the modules that read a key are named.
+        without: a base of the class whose keys are left out.
+    """
+    described = attributes(model)
+    schema = model.model_json_schema()["properties"]
+    rows = []
+    for name, field in model.model_fields.items():
+        if without and name in without.model_fields:
+            continue
+        unit, text = described[name]
+        default = "required"
+        if not field.is_required():
+            default = value(field.get_default(call_default_factory=True))
+            for preset, own in presets:
+                if name in own and value(own[name]) != default.partition(";")[0]:
+                    default += f"; `{preset}`: {value(own[name])}"
+        if where and places()[name]:
+            text += f" Acts in {', '.join(f'`{place}`' for place in sorted(places()[name]))}."
+        row = [f"`{group}{name}`", kind(schema[name]), default, unit or "-", as_markdown(text)]
+        rows.append(row)
+    return table(["key", "type", "default", "unit", "meaning"], rows)
+
+
+def groups():
+    """Return every group of settings: heading, model, and options of `keys`."""
+    import yaml
+
+    from xsleep import systems
+    from xsleep.config import databases, external, network, presets, training, transfer, workflow
+    from xsleep.databases import READERS, base, own
+    from xsleep.databases.simulated import cohort
+
+    files = {
+        name: yaml.safe_load((ROOT / f"config/presets/{name}.yaml").read_text())
+        for name in ("released", "paper", "embedded")
+    }
+
+    def of_preset(group, **more):
+        values = [(name, content.get(group, {})) for name, content in files.items()]
+        return {"group": f"{group}.", "presets": values, **more}
+
+    yield "## `config/config.yaml`", workflow.Selection, {}
+    yield "### Zero-shot scoring", transfer.ZeroShotSettings, {"group": "zero_shot."}
+    yield "### Transfer learning", transfer.TransferSettings, {"group": "transfer."}
+    yield "### Ablation", transfer.AblationSettings, {"group": "ablation."}
+    yield "### Predictions of other programs", external.Imported, {"group": "predictions.*.*."}
+    yield "### Other stagers", external.Stager, {"group": "stagers.*.*."}
+    yield "## `config/databases/NAME.yaml`", databases.DatabaseSettings, {}
+    yield "### Source of the recordings", base.Source, {"group": "source."}
+    yield "### Fetching", base.FetchSettings, {"group": "source.fetch."}
+    readers = defaultdict(list)
+    for name, database in sorted(READERS.items()):
+        readers[database.settings].append(f"`{name}`")
+    del readers[base.Source]
+    for model, names in readers.items():
+        heading = f"### Source with the reader {', '.join(names)}"
+        yield heading, model, {"group": "source.", "without": base.Source}
+    hypnogram = {"group": "source.hypnogram."}
+    yield "### Hypnograms of the reader `own`", own.HypnogramSettings, hypnogram
+    yield "### Simulated cohort", cohort.Cohort, {"group": "source.cohort."}
+    yield "### Drawn folds", databases.KFold, {"group": "folds."}
+    yield "### Networks trained elsewhere", external.Given, {"group": "trained.*."}
+    yield "## `config/presets/NAME.yaml`", presets.Preset, {}
+    yield "### Networks", network.NetworkSettings, of_preset("network", where=True)
+    yield "### Training", training.TrainingSettings, of_preset("training", where=True)
+    yield "### Resources of a training", training.ResourceSettings, of_preset("resources")
+    yield "## `xsleep/systems/NAME.yaml`", systems.System, {}
+    yield "### Finetuning of a system", systems.Transfer, {"group": "transfer."}
+
+
+def configuration():
+    """Return every key of the configuration, by file and group."""
+    return "\n\n".join(f"{heading}\n\n{keys(model, **more)}" for heading, model, more in groups())
+
+
+def commands():
+    """Return the help of every command of ``xsleep``."""
+    os.environ["COLUMNS"] = "88"
+    from xsleep.cli import parser
+
+    whole = parser()
+    (found,) = (a for a in whole._actions if isinstance(a, argparse._SubParsersAction))
+    return "\n\n".join(
+        f"## `{one.prog}`\n\n```text\n{one.format_help()}```"
+        for one in [whole, *found.choices.values()]
+    )
+
+
+def targets():
+    """Return every rule of the workflow, with what it says while it runs."""
+    rows = []
+    for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
+        for rule in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
+            said = re.search(r'message:\s+((?:"[^"]*"\s*)+)', rule)
+            text = "".join(re.findall(r'"([^"]*)"', said[1])) if said else ""
+            text = re.sub(r"{(?:wildcards|params)\.(\w+)}", lambda m: m[1].upper(), text)
+            rows.append([f"`{rule.partition(':')[0]}`", text, f"`{path.relative_to(ROOT)}`"])
+    return table(["rule", "what it says", "file"], sorted(rows))
+
+
+def modules():
+    """Return the packages and modules of the library, with the first paragraph of each."""
+    parts = []
+    for package in sorted((ROOT / "xsleep").glob("*/__init__.py")):
+        rows = [
+            [f"`{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}`", first_of(path)]
+            for path in sorted(package.parent.rglob("*.py"))
+            if path != package
+        ]
+        heading = f"## `xsleep.{package.parent.name}`\n\n{first_of(package)}"
+        parts.append(f"{heading}\n\n{table(['module', 'content'], rows)}")
+    return "\n\n".join(parts)
+
+
+def first_of(path):
+    """Return the first paragraph of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    return as_markdown(text.partition("\n\n")[0])
+
+
+PAGES = {
+    "reference/configuration": configuration,
+    "reference/commands": commands,
+    "reference/targets": targets,
+    "reference/modules": modules,
+}
