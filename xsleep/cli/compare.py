@@ -55,9 +55,9 @@ def _print(found: Comparison, given: argparse.Namespace) -> None:
     from xsleep.core.console_table import console_table
     from xsleep.results.bundles_compared import BOTH, NAMES, rounded
     from xsleep.results.claims.base import UNDECIDED
+    from xsleep.results.formatting import NOT_SLEEP
     from xsleep.results.measurements import CASE
     from xsleep.results.metrics import METRICS
-    from xsleep.results.model_index import NOT_SLEEP
 
     for remark in found.remarks:
         print(f"remark: {remark}", file=sys.stderr)

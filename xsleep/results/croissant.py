@@ -16,7 +16,7 @@ from xsleep.config.names import Window
 from xsleep.core.files import sha256
 from xsleep.core.stages import STAGES
 from xsleep.databases import Database, Source, open_database
-from xsleep.results.model_index import NOT_SLEEP
+from xsleep.results.formatting import entitled
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -101,7 +101,7 @@ def croissant(
 
 def _described(name: str, database: Database) -> str:
     origin = database.origin
-    told = f"{name}{f' ({NOT_SLEEP})' if database.simulated else ''}: {origin.title}"
+    told = f"{entitled(name, [name], [name] if database.simulated else [])}: {origin.title}"
     address = f", {origin.address}" if origin.address else ""
     return f"{told}{address}. Access: {origin.access or 'unknown.'}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,17 @@ _DECIMALS = dict.fromkeys([*METRICS, *CLASS_WISE], 1) | {"kappa": 3}
 
 ROUNDED = {metric: 0.5 * 10.0 ** -_DECIMALS[metric] + 1e-9 for metric in METRICS}
 """Most that a metric in a table differs from its value: half of the last decimal."""
+
+NOT_SLEEP = "simulated nights: not sleep"
+
+
+def entitled(title: str, databases: Collection[str], simulated: Collection[str]) -> str:
+    """Return a title of what was measured on databases, which says whether any are simulated."""
+    found = [name for name in databases if name in simulated]
+    if not found:
+        return title
+    of = "" if len(found) == len(databases) else f"{', '.join(found)}: "
+    return f"{title} ({of}{NOT_SLEEP})"
 
 
 def number(value: float, column: str) -> str:

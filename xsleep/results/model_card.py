@@ -19,7 +19,7 @@ from xsleep.core.files import check_recorded, read_csv
 from xsleep.core.stages import STAGES
 from xsleep.databases import Source, open_database
 from xsleep.results import model_index
-from xsleep.results.formatting import number
+from xsleep.results.formatting import NOT_SLEEP, number
 from xsleep.results.metrics import METRICS
 from xsleep.results.table2 import COUNTS
 from xsleep.results.templates import render
@@ -117,7 +117,7 @@ def results_card(table: pd.DataFrame, sources: Mapping[str, Source]) -> str:
         value=_with_interval,
         databases=databases,
         simulated=simulated,
-        not_sleep=model_index.NOT_SLEEP,
+        not_sleep=NOT_SLEEP,
         stages=STAGES,
         metrics=METRICS,
         counts=COUNTS,

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from xsleep.results.formatting import NOT_SLEEP
 from xsleep.results.metrics import METRICS
 from xsleep.results.table2 import COUNTS, FROM, NAMES, TO, channel_sets, is_measured
 
@@ -24,8 +25,6 @@ _METRICS: dict[str, dict[str, Any]] = {
     "specificity": {"type": "specificity", "name": "Mean specificity (%)", "args": _MACRO},
 }
 """Metric to its type and name in a card."""
-
-NOT_SLEEP = "simulated nights: not sleep"
 
 
 @dataclass(frozen=True)

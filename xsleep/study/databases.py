@@ -49,6 +49,11 @@ class Databases:
         chosen = {name: self.workflow.databases[name] for name in self.names}
         return self.workflow.model_copy(update={"databases": chosen})
 
+    @property
+    def simulated(self) -> list[str]:
+        """The available databases whose recordings are simulated."""
+        return [name for name in self.names if self.files[name].database.simulated]
+
     def each(self, pattern: str) -> list[str]:
         """Return the path of each available database by a pattern."""
         return [pattern.format(database=name) for name in self.names]
