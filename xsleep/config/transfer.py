@@ -76,7 +76,7 @@ class AblationSettings(Settings):
     """Settings of the ablation table; each key defaults to the first that is selected.
 
     Attributes:
-        database, window, channels, system: one of those selected; by default the first.
+        database, window, channels, system: one of those that are selected.
     """
 
     database: str
