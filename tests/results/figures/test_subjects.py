@@ -18,6 +18,11 @@ def points(panel):
     return [line for line in panel.lines if line.get_linestyle() == "None"]
 
 
+def joined(panel):
+    """Return the lines that join subjects."""
+    return [line for line in panel.lines if line.get_zorder() == 1]
+
+
 def test_every_subject_is_a_point_of_its_system(study, drawn):
     for system, skill in (("XSleepNet2", 0.9), ("FCNN+RNN", 0.2)):
         study.run("a1", "a2", *NAMES[1:], system=system, skill=skill)
@@ -31,6 +36,19 @@ def test_every_subject_is_a_point_of_its_system(study, drawn):
         assert np.array_equal(line.get_xdata(), accuracy)
     one, other = points(panel)
     assert one.get_marker() != other.get_marker()
+    for place, line in enumerate(joined(panel)):  # of one subject each
+        ends = [each(result.matrices("subject"))["accuracy"][place] for result in results]
+        assert line.get_xdata().tolist() == ends
+    assert len(joined(panel)) == 5
+
+
+def test_a_subject_is_joined_in_adjacent_rows_only_and_where_it_was_tested(study, drawn):
+    study.run(*NAMES, system="XSleepNet2")
+    study.run(*NAMES[:3], system="Naive Fusion")
+    study.run(*NAMES, system="FCNN+RNN")
+    subjects.draw(study.results(), "unused", "here")
+    missing = [np.isnan(line.get_xdata()).tolist() for line in joined(drawn[0].axes[0])]
+    assert missing == 3 * [[False] * 3] + 2 * [[False, True, False]]
 
 
 def test_the_subject_with_the_lowest_accuracy_is_named(study, drawn):
@@ -44,7 +62,8 @@ def test_the_subject_with_the_lowest_accuracy_is_named(study, drawn):
 def test_there_is_no_box_of_few_subjects(study, drawn):
     study.run("a1", "b1")
     subjects.draw(study.results(), "unused", "here")
-    assert len(drawn[0].axes[0].lines) == 1
+    (panel,) = drawn[0].axes
+    assert len(points(panel)) == 1 and not panel.patches
 
 
 def test_without_a_tested_subject_it_says_what_to_do(study):
