@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from xsleep.core.arrays import Floats
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.results.figures import hypnogram
-from xsleep.results.figures.style import FONT, PAGE, heading, tidy
+from xsleep.results.figures.style import FONT, PAGE, Style, heading, tidy
 from xsleep.staging.scored import LOW_CONFIDENCE, Scored
 
 HERTZ = 30
@@ -22,7 +22,7 @@ HERTZ = 30
 def draw(scored: Scored) -> Figure:
     """Return a figure with four panels over the clock time, or over the time since the start.
 
-    From top to bottom: hypnogram, with bad epochs in red; stacked probabilities of the stages;
+    From top to bottom: hypnogram, with bad epochs hatched; stacked probabilities of the stages;
     spectrogram of the first channel in decibels; probability of the most probable stage.
     """
     edges = np.append(scored.onsets, scored.onsets[-1] + EPOCH_SECONDS)
@@ -41,6 +41,7 @@ def draw(scored: Scored) -> Figure:
         sure.stairs(scored.confidence, edges, baseline=None, color="black", linewidth=0.9)
         sure.axhline(LOW_CONFIDENCE, color="0.6", linewidth=0.8, linestyle="--")
         sure.set_ylim(0, 1)
+        sure.set_yticks([0, 0.5, 1])
         sure.set_ylabel("confidence")
         tidy(sure, "both")
         hypnogram.label_time(sure, edges, clock)
@@ -55,9 +56,10 @@ def _depth(scored: Scored) -> Floats:
 def _mark_bad(panel: Axes, scored: Scored, edges: Floats) -> None:
     low, high = panel.get_ylim()
     marks = np.where(scored.bad, high, np.nan)
-    panel.stairs(marks, edges, baseline=low, fill=True, color="#D55E00", alpha=0.35)
+    look: Style = {"fill": True, "facecolor": "0.9", "edgecolor": "0.5", "hatch": "////"}
+    panel.stairs(marks, edges, baseline=low, linewidth=0, **look)
     if scored.bad.any():
-        panel.set_title("red: bad signals, not staged", loc="right", color="#D55E00")
+        panel.set_title("hatched: bad signals, not staged", loc="right")
 
 
 def _spectrogram(figure: Figure, panel: Axes, scored: Scored, edges: Floats) -> None:
@@ -68,4 +70,5 @@ def _spectrogram(figure: Figure, panel: Axes, scored: Scored, edges: Floats) -> 
         edges, frequencies, shown.T, cmap="viridis", vmin=low, vmax=high, rasterized=True
     )
     panel.set_ylabel(f"{next(iter(scored.channels))} (Hz)")
-    figure.colorbar(mesh, ax=panel, label="dB", pad=0.01)
+    beside = panel.inset_axes((1.015, 0, 0.015, 1))  # in the room of the legend above
+    figure.colorbar(mesh, cax=beside, label="dB")

@@ -83,7 +83,7 @@ def wrapped(text: str, inches: float) -> str:
 
 def heading(figure: Figure, title: str) -> None:
     """Write a title above the panels, in as many lines as it needs."""
-    figure.suptitle(wrapped(title, 0.9 * figure.get_figwidth()), fontsize=9)
+    figure.suptitle(wrapped(title, figure.get_figwidth()), fontsize=9)
 
 
 def key_below(figure: Figure, handles: Sequence[Artist]) -> None:
