@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from xsleep.core.errors import InputError
 from xsleep.results.figures.style import (
@@ -53,7 +54,8 @@ def draw(results: Sequence[SystemResults], stem: str | Path, title: str) -> None
         heading(figure, f"Accuracy of each subject\n{title}")
         panel = figure.subplots()
         line: Style = {"color": "0.55", "linewidth": 0.6, "alpha": 0.2 + 0.5 * sparse, "zorder": 1}
-        panel.plot(accuracy.T.to_numpy(), accuracy.columns, rasterized=many, **line)
+        points = np.stack(np.broadcast_arrays(accuracy, np.arange(len(tested))), axis=-1)
+        panel.add_collection(LineCollection(list(points), rasterized=many, **line), autolim=False)
         for place in range(len(tested)):
             look = marker(place) | {"linestyle": "", "markeredgewidth": 0}
             look |= {"alpha": 0.25 + 0.6 * sparse, "markersize": 2.5 + 2 * sparse}
