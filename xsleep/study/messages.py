@@ -71,7 +71,7 @@ class Messages:
         )
         for _, path, read, summary in summaries:
             if self._is_made(path):
-                summary(read(path), console)
+                summary(read(path), console, self.study.databases.simulated)
         if not self._is_made("results/recordings.csv"):
             of_each = (paths.RECORDINGS.format(database=d) for d in self.study.databases.names)
             for table in filter(os.path.exists, of_each):
