@@ -262,7 +262,7 @@ from xsleep.study.view import _Screen
 view = opened()
 view.handle(info())
 view._total, view._left, view._estimated = 3, 60.0, view.began
-view._screen = _Screen(view._render)
+view._screen = _Screen(view._render, nocolor=True)
 subprocess.run(["sh", "-c", "echo 'error: of a job' >&2; printf begun"], check=True)
 view._screen.refresh()
 view._print("failed: it")

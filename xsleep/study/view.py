@@ -165,7 +165,7 @@ class View:
         self._stopped.clear()
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             with suppress(Exception):
-                self._screen = _Screen(self._render)
+                self._screen = _Screen(self._render, self.settings.nocolor)
         for task in (self._show, self._estimate):
             threading.Thread(target=self._again, args=[task], daemon=True).start()
 
@@ -419,7 +419,7 @@ class _Screen:
     What this process and its jobs print to the terminal is caught meanwhile, and shown above it.
     """
 
-    def __init__(self, render: Callable[[int, int], RenderableType]) -> None:
+    def __init__(self, render: Callable[[int, int], RenderableType], nocolor: bool) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -432,7 +432,9 @@ class _Screen:
         self._terminal = os.fdopen(os.dup(2), "w")
         for number in self._kept:
             os.dup2(self._caught, number)
-        self.console: Console = Console(file=self._terminal, force_terminal=True)
+        self.console: Console = Console(
+            file=self._terminal, force_terminal=True, no_color=nocolor or None
+        )
         self._render = render
         self._live = Live(
             console=self.console,
