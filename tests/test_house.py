@@ -11,8 +11,8 @@ import xsleep
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "xsleep").rglob("*.py"))
-LAYERS = ["core", "systems", "compute", "databases", "config", "store", "preparation", "networks"]
-LAYERS += ["training", "scoring", "results", "staging", "external", "study", "cli"]
+LAYERS = ["core", "workflow", "systems", "compute", "databases", "config", "store", "preparation"]
+LAYERS += ["networks", "training", "scoring", "results", "staging", "external", "study", "cli"]
 MISNAMED = {"views", "statistics", "outcomes", "feeding", "nights", "pipeline"}
 
 
