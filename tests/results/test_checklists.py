@@ -57,7 +57,7 @@ def facts(tmp_path):
 
 
 def items(text):
-    """What stands under each item's heading, by its number."""
+    """Return the text under each item's heading, by its number."""
     parts = re.split(r"^### (\w+)\. .*$", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 

@@ -1,4 +1,4 @@
-"""What a configuration will cost."""
+"""Cost of a configuration."""
 
 import io
 import json

@@ -72,7 +72,7 @@ class TransferSettings(Settings):
 
 
 class AblationSettings(Settings):
-    """What the ablation table is of; each key defaults to the first that is selected.
+    """Settings of the ablation table; each key defaults to the first that is selected.
 
     Attributes:
         database, window, channels, system: one of those that are selected.

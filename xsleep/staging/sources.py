@@ -40,7 +40,7 @@ BLOCK_SECONDS = 600
 """Seconds that are read at a time."""
 
 READ_MATLAB = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1], squeeze_me=True)"
-"""What MNE does first with an EEGLAB file."""
+"""The first step of MNE's reader of EEGLAB files."""
 
 KINDS = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "misc": "", "bio": ""}
 """MNE's types of channels that may be voltages, to the kind that they state."""

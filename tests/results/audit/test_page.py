@@ -1,4 +1,4 @@
-"""What was measured beside what is published, and the audit as a page, as JSON and on a console."""
+"""Measured beside published values, and the audit as a page, as JSON and on a console."""
 
 import json
 from dataclasses import replace
