@@ -18,6 +18,7 @@ import yaml
 from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import TINY
 from xsleep import __version__
+from xsleep.results.bundle import MANIFEST
 from xsleep.workflow import commit
 
 pytestmark = pytest.mark.release
@@ -27,8 +28,8 @@ WHEEL = ROOT / f"dist/xsleep-{__version__}-py3-none-any.whl"
 SDIST = ROOT / f"dist/xsleep-{__version__}.tar.gz"
 MADE = {"xsleep/COMMIT", "PKG-INFO"}
 """Files of the build that git does not have."""
-CONFIG = TINY | {"systems": ["ARNN+RNN"]}
-RUN = "results/simulated/in-bed/EEG/ARNN+RNN/seed-1/fold-1"
+CONFIG = TINY | {"systems": ["XSleepNet2"]}
+RUN = "results/simulated/in-bed/EEG/XSleepNet2/seed-1/fold-1"
 RESULTS = (
     *("results/table2.csv", "results/audit/audit.json", "results/bundle.zip"),
     "results/ro-crate-metadata.json",
@@ -114,7 +115,7 @@ def test_a_study_of_the_installed_workflow_runs_to_its_bundle(study):
     facts = json.loads((study / RUN / "run.json").read_text())
     assert facts["commit"] == commit() and facts["packages"]["xsleep"] == __version__
     with ZipFile(study / "results/bundle.zip") as bundle:
-        assert json.loads(bundle.read("bundle.json"))["commit"] == commit()
+        assert json.loads(bundle.read(MANIFEST))["commit"] == commit()
 
 
 def test_its_crate_has_the_code_in_the_layout_of_the_clone(study):
@@ -132,7 +133,7 @@ def test_its_report_is_made(study):
 def test_an_update_of_the_package_makes_nothing_again(study):
     options = ("--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-deps")
     call(study, "pip", "install", *options, WHEEL)
-    assert "Nothing to be done" in call(study, "snakemake", "--dry-run", "study", *RESULTS)
+    assert "Nothing to be done" in call(study, "snakemake", "--dry-run")
 
 
 def test_a_changed_file_of_the_installation_marks_the_commit(study):
