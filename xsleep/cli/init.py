@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,7 +86,8 @@ def _run(given: argparse.Namespace) -> None:
     print("  Snakefile   includes that workflow; rules of your own can stand there")
     print("  config/     databases, systems, seeds, hyper-parameters")
     print("  profiles/   how Snakemake runs: here, on a GPU, on Slurm, PBS or SGE")
-    print(NEXT[example is not None].format(folder=folder, example=example))
+    where, example = (shlex.quote(str(path)) for path in (folder, example))
+    print(NEXT[bool(recordings)].format(folder=where, example=example))
 
 
 def _first(recordings: Path) -> Path:
