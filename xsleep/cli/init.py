@@ -77,8 +77,8 @@ def _run(given: argparse.Namespace) -> None:
         for profile in made.glob("profiles/*/config.yaml"):
             profile.write_text(profile.read_text() + TRIGGERS)
         if recordings:
-            quoted = json.dumps(str(recordings.resolve()), ensure_ascii=False)
-            _set(made / "config/databases/own.yaml", "  folder", quoted)
+            place = json.dumps(str(recordings.resolve()), ensure_ascii=False)
+            _set(made / "config/databases/own.yaml", "  folder", place)
             _set(made / "config/config.yaml", "databases", "[own]")
         for part in made.iterdir():
             part.rename(folder / part.name)
@@ -86,8 +86,8 @@ def _run(given: argparse.Namespace) -> None:
     print("  Snakefile   includes that workflow; rules of your own can stand there")
     print("  config/     databases, systems, seeds, hyper-parameters")
     print("  profiles/   how Snakemake runs: here, on a GPU, on Slurm, PBS or SGE")
-    where, example = (shlex.quote(str(path)) for path in (folder, example))
-    print(NEXT[bool(recordings)].format(folder=where, example=example))
+    quoted = {"folder": shlex.quote(str(folder)), "example": shlex.quote(str(example))}
+    print(NEXT[bool(recordings)].format(**quoted))
 
 
 def _first(recordings: Path) -> Path:
