@@ -1,6 +1,7 @@
 """`xsleep init`: a study beside the workflow. With a wheel it is tried by tests/release."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -43,7 +44,7 @@ def test_a_study_is_planned_by_the_rules_of_the_package_and_its_own_configuratio
     done = subprocess.run(planned, **options)
     assert done.returncode == 0, done.stdout
     for rule in ("study", "train", "table2"):
-        assert f"\n{rule} " in done.stdout
+        assert re.search(rf"^ *{rule} +\d", done.stdout, re.MULTILINE), rule
 
 
 def test_profiles_leave_finished_files_alone_after_an_update(tmp_path):
