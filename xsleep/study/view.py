@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.5
 """Seconds between two views."""
-LINE = 60.0
-"""Seconds between two lines where the output is no terminal."""
+FIRST, LINE = 10.0, 60.0
+"""Seconds to the first line where the output is no terminal, and between two of them."""
 ESTIMATE = 5.0
 """Seconds between two estimates of the time that is left."""
 TAIL = 2048
@@ -301,7 +301,8 @@ class View:
                 self._screen.refresh()
                 return
             since = time.time() - (self._told or self.began)
-            if since >= LINE or (not self._told and self._left is not None):
+            first = not self._told and (self._left is not None or since >= FIRST)
+            if first or since >= LINE:
                 self._print(self._line())
                 self._told = time.time()
 
