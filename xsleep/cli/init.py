@@ -31,8 +31,8 @@ NEXT = {
     False: """\
 The configuration is for recordings that are simulated, to try it out:
   cd {folder}
-  snakemake --dry-run       lists the jobs
-  snakemake                 makes all tables and figures, in results/
+  snakemake --cores all --dry-run   lists the jobs
+  snakemake --cores all             makes all tables and figures, in results/
 Recordings of your own, or another database: edit config/config.yaml (docs/how-to/study.md).""",
     True: """\
 What is to be done next:
@@ -41,9 +41,9 @@ What is to be done next:
        xsleep info {example} --channels
   2. See which recordings can be used, and why others cannot:
        cd {folder}
-       snakemake results/recordings.csv
+       snakemake --cores all results/recordings.csv
   3. Train and compare:
-       snakemake results/table2.csv""",
+       snakemake --cores all results/table2.csv""",
 }
 """What is said after a study was made without and with recordings."""
 
