@@ -308,7 +308,7 @@ class View:
 
     def _estimate(self) -> None:
         """Estimate how long the rest takes, now and then."""
-        now = time.time()
+        now, used = time.time(), time.thread_time()
         if not self.forecast or now < self._next:
             return
         with self._lock:
@@ -318,8 +318,8 @@ class View:
             }
         self._left = self.forecast.left(running)
         self._estimated = time.time()
-        # A twentieth of the time is the most that it takes.
-        self._next = self._estimated + max(ESTIMATE, 20 * (self._estimated - now))
+        # A twentieth of one core is the most that it takes.
+        self._next = self._estimated + max(ESTIMATE, 20 * (time.thread_time() - used))
 
     def _line(self) -> str:
         """Return the view as a line."""
@@ -459,7 +459,8 @@ class _Screen:
             os.close(kept)
         with suppress(Exception):
             self._forward()
-        self._terminal.close()
+        with suppress(OSError):  # it is gone
+            self._terminal.close()
         os.close(self._caught)
 
     def _forward(self) -> None:
