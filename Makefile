@@ -29,7 +29,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Only what is locked, and no file but those whose hashes are in the lock. setuptools, which builds what has
-# no wheel, is locked as well.
+# no wheel, and hatchling, which builds this project, are locked as well.
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r
 ENTRY = sed -n '/^$1==/,/[^\\]$$/p'
 
@@ -48,7 +48,7 @@ PYTEST := CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocess
 test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules xsleep/workflow
 	codespell xsleep tests rules docs captions config benchmarks workflow_scripts examples *.md Snakefile Makefile
 	mypy
 	$(PYTEST) $(COVERAGE)
