@@ -1,4 +1,4 @@
-"""The workflow that belongs to this package: where its files are, and of which commit they are.
+"""Files of the workflow that belongs to this package, and the commit that they are from.
 
 In a clone they are beside the package (``Snakefile``, ``rules``, ...), in a wheel in this folder.
 """
@@ -19,10 +19,10 @@ FOLDER = _HERE if (_HERE / "Snakefile").exists() else PACKAGE.parent
 """Folder of ``Snakefile``, ``rules``, ``workflow_scripts``, ``config`` and the rest."""
 
 SNAKEFILE = str(FOLDER / "Snakefile")
-"""What the Snakefile of a study includes (``xsleep init``)."""
+"""Snakefile that the one of a study includes (``xsleep init``)."""
 
 STUDY = _HERE / "study"
-"""Folder of what a study has besides copies: its Snakefile, and what git ignores there."""
+"""Folder of the files that are written for a study only: its Snakefile and .gitignore."""
 
 COMMIT = PACKAGE / "COMMIT"
 """Commit that a wheel or sdist was built from; not there in a clone."""
