@@ -58,6 +58,10 @@ INTERRUPTED = re.compile(
 """What Snakemake says after Ctrl-C or SIGTERM."""
 TOLD = re.compile(r"RuleException:\nCalledProcessError .* status (1|130)\.\s*", re.DOTALL)
 """What Snakemake says of a script that has said itself why it failed: its temporary name."""
+KILLED = re.compile(
+    r"RuleException:\nCalledProcessError .* (died with <Signals.SIGKILL: 9>|status 137)\.\s*",
+    re.DOTALL,
+)
 OURS = re.compile(r'WorkflowError in file ".*?\.smk", line \d+:\n(.*?)(?:\n  File .*)?', re.DOTALL)
 """An error in the configuration, which names the file and what to do."""
 FINAL = re.compile(
@@ -255,7 +259,9 @@ class View:
         text = record.getMessage().strip()
         if self.interrupted or TOLD.fullmatch(text) or FINAL.match(text):
             return
-        if found := OURS.fullmatch(text):
+        if KILLED.fullmatch(text):
+            text = "error: a job was killed, as by the system where memory is short"
+        elif found := OURS.fullmatch(text):
             text = f"error: {found[1]}"
         elif self.hint and (told := self.hint(text)):
             text = f"error: {told}"
