@@ -44,8 +44,6 @@ PIPED = 200
 """Width of the list of a dry run that is not shown on a terminal."""
 BAR = 20
 """Width of a bar."""
-REASON = 45
-"""Most columns of the reasons in the list of a dry run, which have a quarter of a line."""
 LOG_LINES = 20
 """Last lines of the log of a failed job that ran elsewhere."""
 
@@ -405,22 +403,23 @@ class View:
             with suppress(Exception):
                 title += f", about {duration(self.forecast.left({}))}"
                 expected = self.forecast.expected_of
-        shown = console_table(title, ("rule",), ("jobs",) if briefly else ("jobs", "time"))
-        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED)
-        reason = min(console.width // 4, REASON)
-        widths = [max(len(rule) for rule in groups), 6, 6, reason]
-        room = console.width - sum(widths) - 3 * len(widths)
-        for column, width in zip(shown.columns, widths, strict=False):
-            column.width = width
-        if not briefly:
-            for heading, width in (("because of", reason), ("for example", max(room, 1))):
-                shown.add_column(heading, no_wrap=True, overflow="ellipsis", width=width)
+        rows = []
         for rule, records in groups.items():
             seconds = sum(expected(rule, dict(record.wildcards)) for record in records)
             why = Counter(next(_reasons(record.reason), "") for record in records).most_common(1)
             name = min(record.rule_msg or ", ".join(record.output[:1]) for record in records)
-            cells = (rule, str(len(records)), duration(seconds), why[0][0], name)
-            shown.add_row(*cells[: len(shown.columns)])
+            rows.append((rule, str(len(records)), duration(seconds), why[0][0], name))
+        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED)
+        rule, reason = (max(len(row[place]) for row in rows) for place in (0, 3))
+        widths = [rule, 6, 6, min(reason, console.width // 4)]
+        widths.append(max(console.width - sum(widths) - 3 * len(widths), 1))
+        shown = console_table(title, ("rule",), ("jobs",) if briefly else ("jobs", "time"))
+        for heading in () if briefly else ("because of", "for example"):
+            shown.add_column(heading, no_wrap=True, overflow="ellipsis")
+        for column, width in zip(shown.columns, widths, strict=False):
+            column.width = width
+        for row in rows:
+            shown.add_row(*row[: len(shown.columns)])
         console.print(shown)
         self._print("Nothing was run. --verbose shows each job, and why it would be run.")
 
