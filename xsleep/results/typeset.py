@@ -26,7 +26,7 @@ EXPLAINED = (
     "pooled epochs of all test folds; with several seeds the mean over them.",
     f"95 % interval: bootstrap-t, {RESAMPLES:,} resamples of the subjects; with several seeds "
     "other trainings are in it, with one the networks as they were trained. deviation over seeds: "
-    "of the metric of each seed. difference: measured less published.",
+    "the standard deviation of the metric over the seeds. difference: measured less published.",
     "measured: trained and scored here; measured from predictions: predictions of others, scored "
     "here; measured with given networks: trained elsewhere on the same folds; measured by another "
     "stager: trained on other data; control: without a network, for comparison.",
