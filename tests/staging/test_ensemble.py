@@ -5,11 +5,12 @@ import json
 import pytest
 
 from tests.helpers.recordings import NETWORK
-from tests.staging.test_score import raw, waves
+from tests.staging.test_score import raw, waves, write_edf
 from tests.tensorflow import networks
+from xsleep.core.files import sha256
 from xsleep.networks import build, checkpoints
 from xsleep.staging.ensemble import NOT_SLEEP, open_model
-from xsleep.staging.score import score
+from xsleep.staging.score import SEEN, score
 
 
 @pytest.fixture
@@ -37,6 +38,14 @@ def test_the_signal_that_it_was_trained_on_is_preferred_and_another_is_told(run)
 
 def test_a_network_of_simulated_recordings_says_so_with_every_result(run):
     assert NOT_SLEEP in score(raw(eeg__C4_M1=waves()), run(simulated=True)).doubts
+
+
+def test_a_recording_that_the_network_was_trained_with_is_told(run, tmp_path):
+    for name, seed in (("seen", 1), ("new", 2)):
+        write_edf(tmp_path / f"{name}.edf", [("C4-M1", waves(seed))])
+    network = run(inputs={"seen.edf": sha256(tmp_path / "seen.edf")})
+    assert SEEN in score(tmp_path / "seen.edf", network).doubts
+    assert SEEN not in score(tmp_path / "new.edf", network).doubts
 
 
 def test_of_several_runs_the_labels_of_all_are_known(run, tmp_path):

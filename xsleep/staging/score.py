@@ -10,6 +10,7 @@ import numpy as np
 
 from xsleep.core.arrays import Doubles
 from xsleep.core.errors import InputError, warnings_of_inputs
+from xsleep.core.files import sha256
 from xsleep.core.stages import STAGES
 from xsleep.staging import montage
 from xsleep.staging.ensemble import Ensemble, open_model
@@ -30,6 +31,8 @@ Normalisation = Literal["training", "night"]
 
 SHORTEST = 10 * 60
 """Seconds that a recording must have: a sequence of the released networks."""
+
+SEEN = "the network was trained or validated with this recording, so the scores flatter it"
 
 
 def score(
@@ -83,6 +86,8 @@ def score(
     probabilities = np.full((len(held.bad), len(STAGES)), np.nan)
     probabilities[~held.bad] = ensemble_probabilities(ensemble, part, applied)
     unlike = unlike_training(ensemble, {c: taken.label for c, taken in held.channels.items()})
+    file, known = Path(source.name), ensemble.training_files
+    seen = [SEEN] if known and file.is_file() and sha256(file) in known else []
     return Scored(
         source.name,
         source.start,
@@ -92,7 +97,7 @@ def score(
         held.channels,
         ensemble.facts,
         applied,
-        (*ensemble.doubts, *unlike, *opened, *held.doubts),
+        (*ensemble.doubts, *seen, *unlike, *opened, *held.doubts),
         held.spectrum,
     )
 
