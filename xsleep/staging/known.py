@@ -74,7 +74,9 @@ class KnownNetwork(Settings):
             return self.prefix
         import pooch
 
-        report(f"fetching {self.folder} (trained on {self.trained_on}; licence {self.licence})")
+        pooch.get_logger().setLevel("WARNING")  # the line below says what is fetched
+        of = f"{self.system} for {'-'.join(self.channels)}, {self.megabytes:g} MB"
+        report(f"fetching {of} (trained on {self.trained_on}; licence {self.licence})")
         for part, end in ENDS.items():
             address = f"{self.source}{self.folder}/checkpoint/{PREFIX}{end}"
             try:
@@ -86,7 +88,7 @@ class KnownNetwork(Settings):
                 )
             except (OSError, ValueError) as error:
                 raise InputError(
-                    f"{address}: cannot be fetched ({reason(error)}); put it into "
+                    f"{address}: cannot be fetched ({reason(error)}); put this file into "
                     f"{self.prefix.parent}, or name another network with --model"
                 ) from error
         return self.prefix
