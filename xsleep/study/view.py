@@ -44,6 +44,8 @@ PIPED = 200
 """Width of the list of a dry run that is not shown on a terminal."""
 BAR = 20
 """Width of a bar."""
+FETCH = "fetch"
+"""Rule whose time is that of the network connection."""
 LOG_LINES = 20
 """Last lines of the log of a failed job that ran elsewhere."""
 
@@ -402,13 +404,15 @@ class View:
         if self.forecast and not briefly:
             with suppress(Exception):
                 title += f", about {duration(self.forecast.left({}))}"
+                title += " and the time of fetching" if FETCH in groups else ""
                 expected = self.forecast.expected_of
         rows = []
         for rule, records in groups.items():
             seconds = sum(expected(rule, dict(record.wildcards)) for record in records)
             why = Counter(next(_reasons(record.reason), "") for record in records).most_common(1)
             name = min(record.rule_msg or ", ".join(record.output[:1]) for record in records)
-            rows.append((rule, str(len(records)), duration(seconds), why[0][0], name))
+            took = "?" if rule == FETCH else duration(seconds)
+            rows.append((rule, str(len(records)), took, why[0][0], name))
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED)
         rule, reason = (max(len(row[place]) for row in rows) for place in (0, 3))
         widths = [rule, 6, 6, min(reason, console.width // 4)]
