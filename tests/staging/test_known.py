@@ -53,7 +53,9 @@ def test_a_file_that_is_not_the_published_one_is_refused_and_not_kept(server):
 
 def test_without_a_network_connection_one_line_says_where_to_put_the_files(server):
     server.files.clear()
-    with pytest.raises(InputError, match=r"cannot be fetched .*; put this file into .*1chan_eeg, or name"):
+    with pytest.raises(
+        InputError, match=r"cannot be fetched .*; put this file into .*1chan_eeg, or name"
+    ):
         open_model("seqsleepnet-mass-eeg", lambda line: None)
 
 
