@@ -103,8 +103,10 @@ def snakemake(folder, *arguments, config=TINY, project=ROOT):
 
 
 def environment():
-    """Script jobs are run by the `python` that comes first."""
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    """That of a recipe of make; script jobs are run by the `python` that comes first."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    inactive = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    return inactive | {"PATH": path, "MAKELEVEL": "1"}
 
 
 def planned(folder, *arguments, **settings):
@@ -407,8 +409,11 @@ def test_the_console_has_a_line_for_what_happened_and_says_how_long_it_took_and_
     end = printed[printed.index("Done in ") :].splitlines()
     assert re.fullmatch(r"Done in \d+ (s|min)\.", end[0])
     assert end[1:] == [
-        *("Next (with the same --config and --configfile):", "  open results/table2.html"),
-        *("  snakemake results/explorer/index.html", "  snakemake audit"),
+        "Next (with the same --config and --configfile):",
+        f"  source {Path(sys.prefix).name}/bin/activate",
+        "  open results/table2.html",
+        "  snakemake results/explorer/index.html",
+        "  snakemake audit",
     ]
 
 
