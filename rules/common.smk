@@ -113,6 +113,11 @@ def pictures(stem, caption, figure, **labels):
     return files | {"svg": drawn(files["svg"], caption, figure, **labels)}
 
 
+def other_formats(stem):
+    """The files of a figure but its SVG, which the report has."""
+    return [f"{stem}.{suffix}" for suffix in FORMATS if suffix != "svg"]
+
+
 def existing(path):
     """The file as an input, if it is there; one that is missing is for the job to name."""
     return path if path.exists() else []

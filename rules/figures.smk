@@ -87,10 +87,8 @@ rule reliability:
         recordings=paths.RECORDINGS,
     output:
         *[
-            f"results/figures/{figure}/{paths.CASE}.{suffix}"
+            other_formats(f"results/figures/{figure}/{paths.CASE}")
             for figure in OF_SYSTEMS
-            for suffix in FORMATS
-            if suffix != "svg"
         ],
         **{
             figure: drawn(f"results/figures/{figure}/{paths.CASE}.svg", figure, title)
@@ -129,12 +127,7 @@ rule hypnograms:
             )
             for pick in PICKS
         ],
-        [
-            f"{paths.HYPNOGRAMS}/{pick}.{suffix}"
-            for pick in PICKS
-            for suffix in FORMATS
-            if suffix != "svg"
-        ],
+        *[other_formats(f"{paths.HYPNOGRAMS}/{pick}") for pick in PICKS],
     log:
         f"logs/figures/{paths.HYPNOGRAMS}.log",
     localrule: True

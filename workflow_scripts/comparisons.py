@@ -5,15 +5,13 @@ from xsleep.core.console import job
 from xsleep.results import appendix, comparisons, formatting, table2
 from xsleep.results.claims.evidence import Evidence
 from xsleep.results.claims.table import claims
-from xsleep.results.measurements import gather, run_predictions
+from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0], snakemake.input) as report:
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
     runs = run_predictions(params.runs, given.predictions, params.systems)
-    results = gather(runs, recordings)
-    for line in table2.faults(results):
-        report(f"left out: {line}")
+    results = table2.gathered(runs, recordings, report)
     folds = dict(zip(params.databases, map(Path, given.folds), strict=True))
     tested, validated = (
         {name: comparisons.subjects_ratio(path, role) for name, path in folds.items()}

@@ -4,15 +4,14 @@ from xsleep.core.console import job
 from xsleep.results import table2
 from xsleep.results.figures import hypnogram
 from xsleep.results.formatting import entitled
-from xsleep.results.measurements import gather, run_predictions
+from xsleep.results.measurements import run_predictions
 from xsleep.store.recordings import read_index
 
 with job(snakemake.log[0], snakemake.input) as report:
     params = snakemake.params
     runs = run_predictions(params.runs, snakemake.input.predictions, params.systems)
-    results = gather(runs, {snakemake.wildcards.database: Path(snakemake.input.recordings)})
-    for line in table2.faults(results):
-        report(f"left out: {line}")
+    recordings = {snakemake.wildcards.database: Path(snakemake.input.recordings)}
+    results = table2.gathered(runs, recordings, report)
     stored = read_index(snakemake.input.index)
     for svg in filter(lambda path: path.endswith(".svg"), snakemake.output):
         stem = Path(svg).with_suffix("")

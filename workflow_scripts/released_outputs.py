@@ -3,15 +3,18 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import formatting, table2
-from xsleep.results.measurements import gather, run_predictions
+from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0], snakemake.input) as report:
+
+    def told(line):
+        report(line)
+        print(line, file=sys.stderr)
+
     params, given = snakemake.params, snakemake.input
     recordings = dict(zip(params.databases, map(Path, given.recordings), strict=True))
-    results = gather(run_predictions(params.runs, given.predictions, params.systems), recordings)
-    for line in table2.faults(results):
-        report(f"left out: {line}")
-        print(f"left out: {line}", file=sys.stderr)
+    runs = run_predictions(params.runs, given.predictions, params.systems)
+    results = table2.gathered(runs, recordings, told)
     table = table2.table2(results)
     sources = (table2.FROM, table2.TO, table2.PUBLISHED, table2.QUOTED, table2.DIFFERENCE)
     shown = table2.shown_together(table, sources)

@@ -103,7 +103,7 @@ def snakemake(folder, *arguments, config=TINY, project=ROOT):
 
 
 def environment():
-    """That of a recipe of make; script jobs are run by the `python` that comes first."""
+    """Return the environment of a recipe of make; jobs are run by the `python` that comes first."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     inactive = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     return inactive | {"PATH": path, "MAKELEVEL": "1"}

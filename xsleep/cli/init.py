@@ -25,7 +25,7 @@ TRIGGERS = """
 # package makes nothing again by itself, no training above all.
 rerun-triggers: [mtime, params, input]
 """
-"""What each profile of a study has besides."""
+"""Lines that are added to each profile of a study."""
 
 NEXT = {
     False: """\
@@ -45,7 +45,7 @@ What is to be done next:
   3. Train and compare:
        snakemake --cores all results/table2.csv""",
 }
-"""What is said after a study was made without and with recordings."""
+"""Next steps that are printed, without and with recordings of one's own."""
 
 
 def add(commands: Any) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def rest(expected: float, taken: float) -> float:
+    """Return the seconds that a job still takes; a late one is taken to be nearly done."""
+    return max(expected - taken, 0.2 * taken)
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the unit of its size: ``40 s``, ``7 min``, ``3 h 20 min``, ``2 days``.
 

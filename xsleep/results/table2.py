@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from xsleep.core.files import csv_file, unmarked_column
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
 from xsleep.results.formatting import number
-from xsleep.results.measurements import SystemResults
+from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import METRICS, confusion, decided, of_confusion
 from xsleep.results.published import CHANNELS, OURS, WINDOWS, paper_order
 from xsleep.store.predictions import Prediction
@@ -176,6 +176,16 @@ def faults(results: Iterable[SystemResults]) -> list[str]:
     """Return why predictions and published rows are left out of the tables, a line each."""
     gaps = (gap for result in results for gap in result.gaps)
     return [*dict.fromkeys(gaps), *filter(None, map(published.fault, published.rows()))]
+
+
+def gathered(
+    runs: Sequence[RunPredictions], recordings: Mapping[str, Path], report: Callable[[str], object]
+) -> list[SystemResults]:
+    """Return the results of runs (`gather`), and report what is left out of the tables."""
+    results = gather(runs, recordings)
+    for line in faults(results):
+        report(f"left out: {line}")
+    return results
 
 
 def shown_together(table: pd.DataFrame, sources: Sequence[str] = (PUBLISHED,)) -> pd.DataFrame:

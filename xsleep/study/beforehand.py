@@ -1,4 +1,4 @@
-"""What is checked before any job: packages, folders that are written to, the clock, and room."""
+"""Checks before any job: packages, folders that are written to, the clock, and room."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ TOLD = {
     *("system", "channels", "network", "training", "device", "threads", "processes"),
     *("steps", "seconds"),
 }
-"""What is read of a ``run.json``."""
+"""Keys that are read from a ``run.json``."""
 
 
 def finished_runs(results: Path) -> list[dict[str, Any]]:

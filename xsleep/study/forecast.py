@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from xsleep.core.durations import rest
 from xsleep.core.errors import InputError
 from xsleep.study import snapshot
 from xsleep.study.costs import Clock, Trainings, finished_runs, job_seconds
@@ -147,8 +148,7 @@ class Forecast:
             seconds = known[key]
             if number in running:
                 taken, still = running[number]
-                # One that takes longer than others is taken to be nearly done.
-                seconds = still if still == still else max(seconds - taken, 0.2 * taken)
+                seconds = still if still == still else rest(seconds, taken)
             after = frozenset(dag.jobid(other) for other in dag.dependencies[job])
             planned[number] = Planned(seconds, self._needs[key], after, number in running)
         return schedule(planned, self._limits())

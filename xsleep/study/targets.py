@@ -12,7 +12,7 @@ from xsleep.study.runs import folder
 from xsleep.study.study import Study
 
 UNKNOWN = re.compile(r".*No rule to produce (.+?) \(if you use input functions", re.DOTALL)
-"""What Snakemake says of a target that no rule makes."""
+"""Snakemake's error about a target that no rule makes."""
 SUGGESTED, NEAR = 3, 0.8
 """Suggestions that are near, by the ratio of `difflib`; a less near one is the only one."""
 

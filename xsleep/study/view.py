@@ -1,4 +1,4 @@
-"""What a person sees of a call of Snakemake: what is made, how far it is, and what failed.
+"""Progress of a call of Snakemake: the jobs that run, how far each is, and what failed.
 
 On a terminal the view stays in place, and what jobs print stands above it; in a file or pipe it is
 about a line a minute. Events are those of Snakemake's logger plugins
@@ -23,7 +23,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from xsleep.core.console_table import console_table
-from xsleep.core.durations import duration
+from xsleep.core.durations import duration, rest
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -57,9 +57,9 @@ CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
 INTERRUPTED = re.compile(
     "Terminating processes on user request|Will exit after finishing currently running"
 )
-"""What Snakemake says after Ctrl-C or SIGTERM."""
+"""Messages of Snakemake after Ctrl-C or SIGTERM."""
 TOLD = re.compile(r"RuleException:\nCalledProcessError .* status (1|130)\.\s*", re.DOTALL)
-"""What Snakemake says of a script that has said itself why it failed: its temporary name."""
+"""Error of Snakemake about a script that has said itself why it failed."""
 KILLED = re.compile(
     r"RuleException:\nCalledProcessError .* (died with <Signals.SIGKILL: 9>|status 137)\.\s*",
     re.DOTALL,
@@ -69,13 +69,13 @@ OURS = re.compile(r'WorkflowError in file ".*?\.smk", line \d+:\n(.*?)(?:\n  Fil
 FINAL = re.compile(
     "Exiting because a job execution failed|WorkflowError:\nAt least one job did not complete"
 )
-"""What Snakemake says at last, where the failed jobs have been told."""
+"""Last error of Snakemake, after those of the failed jobs."""
 NOTHING = "Nothing to be done"
 CHATTER = re.compile(
     "Assuming unrestricted shared|Building DAG|Config file .* (extended|replaced) by|Complete log|"
     "Elapsed time|Shutting down, this might|None$|$"
 )
-"""What Snakemake says before and after the jobs that nobody needs."""
+"""Messages of Snakemake, before and after the jobs, that are not shown."""
 RETRIED = re.compile(r"Trying to restart job (\d+)\.")
 
 
@@ -346,10 +346,15 @@ class View:
         parts = [f"{self._done} of {_jobs(self._total)} done"]
         parts += [f"{len(self.failed)} failed"] if self.failed else []
         parts += [f"{duration(so_far)} so far"]
-        if self._left is not None:
-            left = max(self._left - (time.time() - self._estimated), 0)
+        if (left := self._remaining()) is not None:
             parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
+
+    def _remaining(self) -> float | None:
+        """Return the seconds that are left by the last estimate, if there is one."""
+        if self._left is None:
+            return None
+        return max(self._left - (time.time() - self._estimated), 0)
 
     def _ordered(self) -> list[Job]:
         """Return the running jobs, those first that say how far they are, then the longest."""
@@ -370,17 +375,16 @@ class View:
                 said, took = self._said(job), now - job.started
                 left = job.left(said)
                 if left != left:  # it does not say
-                    left = max(self._expected(job) - took, 0.2 * took)
+                    left = rest(self._expected(job), took)
                 done = _fraction(said) or took / max(took + left, 1e-3)
                 lines += [Text(_end_of(job.name, width), "bold")]
                 lines += [_bar(done, _readable(said) or duration(took))]
             if more := len(jobs) - len(shown):
                 lines.append(Text(f"and {_jobs(more)} more", "dim"))
-            so_far, left, until = now - self.began, 0.0, ""
-            if self._left is not None:
-                left = max(self._left - (now - self._estimated), 0)
-                until = time.strftime(" (%H:%M)", time.localtime(now + left))
-            part = so_far / (so_far + left) if until else 0
+            part, until = 0.0, ""
+            if (whole := self._remaining()) is not None:
+                until = time.strftime(" (%H:%M)", time.localtime(now + whole))
+                part = (now - self.began) / (now - self.began + whole)
             lines += [Text(), _bar(part, self._state() + until)]
             if log := next((job.log for job in shown if job.log), ""):
                 lines.append(Text(_end_of(log, width, "tail -f "), "dim"))

@@ -31,7 +31,7 @@ VISION = {
         [0.004733, 0.691367, 0.303900],
     ],
 }
-"""What is seen of linear RGB (Machado, Oliveira and Fernandes, 2009, severity 1)."""
+"""Matrices of linear RGB by kind of colour blindness, at severity 1 (Machado and others, 2009)."""
 XYZ = [
     [0.412456, 0.357576, 0.180438],
     [0.212673, 0.715152, 0.072175],
