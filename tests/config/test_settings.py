@@ -371,7 +371,7 @@ def own(**source):
                 "database_settings": {"MASS": {"source": {"fetch": {"url": "https://a"}}}},
             },
             "fetch is for the readers dreams, dreams-subjects-aasm, "
-            "dreams-subjects-rk, physio2018, ",
+            "dreams-subjects-rk, nsrr, physio2018, ",
         ),
         (
             {"databases": "DREAMS"},
@@ -381,9 +381,9 @@ def own(**source):
         ({"zero_shot": {"weights": "a.npz"}}, "configuration: zero_shot.database: Field required"),
         (
             {"zero_shot": {"weights": "a.npz", "database": "MAS"}},
-            "configuration: zero_shot.database: 'MAS' is not known; choose from DREAMS, ",
+            "configuration: zero_shot.database: 'MAS' is not known; choose from CCSHS, ",
         ),
-        ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from DREAMS, "),
+        ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from CCSHS, "),
         (
             {"databases": ["own"], "database_settings": own(hypnogram={"file": "a.csv"})},
             "file is 'a.csv': it must have {name} and end in .edf, .csv or .txt",
@@ -458,7 +458,7 @@ def own(**source):
         ),
         (
             {"preset_settings": {"embedded": {"databases": {"simulate": {}}}}},
-            "presets/embedded.yaml: databases: 'simulate' is not known; choose from DREAMS, ",
+            "presets/embedded.yaml: databases: 'simulate' is not known; choose from CCSHS, ",
         ),
         (
             {"preset_settings": {"embedded": {"databases": {"simulated": {"trainings": {}}}}}},
@@ -599,7 +599,7 @@ def transfer(**changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"source": "MAS"}, "'MAS' is not known; choose from DREAMS"),
+        ({"source": "MAS"}, "'MAS' is not known; choose from CCSHS"),
         ({"source": ["authors", "MASS"]}, "its networks are trained already; name it alone"),
         (transfer(networks=["XSleepNet"]), "source = authors: there are no weights of XSleepNet"),
         (

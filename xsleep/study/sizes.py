@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -63,6 +63,8 @@ class Sizes:
             stored = sum(len(recording.stages) for recording in used)
             return Size(len(known), len(used), epochs, stored, "prepared")
         size, described = published.size(name, window), open_database(database.source)
+        if size.subjects is None and database.source.about:
+            size = replace(size, **database.source.about.size)
         recordings = listed or size.recordings or size.subjects
         if not recordings:
             raise InputError(

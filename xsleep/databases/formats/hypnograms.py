@@ -83,3 +83,13 @@ def epochs_of(
         warn(path, f"{np.count_nonzero(~within)} epochs before the recording are left out")
     begins, stages = np.maximum(begins[within], 0), np.array(labels, "i1")[within]
     return Hypnogram(begins - (EPOCH_SECONDS - epoch) / 2, stages)
+
+
+def check_end(path: Path, hypnogram: Hypnogram, seconds: float) -> None:
+    """Raise an ``InputError`` if a scoring ends an epoch or more before a signal of ``seconds``."""
+    end = hypnogram.onsets[-1] + EPOCH_SECONDS
+    if end <= seconds - EPOCH_SECONDS:
+        raise InputError(
+            f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check that they "
+            "belong together"
+        )
