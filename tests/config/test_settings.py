@@ -371,7 +371,7 @@ def own(**source):
                 "database_settings": {"MASS": {"source": {"fetch": {"url": "https://a"}}}},
             },
             "fetch is for the readers dreams, dreams-subjects-aasm, "
-            "dreams-subjects-rk, nsrr, physio2018, ",
+            "dreams-subjects-rk, nsrr, physionet, physio2018, ",
         ),
         (
             {"databases": "DREAMS"},
@@ -386,7 +386,7 @@ def own(**source):
         ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from CCSHS, "),
         (
             {"databases": ["own"], "database_settings": own(hypnogram={"file": "a.csv"})},
-            "file is 'a.csv': it must have {name} and end in .edf, .csv or .txt",
+            "'a.csv' has no field in braces, as {name} or {subject}",
         ),
         (
             {"databases": ["own"], "database_settings": own(hypnogram={"stages": {"A": "N4"}})},
@@ -402,7 +402,7 @@ def own(**source):
         ),
         (
             {"database_settings": {"simulated": {"source": {"subject": "a"}}}},
-            "subject belongs to the reader own, and only to it",
+            "subject belongs to the reader own or physionet, and only to it",
         ),
         ({"systems": ["XSleepNet3"]}, "configuration: systems.0 = 'XSleepNet3': Input should be"),
         (

@@ -63,8 +63,8 @@ class Sizes:
             stored = sum(len(recording.stages) for recording in used)
             return Size(len(known), len(used), epochs, stored, "prepared")
         size, described = published.size(name, window), open_database(database.source)
-        if size.subjects is None and database.source.about:
-            size = replace(size, **database.source.about.size)
+        if size.subjects is None and (about := database.source.about):
+            size = replace(size, subjects=about.subjects, recordings=about.recordings)
         recordings = listed or size.recordings or size.subjects
         if not recordings:
             raise InputError(
