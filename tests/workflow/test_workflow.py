@@ -18,7 +18,7 @@ import yaml
 from torch.backends.cpu import get_cpu_capability
 
 import xsleep
-from tests.databases import test_own, test_shhs
+from tests.databases import test_families, test_own, test_shhs
 from tests.helpers.crates import faults
 from tests.helpers.recordings import NETWORK, ROOT, SHARED, write_excerpts
 from tests.helpers.validators import told_by
@@ -290,11 +290,15 @@ def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finish
 
 def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_training(tmp_path):
     """They are for seeing what there is; of these files no folds could be made."""
-    folders = {name: tmp_path / name for name in ("own", "SHHS")}
+    folders = {name: tmp_path / name for name in ("own", "SHHS", "ISRUC-3", "DOD-H", "BOAS")}
     test_own.write_recording(folders["own"])
     test_own.write_signals(folders["own"], "s2_1")
     test_shhs.write_edf(folders["SHHS"])
     test_shhs.write_xml(folders["SHHS"])
+    test_families.write_isruc(folders["ISRUC-3"])
+    test_families.write_dreem(folders["DOD-H"])
+    test_families.write_bids(folders["BOAS"])
+    (folders["BOAS"] / "participants.tsv").write_text("participant_id\tpid\nsub-1\tA\n")
     sources = {name: {"source": {"folder": str(folder)}} for name, folder in folders.items()}
     config = TINY | {
         "databases": list(folders),
@@ -309,15 +313,20 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
         ("own", "s1_1", "C4 - M1", "128"),
         ("own", "s2_1", "", ""),
         ("SHHS", "shhs1-200001", "EEG", "125"),
+        ("ISRUC-3", "1", "C4-A1", "200"),
+        ("DOD-H", "095d6e40", "C3_M2", "250"),
+        ("BOAS", "1", "PSG_C4", "100"),
     ]
     reason = table[1]["skipped"]
     assert "s2_1.csv: no such file" in reason
     assert f"\nown s2_1: skipped: {reason}" in text and "Table 1:    results/table1.csv" in text
     found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
     assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
-        **{"own": ("1", "25"), "SHHS": ("1", "20")}
+        **{"own": ("1", "25"), "SHHS": ("1", "20"), "ISRUC-3": ("1", "20")},
+        **{"DOD-H": ("1", "18"), "BOAS": ("1", "18")},
     }
     assert found["SHHS"]["published subjects"] == "5791"
+    assert (found["DOD-H"]["published subjects"], found["DOD-H"]["scoring"]) == ("25", "AASM")
     assert {path.name for path in (tmp_path / "results/own").iterdir()} == {"recordings.csv"}
 
 

@@ -145,7 +145,8 @@ class Nsrr(ServerListed, EdfDatabase):
         return Key(_with_token, refused)
 
     def entries(self) -> list[Entry]:
-        found = matching(self.folder, self.source.recordings, [*self.published()])
+        published = self.published()
+        found = matching(self.folder, self.source.recordings, [*published])
         if not found:
             example = self.source.recordings[0]
             raise self.none_there(f"recording of {self.source.dataset}", example)
@@ -167,9 +168,12 @@ class Nsrr(ServerListed, EdfDatabase):
         def entry(name: str, signals: Sequence[Path]) -> Entry:
             wanted = [self.folder / one for one in expected[name]]
             scorings = [there[str(one).lower()] for one in wanted if str(one).lower() in there]
+            if not scorings:
+                to_come = [self.folder / one for one in expected[name] if one in published]
+                scorings = (to_come or wanted)[:1]
             fault = base.doubled(signals, "signals of this name")
             person = person_of(subjects[name], people, self.source.people)
-            return Entry(name, person, (signals[0], *(scorings or wanted[:1])), fault)
+            return Entry(name, person, (signals[0], *scorings), fault)
 
         return [entry(name, signals) for name, signals in sorted(paths.items())]
 
