@@ -25,7 +25,7 @@ from xsleep.training.jobs import TrainingJob
 
 CONFIG = Path(__file__).parents[1] / "config"
 INSTRUCTIONS = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
-"""Of PyTorch's own kernels, and of oneDNN's."""
+"""Instructions of PyTorch's own kernels and of oneDNN's."""
 PRODUCTS = {"MKL_CBWR": "COMPATIBLE"}
 """Matrix products by instructions that every processor has."""
 CONDITIONS = {

@@ -33,7 +33,7 @@ TRAINING, EVALUATED, TEST = 28_145, 7_398 + 7_477, 1_870
 BATCH, PASSES, EVERY = 32, 10, 100
 RELEASED_STEP, RELEASED_BATCH, RELEASED_RATE = 5.4, 1.7, 192e9
 EPOCHS = 978
-"""Of the night that is evaluated here: the mean in bed."""
+"""Epochs of the night that is evaluated here: the mean in bed."""
 GOAL = 10
 
 

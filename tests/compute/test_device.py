@@ -23,7 +23,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.fixture
 def settings_of_torch():
-    """What `best` sets for the whole process is put back."""
+    """Restore what `best` sets for the whole process."""
     memory = torch.utils.deterministic.fill_uninitialized_memory
     mode = torch.get_deterministic_debug_mode()
     yield

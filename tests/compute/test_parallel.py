@@ -33,7 +33,7 @@ TRAININGS = {
 
 
 def trained(name, folder, store, stop=False):
-    """What is said of a training; ``stop`` interrupts it in all processes at once.
+    """Return the log lines of a training; ``stop`` interrupts it in all processes at once.
 
     Those that are compared compute in double precision, of which their steps leave most digits.
     """

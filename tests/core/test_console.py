@@ -1,4 +1,4 @@
-"""What a job shows where it cannot go on."""
+"""Messages of a job that cannot go on."""
 
 import errno
 

@@ -27,7 +27,7 @@ def clock(seconds):
 
 
 def result(path, content, reader=read_csv, epoch=30, seconds=SECONDS, **changes):
-    """Where the stretches stand, what they are, and what is said of the file."""
+    """Return the times of the stretches, their stages, and the warnings about the file."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""What servers are asked about their databases: which files there are, with which hash."""
+"""Questions to servers about their databases: the files and their hashes."""
 
 import json
 

@@ -102,7 +102,7 @@ def test_sequences_that_share_epochs_are_decoded_as_on_a_cpu(system):
 
 @pytest.mark.parametrize("sequences", (1, 32, 64, 128, 200))
 def test_kernels_serve_minibatches_of_any_size(sequences):
-    """Of the epochs of these sequences, at full size; a warning of the self-check is an error."""
+    """Epochs of these sequences, at full size; a warning of the self-check is an error."""
     place = device.best()
     N, u = 20 * sequences, NetworkSettings().frame_units
     generator = torch.Generator().manual_seed(1)

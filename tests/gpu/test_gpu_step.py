@@ -86,7 +86,7 @@ def test_where_a_capture_fails_a_warning_says_so_and_the_steps_go_on():
     _, step, batches = ready("ARNN+RNN", NETWORK)
 
     def waits(views, labels):
-        """What no graph can hold."""
+        """Take a step that no graph can capture."""
         loss = step(views, labels)
         loss.item()
         return loss

@@ -11,8 +11,15 @@ from fcntl import F_DUPFD, fcntl
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CODES = {"Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-"""Of the keys that are not a letter."""
+CODES = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+"""Key codes of the keys that are not a letter."""
 
 
 def executable():
@@ -74,12 +81,12 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
-    def open(self, path):
-        self._call("Page.navigate", url=Path(path).resolve().as_uri())
+    def open(self, path, fragment=""):
+        self._call("Page.navigate", url=Path(path).resolve().as_uri() + fragment)
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
     def value(self, script):
-        """What an expression of JavaScript is."""
+        """Return the value of an expression of JavaScript."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True)
         if "exceptionDetails" in answer:
             raise AssertionError(answer["exceptionDetails"])

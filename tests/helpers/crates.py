@@ -36,7 +36,7 @@ session.get("https://w3id.org/ro/crate/1.1/context")
 
 
 def faults(crate, folder):
-    """What the validator finds wrong with a crate, offline; its cache is in the folder."""
+    """Return the faults that the validator finds in a crate, offline; the folder has its cache."""
     validator = shutil.which("rocrate-validator")
     if validator is None:
         pytest.skip("no rocrate-validator; `make test-crate` installs it")

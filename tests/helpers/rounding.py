@@ -1,4 +1,4 @@
-"""What rounding and chance do to a result: the bounds of tests that compare two computations.
+"""Bounds of rounding and chance, for tests that compare two computations.
 
 The processor and the libraries choose in which order a sum is taken and whether a product is
 rounded before it is added, so that no figure of one machine bounds those of another.
@@ -19,7 +19,7 @@ row, and a growth of some ten. Of double precision that leaves nine digits."""
 
 
 def of_sum(terms, magnitude, epsilon=SINGLE):
-    """How far apart sums of so many terms can be that are taken in two orders.
+    """Return the largest difference of two sums of so many terms, taken in different orders.
 
     Each is off by at most terms * epsilon / 2 of the sum of the terms' magnitudes (Higham, Accuracy
     and Stability of Numerical Algorithms, 2nd ed., section 4.2; of products, section 3.1).
@@ -46,7 +46,7 @@ def _largest(values):
 
 
 def of_weights(generalisation, bound):
-    """How far loss weights of the guarded formula move where G and O are each off by a bound.
+    """Return the largest change of guarded loss weights when G and O are each off by a bound.
 
     A weight is a share of G / (O^2 + 1e-6), in which O counts for at most
     2 |O| / (O^2 + 1e-6) <= 1000 of its error; a share moves by at most the sum of two such.

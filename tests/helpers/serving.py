@@ -15,7 +15,7 @@ from zlib import crc32
 from xsleep.core import files
 
 TOKEN = "42-secret/token"
-"""What the server takes for a token of NSRR."""
+"""Token of NSRR that the server accepts."""
 
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
@@ -156,7 +156,7 @@ def tree(folder):
 
 
 def physionet(folder, below="training"):
-    """What PhysioNet serves of a database, of which this folder holds what is ``below``."""
+    """Return what PhysioNet serves for a database, from the folder of what is ``below``."""
     files = {f"{below}/{name}": content for name, content in tree(folder).items()}
     sums = [f"{hashlib.sha256(content).hexdigest()} {name}" for name, content in files.items()]
     sums = "\n".join([f"{'0' * 64} RECORDS", *sums, f"{'0' * 64} test/te03-0078/te03-0078.mat"])
@@ -166,7 +166,7 @@ def physionet(folder, below="training"):
 
 
 def zenodo(**archives):
-    """What Zenodo serves of DREAMS, with these archives in place of its own."""
+    """Return what Zenodo serves for DREAMS, with these archives in place of its own."""
     names = {f"{name}.rar": content for name, content in archives.items()}
     record = {
         "files": [
@@ -184,7 +184,7 @@ def zenodo(**archives):
 
 
 def nsrr(folder, dataset="shhs", folders=("edfs/shhs1", "annotations-events-nsrr/shhs1")):
-    """What NSRR serves of a dataset with the token, whose folder ``polysomnography`` this is."""
+    """Return what NSRR serves of a dataset with the token, from ``polysomnography``."""
     files = {f"polysomnography/{name}": content for name, content in tree(folder).items()}
     token = quote(TOKEN, safe="")
     served = {

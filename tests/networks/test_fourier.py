@@ -76,7 +76,7 @@ def test_any_order_of_the_input_in_memory_will_do(generator):
 
 
 def test_rounding_is_that_of_the_plain_sum(generator):
-    """Of a layer of 64 channels, within a factor of three."""
+    """Errors of a layer of 64 channels agree within a factor of three."""
     sizes = (94, 8, 64), (16, 64, 32), (32,)
     inputs = [torch.randn(size, generator=generator) for size in sizes]
     exact = plain(*(x.double() for x in inputs), 7, 94)

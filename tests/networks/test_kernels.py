@@ -50,7 +50,7 @@ def check(plain, fused, inputs):
 
 @pytest.fixture(autouse=True)
 def buffers_start_as_nan():
-    """What a kernel reads before it is written shows."""
+    """Fill new buffers with NaN, so that a kernel that reads one before it is written shows."""
     deterministic = torch.utils.deterministic
     before = torch.get_deterministic_debug_mode(), deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
@@ -117,7 +117,7 @@ def test_kernels_normalise_with_the_epsilon_of_the_plain_functions():
 )
 @pytest.mark.parametrize("sequences", (1, 8, 32, 33, 64, 128, 256, 1000))
 def test_a_product_of_the_lstm_has_as_many_rows_at_once_as_fit(gpu, shared_memory, sequences):
-    """Of the frames of sequences of 20 epochs; powers of two, as Triton asks for."""
+    """Rows are the frames of sequences of 20 epochs; powers of two, as Triton asks for."""
     _, launch = kernels._by_units(2, 20 * sequences, 64, shared_memory)
     rows, at_once = launch["R"], launch["P"]
     assert rows // 2 < max(20 * sequences, 16) <= rows

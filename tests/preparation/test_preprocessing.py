@@ -21,8 +21,8 @@ ODD = (
     *(100 * math.sqrt(2), *(100 * 10 ** np.random.default_rng(0).uniform(0, 2, 8)).tolist()),
 )
 RIPPLE = 10 ** -((preprocessing.KAISER / 0.1102 + 8.7) / 20)
-"""Of the anti-alias filter: Kaiser's formula for the shape, 54 dB. A tone below half a rate has an
-image above it, so that what comes out may be off by two of them."""
+"""Ripple of the anti-alias filter by Kaiser's formula for the shape, 54 dB. A tone below half a
+rate has an image above it, so that what comes out may be off by two of them."""
 
 
 def tone(frequency, rate, seconds=60):

@@ -13,7 +13,7 @@ EPOCHS = np.random.default_rng(0).normal(0, 20, (3, 3000)).astype("f4")
 WINDOW = np.hamming(200)
 
 LOGARITHM = 8 * SINGLE
-"""Of the decibels: numpy's logarithm is off by up to four units in the last place."""
+"""Error of the decibels: numpy's logarithm is off by up to four units in the last place."""
 
 
 def rounding(epochs, magnitudes):

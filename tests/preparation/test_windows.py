@@ -1,4 +1,4 @@
-"""Which epochs of a recording belong to each window (Section 4.1, released data preparation)."""
+"""Epochs of a recording in each window (Section 4.1, released data preparation)."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How many parameters the networks have, beside what the paper gives."""
+"""Numbers of parameters of the networks, beside those of the paper."""
 
 import pytest
 import yaml

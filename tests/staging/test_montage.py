@@ -1,4 +1,4 @@
-"""Which signals of a recording are EEG, EOG and EMG, whatever their labels look like."""
+"""EEG, EOG and EMG are found among the signals of a recording, whatever their labels."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is pretrained on, what a run refuses to go on from, and what it checks before it trains."""
+"""Subjects of a pretraining, checkpoints that a run refuses, and checks before a training."""
 
 import csv
 import json

@@ -282,7 +282,7 @@ def test_an_error_while_reading_ahead_reaches_the_training():
 
 
 def test_the_shuffle_is_uniform_over_all_sequences(tmp_path):
-    """Of the first minibatch, over many seeds: each sequence equally often, from any recording."""
+    """The first minibatch, over many seeds, has each sequence of any recording equally often."""
     parts = [make_part(tmp_path, f"night{n}", epochs=10, seed=n) for n in range(3)]
     drawn = Counter()
     for seed in range(2000):

@@ -68,7 +68,7 @@ def test_a_step_is_that_of_the_blended_loss_whose_weights_may_change():
 
 @pytest.fixture
 def memory_starts_as_nan():
-    """What is read before it is written shows; on a GPU memory is not filled."""
+    """Fill new buffers with NaN, so that a read before a write shows; not on a GPU."""
     deterministic = torch.utils.deterministic
     before = torch.get_deterministic_debug_mode(), deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)

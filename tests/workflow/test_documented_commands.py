@@ -44,7 +44,7 @@ NOT_TRIED = {
 
 PROGRAM = rf"(?:{'|'.join([*TRIED, *NOT_TRIED])})"
 IN_IMAGE = re.compile(r"(?:docker|apptainer) run .*\bxsleep(?:\.sif)? (--.*)")
-"""What follows the name of an image are arguments of ``snakemake`` (docs/how-to/containers.md)."""
+"""Arguments of ``snakemake`` after the name of an image (docs/how-to/containers.md)."""
 
 COPIED = (
     *("Snakefile", "Makefile", "pyproject.toml", "dvc.yaml"),
@@ -127,7 +127,7 @@ def test_what_is_known_to_be_named_is_found():
 
 
 def parsed(command):
-    """What Snakemake takes the words for, with the profile that it would use."""
+    """Return the words as Snakemake parses them, with the profile that it would use."""
     with chdir(ROOT):
         try:
             return parse_args([*command.words[1:]])[1]

@@ -21,7 +21,7 @@ def in_processes(count, batch_size):
 
 
 def test_as_many_processes_as_gpus_asked_for_train_a_run_on_the_cpu(tmp_path, monkeypatch):
-    """What they cannot share is said in a line; changed, the same command goes on."""
+    """A minibatch that they cannot share is named in a line; changed, the same command goes on."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # a machine with one GPU has too few
     target = f"{FOLDER}/predictions.h5"
     status, text = snakemake(tmp_path, target, config=in_processes(2, 15))

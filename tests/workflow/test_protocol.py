@@ -1,4 +1,4 @@
-"""What differs for a database, and the control with equal weights, through the workflow."""
+"""Settings that differ for a database, and the control with equal weights, through the workflow."""
 
 import csv
 import json

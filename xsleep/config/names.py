@@ -67,7 +67,7 @@ GIVEN = "measured with given networks"
 STAGER = "measured by another stager"
 CONTROL = "control"
 SOURCES = (MEASURED, IMPORTED, GIVEN, STAGER, CONTROL)
-"""Where measured values come from: networks that were trained here, predictions that were
+"""Sources of measured values: networks that were trained here, predictions that were
 imported, networks that were trained elsewhere, a stager that is not trained for the database, and
 controls without a network."""
 

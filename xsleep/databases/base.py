@@ -81,7 +81,7 @@ def is_private(url: str) -> bool:
 
 
 class FetchSettings(Settings):
-    """Where missing files are fetched from.
+    """Server that missing files are fetched from.
 
     Attributes:
         url: address of the folder or site, or of a mirror.

@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: always whole subjects.
+"""Folds of cross-validation: training, validation and test subjects.
 
 A fold has test and validation subjects; all others train. A part of the training subjects, the
 training subset, measures the training loss from which the loss weights are derived.

@@ -153,7 +153,7 @@ def _trained(model: Path, paths: list[Path]) -> Ensemble:
 
 
 class _Run(Settings):
-    """What is read of a ``run.json``."""
+    """Entries that are read from a ``run.json``."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -28,7 +28,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """What decides a training besides the network that it starts from.
+    """Settings of a training, besides the network that it starts from.
 
     Attributes:
         system: name of the system, which has the policy of the loss weights.

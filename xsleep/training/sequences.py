@@ -30,7 +30,7 @@ Batch = tuple[dict[str, Singles], NDArray[np.int64]]
 """View to input (B, L, ...), and labels (B, L)."""
 
 Over = Literal["bins", "channels"]
-"""What shares a mean and a standard deviation: a frequency bin, or all bins of a channel."""
+"""Unit of normalisation: each frequency bin, or all bins of a channel together."""
 
 READERS, AHEAD = 4, 4
 """Number of threads that read minibatches, and of minibatches that may wait."""

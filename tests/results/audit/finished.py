@@ -121,7 +121,7 @@ def _train_and_score(run: Run) -> None:
 
 
 def evidence() -> Evidence:
-    """What an audit in the working folder looks at."""
+    """Return the evidence of an audit in the working folder."""
     configured = {
         "network": NETWORK.model_dump(mode="json"),
         "training": TRAINING.model_dump(mode="json"),

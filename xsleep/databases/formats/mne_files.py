@@ -31,7 +31,7 @@ BLOCK_SECONDS = 600
 """Seconds that are read at a time."""
 
 READ_MATLAB = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1], squeeze_me=True)"
-"""What MNE does first with an EEGLAB file."""
+"""The first step of MNE's reader of EEGLAB files."""
 
 
 @contextmanager

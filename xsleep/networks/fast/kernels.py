@@ -38,7 +38,7 @@ COLUMNS, ROWS = 16, 32
 """Units and rows of a program of the GRU, which needs no statistics over the rows."""
 
 DEPTH = tl.constexpr(16)
-"""How much of a product's inner dimension is read at once."""
+"""Elements of a product's inner dimension that are read at once."""
 
 PRECISION = tl.constexpr("ieee")
 """Precision of the products: float32, as in the released code. ``tf32x3`` would compute them on
