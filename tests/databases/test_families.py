@@ -25,9 +25,9 @@ from xsleep.databases.nsrr import labels_of
 from xsleep.databases.paths import Pattern
 from xsleep.preparation.jobs import fetch_recordings
 
-SECONDS = 600
-CODES = [0, 1, 2, 3, 4, 5, 6, 9, *[2] * 12]
-LABELS = [0, 1, 2, 3, 3, 4, UNSCORED, UNSCORED, *[2] * 12]
+SECONDS = 690
+CODES = [0, 1, 2, 3, 4, 5, 6, 9, *[2] * 15]
+LABELS = [0, 1, 2, 3, 3, 4, UNSCORED, UNSCORED, *[2] * 15]
 """Codes of the epochs of a recording, and their labels."""
 
 
@@ -155,7 +155,7 @@ def test_a_scoring_that_ends_before_the_signal_leaves_the_rest_unscored_but_for_
         path, labels, _ = NSRR[name]
         write_nsrr(tmp_path / name, path, labels, content=events(CODES[:10]))
     assert len(read(database("MESA", tmp_path / "MESA"), ("EEG",)).hypnogram.stages) == 10
-    with pytest.raises(InputError, match="ends at 0:05:00, the signal at 0:10:00"):
+    with pytest.raises(InputError, match="ends at 0:05:00, the signal at 0:11:30"):
         read(database("SHHS", tmp_path / "SHHS"), ("EEG",))
 
 
@@ -341,9 +341,9 @@ def test_isruc_has_two_scorers(tmp_path, name, path, recording, subject):
 def test_isruc_may_have_half_an_hour_more_of_stages_than_of_signals(tmp_path):
     write_isruc(tmp_path, surplus=30)
     with pytest.warns(InputWarning, match="30 lines after the end of the signal are left out"):
-        assert len(read(database("ISRUC-1", tmp_path), ("EEG",)).hypnogram.stages) == 20
+        assert len(read(database("ISRUC-1", tmp_path), ("EEG",)).hypnogram.stages) == 23
     write_isruc(tmp_path, surplus=31)
-    with pytest.raises(InputError, match="51 lines are 1530 s, the signal 600 s"):
+    with pytest.raises(InputError, match="54 lines are 1620 s, the signal 690 s"):
         read(database("ISRUC-1", tmp_path), ("EEG",))
 
 
@@ -376,7 +376,7 @@ def test_dreems_recordings_are_hdf5_with_the_consensus(tmp_path, name):
 
 
 def test_one_of_five_scorers_is_beside_the_majority_of_the_others(tmp_path):
-    two, rem = [2] * 20, [4] * 20
+    two, rem = [2] * 23, [4] * 23
     write_dreem(tmp_path, scorers=[rem, two, two, [*two[:-1], 1], rem])
     scorers = {"scorers": str(tmp_path / "scorers")}
     found = database("DOD-H", tmp_path, **scorers, reference=[2, 3, 4, 5], second=1)
@@ -385,7 +385,7 @@ def test_one_of_five_scorers_is_beside_the_majority_of_the_others(tmp_path):
     assert found.read(entry, ("EEG",)).hypnogram.stages.tolist() == two
     assert found.second_scoring(entry).stages.tolist() == rem
     write_text(tmp_path / "scorers/scorer_3/095d6e40.json", json.dumps(two[1:]))
-    with pytest.raises(InputError, match=r"095d6e40.json: has 19 epochs, scorer_2 20; check"):
+    with pytest.raises(InputError, match=r"095d6e40.json: has 22 epochs, scorer_2 23; check"):
         found.read(entry, ("EEG",))
     write_text(tmp_path / "scorers/scorer_3/095d6e40.json", "[7]")
     with pytest.raises(DamagedError, match="is no list of stages from -1 to 4"):

@@ -309,12 +309,11 @@ def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finish
 
 def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_training(tmp_path):
     """They are for seeing what there is; of these files no folds could be made."""
-    folders = {name: tmp_path / name for name in ("own", "SHHS", "ISRUC-3", "DOD-H", "BOAS")}
+    folders = {name: tmp_path / name for name in ("own", "SHHS", "DOD-H", "BOAS")}
     test_own.write_recording(folders["own"])
     test_own.write_signals(folders["own"], "s2_1")
     test_shhs.write_edf(folders["SHHS"])
     test_shhs.write_xml(folders["SHHS"])
-    test_families.write_isruc(folders["ISRUC-3"])
     test_families.write_dreem(folders["DOD-H"])
     test_families.write_bids(folders["BOAS"])
     (folders["BOAS"] / "participants.tsv").write_text("participant_id\tpid\nsub-1\tA\n")
@@ -332,7 +331,6 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
         ("own", "s1_1", "C4 - M1", "128"),
         ("own", "s2_1", "", ""),
         ("SHHS", "shhs1-200001", "EEG", "125"),
-        ("ISRUC-3", "1", "C4-A1", "200"),
         ("DOD-H", "095d6e40", "C3_M2", "250"),
         ("BOAS", "1", "PSG_C4", "100"),
     ]
@@ -341,8 +339,7 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
     assert f"\nown s2_1: skipped: {reason}" in text and "Table 1:    results/table1.csv" in text
     found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
     assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
-        **{"own": ("1", "25"), "SHHS": ("1", "20"), "ISRUC-3": ("1", "20")},
-        **{"DOD-H": ("1", "18"), "BOAS": ("1", "18")},
+        **{"own": ("1", "25"), "SHHS": ("1", "20"), "DOD-H": ("1", "21"), "BOAS": ("1", "21")}
     }
     assert found["SHHS"]["published subjects"] == "5791"
     assert (found["DOD-H"]["published subjects"], found["DOD-H"]["scoring"]) == ("25", "AASM")
