@@ -381,9 +381,9 @@ def own(**source):
         ({"zero_shot": {"weights": "a.npz"}}, "configuration: zero_shot.database: Field required"),
         (
             {"zero_shot": {"weights": "a.npz", "database": "MAS"}},
-            "configuration: zero_shot.database: 'MAS' is not known; choose from CCSHS, ",
+            "configuration: zero_shot.database: 'MAS' is not known; choose from BOAS, ",
         ),
-        ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from CCSHS, "),
+        ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from BOAS, "),
         (
             {"databases": ["own"], "database_settings": own(hypnogram={"file": "a.csv"})},
             "'a.csv' has no field in braces, as {name} or {subject}",
@@ -458,7 +458,7 @@ def own(**source):
         ),
         (
             {"preset_settings": {"embedded": {"databases": {"simulate": {}}}}},
-            "presets/embedded.yaml: databases: 'simulate' is not known; choose from CCSHS, ",
+            "presets/embedded.yaml: databases: 'simulate' is not known; choose from BOAS, ",
         ),
         (
             {"preset_settings": {"embedded": {"databases": {"simulated": {"trainings": {}}}}}},
@@ -599,7 +599,7 @@ def transfer(**changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"source": "MAS"}, "'MAS' is not known; choose from CCSHS"),
+        ({"source": "MAS"}, "'MAS' is not known; choose from BOAS"),
         ({"source": ["authors", "MASS"]}, "its networks are trained already; name it alone"),
         (transfer(networks=["XSleepNet"]), "source = authors: there are no weights of XSleepNet"),
         (
