@@ -36,8 +36,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 if not STUDY.databases.names:
     raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
+MESSAGES = Messages(STUDY, workflow)
 if workflow.is_main_process:
-    MESSAGES = Messages(STUDY, workflow)
     RUNNING, others = enter()  # open, and so locked, until the process ends
     if others:
         print(others, file=sys.stderr)

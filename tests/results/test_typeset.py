@@ -147,7 +147,7 @@ def test_titles_name_what_is_simulated_and_no_other(table):
     measured = table.loc[table["source"] == "measured", "database"].unique()
     marked = [measured[0]]
     for text in (html(table, marked), latex(table, marked)):
-        assert f"published ({marked[0]}: simulated nights: not sleep)" in text
+        assert f"published (database {marked[0]}: simulated nights: not sleep)" in text
         headings = re.findall(r"<h2>(.*?)</h2>|subsection\*\{(.*?)\}", text)
         simulated = [*filter(lambda found: "not sleep" in "".join(found), headings)]
         assert simulated and all("".join(h).startswith(marked[0]) for h in simulated)
@@ -212,7 +212,7 @@ def test_summary_fits_80_columns_and_says_what_each_figure_is_based_on(study):
     printed = io.StringIO()
     summary(study.table(), Console(file=printed, width=80), ())
     text = " ".join(printed.getvalue().split())
-    assert text.startswith("SleepEDF-20, in-bed (percent; kappa a fraction) system channels")
+    assert text.startswith("SleepEDF-20, in-bed percent; kappa a fraction system channels")
     assert "XSleepNet2 EEG published 83.9 0.771 78.7 78.6 95.5" in text
     assert "XSleepNet2 EEG: 2 subjects, 2 recordings (1 skipped), 40 epochs, 1 fold" in text
     assert "Naive Fusion EEG-EOG-EMG: 1 subject, 1 recording (1 skipped), 20 epochs" in text

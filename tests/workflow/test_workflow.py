@@ -169,7 +169,7 @@ def test_table2_is_a_page_and_a_latex_document_as_well_and_says_what_was_not_run
     assert of_simulated == {NOT_SLEEP}
     for name in ("table2.html", "table2.tex"):
         assert f"published ({NOT_SLEEP})" in (results / name).read_text()
-    for title in ("Recordings", "Table 1", "simulated, in-bed (percent; kappa a fraction)"):
+    for title in ("Recordings", "Table 1", "simulated, in-bed"):
         assert f"{title} ({NOT_SLEEP})" in " ".join(finished[1].split())
     assert rf"& measured & {accuracy} &" in (results / "table2.tex").read_text()
     notes = {r["database"]: r["note"] for r in rows if r["source"] == "not run"}

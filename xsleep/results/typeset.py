@@ -93,9 +93,9 @@ def summary(table: pd.DataFrame, console: Console, simulated: Collection[str]) -
     """
     marks, table = bold(table), shown_together(table, (table2.PUBLISHED, table2.QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
-        units = f"{database}, {window} (percent; kappa a fraction)"
-        title = entitled(units, [str(database)], simulated)
-        shown = console_table(title, ("system", "channels", "source"), HEADINGS)
+        title = entitled(f"{database}, {window}", [str(database)], simulated)
+        units = "percent; kappa a fraction"
+        shown = console_table(f"{title}\n{units}", ("system", "channels", "source"), HEADINGS)
         for names in shown.columns[:3]:
             names.no_wrap, names.overflow = False, "fold"
         sentences: dict[str, list[str]] = defaultdict(list)

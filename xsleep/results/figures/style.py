@@ -78,7 +78,10 @@ def sources_key(sources: Collection[str]) -> list[Line2D]:
 def wrapped(text: str, inches: float) -> str:
     """Return a text in as few lines of about this width as it needs, about equally long."""
     widths = range(1, max(int(inches / CHARACTER), 8) + 1)
-    of_line = ([textwrap.wrap(line, width) for width in widths] for line in text.split("\n"))
+    of_line = (
+        [textwrap.wrap(line, width, break_on_hyphens=False) for width in widths]
+        for line in text.split("\n")
+    )
     return "\n".join(line for found in of_line for line in min(found, key=len))
 
 
