@@ -20,6 +20,30 @@ rule table1:
         "../workflow_scripts/table1.py"
 
 
+rule agreement:
+    input:
+        recordings=STUDY.databases.each(paths.RECORDINGS),
+    output:
+        reported(
+            "results/agreement.csv",
+            "agreement",
+            "Tables",
+            table="Agreement of scorers",
+            format="CSV",
+        ),
+    log:
+        "logs/agreement.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        sources={d: STUDY.settings.source(d) for d in STUDY.databases.names},
+    message:
+        "Agreement of the scorers of each database"
+    script:
+        "../workflow_scripts/agreement.py"
+
+
 rule table2:
     input:
         predictions=STUDY.table2.predictions(),

@@ -19,7 +19,7 @@ from xsleep.core.errors import DamagedError, InputError, InputWarning
 from xsleep.core.stages import UNSCORED
 from xsleep.databases import open_database, source_of
 from xsleep.databases.base import READERS
-from xsleep.databases.dreem import majority
+from xsleep.databases.formats.consensus import majority
 from xsleep.databases.formats.wsc import read_hypnogram
 from xsleep.databases.nsrr import labels_of
 from xsleep.databases.paths import Pattern
@@ -394,11 +394,10 @@ def test_one_of_five_scorers_is_beside_the_majority_of_the_others(tmp_path):
 
 def test_in_a_tie_the_scorer_counts_who_agrees_best_with_the_others():
     scored = [[0, 1, 2, 4], [0, 1, 4, 3], [1, 1, 2, 3], [1, 4, 2, 3]]
-    for third in (0, 2):
-        order = [scored[2], *scored[:2], scored[3]] if third == 0 else scored
-        assert majority([np.array(one) for one in order], [None] * 4).tolist() == scored[2]
-    nobody = [np.array([-1, 2])] * 3
-    assert majority([*nobody, np.array([2, 2])], [None] * 4).tolist() == [-1, 2]
+    for order in (scored, scored[::-1]):
+        assert majority([np.array(one) for one in order]).tolist() == scored[2]
+    nobody = [np.array([UNSCORED, 2])] * 3
+    assert majority([*nobody, np.array([2, 2])]).tolist() == [UNSCORED, 2]
 
 
 def test_a_damaged_recording_of_dreem_is_one_line(tmp_path):

@@ -314,16 +314,19 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
     test_own.write_signals(folders["own"], "s2_1")
     test_shhs.write_edf(folders["SHHS"])
     test_shhs.write_xml(folders["SHHS"])
-    test_families.write_dreem(folders["DOD-H"])
+    changed = [4, *[2] * 22]
+    test_families.write_dreem(folders["DOD-H"], scorers=[changed, *[[2] * 23] * 4])
     test_families.write_bids(folders["BOAS"])
     (folders["BOAS"] / "participants.tsv").write_text("participant_id\tpid\nsub-1\tA\n")
     sources = {name: {"source": {"folder": str(folder)}} for name, folder in folders.items()}
+    sources["DOD-H"]["source"]["scorers"] = str(folders["DOD-H"] / "scorers")
     config = TINY | {
         "databases": list(folders),
         "database_settings": TINY["database_settings"] | sources,
     }
     status, text = snakemake(
-        *(tmp_path, "results/recordings.csv", "results/table1.csv"), config=config
+        *(tmp_path, "results/recordings.csv", "results/table1.csv", "results/agreement.csv"),
+        config=config,
     )
     assert status == 0, text
     table = rows(tmp_path / "results/recordings.csv")
@@ -339,9 +342,14 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
     assert f"\nown s2_1: skipped: {reason}" in text and "Table 1:    results/table1.csv" in text
     found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
     assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
-        **{"own": ("1", "25"), "SHHS": ("1", "20"), "DOD-H": ("1", "21"), "BOAS": ("1", "21")}
+        **{"own": ("1", "25"), "SHHS": ("1", "20"), "DOD-H": ("1", "23"), "BOAS": ("1", "21")}
     }
     assert found["SHHS"]["published subjects"] == "5791"
+    agreed = rows(tmp_path / "results/agreement.csv")
+    assert [(row["database"], row["scorer"], row["accuracy"]) for row in agreed] == [
+        *(("DOD-H", str(n), "95.7" if n == 1 else "100.0") for n in range(1, 6)),
+        ("DOD-H", "mean", "99.1"),
+    ]
     assert (found["DOD-H"]["published subjects"], found["DOD-H"]["scoring"]) == ("25", "AASM")
     assert {path.name for path in (tmp_path / "results/own").iterdir()} == {"recordings.csv"}
 

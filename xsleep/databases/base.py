@@ -313,6 +313,15 @@ class Database(ABC):
         """
         return None
 
+    def scorers(self, entry: Entry) -> list[Hypnogram]:
+        """Read the hypnogram of each of several scorers; none where there is one alone.
+
+        Raises:
+            InputError: in one line, what is wrong with which file.
+        """
+        second = self.second_scoring(entry)
+        return [] if second is None else [self.read(entry, ()).hypnogram, second]
+
     @classmethod
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:
         """Return the authors' folds, of ``published_folds.csv``: number to role to subjects.

@@ -25,6 +25,7 @@ from xsleep.databases import base
 from xsleep.databases.base import Database, Entry, Origin, Source
 from xsleep.databases.formats import channels as common
 from xsleep.databases.formats.channels import UNITS, content
+from xsleep.databases.formats.consensus import majority
 from xsleep.databases.formats.derivations import read_channel
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Dreem(Database):
             }
             stages = np.asarray(file["hypnogram"][:]) if not scorings else None
         if stages is None:
-            stages = majority([_read_scorer(scoring) for scoring in scorings], scorings)
+            stages = majority(_read_scorers(scorings))
         hypnogram = _as_hypnogram(path, stages)
         return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
 
@@ -123,43 +124,13 @@ class Dreem(Database):
         path = self.second_file(entry)
         return _as_hypnogram(path, _read_scorer(path)) if path else None
 
-
-def majority(scored: Sequence[Integers], paths: Sequence[Path]) -> Integers:
-    """Return the stage (n,) that most scorers gave each epoch, not scored included.
-
-    Where several are as frequent, that of the scorer counts who agrees best with the others over
-    the recording: whose stages have the largest mean share of the most frequent one (Guillot et
-    al., IEEE TNSRE 28, 2020).
-
-    Args:
-        scored: stages (n,) of each scorer.
-        paths: their files, for messages.
-
-    Raises:
-        InputError: they are not as long as each other.
-    """
-    for path, stages in zip(paths, scored, strict=True):
-        if len(stages) != len(scored[0]):
-            raise InputError(
-                f"{path}: has {len(stages)} epochs, {paths[0].parent.name} {len(scored[0])}; check "
-                "that they belong together"
-            )
-    every = np.stack(scored) + 1
-    epochs = np.arange(every.shape[1])
-    votes = np.zeros((len(STAGES) + 1, every.shape[1]), int)
-    for stages in every:
-        votes[stages, epochs] += 1
-    agreement = []
-    for stages in every:
-        others = votes.copy()
-        others[stages, epochs] -= 1
-        largest = np.maximum(others.max(axis=0), 1)
-        agreement.append(float((others[stages, epochs] / largest).mean()))
-    best = every[int(np.argmax(agreement))]
-    most = votes.argmax(axis=0)
-    tied = (votes == votes.max(axis=0)).sum(axis=0) > 1
-    stages_of_most: Integers = np.where(tied, best, most) - 1
-    return stages_of_most
+    def scorers(self, entry: Entry) -> list[Hypnogram]:
+        if self.source.scorers is None:
+            return []
+        numbers = sorted({*self.source.reference, *filter(None, [self.source.second])})
+        paths = self._scorings(entry.name, numbers)
+        found = zip(paths, _read_scorers(paths), strict=True)
+        return [_as_hypnogram(path, stages) for path, stages in found]
 
 
 def _as_hypnogram(path: Path, stages: Integers) -> Hypnogram:
@@ -168,6 +139,18 @@ def _as_hypnogram(path: Path, stages: Integers) -> Hypnogram:
     onsets = np.arange(len(stages)) * float(EPOCH_SECONDS)
     labels = np.where(np.isin(stages, STAGES), stages, UNSCORED).astype("i1")
     return Hypnogram(onsets, labels)
+
+
+def _read_scorers(paths: Sequence[Path]) -> list[Integers]:
+    """Return the stages (n,) of each scorer, all of them as long as the first."""
+    scored = [_read_scorer(path) for path in paths]
+    for path, stages in zip(paths, scored, strict=True):
+        if len(stages) != len(scored[0]):
+            raise InputError(
+                f"{path}: has {len(stages)} epochs, {paths[0].parent.name} {len(scored[0])}; check "
+                "that they belong together"
+            )
+    return scored
 
 
 def _read_scorer(path: Path) -> Integers:
