@@ -130,8 +130,8 @@ class Clock:
 
     def _times(self, fact: Mapping[str, str], runs: Trainings, preset: Preset) -> float:
         """Return the operations of these runs, a sequence, divided by those of the measured one."""
-        ours = step_cost(runs.system, runs.channels, preset.network.model_dump_json())[0]
-        network = self.reference.network.model_dump_json()
+        ours = step_cost(runs.system, runs.channels, preset.network_of(runs.system).model_dump_json())[0]
+        network = self.reference.network_of(fact["system"]).model_dump_json()
         return ours / step_cost(fact["system"], fact["channels"], network)[0]
 
 
