@@ -50,7 +50,10 @@ rule figures:
 
 
 onstart:
-    MESSAGES.on_start()
+    try:
+        MESSAGES.on_start(workflow.dag)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from xsleep.core.files import read_table
-from xsleep.study import beforehand
+from xsleep.study import beforehand, earlier
 from xsleep.study.study import Study
 from xsleep.training import CHECKPOINT
 
@@ -52,8 +52,12 @@ class Messages:
     def __init__(self, study: Study) -> None:
         self.study, self.started = study, time.time()
 
-    def on_start(self) -> None:
-        """Tell which databases are left out, and which files are missing or surplus."""
+    def on_start(self, jobs: earlier.Jobs) -> None:
+        """Tell which databases are left out, which files are missing or surplus, and what is kept.
+
+        Raises:
+            OutputError: what the jobs replace cannot be kept.
+        """
         from snakemake.logging import logger
 
         for handler in logger.handlers:
@@ -67,7 +71,9 @@ class Messages:
                 print(f"{database}: no signals, scored by its hypnograms alone", file=sys.stderr)
             if line := files.placement():
                 print(line, file=sys.stderr)
-        for line in filter(None, (*beforehand.gaps(self.study), beforehand.room(self.study))):
+        kept = earlier.keep(self.study, jobs)
+        told = (*beforehand.gaps(self.study), beforehand.room(self.study), *kept)
+        for line in filter(None, told):
             print(line, file=sys.stderr)
 
     def on_success(self) -> None:
