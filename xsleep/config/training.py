@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from xsleep.core.settings import Settings
-
 
 OF_PRIOR_WORK = ("class_weights", "gradient_norm", "balanced", "shift", "selected_by")
 """Settings that the systems of both papers leave at their defaults. They are recorded where they
@@ -51,11 +45,9 @@ class TrainingSettings(Settings):
         longest_gap (epochs): the most dropped epochs in a row that a sequence bridges; ``None``:
             any number, as in the authors' code.
         scoring_stride (epochs): distance between the sequences that score a recording: with 1 an
-<<<<<<< HEAD
-            epoch gets up to L predictions, with L (the most there can be) it gets one.
-        frozen: what does not change in the blocks that a strategy leaves as they were: the
-            ``parameters``, while in training they normalise with the minibatch, learn population
-            statistics and drop, as released; or ``everything``, as in evaluation.
+                epoch gets up to L predictions, with L one.
+        frozen: what does not change in frozen blocks: the ``parameters``, as released, while
+            dropout and batch statistics work as in training; or ``everything``, as in evaluation.
         class_weights: factors on the losses of epochs of W, N1, N2, N3 and REM; ``None``: all 1.
         gradient_norm: norm of all gradients together that longer ones are scaled to; ``None``: any.
         balanced: training sequences are drawn, with replacement, so that all stages are equally
@@ -64,11 +56,6 @@ class TrainingSettings(Settings):
             duration of at most this, while its labels stay.
         selected_by: on the validation set, what the best network has, and what ``patience`` waits
             for: the highest ``accuracy`` or the lowest ``loss``.
-=======
-            epoch gets up to L predictions, with L one.
-        frozen: what does not change in frozen blocks: the ``parameters``, as released, while
-            dropout and batch statistics work as in training; or ``everything``, as in evaluation.
->>>>>>> origin/main
     """
 
     training_epochs: PositiveInt | None = None

@@ -54,7 +54,7 @@ class EpochPart(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.layer_norm(x.transpose(1, 2), x.shape[1:2]).transpose(1, 2)
         x = self.spatial(x).transpose(1, 2)  # (N, C, samples)
-        maps = x.flatten(0, 1)[:, None]
+        maps: Tensor = x.flatten(0, 1)[:, None]
         for convolution in (self.first, self.second):
             maps = F.max_pool1d(F.relu(convolution(maps)), POOL)
         return maps.unflatten(0, x.shape[:2]).flatten(1)

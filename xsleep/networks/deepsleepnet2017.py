@@ -1,14 +1,16 @@
 """DeepSleepNet (Supratak et al., 2017), from the description of its layers and its released code.
 
 Its two stacks of convolutions are those of DeepSleepNet+ (`xsleep.networks.deepsleepnet`), which
-followed it. Here convolutions and shortcut have no bias, one mask of dropout serves the LSTM and its
-shortcut, and dropout follows each layer of the LSTM. docs/explanation/prior-work.md has the rest.
+followed it. Here convolutions and shortcut have no bias, one mask of dropout serves the LSTM and
+its shortcut, and dropout follows each layer of the LSTM. docs/explanation/prior-work.md lists what
+differs from the original.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from math import sqrt
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -68,9 +70,7 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         deviation = sqrt(gain / (channels * kernel))
-        self.weight = truncated(
-            filters, channels, kernel, deviation=deviation, generator=generator
-        )
+        self.weight = truncated(filters, channels, kernel, deviation=deviation, generator=generator)
         epsilon, momentum = norm
         self.norm = BatchNorm(filters, epsilon, momentum)
         self.stride = stride
@@ -90,9 +90,7 @@ class EpochPart(nn.Module):
     def __init__(self, channels: int, samples: int, sizes: Sizes, generator: Generator) -> None:
         super().__init__()
         s = sizes
-        convolution = partial(
-            Convolution, norm=(EPSILON, s.momentum), gain=2, generator=generator
-        )
+        convolution = partial(Convolution, norm=(EPSILON, s.momentum), gain=2, generator=generator)
 
         def stack(kernel: int, stride: int, width: int, pools: tuple[int, int]) -> nn.Sequential:
             return nn.Sequential(
@@ -133,7 +131,8 @@ class Stacked(Bidirectional):
     def forward(self, x: Tensor) -> Tensor:
         T, N, _ = x.shape
         h = torch.stack((x, x.flip(0)))
-        for cells in self._layers():
+        for layer in self._layers():
+            cells = cast(tuple[PeepholeLSTM, ...], layer)
             projected = PeepholeLSTM.project(cells, h.flatten(1, 2)).unflatten(1, (T, N))
             h = PeepholeLSTM.evaluate_steps(cells, projected.unbind(1))
             h = dropout(h, self.dropout, self.training)

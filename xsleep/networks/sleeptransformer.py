@@ -1,8 +1,8 @@
 """SleepTransformer (Phan et al., 2022), from the description of its layers and its released code.
 
 A transformer between the frames of an epoch, attention over them, a transformer between the epochs
-of a sequence, and two fully connected layers. docs/explanation/prior-work.md lists what differs from
-the original.
+of a sequence, and two fully connected layers. docs/explanation/prior-work.md lists what differs
+from the original.
 """
 
 from __future__ import annotations
@@ -86,8 +86,10 @@ class Encoder(nn.Sequential):
         self.register_buffer("positions", positions(longest, width), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        width = x.shape[2]
-        return super().forward(x * width**0.5 + self.positions[: x.shape[1]])
+        x = x * x.shape[2] ** 0.5 + self.positions[: x.shape[1]]
+        for block in self:
+            x = block(x)
+        return x
 
 
 def positions(longest: int, width: int) -> Tensor:

@@ -126,7 +126,8 @@ class UNet(nn.Module):
         lost = L * SAMPLES - x.shape[1]
         x = F.pad(x, (0, 0, lost // 2, lost - lost // 2))
         x = x.view(B, L, SAMPLES, -1).mean(2)
-        return F.elu(x @ self.segment + self.segment_bias).transpose(0, 1)
+        segments: Tensor = F.elu(x @ self.segment + self.segment_bias)
+        return segments.transpose(0, 1)
 
     def overlapping(self, x: Tensor, length: int) -> Tensor:
         """Return the states ``(length, S, 5)`` of all sequences in ``(n, 3000 * C)``.
@@ -134,7 +135,8 @@ class UNet(nn.Module):
         They are those of one pass over all n epochs, as the authors score a whole recording: an
         epoch has the same state in every sequence.
         """
-        return self(x[:, None])[:, 0].unfold(0, length, 1).permute(2, 0, 1)
+        states: Tensor = self(x[:, None])[:, 0]
+        return states.unfold(0, length, 1).permute(2, 0, 1)
 
 
 def stream(channels: int, settings: NetworkSettings, generator: Generator) -> Stream:

@@ -30,8 +30,9 @@ def train(
 
     The facts are the entries of ``run.json`` about the training. The network that is kept is the
     last one, or the one with the best validation accuracy (or loss, with ``selected_by``) of its
-    last branch (the joint one, where there is one), the latest in a tie. A run that was stopped resumes from its last evaluation, and
-    its results are those of an uninterrupted run. ``report`` receives lines about the progress.
+    last branch (the joint one, where there is one), the latest in a tie. A run that was stopped
+    resumes from its last evaluation, and its results are those of an uninterrupted run. ``report``
+    receives lines about the progress.
 
     Several processes may train a network together (`parallel`), each on its share of a minibatch;
     apart from dropout and rounding, the steps are those of one process.

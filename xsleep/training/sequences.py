@@ -215,7 +215,6 @@ class TrainingSequences:
         labels = np.stack([part.info.stages[start:stop] for part, start, stop in spans])
         return inputs, labels.astype(np.int64)
 
-
     def _offsets(self, step: int, count: int) -> list[int]:
         """Return the shift of each sequence of a step in samples, the same whenever it is read."""
         longest = round(self._shift * SAMPLES)
@@ -235,7 +234,7 @@ def _balanced(parts: Sequence[Part], index: NDArray[np.int32], length: int) -> D
 
 
 def _read_shifted(part: Part, start: int, stop: int, offset: int, *, out: Singles) -> None:
-    """Read raw epochs of a part that begin ``offset`` samples later (at most an epoch) into ``out``.
+    """Read raw epochs of a part, ``offset`` samples (at most an epoch) later, into ``out``.
 
     Before the first and after the last epoch of the part, its outermost sample is repeated.
     """

@@ -44,8 +44,8 @@ def stopping(evidence: Evidence) -> Findings:
         best = int(np.flatnonzero(counted & (scores == scores[counted].max()))[-1])
         if steps[best] != record["best_step"]:
             yield (
-                f"{path}: the best validation {settings.selected_by} is at step {steps[best]}, but run.json says "
-                f"{record['best_step']}"
+                f"{path}: the best validation {settings.selected_by} is at step {steps[best]}, but "
+                f"run.json says {record['best_step']}"
             )
         if steps[-1] != record["steps"]:
             yield f"{path}: ends at step {steps[-1]}, but run.json says {record['steps']}"

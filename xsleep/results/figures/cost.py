@@ -1,0 +1,71 @@
+"""Figure, not of the paper, of the accuracy of each network over what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from xsleep.core.errors import InputError
+from xsleep.results.cost import CASE, TIMES, places
+from xsleep.results.figures.style import marker, new_figure, tidy
+from xsleep.results.formatting import entitled
+
+LABELS = {
+    "parameters": "parameters",
+    "GFLOP a night": "GFLOP to score a night",
+    TIMES["training"]: "seconds to train a fold",
+    TIMES["scoring"]: "seconds to score a night",
+}
+"""Axis label of each cost, in the order of the panels."""
+
+
+def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ()) -> None:
+    """Write accuracy over each cost as the figure ``stem``: a row for each case, log axes.
+
+    Costs that no run has are left out.
+
+    Args:
+        table: of `xsleep.results.cost.cost`.
+        simulated: names of databases that are simulated.
+
+    Raises:
+        InputError: nothing has an accuracy.
+    """
+    table = table[table["accuracy"].notna()]
+    if table.empty:
+        raise InputError("cost: no system has an accuracy in results/table2.csv; train one first")
+    costs = [name for name in LABELS if table[name].notna().any()]
+    cases = list(table.groupby([*CASE], sort=False))
+    known = places(table)
+    with new_figure(stem, width=2.3 * len(costs), height=0.9 + 2.2 * len(cases)) as figure:
+        title = entitled("accuracy and cost", [*table["database"].unique()], simulated)
+        figure.suptitle(title, fontsize=9)
+        rows = figure.subplots(len(cases), len(costs), sharex="col", sharey="row", squeeze=False)
+        for row, (case, block) in zip(rows, cases, strict=True):
+            row[0].set_title(", ".join(map(str, case)), loc="left", fontweight="bold")
+            row[0].set_ylabel("accuracy (%)")
+            for panel, name in zip(row, costs, strict=True):
+                _panel(panel, block, name, known)
+        for panel, name in zip(rows[-1], costs, strict=True):
+            panel.set_xlabel(LABELS[name])
+        key = [
+            Line2D([], [], label=name, linestyle="", markersize=5, **marker(place))
+            for name, place in known.items()
+        ]
+        figure.legend(handles=key, loc="outside lower center", ncols=5, frameon=False)
+
+
+def _panel(panel: Axes, block: pd.DataFrame, cost: str, known: dict[str, int]) -> None:
+    for row in block[block[cost].notna()].to_dict("records"):
+        look = marker(known[str(row["system"])])
+        panel.plot(row[cost], row["accuracy"], linestyle="", markersize=5, **look)
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator())
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.margins(0.15)
+    tidy(panel, "both")
