@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from fnmatch import fnmatch
 from importlib import import_module
 from typing import Protocol, TypeVar, cast
 
@@ -74,7 +75,7 @@ class Network(nn.Module):
         branches: names of the outputs; the last one is the prediction.
         views: names of the inputs that it reads; the other input may be ``None``.
         settings: sizes and variants of its layers.
-        penalised: parts of the names of the parameters under the L2 penalty; none: the default.
+        penalised: patterns of the names of the parameters under the L2 penalty; none: the default.
         mean, deviation: ``(129, C)`` mean and standard deviation of the spectrograms in dB.
     """
 
@@ -127,7 +128,7 @@ class Network(nn.Module):
         """Return the parameters under the L2 penalty: the named, or all but the filterbanks."""
         if self.penalised:
             known = self.named_parameters()
-            return [p for name, p in known if any(part in name for part in self.penalised)]
+            return [p for name, p in known if any(fnmatch(name, of) for of in self.penalised)]
         return [p for name, p in self.named_parameters() if "filterbank" not in name]
 
     def encode(self, raw: Tensor | None, time_frequency: Tensor | None) -> Tensor:

@@ -34,9 +34,10 @@ def footprint(networks: Mapping[str, Mapping[str, NetworkSettings]]) -> pd.DataF
     number is published for the channels.
     """
     rows = []
-    for preset, system, channels in product(networks, systems.registry(), CHANNELS):
+    known = ((preset, *of) for preset, settings in networks.items() for of in settings.items())
+    for (preset, system, settings), channels in product(known, CHANNELS):
         count = CHANNELS.index(channels) + 1
-        network = build(system, count, networks[preset][system], seed=0)
+        network = build(system, count, settings, seed=0)
         parameters = number_of_parameters(network)
         published = systems.registry()[system].parameters.get(channels, "")
         agree = ""

@@ -55,8 +55,8 @@ class Recipe(Settings):
     Attributes:
         inputs: what differs in the inputs of the network.
         training: what differs in the settings of the training.
-        penalised: parts of the names of the parameters under the L2 penalty; by default all are but
-            the filterbanks.
+        penalised: patterns of the names of the parameters under the L2 penalty, with ``*`` and
+            ``?``; by default all are but the filterbanks.
     """
 
     inputs: Inputs = Inputs()
