@@ -71,7 +71,7 @@ def _row(
     operations = night_operations(build(system, count, settings, seed=0), count)
     scored = [NIGHT * s["seconds"] / s["epochs"] for _, s in records if "seconds" in s]
     wanted = database, window, row_name(database, window, system), MEASURED
-    found = table2[(table2[[*NAMES]] == wanted).all(axis=1)]
+    found = table2[(table2[[*NAMES]] == [*wanted]).all(axis=1)]
     values = {metric: found[f"{channels} {metric}"].dropna() for metric in RESULTS}
     return {
         **dict(zip(CASE, names, strict=True)),
