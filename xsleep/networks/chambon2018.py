@@ -57,7 +57,7 @@ class EpochPart(nn.Module):
         maps: Tensor = x.flatten(0, 1)[:, None]
         for convolution in (self.first, self.second):
             maps = F.max_pool1d(F.relu(convolution(maps)), POOL)
-        return maps.unflatten(0, x.shape[:2]).flatten(1)
+        return maps.view(len(x), -1)
 
 
 class Neighbours(nn.Module):

@@ -70,10 +70,10 @@ def night_operations(network: Network, channels: int) -> float:
     def decoded(epochs: int) -> int:
         with FlopCounterMode(display=False) as counter:
             network.decode_overlapping(torch.zeros(epochs, size), length)
-        return counter.get_total_flops()
+        return int(counter.get_total_flops())
 
     with FlopCounterMode(display=False) as encoded:
         network.encode(*inputs)
     first, second = decoded(length), decoded(length + MORE)
     more = (second - first) / MORE
-    return NIGHT * encoded.get_total_flops() + first + (NIGHT - length) * more
+    return NIGHT * int(encoded.get_total_flops()) + first + (NIGHT - length) * more

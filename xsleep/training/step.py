@@ -64,7 +64,9 @@ class Step:
         self.network, self.optimizer, self.reduction = network, optimizer, reduction
         self.gradient_norm = gradient_norm
         self.device = next(network.parameters()).device
-        self.class_weights = class_weights and torch.tensor(class_weights, device=self.device)
+        self.class_weights = (
+            None if class_weights is None else torch.tensor(class_weights, device=self.device)
+        )
         self.weights = {branch: torch.zeros((), device=self.device) for branch in network.branches}
 
     def weigh(self, weights: dict[str, float]) -> None:
