@@ -61,4 +61,4 @@ onsuccess:
 
 
 onerror:
-    MESSAGES.on_error(Path(log[0]))
+    MESSAGES.on_error()

@@ -105,6 +105,7 @@ rule zero_shot:
             "results/zero_shot.csv",
             "zero_shot",
             "Tables",
+            of=[STUDY.scored],
             table="Zero-shot",
             format="CSV",
         ),
@@ -141,7 +142,12 @@ rule transfer_table:
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
         reported(
-            "results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"
+            "results/{table}.csv",
+            "{table}",
+            "Tables",
+            of=STUDY.workflow.target,
+            table="{table}",
+            format="CSV",
         ),
     log:
         "logs/{table}.log",
@@ -155,6 +161,7 @@ rule transfer_table:
         source=STUDY.transfer.source,
         runs=lambda wildcards: STUDY.transfer.runs[wildcards.table],
         targets=list(STUDY.workflow.target),
+        simulated=STUDY.databases.simulated,
     message:
         "{wildcards.table}"
     script:
@@ -165,8 +172,9 @@ rule transfer_figure:
     input:
         "results/{table}.csv",
     output:
-        svg=drawn("results/figures/{table}.svg", "{table}", "{table}"),
-        png="results/figures/{table}.png",
+        **pictures(
+            "results/figures/{table}", "{table}", "{table}", of=STUDY.workflow.target
+        ),
     log:
         "logs/figures/{table}.log",
     wildcard_constraints:
@@ -174,6 +182,8 @@ rule transfer_figure:
     localrule: True
     conda:
         "../environment.yml"
+    params:
+        simulated=STUDY.databases.simulated,
     message:
         "Figure: {wildcards.table}"
     script:

@@ -250,13 +250,17 @@ def modules():
     parts = []
     for package in sorted((ROOT / "xsleep").glob("*/__init__.py")):
         rows = [
-            [f"`{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}`", first_of(path)]
+            [f"`{module_of(path)}`", first_of(path)]
             for path in sorted(package.parent.rglob("*.py"))
             if path != package
         ]
         heading = f"## `xsleep.{package.parent.name}`\n\n{first_of(package)}"
         parts.append(f"{heading}\n\n{table(['module', 'content'], rows)}")
     return "\n\n".join(parts)
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def first_of(path):

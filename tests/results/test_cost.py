@@ -91,6 +91,6 @@ def test_the_figure_has_a_marker_for_each_system_that_has_the_cost(table, drawn)
 def test_costs_of_no_run_and_figures_of_nothing(table, drawn):  # noqa: F811
     figure.draw(table.assign(**{"seconds a night": None}), "unused", ["SleepEDF-20"])
     assert len(drawn[0].axes) == 3
-    assert drawn[0].get_suptitle() == "accuracy and cost (simulated nights: not sleep)"
+    assert drawn[0].get_suptitle() == "Accuracy and cost (simulated nights: not sleep)"
     with pytest.raises(InputError, match="no system has an accuracy"):
         figure.draw(table.assign(accuracy=None), "unused")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window, unusable
+from xsleep.results.formatting import entitled
 from xsleep.results.published import size
 from xsleep.store.recordings import RecordingInfo, read_index
 
@@ -33,7 +34,7 @@ WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night"
 """Windows with a column of their own; the whole night is the column of all epochs."""
 
 NAMED = 5
-"""Number of skipped recordings of a database listed on the console; the others are counted."""
+"""Number of recordings with warnings of a database that are listed; the others are counted."""
 
 HELD_OUT = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
 """Columns of Table 1 to the roles of a fold."""
@@ -196,30 +197,47 @@ def _split(folds: Folds) -> str:
     return "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
 
 
-def summary(table: pd.DataFrame, console: Console) -> None:
+def summary(table: pd.DataFrame, console: Console, simulated: Collection[str]) -> None:
     """Print the number of recordings of each database, and list the skipped ones."""
     numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
-    shown = console_table("Recordings", ("database",), numbers)
+    title = entitled("Recordings", table["database"].unique(), simulated)
+    shown = console_table(title, ("database",), numbers)
     for database, rows in table.groupby("database", sort=False):
         hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
         skipped = int((rows["skipped"] != "").sum())
         counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
         shown.add_row(str(database), *(f"{count:,}" for count in counts))
     console.print(shown)
-    for column, more in (("skipped", "are skipped"), ("warnings", "have warnings")):
-        for database, rows in table[table[column] != ""].groupby("database", sort=False):
-            for _, row in rows.head(NAMED).iterrows():
-                line = f"{database} {row['recording']}: {column}: {row[column]}"
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-            if len(rows) > NAMED:
-                console.print(f"{database}: {len(rows) - NAMED} more {more}", highlight=False)
+    for line in skipped_lines(table):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for database, rows in table[table["warnings"] != ""].groupby("database", sort=False):
+        for _, row in rows.head(NAMED).iterrows():
+            line = f"{database} {row['recording']}: warnings: {row['warnings']}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if len(rows) > NAMED:
+            console.print(f"{database}: {len(rows) - NAMED} more have warnings", highlight=False)
     console.print()
 
 
-def summary1(table: pd.DataFrame, console: Console) -> None:
+def skipped_lines(table: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each reason for which recordings are skipped, with all of their names."""
+    groups = defaultdict(list)
+    for _, row in table[table["skipped"] != ""].iterrows():
+        reason = row["skipped"].replace(row["recording"], "*")
+        groups[row["database"], reason].append(row)
+    for (database, reason), (row, *others) in groups.items():
+        if others:
+            names = ", ".join(one["recording"] for one in (row, *others))
+            yield f"{database}: {1 + len(others)} recordings skipped: {reason} ({names})"
+        else:
+            yield f"{database} {row['recording']}: skipped: {row['skipped']}"
+
+
+def summary1(table: pd.DataFrame, console: Console, simulated: Collection[str]) -> None:
     """Print Table 1 in at least 80 columns, without the stages; published values beneath."""
     sizes = ("subjects", "recordings", "skipped", "epochs")
-    shown = console_table("Table 1", ("database", "window"), sizes)
+    title = entitled("Table 1", table["database"].unique(), simulated)
+    shown = console_table(title, ("database", "window"), sizes)
     for _, row in table.iterrows():
         shown.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
         published = [_thousands(row.get(f"published {name}", "")) for name in sizes]

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from xsleep.core.errors import InputError
 from xsleep.results.cost import CASE, TIMES, places
-from xsleep.results.figures.style import marker, new_figure, tidy
+from xsleep.results.figures.style import PAGE, heading, key_below, marker, new_figure, tidy
 from xsleep.results.formatting import entitled
 
 LABELS = {
@@ -42,9 +42,8 @@ def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ())
     costs = [name for name in LABELS if table[name].notna().any()]
     cases = list(table.groupby([*CASE], sort=False))
     known = places(table)
-    with new_figure(stem, width=2.3 * len(costs), height=0.9 + 2.2 * len(cases)) as figure:
-        title = entitled("accuracy and cost", [*table["database"].unique()], simulated)
-        figure.suptitle(title, fontsize=9)
+    with new_figure(stem, width=PAGE, height=1.1 + 1.7 * len(cases)) as figure:
+        heading(figure, entitled("Accuracy and cost", [*table["database"].unique()], simulated))
         rows = figure.subplots(len(cases), len(costs), sharex="col", sharey="row", squeeze=False)
         for row, (case, block) in zip(rows, cases, strict=True):
             row[0].set_title(", ".join(map(str, case)), loc="left", fontweight="bold")
@@ -57,7 +56,7 @@ def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ())
             Line2D([], [], label=name, linestyle="", markersize=5, **marker(place))
             for name, place in known.items()
         ]
-        figure.legend(handles=key, loc="outside lower center", ncols=5, frameon=False)
+        key_below(figure, key)
 
 
 def _panel(panel: Axes, block: pd.DataFrame, cost: str, known: dict[str, int]) -> None:
