@@ -27,7 +27,7 @@ TIMES = {"training": "training seconds", "scoring": "seconds a night"}
 RESULTS = ("accuracy", "kappa", "MF1")
 OF_RUNS = ("system", "runs", "parameters", "GFLOP a night")
 OF_TIMES = ("training device", TIMES["training"], "scoring device", TIMES["scoring"])
-COLUMNS = [*CASE, *OF_RUNS, *OF_TIMES, *RESULTS]
+COLUMNS = [*CASE, *OF_RUNS, *OF_TIMES, *RESULTS, "note"]
 
 Record = Mapping[str, Any]
 """Content of a ``run.json`` or ``scoring.json``."""
@@ -45,7 +45,7 @@ def cost(folders: Sequence[Path], table2: pd.DataFrame) -> pd.DataFrame:
         ``parameters``; operations that score a night of eight hours in 10^9; median seconds of the
         folds and seeds to train a fold, evaluations included, and to score a night, without the
         start of the program; the devices with their threads, of which a row has one each; the
-        measured metrics of Table 2. Times that no record has are missing.
+        measured metrics of Table 2. Times that no record has are missing, which the note says.
 
     Raises:
         InputError: a record is damaged.
@@ -84,6 +84,7 @@ def _row(
         "scoring device": scored_on,
         TIMES["scoring"]: round(median(scored), 2) if scored else None,
         **{metric: one.iloc[0] if len(one) else None for metric, one in values.items()},
+        "note": "" if scored else "time of scoring not recorded",
     }
 
 
