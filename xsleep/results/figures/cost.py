@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from xsleep.core.errors import InputError
 from xsleep.results.cost import CASE, TIMES, places
@@ -22,6 +22,9 @@ LABELS = {
     TIMES["scoring"]: "seconds to score a night",
 }
 """Axis label of each cost, in the order of the panels."""
+
+STEPS = {True: (1.0,), False: (1.0, 2.0, 5.0)}
+"""Steps of the axes within a power of ten, by whether they span many of them."""
 
 
 def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ()) -> None:
@@ -63,8 +66,15 @@ def _panel(panel: Axes, block: pd.DataFrame, cost: str, known: dict[str, int]) -
     for row in block[block[cost].notna()].to_dict("records"):
         look = marker(known[str(row["system"])])
         panel.plot(row[cost], row["accuracy"], linestyle="", markersize=5, **look)
-    panel.set_xscale("log")
-    panel.xaxis.set_major_locator(LogLocator())
-    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.margins(0.15)
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=STEPS[_wide(panel)]))
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.xaxis.set_minor_locator(NullLocator())
     tidy(panel, "both")
+
+
+def _wide(panel: Axes) -> bool:
+    """Return whether the horizontal axis spans more than a hundredfold."""
+    low, high = panel.get_xlim()
+    return high > 100 * low
