@@ -18,13 +18,13 @@ try:  # the registry of systems is read when it is imported
     from xsleep.study.messages import Messages
     from xsleep.study.runs import folder, has
     from xsleep.study.study import Study
+    from xsleep.workflow import FOLDER
 
     beforehand.check()
     if workflow.is_main_process:
-        project = Path(workflow.basedir)
-        beforehand.check_dependencies(project / "pyproject.toml")
-        beforehand.check_clock(project / "workflow_scripts")
-        configuration = project / "config"
+        beforehand.check_dependencies(FOLDER / "pyproject.toml")
+        beforehand.check_clock(FOLDER / "workflow_scripts")
+        configuration = Path(workflow.basedir) / "config"
         snapshot.take(config, configuration)
     else:
         configuration = snapshot.folder()
@@ -37,8 +37,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 if not STUDY.databases.names:
     raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
+MESSAGES = Messages(STUDY, workflow)
 if workflow.is_main_process:
-    MESSAGES = Messages(STUDY, workflow)
     RUNNING, others = enter()  # open, and so locked, until the process ends
     if others:
         print(others, file=sys.stderr)

@@ -147,7 +147,7 @@ def test_titles_name_what_is_simulated_and_no_other(table):
     measured = table.loc[table["source"] == "measured", "database"].unique()
     marked = [measured[0]]
     for text in (html(table, marked), latex(table, marked)):
-        assert f"published ({marked[0]}: simulated nights: not sleep)" in text
+        assert f"published (database {marked[0]}: simulated nights: not sleep)" in text
         headings = re.findall(r"<h2>(.*?)</h2>|subsection\*\{(.*?)\}", text)
         simulated = [*filter(lambda found: "not sleep" in "".join(found), headings)]
         assert simulated and all("".join(h).startswith(marked[0]) for h in simulated)

@@ -26,7 +26,7 @@ def entitled(title: str, databases: Collection[str], simulated: Collection[str])
     found = [name for name in databases if name in simulated]
     if not found:
         return title
-    of = "" if len(found) == len(databases) else f"{', '.join(found)}: "
+    of = "" if len(found) == len(databases) else f"database {', '.join(found)}: "
     return f"{title} ({of}{NOT_SLEEP})"
 
 
