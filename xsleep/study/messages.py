@@ -79,7 +79,16 @@ class Messages:
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
         curves = [*self.study.transfer.runs]
         appendix = ("appendix_b", "appendix_c", "appendix_d")
-        tables = ("comparisons", "claims", *appendix, "footprint", "zero_shot", "ablation", *curves)
+        tables = (
+            "comparisons",
+            "claims",
+            *appendix,
+            "footprint",
+            "cost",
+            "zero_shot",
+            "ablation",
+            *curves,
+        )
         checklists = ("checklists/ml_reproducibility.md", "checklists/reforms.md")
         drawn = [*self.study.figures.paths, *(f"results/figures/{table}.png" for table in curves)]
         cards = sorted(Path("results/networks").glob("**/README.md"))
