@@ -88,9 +88,11 @@ class Messages:
                 summary(read(path), console)
         curves = [*self.study.transfer.runs]
         appendix = ("appendix_b", "appendix_c", "appendix_d")
-        tables = ("comparisons", "claims", *appendix, "footprint", "zero_shot", "ablation", *curves)
+        single = ("footprint", "zero_shot", "ablation", "robustness")
+        tables = ("comparisons", "claims", *appendix, *single, *curves)
         checklists = ("checklists/ml_reproducibility.md", "checklists/reforms.md")
-        drawn = [*self.study.figures.paths, *(f"results/figures/{table}.png" for table in curves)]
+        drawn = [f"results/figures/{name}.png" for name in ("robustness", *curves)]
+        drawn = [*self.study.figures.paths, *drawn]
         cards = sorted(Path("results/networks").glob("**/README.md"))
         results = [
             *((name, path) for name, path, *_ in summaries),
