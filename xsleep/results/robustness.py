@@ -59,7 +59,7 @@ def robustness(
     rows: list[dict[str, Any]] = [dict(one) for one in left_out]
     known = pd.concat(tables) if tables else pd.DataFrame(columns=[*names, "perturbation"])
     for key, table in known.groupby(names, sort=False):
-        address = dict(zip(names, map(str, key), strict=True))
+        address = dict[str, Any](zip(names, key, strict=True))
         blocks = dict(list(table.groupby("perturbation")))
         rows += [
             address | {"perturbation": name} | _row(address, blocks[name])
@@ -75,7 +75,7 @@ def robustness(
     return frame.astype(dict.fromkeys((*NUMBERS, "warned", "refused"), "Int64"))
 
 
-def _row(address: Mapping[str, str], table: pd.DataFrame) -> dict[str, Any]:
+def _row(address: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
     """Return numbers, metrics, loss, and note of a system under a perturbation."""
     scored = table[table["fault"] == ""]
     each = scored["recording"].value_counts()
@@ -85,7 +85,7 @@ def _row(address: Mapping[str, str], table: pd.DataFrame) -> dict[str, Any]:
     if used.empty:
         return {"note": note}
     results = {
-        signals: SystemResults(*address.values(), _counts(lines), skipped=0, gaps=())
+        signals: SystemResults(**address, counts=_counts(lines), skipped=0, gaps=())
         for signals, lines in used.groupby("signals")
     }
     recorded = results[RECORDED]

@@ -35,7 +35,7 @@ def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str]) -> N
         InputError: no system was scored.
     """
     scored = table[table[METRIC].notna()]
-    panels = [(case, block) for case, block in scored.groupby(CASE, sort=False)]
+    panels = [(case, block) for case, block in scored.groupby(list(CASE), sort=False)]
     if not panels:
         raise InputError("robustness: no system was scored; see the notes of the table")
     heights = [_rows(block) * _height(block) + 0.7 for _, block in panels]
