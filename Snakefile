@@ -51,7 +51,10 @@ rule figures:
 
 
 onstart:
-    MESSAGES.on_start()
+    try:
+        MESSAGES.on_start(workflow.dag)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:
@@ -59,4 +62,4 @@ onsuccess:
 
 
 onerror:
-    MESSAGES.on_error(Path(log[0]))
+    MESSAGES.on_error()

@@ -1,5 +1,6 @@
 """Sphinx builds the documentation with this: `make docs`."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -42,3 +43,16 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
+
+
+def setup(app):
+    """Arrays in signatures have the names of `xsleep.core.arrays`, not what these stand for."""
+
+    def named(app, what, name, item, options, signature, returned):
+        def short(text):
+            text = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+            return text.replace("ndarray[tuple[Any, ...], dtype[bool]]", "NDArray[bool]")
+
+        return signature and short(signature), returned and short(returned)
+
+    app.connect("autodoc-process-signature", named)

@@ -9,9 +9,10 @@ from xsleep.core.running import enter
 gc.set_threshold(100_000)
 
 try:  # the registry of systems is read when it is imported
+    from xsleep.results.figures import FORMATS
     from xsleep.store.recordings import FORMAT_VERSION
     from xsleep.study import beforehand, paths, snapshot
-    from xsleep.study.figures import PICKS
+    from xsleep.study.figures import OF_SYSTEMS, PICKS
     from xsleep.study.messages import Messages
     from xsleep.study.runs import folder, has
     from xsleep.study.study import Study
@@ -34,8 +35,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 if not STUDY.databases.names:
     raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
-MESSAGES = Messages(STUDY)
 if workflow.is_main_process:
+    MESSAGES = Messages(STUDY, workflow)
     RUNNING, others = enter()  # open, and so locked, until the process ends
     if others:
         print(others, file=sys.stderr)
@@ -100,6 +101,12 @@ def drawn(path, caption, figure, category="Figures", **labels):
     names = ("database", "window", "channels")
     case = {name: f"{{{name}}}" if f"{{{name}}}" in path else "all" for name in names}
     return reported(path, caption, category, figure=figure, **case, **labels)
+
+
+def pictures(stem, caption, figure, **labels):
+    """The files of a figure by format; the SVG is in the report."""
+    files = {suffix: f"{stem}.{suffix}" for suffix in FORMATS}
+    return files | {"svg": drawn(files["svg"], caption, figure, **labels)}
 
 
 def existing(path):

@@ -2,13 +2,14 @@ rule fig4:
     input:
         "results/table2.csv",
     output:
-        svg=drawn("results/figures/fig4.svg", "fig4", "Fig. 4"),
-        png="results/figures/fig4.png",
+        **pictures("results/figures/fig4", "fig4", "Fig. 4"),
     log:
         "logs/figures/fig4.log",
     localrule: True
     conda:
         "../environment.yml"
+    params:
+        simulated=STUDY.databases.simulated,
     message:
         "Fig. 4"
     script:
@@ -19,8 +20,7 @@ rule fig5:
     input:
         STUDY.figures.histories,
     output:
-        svg=drawn(f"results/figures/fig5/{paths.CASE}.svg", "fig5", "Fig. 5"),
-        png=f"results/figures/fig5/{paths.CASE}.png",
+        **pictures(f"results/figures/fig5/{paths.CASE}", "fig5", "Fig. 5"),
     log:
         f"logs/figures/results/figures/fig5/{paths.CASE}.log",
     localrule: True
@@ -31,6 +31,7 @@ rule fig5:
             system.name for system in STUDY.figures.learning(wildcards.database)
         ],
         title=f"{{database}}, {{window}}, {{channels}}: seed {STUDY.workflow.seeds[0]}, fold 1",
+        simulated=STUDY.databases.simulated,
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:
@@ -39,8 +40,7 @@ rule fig5:
 
 use rule fig5 as fig1 with:
     output:
-        svg=drawn(f"results/figures/fig1/{paths.CASE}.svg", "fig1", "Fig. 1(b), (d)"),
-        png=f"results/figures/fig1/{paths.CASE}.png",
+        **pictures(f"results/figures/fig1/{paths.CASE}", "fig1", "Fig. 1(b), (d)"),
     log:
         f"logs/figures/results/figures/fig1/{paths.CASE}.log",
     message:
@@ -49,8 +49,7 @@ use rule fig5 as fig1 with:
 
 use rule fig5 as fig6 with:
     output:
-        svg=drawn(f"results/figures/fig6/{paths.CASE}.svg", "fig6", "Fig. 6"),
-        png=f"results/figures/fig6/{paths.CASE}.png",
+        **pictures(f"results/figures/fig6/{paths.CASE}", "fig6", "Fig. 6"),
     log:
         f"logs/figures/results/figures/fig6/{paths.CASE}.log",
     message:
@@ -59,38 +58,43 @@ use rule fig5 as fig6 with:
 
 rule gain:
     input:
-        "results/table2.csv",
+        predictions=STUDY.table2.predictions(),
+        recordings=STUDY.databases.each(paths.RECORDINGS),
     output:
-        svg=drawn("results/figures/gain.svg", "gain", "Gain"),
-        png="results/figures/gain.png",
+        **pictures("results/figures/gain", "gain", "Gain"),
     log:
         "logs/figures/gain.log",
-    localrule: True
     conda:
         "../environment.yml"
+    resources:
+        **growing(mem_mb=4000, runtime=60),
+    params:
+        databases=STUDY.databases.names,
+        runs=STUDY.table2.runs,
+        systems=STUDY.table2.systems,
+        simulated=STUDY.databases.simulated,
     message:
         "Gain of both views over one"
     script:
-        "../workflow_scripts/performance.py"
+        "../workflow_scripts/gain.py"
 
 
+# The files of each figure but its SVG have no name.
 rule reliability:
     input:
         predictions=lambda wildcards: STUDY.table2.predictions(**wildcards),
         recordings=paths.RECORDINGS,
     output:
-        subjects=drawn(
-            f"results/figures/subjects/{paths.CASE}.svg", "subjects", "Subjects"
-        ),
-        calibration=drawn(
-            f"results/figures/calibration/{paths.CASE}.svg",
-            "calibration",
-            "Calibration",
-        ),
-        png=[
-            f"results/figures/subjects/{paths.CASE}.png",
-            f"results/figures/calibration/{paths.CASE}.png",
+        *[
+            f"results/figures/{figure}/{paths.CASE}.{suffix}"
+            for figure in OF_SYSTEMS
+            for suffix in FORMATS
+            if suffix != "svg"
         ],
+        **{
+            figure: drawn(f"results/figures/{figure}/{paths.CASE}.svg", figure, title)
+            for figure, title in OF_SYSTEMS.items()
+        },
     log:
         f"logs/figures/reliability/{paths.CASE}.log",
     conda:
@@ -101,9 +105,9 @@ rule reliability:
         runs=lambda wildcards: [run for run in STUDY.table2.runs if has(run, wildcards)],
         systems=STUDY.table2.systems,
         title="{database}, {window}, {channels}",
+        simulated=STUDY.databases.simulated,
     message:
-        "Accuracy by subject, and calibration: {wildcards.database}, {wildcards.window}, "
-        "{wildcards.channels}"
+        "Systems side by side: {wildcards.database}, {wildcards.window}, {wildcards.channels}"
     script:
         "../workflow_scripts/reliability.py"
 
@@ -124,7 +128,12 @@ rule hypnograms:
             )
             for pick in PICKS
         ],
-        [f"{paths.HYPNOGRAMS}/{pick}.png" for pick in PICKS],
+        [
+            f"{paths.HYPNOGRAMS}/{pick}.{suffix}"
+            for pick in PICKS
+            for suffix in FORMATS
+            if suffix != "svg"
+        ],
     log:
         f"logs/figures/{paths.HYPNOGRAMS}.log",
     localrule: True
@@ -137,6 +146,7 @@ rule hypnograms:
             f"{wildcards.database}, {wildcards.window}, {wildcards.channels}, "
             f"{STUDY.table2.systems[wildcards.system]}"
         ),
+        simulated=STUDY.databases.simulated,
     message:
         "Hypnograms: {wildcards.database}, {wildcards.window}, {wildcards.channels}, "
         "{wildcards.system}"
@@ -146,14 +156,13 @@ rule hypnograms:
 
 use rule hypnograms as hypnogram with:
     output:
-        drawn(
-            f"{paths.HYPNOGRAMS}/{{recording}}.svg",
+        **pictures(
+            f"{paths.HYPNOGRAMS}/{{recording}}",
             "hypnogram",
             "{recording}",
             category="Hypnograms",
             system="{system}",
         ),
-        f"{paths.HYPNOGRAMS}/{{recording}}.png",
     log:
         f"logs/figures/{paths.HYPNOGRAMS}/{{recording}}.log",
     wildcard_constraints:

@@ -16,6 +16,7 @@ rule explorer:
         **growing(mem_mb=2000, runtime=60),
     params:
         databases=STUDY.databases.names,
+        simulated=STUDY.databases.simulated,
         runs=STUDY.table2.runs,
         systems=STUDY.table2.systems,
     message:

@@ -155,6 +155,7 @@ rule transfer_table:
         source=STUDY.transfer.source,
         runs=lambda wildcards: STUDY.transfer.runs[wildcards.table],
         targets=list(STUDY.workflow.target),
+        simulated=STUDY.databases.simulated,
     message:
         "{wildcards.table}"
     script:
@@ -165,8 +166,7 @@ rule transfer_figure:
     input:
         "results/{table}.csv",
     output:
-        svg=drawn("results/figures/{table}.svg", "{table}", "{table}"),
-        png="results/figures/{table}.png",
+        **pictures("results/figures/{table}", "{table}", "{table}"),
     log:
         "logs/figures/{table}.log",
     wildcard_constraints:
@@ -174,6 +174,8 @@ rule transfer_figure:
     localrule: True
     conda:
         "../environment.yml"
+    params:
+        simulated=STUDY.databases.simulated,
     message:
         "Figure: {wildcards.table}"
     script:

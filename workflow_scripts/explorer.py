@@ -17,5 +17,6 @@ with job(snakemake.log[0], snakemake.input) as report:
         dict(zip(params.databases, map(Path, snakemake.input.recordings), strict=True)),
         dict(zip(params.databases, map(Path, snakemake.input.indexes), strict=True)),
         page=Path(snakemake.output.page),
+        simulated=params.simulated,
         report=left_out,
     )

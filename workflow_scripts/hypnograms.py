@@ -3,6 +3,7 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.results import table2
 from xsleep.results.figures import hypnogram
+from xsleep.results.formatting import entitled
 from xsleep.results.measurements import gather, run_predictions
 from xsleep.store.recordings import read_index
 
@@ -17,5 +18,6 @@ with job(snakemake.log[0], snakemake.input) as report:
         stem = Path(svg).with_suffix("")
         seed, prediction = hypnogram.pick(runs, results[0], stem.name)
         which = f", {stem.name} recording" if stem.name in hypnogram.PICKS else ""
-        title = f"{params.title}, seed {seed}{which}"
+        database = snakemake.wildcards.database
+        title = entitled(f"{params.title}, seed {seed}{which}", [database], params.simulated)
         hypnogram.draw(prediction, stored[prediction.recording].info, stem, title)

@@ -2,10 +2,8 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import table2
-from xsleep.results.figures import fig4, gain
-
-FIGURES = {"fig4": fig4, "gain": gain}
+from xsleep.results.figures import fig4
 
 with job(snakemake.log[0], snakemake.input):
-    figure = FIGURES[snakemake.rule]
-    figure.draw(table2.read_csv(snakemake.input[0]), Path(snakemake.output.svg).with_suffix(""))
+    stem = Path(snakemake.output.svg).with_suffix("")
+    fig4.draw(table2.read_csv(snakemake.input[0]), stem, snakemake.params.simulated)

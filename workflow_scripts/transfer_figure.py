@@ -12,4 +12,4 @@ with job(snakemake.log[0], snakemake.input):
     draw = DRAW[snakemake.wildcards.table]
     with csv_file(snakemake.input[0]) as file:
         table = pd.read_csv(file)
-    draw(table, Path(snakemake.output.svg).with_suffix(""))
+    draw(table, Path(snakemake.output.svg).with_suffix(""), snakemake.params.simulated)

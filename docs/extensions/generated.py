@@ -92,23 +92,27 @@ def value(given):
 
 @cache
 def places():
-    """Return attribute to the modules of the package that read it."""
-    found = defaultdict(set)
+    """Return name to the modules of the package that read it as an attribute, or else take it."""
+    read, taken = defaultdict(set), defaultdict(set)
     for path in (ROOT / "xsleep").rglob("*.py"):
         parts = path.relative_to(ROOT / "xsleep").with_suffix("").parts
-        if parts[0] not in ("config", "cli", "results"):
+        if parts[0] not in ("config", "cli", "databases", "results"):
+            module = ".".join(parts).removesuffix(".__init__")
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Attribute):
-                    found[node.attr].add(".".join(parts).removesuffix(".__init__"))
-    return found
+                    read[node.attr].add(module)
+                elif isinstance(node, ast.arg):
+                    taken[node.arg].add(module)
+    return taken | read
 
 
-def keys(model, group="", presets=(), where=False, without=None):
+def keys(model, group="", given=None, presets=(), where=False, without=None):
     """Return a table of the keys of a model of settings.
 
     Args:
         model: the class.
         group: what stands before a key.
+        given: what a file of the project has for keys without a default.
         presets: names of presets, and what they have in this group.
         where: whether the modules that read a key are named.
         without: a base of the class whose keys are left out.
@@ -121,12 +125,15 @@ def keys(model, group="", presets=(), where=False, without=None):
             continue
         unit, text = described[name]
         default = "required"
-        if not field.is_required():
+        if name in (given or {}):
+            words = {"settings": "as below"}.get(kind(schema[name]), "as in the file")
+            default = words if isinstance(given[name], dict) and given[name] else value(given[name])
+        elif not field.is_required():
             default = value(field.get_default(call_default_factory=True))
             for preset, own in presets:
                 if name in own and value(own[name]) != default.partition(";")[0]:
                     default += f"; `{preset}`: {value(own[name])}"
-        if where and places()[name]:
+        if where and places().get(name):
             text += f" Acts in {', '.join(f'`{place}`' for place in sorted(places()[name]))}."
         row = [f"`{group}{name}`", kind(schema[name]), default, unit or "-", as_markdown(text)]
         rows.append(row)
@@ -134,7 +141,7 @@ def keys(model, group="", presets=(), where=False, without=None):
 
 
 def groups():
-    """Return every group of settings: heading, model, and options of `keys`."""
+    """Return every group of settings: heading, modules that use it, model, options of `keys`."""
     import yaml
 
     from xsleep import systems
@@ -142,47 +149,75 @@ def groups():
     from xsleep.databases import READERS, base, own
     from xsleep.databases.simulated import cohort
 
+    def read(path):
+        return yaml.safe_load((ROOT / path).read_text())
+
+    given = read("config/config.yaml")
     files = {
-        name: yaml.safe_load((ROOT / f"config/presets/{name}.yaml").read_text())
-        for name in ("released", "paper", "embedded")
+        name: read(f"config/presets/{name}.yaml") for name in ("released", "paper", "embedded")
     }
 
     def of_preset(group, **more):
         values = [(name, content.get(group, {})) for name, content in files.items()]
         return {"group": f"{group}.", "presets": values, **more}
 
-    yield "## `config/config.yaml`", workflow.Selection, {}
-    yield "### Zero-shot scoring", transfer.ZeroShotSettings, {"group": "zero_shot."}
-    yield "### Transfer learning", transfer.TransferSettings, {"group": "transfer."}
-    yield "### Ablation", transfer.AblationSettings, {"group": "ablation."}
-    yield "### Predictions of other programs", external.Imported, {"group": "predictions.*.*."}
-    yield "### Other stagers", external.Stager, {"group": "stagers.*.*."}
-    yield "## `config/databases/NAME.yaml`", databases.DatabaseSettings, {}
-    yield "### Source of the recordings", base.Source, {"group": "source."}
-    yield "### Fetching", base.FetchSettings, {"group": "source.fetch."}
+    def selected(group):
+        return {"group": f"{group}.", "given": given.get(group)}
+
+    yield "## `config/config.yaml`", ["study"], workflow.Selection, {"given": given}
+    acts = ["networks.importing", "scoring.jobs"]
+    yield "### Zero-shot scoring", acts, transfer.ZeroShotSettings, selected("zero_shot")
+    acts = ["study.transfer", "training.jobs"]
+    yield "### Transfer learning", acts, transfer.TransferSettings, selected("transfer")
+    first = dict.fromkeys(transfer.AblationSettings.model_fields, "the first selected")
+    ablation = {"group": "ablation.", "given": first}
+    yield "### Ablation", ["study.ablation"], transfer.AblationSettings, ablation
+    several = {"group": "predictions.*.*."}
+    yield "### Predictions of other programs", ["external.files"], external.Imported, several
+    yield "### Other stagers", ["external.stagers"], external.Stager, {"group": "stagers.*.*."}
+    acts = ["study.databases", "study.settings"]
+    yield "## `config/databases/NAME.yaml`", acts, databases.DatabaseSettings, {}
+    yield "### Source of the recordings", ["databases.base"], base.Source, {"group": "source."}
+    yield "### Fetching", ["databases.fetch"], base.FetchSettings, {"group": "source.fetch."}
     readers = defaultdict(list)
     for name, database in sorted(READERS.items()):
-        readers[database.settings].append(f"`{name}`")
+        readers[database.settings].append((f"`{name}`", database.__module__))
     del readers[base.Source]
-    for model, names in readers.items():
+    for model, found in readers.items():
+        names, modules = zip(*found, strict=True)
         heading = f"### Source with the reader {', '.join(names)}"
-        yield heading, model, {"group": "source.", "without": base.Source}
+        acts = [module.removeprefix("xsleep.") for module in sorted({*modules})]
+        yield heading, acts, model, {"group": "source.", "without": base.Source}
     hypnogram = {"group": "source.hypnogram."}
-    yield "### Hypnograms of the reader `own`", own.HypnogramSettings, hypnogram
-    yield "### Simulated cohort", cohort.Cohort, {"group": "source.cohort."}
-    yield "### Drawn folds", databases.KFold, {"group": "folds."}
-    yield "### Networks trained elsewhere", external.Given, {"group": "trained.*."}
-    yield "## `config/presets/NAME.yaml`", presets.Preset, {}
-    yield "### Networks", network.NetworkSettings, of_preset("network", where=True)
-    yield "### Training", training.TrainingSettings, of_preset("training", where=True)
-    yield "### Resources of a training", training.ResourceSettings, of_preset("resources")
-    yield "## `xsleep/systems/NAME.yaml`", systems.System, {}
-    yield "### Finetuning of a system", systems.Transfer, {"group": "transfer."}
+    yield "### Hypnograms of the reader `own`", ["databases.own"], own.HypnogramSettings, hypnogram
+    acts = ["databases.simulated.cohort"]
+    yield "### Simulated cohort", acts, cohort.Cohort, {"group": "source.cohort."}
+    yield "### Drawn folds", ["preparation.folds"], databases.KFold, {"group": "folds."}
+    yield (
+        "### Networks trained elsewhere",
+        ["scoring.given"],
+        external.Given,
+        {"group": "trained.*."},
+    )
+    yield "## `config/presets/NAME.yaml`", ["study.settings"], presets.Preset, {}
+    yield "### Networks", [], network.NetworkSettings, of_preset("network", where=True)
+    yield "### Training", [], training.TrainingSettings, of_preset("training", where=True)
+    acts = ["study.settings"]
+    yield "### Resources of a training", acts, training.ResourceSettings, of_preset("resources")
+    yield "## `xsleep/systems/NAME.yaml`", ["systems"], systems.System, {}
+    yield "### Finetuning of a system", ["study.transfer"], systems.Transfer, {"group": "transfer."}
 
 
 def configuration():
     """Return every key of the configuration, by file and group."""
-    return "\n\n".join(f"{heading}\n\n{keys(model, **more)}" for heading, model, more in groups())
+    parts = []
+    for heading, acts, model, more in groups():
+        for module in acts:
+            path = ROOT / "xsleep" / module.replace(".", "/")
+            assert path.is_dir() or path.with_suffix(".py").exists(), module
+        places = ", ".join(f"`xsleep.{module}`" for module in acts)
+        parts += [heading, *[f"Acts in {places}."] * bool(acts), keys(model, **more)]
+    return "\n\n".join(parts)
 
 
 def commands():
@@ -215,13 +250,17 @@ def modules():
     parts = []
     for package in sorted((ROOT / "xsleep").glob("*/__init__.py")):
         rows = [
-            [f"`{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}`", first_of(path)]
+            [f"`{module_of(path)}`", first_of(path)]
             for path in sorted(package.parent.rglob("*.py"))
             if path != package
         ]
         heading = f"## `xsleep.{package.parent.name}`\n\n{first_of(package)}"
         parts.append(f"{heading}\n\n{table(['module', 'content'], rows)}")
     return "\n\n".join(parts)
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def first_of(path):

@@ -11,7 +11,14 @@ from fcntl import F_DUPFD, fcntl
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CODES = {"Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+CODES = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 """Key codes of the keys that are not a letter."""
 
 
@@ -74,8 +81,8 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
-    def open(self, path):
-        self._call("Page.navigate", url=Path(path).resolve().as_uri())
+    def open(self, path, fragment=""):
+        self._call("Page.navigate", url=Path(path).resolve().as_uri() + fragment)
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
     def value(self, script):

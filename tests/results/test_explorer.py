@@ -78,11 +78,12 @@ class Cohort:
         recordings = read_predictions(self.run(database, system, fold).predictions)
         return next(recording for recording in recordings if recording.recording == name)
 
-    def page(self):
+    def page(self, simulated=()):
         page = self.folder / "explorer" / "index.html"
         self.lines.clear()
         report = self.lines.append
-        explorer.write(self.runs, self.recordings, self.indexes, page=page, report=report)
+        given = self.runs, self.recordings, self.indexes
+        explorer.write(*given, page=page, simulated=simulated, report=report)
         return page
 
     def handed_over(self, database, *recording):
@@ -185,6 +186,42 @@ def test_a_recording_whose_spectrogram_is_not_stored_says_so(cohort):
     assert "spectrograms" in cohort.handed_over("SleepEDF-20", "n2")
     (line,) = cohort.lines
     assert line.startswith("SleepEDF-20, whole-night, EEG-EOG: 1 of 3 recordings without ")
+    assert [cohort.handed_over("SleepEDF-20", name)["traced"] for name in NAMES] == [0, 1, 1]
+
+
+def traces(cohort, database, name):
+    """Content of the scripts of the signals of a recording, by piece."""
+    folder = cohort.folder / "explorer/data" / database / "whole-night/traces" / name
+    found = {}
+    for path in folder.iterdir():
+        name, content = re.fullmatch(r'loaded\("(.*?)",(.*)\);\n', path.read_text()).groups()
+        assert name == str(path.relative_to(cohort.folder / "explorer/data").with_suffix(""))
+        found[int(path.stem)] = json.loads(content)
+    return found
+
+
+def test_signals_are_stored_by_place_in_steps_of_each_epoch(cohort, monkeypatch):
+    monkeypatch.setattr(explorer, "PIECE", 40)
+    cohort.page()
+    pieces = traces(cohort, "SleepEDF-20", "n1")
+    assert {key: len(one["places"]) for key, one in pieces.items()} == {0: 33, 1: 27}
+    assert [*pieces[0]["places"], *pieces[1]["places"]] == PLACES.tolist()
+    raw = cohort.parts["SleepEDF-20", "n1"].data.raw(0, EPOCHS)
+    for number, channel in enumerate(("EEG", "EOG")):
+        of = [pieces[key]["channels"][channel] for key in (0, 1)]
+        steps = np.concatenate([one["steps"] for one in of])[:, None]
+        found = np.concatenate([np.frombuffer(b64decode(one["values"]), "i1") for one in of])
+        apart = np.abs(found.reshape(EPOCHS, -1) * steps - raw[..., number])
+        assert (apart <= steps * (0.5 + 127 * 5e-4) + SINGLE).all()
+
+
+def test_of_large_studies_the_recordings_with_the_lowest_accuracy_have_signals(cohort, monkeypatch):
+    monkeypatch.setattr(explorer, "MOST_TRACES", 2)  # a byte of each database: one recording
+    cohort.page()
+    listed = cohort.handed_over("SleepEDF-20")
+    accuracy = {name: of[0] for name, of in listed["systems"]["XSleepNet2"]["seeds"]["1"].items()}
+    traced = [n for n in NAMES if cohort.handed_over("SleepEDF-20", n)["traced"]]
+    assert traced == [min(accuracy, key=accuracy.get)] and listed["traced"] == 1
 
 
 def test_without_the_store_or_with_another_the_predictions_are_shown(cohort):
@@ -338,9 +375,77 @@ def test_what_is_left_out_or_not_stored_is_said_on_the_page(cohort, browser):
     assert f"{broken}: not a readable HDF5 file" in browser.text("#gaps")
     note = browser.text("#note")
     assert "XSleepNet2: the predictions of this recording are left out." in note
-    assert "No spectrogram: " in note and "n1-tf.h5" in note
+    assert "No signals: " in note and "n1-tf.h5" in note
     assert browser.errors == []
     browser.key("ArrowDown")
     browser.wait("document.querySelector('#note').innerText.includes('n2.js cannot be read')")
     browser.key("ArrowDown")
     assert "accuracy" in shown(browser, "n3")
+
+
+def test_a_click_on_an_epoch_shows_its_signals_and_the_address_leads_back(cohort, browser):
+    browser.open(page := cohort.page(simulated=["SleepEDF-20"]))
+    shown(browser, "n1")
+    assert browser.text("#not-sleep") == "simulated nights: not sleep"
+    left, width, y = browser.value(
+        "(() => { const box = document.querySelector('#cross').getBoundingClientRect();"
+        "return [box.x + LEFT, box.width - LEFT - RIGHT, box.y + 100]; })()"
+    )
+    x = left + 10.5 / (EPOCHS + len(DROPPED)) * width
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        browser.mouse(kind, x, y, button="left", clickCount=1)
+    browser.wait("document.querySelector('#traces').getAttribute('aria-label')")
+    assert browser.text("#heading") == "23:05:00 · epoch 13"
+    part = cohort.parts["SleepEDF-20", "n1"].data
+    drawn = (
+        "(() => { const {channels, places} = [...pieces.values()][0], one = channels.EOG;"
+        "const at = places.indexOf(12), part = one.values.subarray(3000 * at, 3000 * (at + 1));"
+        "return decibels(Float32Array.from(part, (value) => value * one.steps[at])); })()"
+    )
+    expected = part.time_frequency(10, 11)[0, :, 1:81, 1]
+    # An error of half a step in each of the 200 samples, at random: far below the noise.
+    np.testing.assert_allclose(np.median(browser.value(drawn) - expected), 0, atol=0.05)
+    first = browser.value("document.querySelector('#traces').toDataURL()")
+    browser.key("ArrowRight")
+    browser.wait(f"document.querySelector('#traces').toDataURL() !== {json.dumps(first)}")
+    browser.key("ArrowLeft")
+    browser.wait(f"document.querySelector('#traces').toDataURL() === {json.dumps(first)}")
+    browser.key("a")
+    browser.wait(f"document.querySelector('#traces').toDataURL() !== {json.dumps(first)}")
+    address = browser.value("location.hash")
+    assert "epoch=13" in address
+    browser.open(cohort.folder / "0.csv")  # anything else
+    browser.open(page, address)
+    shown(browser, "n1")
+    browser.wait("document.querySelector('#heading').innerText === '23:05:00 · epoch 13'")
+    browser.key("Escape")
+    browser.wait("document.querySelector('#closeup').hidden")
+    browser.open(page, "#database=Night+%26+day&recording=n3&epoch=999")
+    assert "of the recording" in shown(browser, "n3")
+    assert browser.value("document.querySelector('#closeup').hidden")
+    assert browser.value("document.querySelector('#not-sleep').hidden")
+    assert browser.errors == []
+
+
+def test_two_systems_are_shown_beside_each_other(cohort, browser):
+    browser.open(cohort.page(), "#other=ARNN%2BRNN&epoch=3")
+    said = shown(browser, "n1")
+    predicted = [true_and_predicted(cohort, "SleepEDF-20", system, "n1")[1] for system in SYSTEMS]
+    apart = PLACES[predicted[0] != predicted[1]]
+    assert f"XSleepNet2 ≠ ARNN+RNN: {len(apart)}" in said
+    rows = browser.value(
+        "[...document.querySelectorAll('#chances tbody tr')].map((row) => row.cells[0].innerText)"
+    )
+    assert rows == ["scorer", *SYSTEMS]
+    browser.value("document.querySelector('#pair').selectedIndex = 2")
+    browser.key("n")
+    assert f"epoch {apart[apart > 2][0] + 1} · " in browser.text("#epoch")
+    given = cohort.prediction("SleepEDF-20", "ARNN+RNN", "n1").probabilities["joint"]
+    share = given[list(PLACES).index(apart[apart > 2][0])][0]
+    told = browser.text("#chances tbody tr:last-child td:nth-child(3)")
+    assert abs(int(told.removesuffix(" %")) - 100 * share) <= 0.5 + 50 / 255
+    alone = pixels(browser)
+    browser.resize(390, 800)
+    browser.wait(f"document.querySelector('#panels').toDataURL() !== {json.dumps(alone)}")
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    assert browser.errors == []

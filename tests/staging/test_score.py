@@ -1,7 +1,7 @@
 """One recording scored: any file that MNE reads, with what is doubtful about it told."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 import edfio
 import mne
@@ -150,7 +150,8 @@ def test_gaps_of_edf_d_are_bad_epochs_at_their_clock_time(tmp_path, model):
     signal = edfio.EdfSignal(kept, RATE, label="C4-M1", physical_range=(-2000, 2000))
     signal.physical_dimension = "uV"
     annotation = edfio.EdfAnnotation(0, None, "a")
-    edfio.Edf([signal], annotations=[annotation], data_record_duration=60).write(tmp_path / "x.edf")
+    given = {"annotations": [annotation], "data_record_duration": 60, "starttime": time(23, 57)}
+    edfio.Edf([signal], **given).write(tmp_path / "x.edf")
     content = (tmp_path / "x.edf").read_bytes().replace(b"EDF+C", b"EDF+D")
     for place in reversed(range(5, 15)):
         old, new = (f"+{60 * m}\x14\x14\x00".encode() for m in (place, place + 5))
@@ -158,6 +159,11 @@ def test_gaps_of_edf_d_are_bad_epochs_at_their_clock_time(tmp_path, model):
     (tmp_path / "x.edf").write_bytes(content)
     found = score(tmp_path / "x.edf", model)
     assert found.bad.tolist() == [False] * 10 + [True] * 10 + [False] * 20
+    hypnogram, *_, lowest = (axes for axes in found.plot().axes)
+    assert hypnogram.get_title("right") == "hatched: bad signals, not staged"
+    assert lowest.get_xlabel() == "clock time"
+    labels = [label.get_text() for label in lowest.get_xticklabels()]
+    assert labels == ["23:58", *(f"00:{minute:02}" for minute in range(0, 18, 2))]
 
 
 def test_stages_of_good_epochs_do_not_depend_on_how_bad_the_bad_ones_are(model):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from xsleep.config.names import SYSTEMS
 from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import load
+from xsleep.core.durations import duration
 from xsleep.core.errors import InputError
 from xsleep.results import published
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
@@ -131,10 +133,10 @@ def test_early_stopping_never_makes_more_steps_than_there_are_nor_fewer_than_it_
 def test_the_plan_says_which_hours_early_stopping_may_spare(small):
     shhs = train(database="SHHS", window="whole-night", count=1)
     lines = planned(small, [train(), shhs])
-    fewest = plan.total(lines)["fewest cpu hours"]
+    fewest = duration(3600 * plan.total(lines)["fewest cpu hours"])
     assert (
-        "Early stopping: training on SHHS may end before all steps; hours and PFLOP above are the "
-        f"most, {fewest:,.0f} CPU hours in all the fewest." in summed_up(lines)
+        "Early stopping: training on SHHS may end before all steps; times and PFLOP above are the "
+        f"most, {fewest} CPU time in all the fewest." in summed_up(lines)
     )
     assert "Early stopping" not in summed_up(planned(small, [train()]))
 
@@ -164,6 +166,31 @@ def test_operations_of_the_released_network_are_those_counted_by_hand(paper):
     flop, branches, parameters = costs.step_cost("XSleepNet2", "EEG", network)
     assert 32 * flop == pytest.approx(80.7e9, rel=0.01)
     assert (branches, parameters) == (3, 5_736_831)
+
+
+def test_measured_networks_have_the_operations_that_pytorch_counts(paper):
+    for row in costs._measured():
+        if row["GFLOP"]:
+            network = paper.presets[row["preset"]].network.model_dump_json()
+            flop, *_ = costs.step_cost(row["system"], row["channels"], network)
+            assert float(row["GFLOP"]) == pytest.approx(flop / 1e9, rel=1e-3)
+
+
+def test_a_small_network_is_scaled_from_the_measured_small_one(paper, small):
+    *_, line = planned(small, [train()])
+    assert line["time from"].startswith("0.19 s measured for XSleepNet2, EEG-EOG, embedded on")
+
+
+def test_time_on_this_machine_is_that_of_all_its_cores(small, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8))
+    lines = [
+        {"stage": "prepare", "runs": 0, "jobs": 0, "cpu hours": 2.0, "gpu hours": 0},
+        {"stage": "train", "runs": 4, "jobs": 4, "cpu hours": 7.0, "gpu hours": NOT_MEASURED},
+    ]
+    assert plan.on_this_machine(lines, 2) == "In all about 2 h on this machine (8 cores)."
+    lines[1] |= {"cpu hours": NOT_MEASURED, "gpu hours": 7.0}
+    told = "In all about 7 h on this machine (8 cores and one GPU)."
+    assert plan.on_this_machine(lines, 2) == told
 
 
 def test_time_without_finished_runs_is_in_proportion_to_operations(paper):
@@ -242,7 +269,7 @@ def test_summary_fits_into_80_columns(small):
     console = Console(width=80, record=True, file=io.StringIO())
     plan.summary(lines, console)
     text = console.export_text()
-    assert "not measured" in text and "disk GB" in text and "Times: 1.42 s measured" in text
+    assert "not measured" in text and "disk GB" in text and "Times: 0.19 s measured" in text
     assert "SHHS: published recordings, 8 h assumed" in text
 
 

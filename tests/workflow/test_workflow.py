@@ -258,6 +258,11 @@ def test_of_several_seeds_the_mean_and_the_deviation_are_shown_and_a_recording_s
     status, text = snakemake(tmp_path, *targets, config=TINY | {"seeds": [1, 2]})
     assert status == 0, text
     assert ": train " not in text and "2 folds, 2 seeds" in text
+    (kept,) = (tmp_path / "results/earlier").iterdir()
+    assert f"kept in results/earlier/{kept.name} (seeds [1], now [1, 2])" in text
+    for path in ("results/table2.csv", "results/figures/fig4.svg", night):
+        before = (finished[0] / path).read_bytes()
+        assert (kept / Path(path).relative_to("results")).read_bytes() == before
     before, after = (
         {
             (row["system"], row["source"]): row

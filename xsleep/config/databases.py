@@ -20,10 +20,10 @@ class KFold(Settings):
 
     Attributes:
         folds: number of folds; every subject tests in one of them. 1 is a single split.
-        test (fraction): subjects who test in a single split.
+        test (fraction): share of the subjects who test in a single split.
         validation (subjects): subjects of a fold who validate.
-        training_subset (subjects): training subjects from whom the training loss is measured.
-        seed: another seed, other folds.
+        training_subset (subjects): training subjects on whom the training loss is measured.
+        seed: seed of the drawing.
     """
 
     folds: PositiveInt

@@ -24,7 +24,7 @@ class Imported(Settings):
 
     Attributes:
         file: CSV, npz or MATLAB file, or a folder of them by fold.
-        channels, window: channel set and window that the row is of.
+        channels, window: channel set and window of the row.
         classes: order of the stages in an npz or MATLAB file.
     """
 
@@ -45,7 +45,7 @@ class Stager(Settings):
 
     Attributes:
         stager: ``yasa``, a name of ``xsleep models``, or the path of a network.
-        channels, window: channel set and window; by default the first of the database.
+        channels, window: channel set and window of the row; by default the first of the database.
     """
 
     stager: str
@@ -71,9 +71,9 @@ class Given(Settings):
     """Networks that were trained elsewhere, in place of the trainings of a system.
 
     Attributes:
-        folder: of all networks.
-        pattern: TensorFlow checkpoint of a run below it, with ``{fold}``, and where there are
-            several ``{channels}``, ``{window}`` and ``{seed}``.
+        folder: folder of all networks.
+        pattern: path of a run's network below it, with ``{fold}``, and where there are several
+            ``{channels}``, ``{window}`` and ``{seed}``.
     """
 
     folder: Path

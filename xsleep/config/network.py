@@ -27,10 +27,10 @@ class Filtering(Settings):
     """Filters of the signals, which spectrograms are computed from.
 
     Attributes:
-        raw_filter: of each kind of channel: ``band-pass`` 0.3-40 Hz, ``high-pass`` from 10 Hz, the
-            same ``-and-notches`` at 50 and 60 Hz, or ``none`` except that of resampling to 100 Hz.
-        filter_rate: sampling rate of the filter: ``resampled``, 100 Hz; or ``recorded``, before
-            resampling, where the same number of taps spans less time.
+        raw_filter: filter of each kind of channel: ``band-pass`` 0.3-40 Hz, ``high-pass`` from 10
+            Hz, ``high-pass-and-notches`` with notches at 50 and 60 Hz, or ``none``.
+        filter_rate: rate at which signals are filtered: ``resampled`` (100 Hz), or ``recorded``,
+            where the same number of taps spans less time.
     """
 
     raw_filter: Annotated[Filters, BeforeValidator(_every_kind)] = RELEASED_FILTERS
@@ -49,34 +49,38 @@ class NetworkSettings(Filtering):
     """Hyper-parameters of the networks and of their inputs; defaults are those released.
 
     Attributes:
-        filters: numbers of filters of the convolutions of the FCNN, each of stride 2 (Section 3).
+        filters: numbers of filters of the FCNN's convolutions, each of stride 2 (Section 3).
         kernel (samples): length of these filters.
-        filter_deviation: standard deviation of the truncated normal initial filters.
+        filter_deviation: standard deviation of their initial values, truncated normal.
         convolution_lengths: ``halved``: a feature map has half the samples of the one before,
             rounded up; ``printed``: as in the paper, the third of nine has the middle 325 of 375.
-        activation: ``leaky_relu`` of slope 0.3, or ``prelu``, which learns a slope of each filter.
-        gru_units (units): of the bidirectional GRU between epochs, after the FCNN, per direction.
-        gru_layers (layers): of the same, stacked in each direction.
-        filterbank (filters): of the learned filterbank of a channel.
-        frame_units (units): of the bidirectional LSTM between the frames of an epoch.
+        activation: ``leaky_relu`` with slope 0.3, or ``prelu`` with a learned slope per filter.
+        gru_units (units): size of the bidirectional GRU between epochs, per direction; raw stream.
+        gru_layers (layers): layers of this GRU, stacked in each direction.
+        filterbank (filters): size of the learned filterbank of a channel.
+        frame_units (units): size of the bidirectional LSTM between the frames of an epoch, per
+            direction.
         attention (units): size of the attention layer.
-        attention_softmax: of its weights (eq. 5): ``shifted`` subtracts the largest score before
-            the exponential, ``unshifted`` does not; the function is the same except for rounding.
-        sequence_units (units): of the bidirectional LSTM between epochs, after the attention.
-        convolution_dropout (probability): of dropping a value after a convolution.
-        dropout_after_last_convolution: whether that is done after the last convolution as well.
-        recurrent_dropout (probability): of dropping an input or output of a recurrent layer.
-        deepsleepnet_filters: of DeepSleepNet+: in its first convolutions, and in all others.
-        deepsleepnet_units (units): of its bidirectional LSTM between epochs, per direction.
-        deepsleepnet_layers (layers): of the same, stacked in each direction.
-        deepsleepnet_dropout (probability): of dropping a value anywhere in DeepSleepNet+.
-        deepsleepnet_momentum: weight of a batch's statistics in the update of the population's.
+        attention_softmax: softmax of the attention weights (eq. 5): ``shifted`` subtracts the
+            largest score before the exponential, ``unshifted`` does not. Only rounding differs.
+        sequence_units (units): size of the bidirectional LSTM between epochs, per direction;
+            time-frequency stream.
+        convolution_dropout (probability): dropout after a convolution.
+        dropout_after_last_convolution: whether dropout follows the last convolution too.
+        recurrent_dropout (probability): dropout of inputs and outputs of recurrent layers.
+        deepsleepnet_filters: filters of DeepSleepNet+: in the first convolutions, in all others.
+        deepsleepnet_units (units): size of DeepSleepNet+'s bidirectional LSTM between epochs, per
+            direction.
+        deepsleepnet_layers (layers): layers of this LSTM, stacked in each direction.
+        deepsleepnet_dropout (probability): dropout everywhere in DeepSleepNet+.
+        deepsleepnet_momentum: weight of a minibatch's statistics in the update of DeepSleepNet+'s
+            population statistics.
         sequence_length (epochs): L, the length of a sequence.
         raw_deviation (microvolts): standard deviation that each raw channel of a recording is
             scaled to; ``None``: no scaling, as released.
-        own: system to hyper-parameters of a network of one's own, as its file reads them.
+        own: hyper-parameters of networks of your own, by system.
         normalisation: spectrograms are scaled to mean 0 and standard deviation 1 over the training
-            recordings, each of the frequency ``bins`` of a channel or whole ``channels``.
+            recordings: each frequency of a channel by itself (``bins``), or whole ``channels``.
     """
 
     filters: tuple[PositiveInt, ...] = (16, 16, 32, 32, 64, 64, 128, 128, 256)

@@ -14,36 +14,36 @@ class TrainingSettings(Settings):
     """Settings of a training (Section 4.2). The defaults are those of the released code.
 
     Attributes:
-        training_epochs (passes): passes over the training sequences; this or ``steps`` is given.
-        steps (steps): minibatches.
+        training_epochs (passes): length of a training; give this or ``steps``.
+        steps (steps): length of a training.
         batch_size (sequences): size of a minibatch.
-        learning_rate: of Adam.
-        adam_epsilon: of Adam, added to the root of the second moment.
-        l2: factor of half the squared norm of all variables but the filterbanks.
-        loss_reduction: over the sequences of a minibatch; within one it is always the mean.
-        shuffle: the order of the training sequences: drawn ``once``, or anew for ``every-pass``.
+        learning_rate: learning rate of Adam.
+        adam_epsilon: epsilon of Adam.
+        l2: L2 penalty: factor of half the squared norm of all variables except the filterbanks.
+        loss_reduction: ``sum`` or ``mean`` of the loss over the sequences of a minibatch; within a
+            sequence it is the mean.
+        shuffle: whether the order of training sequences is drawn ``once``, or for ``every-pass``.
         evaluate_every (steps): interval of evaluations, which also update the loss weights.
-        patience (evaluations): evaluations with a validation accuracy below the best so far after
-            which training stops; ``None``: never. As in the authors' code, one that equals the
-            best begins the count anew.
-        earliest_stop (steps): least length of a training that ``patience`` may stop.
+        patience (evaluations): training stops after this many evaluations with a validation
+            accuracy below the best so far; one that equals the best begins the count anew.
+            ``None``: it never stops early.
+        earliest_stop (steps): ``patience`` does not stop a training before this.
         model_kept: the network with the ``best`` validation accuracy, or the ``last``.
         blending_window (evaluations): W, over which XSleepNet2 smooths losses and fits tangents.
-        tangent_points: of the smoothed loss that a line is fitted to: ``W``, or the ``W+1`` from
-            n - W to n of Algorithm 1. Weights adapt once there are more than W evaluations; the one
-            before any training counts with ``W+1`` alone, which begins one earlier.
-        xsleepnet2_losses: what XSleepNet2 reads its tangents off: a set's ``sums`` or ``means``.
-            XSleepNet1 always has means.
+        tangent_points: smoothed losses to which XSleepNet2 fits a line: the last ``W``, or the
+            ``W+1`` from n - W to n of Algorithm 1, which begins one evaluation earlier.
+        xsleepnet2_losses: losses of a set from which XSleepNet2 computes tangents: ``sums`` or
+            ``means``. XSleepNet1 always has means.
         first_tangent: what XSleepNet2 compares the first tangents with: those of the ``previous``
             window, or the ``current`` ones themselves, so that G and O are 0 there.
-        weight_formula: how G and O of a branch become its weight; see `xsleep.training.blending`.
-        longest_gap (epochs): dropped epochs in a row that a sequence bridges at most; ``None``: any
-            number, as the authors concatenate.
+        weight_formula: how G and O become the weight of a branch: ``guarded``, G / (O^2 + 1e-6), or
+            ``plain``, G / O^2.
+        longest_gap (epochs): the most dropped epochs in a row that a sequence bridges; ``None``:
+            any number, as in the authors' code.
         scoring_stride (epochs): distance between the sequences that score a recording: with 1 an
-            epoch gets up to L predictions, with L (the most there can be) it gets one.
-        frozen: what does not change in the blocks that a strategy leaves as they were: the
-            ``parameters``, while in training they normalise with the minibatch, learn population
-            statistics and drop, as released; or ``everything``, as in evaluation.
+            epoch gets up to L predictions, with L one.
+        frozen: what does not change in frozen blocks: the ``parameters``, as released, while
+            dropout and batch statistics work as in training; or ``everything``, as in evaluation.
     """
 
     training_epochs: PositiveInt | None = None
@@ -79,9 +79,9 @@ class ResourceSettings(Settings):
 
     Attributes:
         threads (cores): cores of the CPU.
-        mem_mb (MB): memory.
-        runtime (minutes): time limit on a cluster.
-        gpu (GPUs): with several, one process for each trains (`xsleep.compute.parallel`).
+        mem_mb (MB): memory, on a cluster.
+        runtime (minutes): time limit, on a cluster.
+        gpu (GPUs): GPUs; with several, one process for each trains (`xsleep.compute.parallel`).
     """
 
     threads: PositiveInt = 1

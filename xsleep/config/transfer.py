@@ -16,8 +16,9 @@ class ZeroShotSettings(Settings):
     """A released network and the database that it scores without finetuning.
 
     Attributes:
-        weights: its variables in an npz file, relative to where Snakemake runs.
-        database: the database, which is scored whole, in the first of its windows.
+        weights: the network: an npz file or a TensorFlow checkpoint, relative to where Snakemake
+            runs.
+        database: the database that is scored, in the first of its windows.
     """
 
     weights: Path
@@ -54,13 +55,13 @@ class TransferSettings(Settings):
     """Settings of transfer learning.
 
     Attributes:
-        networks: networks to transfer; the source ``authors`` has SeqSleepNet+ alone.
-        channels: of source and target, ``EEG`` or across channels ``EEG-to-EOG``.
-        strategies: what is trained in finetuning.
+        networks: networks that are transferred; the source ``authors`` has SeqSleepNet+ only.
+        channels: channel sets, the same for source and target (``EEG``) or not (``EEG-to-EOG``).
+        strategies: finetuning strategies: what is trained.
         validation (subjects): subjects of the source who validate; all others train.
-        subjects: numbers of training subjects of a target's fold, for the learning curves.
-        weights: of the source ``authors``: npz files of variables by channel set, relative to where
-            Snakemake runs.
+        subjects (subjects): numbers of training subjects in the learning curves.
+        weights: networks of the source ``authors`` by channel set: npz files or TensorFlow
+            checkpoints, relative to where Snakemake runs.
     """
 
     networks: tuple[Transferred, ...] = Field(min_length=1)

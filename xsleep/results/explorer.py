@@ -1,7 +1,8 @@
-"""A page to explore recordings in a browser, with true and predicted stages.
+"""A page to explore recordings in a browser: stages by the scorer and by systems, and signals.
 
 It needs no server. A page that is opened as a file may not fetch others, but it may run them: what
 is shown of a recording is a script that hands over its values, read when the recording is chosen.
+Its signals are in scripts of some epochs each, read when one of these epochs is chosen.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import math
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ import numpy as np
 from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
 from xsleep.core.files import whole
-from xsleep.core.recording import EPOCH_SECONDS
+from xsleep.core.recording import EPOCH_SECONDS, KINDS, kind
 from xsleep.core.stages import STAGES
 from xsleep.preparation.windows import in_window
+from xsleep.results.figures import STAGE_COLOURS
+from xsleep.results.formatting import NOT_SLEEP, entitled
 from xsleep.results.measurements import CASE, RunPredictions, SystemResults, gather
 from xsleep.results.metrics import decided, of_confusion, probabilities
 from xsleep.results.templates import render
@@ -42,6 +45,18 @@ NONE = 9
 CONTRAST = (1, 99)
 """Percentiles of a recording's levels that are the ends of the colours."""
 
+PIECE = 100
+"""Places of epochs whose signals are in one script."""
+
+STEPS = 127
+"""Steps from zero to the largest value of an epoch, in which its signals are stored."""
+
+MOST_TRACES = 2 * 10**9
+"""Bytes of signals that the page has at most."""
+
+LOUD = 75
+"""Percentile of the largest absolute values of the epochs to which traces are scaled at first."""
+
 
 def write(
     runs: Sequence[RunPredictions],
@@ -49,15 +64,18 @@ def write(
     indexes: Mapping[str, Path],
     *,
     page: Path,
+    simulated: Collection[str],
     report: Callable[[str], None],
 ) -> None:
-    """Write the page and, in the folder ``data`` beside it, a file for each recording.
+    """Write the page and, in the folder ``data`` beside it, files for each recording.
 
-    What is left out of Table 2 is left out here, and the page says why. A recording whose
-    spectrograms are not in the store is shown without.
+    What is left out of Table 2 is left out here, and the page says why. A recording whose signals
+    are not in the store is shown without. Of large studies, the recordings with the lowest accuracy
+    have signals, up to ``MOST_TRACES``.
 
     Args:
         recordings, indexes: Per database its ``recordings.csv`` and the index of its store.
+        simulated: The databases whose recordings are simulated.
         report: Takes a line on whatever is left out.
     """
     stored = cache(read_index)
@@ -66,6 +84,8 @@ def write(
         cases[result.case].append(result)
         for gap in result.gaps:
             report(f"left out: {gap}")
+    room = MOST_TRACES / max(len({case[:2] for case in cases}), 1)
+    traced: dict[tuple[str, ...], set[str]] = {}
     for case, results in cases.items():
         folder = page.parent.joinpath("data", *case)
         used = {(r.system, s, f) for r in results for s, f, *_ in r.counts.index}
@@ -73,30 +93,58 @@ def write(
         shown = _recordings(
             run for run in runs if run.case == case and (run.system, run.seed, run.fold) in used
         )
-        listed = {
-            "recordings": [[name, content["subject"]] for name, content in shown.items()],
-            "systems": {r.system: {"seeds": _metrics(r), "gaps": r.gaps} for r in results},
-        }
-        # Not with_suffix: a name may have a dot.
-        _script(folder.with_name(f"{folder.name}.js"), case, listed)
-        missing = []
-        for name, content in shown.items():
-            places = content["places"]
+        systems = {r.system: {"seeds": _metrics(r), "gaps": r.gaps} for r in results}
+        traces = folder.parent / "traces"
+        is_first = case[:2] not in traced  # the channel sets of a window share the signals
+        with_signals, written, missing = traced.setdefault(case[:2], set()), 0, []
+        for name in _worst_first(shown, systems):
+            content, places = shown[name], shown[name]["places"]
             content |= _seen(partial(stored, indexes[case[0]]), case, name, places)
             if "missing" in content:
                 missing.append(f"{name}: {content['missing']}")
+            elif is_first and written < room:
+                written += _write_traces(traces, case, stored(indexes[case[0]])[name], places)
+                with_signals.add(name)
+            content["traced"] = name in with_signals
             # places without a gap between them, as the first and how many
             stretches = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
             content["places"] = [[int(stretch[0]), len(stretch)] for stretch in stretches]
             _script(folder / f"{name}.js", (*case, name), content)
+        listed = {
+            "recordings": [[name, content["subject"]] for name, content in shown.items()],
+            "systems": systems,
+            "traced": len(with_signals & {*shown}),
+        }
+        # Not with_suffix: a name may have a dot.
+        _script(folder.with_name(f"{folder.name}.js"), case, listed)
         if missing:
             report(
-                f"{', '.join(case)}: {len(missing)} of {len(shown)} recordings without "
-                f"spectrogram; {missing[0]}"
+                f"{', '.join(case)}: {len(missing)} of {len(shown)} recordings without signals; "
+                f"{missing[0]}"
             )
     listed_cases = [dict(zip(CASE, case, strict=True)) for case in cases]
+    databases = dict.fromkeys(case[0] for case in cases)
+    text = render(
+        "explorer.html",
+        title=entitled("Recordings", databases, simulated),
+        not_sleep=NOT_SLEEP,
+        simulated=[name for name in databases if name in simulated],
+        cases=listed_cases,
+        stages=STAGES,
+        colours=STAGE_COLOURS,
+        piece=PIECE,
+    )
     with whole(page) as temporary:
-        temporary.write_text(render("explorer.html", cases=listed_cases), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _worst_first(shown: Mapping[str, Any], systems: Mapping[str, Any]) -> list[str]:
+    """Return recordings by the accuracy of the first system, those without one last."""
+    accuracy: dict[str, float] = {}
+    for name in shown:
+        values = [of.get(name, [None])[0] for s in systems.values() for of in s["seeds"].values()]
+        accuracy[name] = next((value for value in values if value is not None), math.inf)
+    return sorted(shown, key=lambda name: (accuracy[name], name))
 
 
 def _recordings(runs: Iterable[RunPredictions]) -> dict[str, dict[str, Any]]:
@@ -140,7 +188,7 @@ def _metrics(result: SystemResults) -> dict[int, dict[str, list[float | None]]]:
 def _seen(
     read: Callable[[], Mapping[str, Stored]], case: Sequence[str], name: str, places: Integers
 ) -> dict[str, Any]:
-    """Return the clock time, and the spectrograms by channel or why there are none."""
+    """Return the clock time, and the spectrograms and signals by channel or why there are none."""
     _, window, channels = case
     seen: dict[str, Any] = {"clock": None, "step": EPOCH_SECONDS}
     try:
@@ -160,7 +208,43 @@ def _seen(
         return seen | {"missing": str(error)}
     levels = levels.reshape(len(levels), -1, BINS_PER_ROW, len(names)).mean(axis=2)
     images = {channel: _image(levels[..., place]) for place, channel in enumerate(names)}
-    return seen | {"hertz": HERTZ, "spectrograms": images}
+    return seen | {"hertz": HERTZ, "spectrograms": images, "filter": info.raw_filter}
+
+
+def _write_traces(folder: Path, case: Sequence[str], stored: Stored, places: Integers) -> int:
+    """Write the signals of these epochs, all channels that are stored; return the bytes written."""
+    info, written = stored.info, 0
+    groups = (dataset.partition("/") for dataset in stored.offsets)
+    channels = sorted(
+        (channel for group, _, channel in groups if group == "signals"),
+        key=lambda channel: (KINDS.index(kind(channel)), channel),
+    )
+    chosen = np.flatnonzero(np.isin(info.places, places))
+    data = RecordingData(stored, tuple(channels), np.arange(chosen[0], chosen[-1] + 1))
+    signals = data.raw(0, len(data))[chosen - chosen[0]]
+    largest = np.abs(signals).max(axis=1)
+    heights = np.percentile(largest, LOUD, axis=0)
+    for piece in np.unique(places // PIECE):
+        inside = places // PIECE == piece
+        content = {
+            "places": places[inside].tolist(),
+            "channels": {
+                channel: _trace(signals[inside, :, number], largest[inside, number])
+                | {"height": round(float(heights[number]), 1)}
+                for number, channel in enumerate(channels)
+            },
+        }
+        path = folder / info.recording / f"{piece}.js"
+        _script(path, (*case[:2], "traces", info.recording, f"{piece}"), content)
+        written += path.stat().st_size
+    return written
+
+
+def _trace(signals: Floats, largest: Floats) -> dict[str, Any]:
+    """Return microvolts (n, 3000) in steps of their own for each epoch."""
+    steps = np.maximum(largest, 1e-3) / STEPS
+    values = np.rint(signals / steps[:, None]).astype("i1").tobytes()
+    return {"steps": [float(f"{x:.4g}") for x in steps], "values": b64encode(values).decode()}
 
 
 def _image(levels: Floats) -> dict[str, Any]:

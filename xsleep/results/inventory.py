@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ WINDOWS = tuple(window for window in get_args(Window) if window != "whole-night"
 """Windows with a column of their own; the whole night is the column of all epochs."""
 
 NAMED = 5
-"""Number of skipped recordings of a database listed on the console; the others are counted."""
+"""Number of recordings with warnings of a database that are listed; the others are counted."""
 
 HELD_OUT = {"validation subjects": "validation", "training-subset subjects": "training_subset"}
 """Columns of Table 1 to the roles of a fold."""
@@ -206,14 +206,29 @@ def summary(table: pd.DataFrame, console: Console) -> None:
         counts = rows["subject"].nunique(), len(rows), skipped, round(hours), int(epochs)
         shown.add_row(str(database), *(f"{count:,}" for count in counts))
     console.print(shown)
-    for column, more in (("skipped", "are skipped"), ("warnings", "have warnings")):
-        for database, rows in table[table[column] != ""].groupby("database", sort=False):
-            for _, row in rows.head(NAMED).iterrows():
-                line = f"{database} {row['recording']}: {column}: {row[column]}"
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-            if len(rows) > NAMED:
-                console.print(f"{database}: {len(rows) - NAMED} more {more}", highlight=False)
+    for line in skipped_lines(table):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for database, rows in table[table["warnings"] != ""].groupby("database", sort=False):
+        for _, row in rows.head(NAMED).iterrows():
+            line = f"{database} {row['recording']}: warnings: {row['warnings']}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if len(rows) > NAMED:
+            console.print(f"{database}: {len(rows) - NAMED} more have warnings", highlight=False)
     console.print()
+
+
+def skipped_lines(table: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each reason for which recordings are skipped, with all of their names."""
+    groups = defaultdict(list)
+    for _, row in table[table["skipped"] != ""].iterrows():
+        reason = row["skipped"].replace(row["recording"], "*")
+        groups[row["database"], reason].append(row)
+    for (database, reason), (row, *others) in groups.items():
+        if others:
+            names = ", ".join(one["recording"] for one in (row, *others))
+            yield f"{database}: {1 + len(others)} recordings skipped: {reason} ({names})"
+        else:
+            yield f"{database} {row['recording']}: skipped: {row['skipped']}"
 
 
 def summary1(table: pd.DataFrame, console: Console) -> None:

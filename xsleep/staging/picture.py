@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import matplotlib
@@ -13,29 +12,27 @@ from matplotlib.figure import Figure
 from xsleep.core.arrays import Floats
 from xsleep.core.recording import EPOCH_SECONDS
 from xsleep.results.figures import hypnogram
-from xsleep.results.figures.style import FONT, tidy
+from xsleep.results.figures.style import FONT, PAGE, Style, heading, tidy
 from xsleep.staging.scored import LOW_CONFIDENCE, Scored
 
 HERTZ = 30
 """Highest frequency of the spectrogram that is drawn."""
 
-TICKS = (5, 10, 15, 30, 60, 120, 180, 360, 720)
-"""Minutes between the ticks of the time axis, the first of which gives at most `MOST` ticks."""
-MOST = 10
-
 
 def draw(scored: Scored) -> Figure:
     """Return a figure with four panels over the clock time, or over the time since the start.
 
-    From top to bottom: hypnogram, with bad epochs in red; stacked probabilities of the stages;
+    From top to bottom: hypnogram, with bad epochs hatched; stacked probabilities of the stages;
     spectrogram of the first channel in decibels; probability of the most probable stage.
     """
-    edges = np.append(scored.onsets, scored.onsets[-1] + EPOCH_SECONDS) / 3600
+    edges = np.append(scored.onsets, scored.onsets[-1] + EPOCH_SECONDS)
+    start = scored.start
+    clock = 3600.0 * start.hour + 60 * start.minute + start.second if start else None
     channels = ", ".join(f"{name}: {taken.label}" for name, taken in scored.channels.items())
     with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(10, 6.4), layout="constrained")
-        title = f"{Path(scored.name).name}, scored by {scored.network['name']}\n{channels}"
-        figure.suptitle(title, fontsize=9)
+        figure = Figure(figsize=(PAGE, 5.6), layout="constrained")
+        name = Path(scored.name).name
+        heading(figure, f"{name}, scored by {scored.network['name']}\n{channels}")
         stages, stack, image, sure = figure.subplots(4, 1, sharex=True, height_ratios=(5, 4, 4, 3))
         hypnogram.draw_stages(stages, _depth(scored), edges, "stage")
         _mark_bad(stages, scored, edges)
@@ -44,9 +41,10 @@ def draw(scored: Scored) -> Figure:
         sure.stairs(scored.confidence, edges, baseline=None, color="black", linewidth=0.9)
         sure.axhline(LOW_CONFIDENCE, color="0.6", linewidth=0.8, linestyle="--")
         sure.set_ylim(0, 1)
+        sure.set_yticks([0, 0.5, 1])
         sure.set_ylabel("confidence")
         tidy(sure, "both")
-        _clock(sure, scored, edges)
+        hypnogram.label_time(sure, edges, clock)
     return figure
 
 
@@ -58,9 +56,10 @@ def _depth(scored: Scored) -> Floats:
 def _mark_bad(panel: Axes, scored: Scored, edges: Floats) -> None:
     low, high = panel.get_ylim()
     marks = np.where(scored.bad, high, np.nan)
-    panel.stairs(marks, edges, baseline=low, fill=True, color="#D55E00", alpha=0.35)
+    look: Style = {"fill": True, "facecolor": "0.9", "edgecolor": "0.5", "hatch": "////"}
+    panel.stairs(marks, edges, baseline=low, linewidth=0, **look)
     if scored.bad.any():
-        panel.set_title("red: bad signals, not staged", loc="right", color="#D55E00")
+        panel.set_title("hatched: bad signals, not staged", loc="right")
 
 
 def _spectrogram(figure: Figure, panel: Axes, scored: Scored, edges: Floats) -> None:
@@ -71,22 +70,5 @@ def _spectrogram(figure: Figure, panel: Axes, scored: Scored, edges: Floats) -> 
         edges, frequencies, shown.T, cmap="viridis", vmin=low, vmax=high, rasterized=True
     )
     panel.set_ylabel(f"{next(iter(scored.channels))} (Hz)")
-    figure.colorbar(mesh, ax=panel, label="dB", pad=0.01)
-
-
-def _clock(panel: Axes, scored: Scored, edges: Floats) -> None:
-    """Label the time axis with clock times, or with the time since the recording began."""
-    minutes = (edges[-1] - edges[0]) * 60
-    step = next((t for t in TICKS if minutes / t <= MOST), TICKS[-1]) / 60
-    first = 0.0
-    if scored.start:
-        clock = scored.start.hour + scored.start.minute / 60 + scored.start.second / 3600
-        first = -clock % step
-    ticks = np.arange(first, edges[-1] + 1e-9, step)
-    if scored.start:
-        texts = [f"{scored.start + timedelta(hours=float(tick)):%H:%M}" for tick in ticks]
-    else:
-        texts = [f"{int(tick)}:{round(tick % 1 * 60):02d}" for tick in ticks]
-    panel.set_xticks(ticks, texts)
-    panel.set_xlim(edges[0], edges[-1])
-    panel.set_xlabel("clock time" if scored.start else "time since the recording began (h:mm)")
+    beside = panel.inset_axes((1.015, 0, 0.015, 1))  # in the room of the legend above
+    figure.colorbar(mesh, cax=beside, label="dB")

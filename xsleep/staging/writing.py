@@ -125,12 +125,9 @@ def _edf(scored: Scored, path: Path) -> list[Path]:
 
 
 def _picture(scored: Scored, path: Path) -> list[Path]:
-    from matplotlib import pyplot
+    from xsleep.results.figures import style
 
-    figure = scored.plot()
-    with whole(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
-    pyplot.close(figure)
+    style.write(scored.plot(), path)
     return [path]
 
 

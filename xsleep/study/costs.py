@@ -2,12 +2,14 @@
 
 The time of a step is taken from finished runs of the same network, or scaled from
 ``measured_times.csv`` (measured on the device that it names) by the floating-point operations that
-PyTorch counts in a step.
+PyTorch counts in a step. The measured network that is nearest in operations is taken: small ones
+take longer for each operation.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import Preset
 from xsleep.core.files import read_csv
 
+USUAL = 5.0
+"""Seconds of a job of which nothing was measured; most of them are those in which Python starts."""
 COUNTED = 2
 """Sequences of the minibatch whose operations are counted; the count is proportional to it."""
 
@@ -67,13 +71,28 @@ def step_cost(system: str, channels: str, network: str) -> tuple[float, int, int
     return counter.get_total_flops() / COUNTED, len(built.branches), parameters
 
 
-def measured(what: str, system: str = "") -> dict[str, str]:
-    """Return the line of ``measured_times.csv`` of a system, or the first."""
-    times = read_csv(resources.files("xsleep.study") / "measured_times.csv")
-    rows = [row for row in times if row["what"] == what]
+@cache
+def _measured() -> list[dict[str, str]]:
+    return read_csv(resources.files("xsleep.study") / "measured_times.csv")
+
+
+def measured(what: str, system: str = "", flop: float = 1.0) -> dict[str, str]:
+    """Return the line of ``measured_times.csv`` of a system, or else of the first system.
+
+    Of several presets it is that whose operations for a sequence are nearest to ``flop``.
+    """
+    rows = [row for row in _measured() if row["what"] == what]
     known = systems.registry().get(system)
     wanted = (known and known.timed_as) or system
-    return next((row for row in rows if row["system"] == wanted), rows[0])
+    alike = [row for row in rows if row["system"] == wanted]
+    alike = alike or [row for row in rows if row["system"] == rows[0]["system"]]
+    return min(alike, key=lambda row: abs(math.log(float(row["GFLOP"] or 1) * 1e9 / flop)))
+
+
+def job_seconds(rule: str) -> float:
+    """Return the measured seconds of a job that does not train, or of a usual one."""
+    rows = {row["system"]: row["seconds"] for row in _measured() if row["what"] == "job"}
+    return float(rows.get(rule, USUAL))
 
 
 TOLD = {
@@ -95,9 +114,8 @@ def finished_runs(results: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Clock:
-    """Times of trainings: those of finished runs, or of measured steps of the reference preset."""
+    """Times of trainings: those of finished runs, or of measured steps."""
 
-    reference: Preset
     finished: Sequence[Mapping[str, Any]]
 
     def times(self, runs: Trainings, preset: Preset, batch: int) -> Times:
@@ -119,20 +137,21 @@ class Clock:
             devices = ", ".join(sorted({_device(run) for run in chosen}))
             source = f"{len(chosen)} finished runs on {devices}, evaluations included"
             return Times(step, 0, source, bool(on_gpu))
-        fact, evaluation = measured("step", runs.system), measured("evaluated epoch")
-        times = self._times(fact, runs, preset) * batch / self.reference.training.batch_size
+        flop = step_cost(runs.system, runs.channels, preset.network.model_dump_json())[0]
+        fact = measured("step", runs.system, flop)
+        evaluation = measured("evaluated epoch", "", flop)
+        times = _times(flop, fact) * batch / float(fact["minibatch"])
         source = (
             f"{fact['seconds']} s measured for {fact['system']}, {fact['channels']}, "
             f"{fact['preset']} on {fact['device']}, times {times:.3g} by operations"
         )
-        evaluated = float(evaluation["seconds"]) * self._times(evaluation, runs, preset)
+        evaluated = float(evaluation["seconds"]) * _times(flop, evaluation)
         return Times(float(fact["seconds"]) * times, evaluated, source, False)
 
-    def _times(self, fact: Mapping[str, str], runs: Trainings, preset: Preset) -> float:
-        """Return the operations of these runs, a sequence, divided by those of the measured one."""
-        ours = step_cost(runs.system, runs.channels, preset.network.model_dump_json())[0]
-        network = self.reference.network.model_dump_json()
-        return ours / step_cost(fact["system"], fact["channels"], network)[0]
+
+def _times(flop: float, fact: Mapping[str, str]) -> float:
+    """Return the operations of a sequence, divided by those of the measured network."""
+    return flop / (1e9 * float(fact["GFLOP"]))
 
 
 def _device(run: Mapping[str, Any]) -> str:

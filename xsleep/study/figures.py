@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from xsleep import systems
+from xsleep.results.figures import FORMATS
 from xsleep.study import paths
 from xsleep.study.runs import Run, ScratchRuns, folder
 from xsleep.study.table2 import Table2
@@ -13,6 +14,13 @@ from xsleep.systems import System
 
 PICKS = ("best", "median", "worst")
 """Recordings whose hypnograms are drawn, by their accuracy."""
+OF_SYSTEMS = {
+    "confusion": "Confusion matrices",
+    "stages": "F1 of each stage",
+    "subjects": "Subjects",
+    "calibration": "Calibration",
+}
+"""Figures of all systems on a database, window and channel set, and their names."""
 
 
 class Figures:
@@ -29,7 +37,7 @@ class Figures:
 
     @cached_property
     def paths(self) -> list[str]:
-        """The figures that ``all`` draws, as SVG and PNG."""
+        """The figures that ``all`` draws, in all formats."""
         registry = systems.registry()
         single = {name for name in systems.of_paper("XSleepNet") if len(registry[name].views) == 1}
         ran = {run["system"] for run in self.table2.scratch + self.table2.given}
@@ -48,7 +56,7 @@ class Figures:
             *(
                 f"{figure}/{case}"
                 for case in dict.fromkeys(paths.CASE.format(**run) for run in self.table2.runs)
-                for figure in ("subjects", "calibration")
+                for figure in OF_SYSTEMS
             ),
             *(
                 f"hypnograms/{paths.CASE.format(**run)}/{run['system']}/{pick}"
@@ -56,7 +64,7 @@ class Figures:
                 for pick in PICKS
             ),
         ]
-        return [f"results/figures/{s}.{suffix}" for s in stems for suffix in ("svg", "png")]
+        return [f"results/figures/{s}.{suffix}" for s in stems for suffix in FORMATS]
 
     def histories(self, case: Mapping[str, str]) -> list[str]:
         """Return the histories of the learning curves: first seed and fold of each system."""

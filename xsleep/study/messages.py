@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sys
@@ -10,55 +9,37 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from xsleep.core.durations import duration
 from xsleep.core.files import read_table
-from xsleep.study import beforehand
+from xsleep.study import beforehand, earlier, paths
+from xsleep.study.forecast import Forecast
 from xsleep.study.study import Study
+from xsleep.study.targets import suggestion
+from xsleep.study.view import VIEW, job_log
 from xsleep.training import CHECKPOINT
 
 MOST_FAILURES = 20
 """Failed jobs that are listed; Snakemake's log has all."""
 
-FAILED = re.compile(
-    r"^(?:Error in| {7}) rule (\S+):\n((?:(?!\[|Error in | +rule ).*\n?)*)", re.MULTILINE
-)
-"""A failed job in Snakemake's log, alone or in a group: its rule, and indented lines on it."""
-
-INTERRUPTED = re.compile(
-    "^(?:Terminating processes on user request|Will exit after finishing currently running)", re.M
-)
-"""What Snakemake says after Ctrl-C or SIGTERM."""
-TOLD = re.compile(r"RuleException:\nCalledProcessError .* status (1|130)\.\s*", re.DOTALL)
-"""What Snakemake says of a script that has said itself why it failed: its temporary name."""
 STEP = re.compile(r"step (\d[\d,]* of [\d,]*\d)")
-
-
-class NotTwice(logging.Filter):
-    """Filter of what Snakemake shows: nothing that a job has said, no errors after Ctrl-C."""
-
-    interrupted = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is shown."""
-        text = record.getMessage()
-        self.interrupted = self.interrupted or bool(INTERRUPTED.match(text))
-        is_error = record.levelno >= logging.ERROR
-        return not (is_error and (self.interrupted or TOLD.fullmatch(text)))
 
 
 class Messages:
     """Messages of one call of Snakemake, which ``started`` at a time in seconds since 1970."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, workflow: Any) -> None:
         self.study, self.started = study, time.time()
+        VIEW.forecast = Forecast(study, workflow)
+        VIEW.hint = lambda text: suggestion(text, study, workflow.rules)
 
-    def on_start(self) -> None:
-        """Tell which databases are left out, and which files are missing or surplus."""
-        from snakemake.logging import logger
+    def on_start(self, jobs: earlier.Jobs) -> None:
+        """Tell which databases are left out, which files are missing or surplus, and what is kept.
 
-        for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(NotTwice())
+        Raises:
+            OutputError: what the jobs replace cannot be kept.
+        """
         for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
         for database in self.study.databases.names:
@@ -67,8 +48,11 @@ class Messages:
                 print(f"{database}: no signals, scored by its hypnograms alone", file=sys.stderr)
             if line := files.placement():
                 print(line, file=sys.stderr)
-        for line in filter(None, (*beforehand.gaps(self.study), beforehand.room(self.study))):
+        kept = earlier.keep(self.study, jobs)
+        told = (*beforehand.gaps(self.study), beforehand.room(self.study), *kept)
+        for line in filter(None, told):
             print(line, file=sys.stderr)
+        VIEW.start()
 
     def on_success(self) -> None:
         """Show the tables that were made, and where all results are."""
@@ -76,7 +60,9 @@ class Messages:
 
         from xsleep.results import inventory, table2, typeset
 
+        VIEW.stop()
         console = Console(stderr=True)
+        console.print()
         summaries = (
             ("Recordings", "results/recordings.csv", read_table, inventory.summary),
             ("Table 1", "results/table1.csv", read_table, inventory.summary1),
@@ -86,6 +72,11 @@ class Messages:
         for _, path, read, summary in summaries:
             if self._is_made(path):
                 summary(read(path), console)
+        if not self._is_made("results/recordings.csv"):
+            of_each = (paths.RECORDINGS.format(database=d) for d in self.study.databases.names)
+            for table in filter(os.path.exists, of_each):
+                for line in inventory.skipped_lines(read_table(table)):
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
         curves = [*self.study.transfer.runs]
         appendix = ("appendix_b", "appendix_c", "appendix_d")
         single = ("footprint", "zero_shot", "ablation", "robustness")
@@ -109,21 +100,45 @@ class Messages:
         for name, path in results:
             if self._is_made(path):
                 more = " (also .html, .tex)" if name == "Table 2" else ""
-                console.print(f"{name + ':':<12}{path}{more}", soft_wrap=True)
+                line = f"{name + ':':<12}{path}{more}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self._is_made(audit := "results/audit/audit.json"):
             from xsleep.results.audit import page
 
             print(*page.console_lines(Path(audit)), sep="\n", file=sys.stderr)
+        print(f"Done in {duration(time.time() - self.started)}.", file=sys.stderr)
+        if after := self._next():
+            given = any(option.startswith("--config") for option in sys.argv)
+            same = " (with the same --config and --configfile)" if given else ""
+            print(f"Next{same}:", *(f"  {line}" for line in after), sep="\n", file=sys.stderr)
 
-    def on_error(self, log: Path) -> None:
-        """Tell from Snakemake's log which jobs failed for good, why, and how to resume."""
-        text, *rest = INTERRUPTED.split(log.read_text(), maxsplit=1)
-        for line in failures(text)[:MOST_FAILURES]:
+    def _next(self) -> list[str]:
+        """Return what to do with what was made, a line each."""
+        audit, explorer = "results/audit/index.html", "results/explorer/index.html"
+        lines = [f"open {page}" for page in (audit, explorer) if self._is_made(page)]
+        if self._is_made("results/table2.csv"):
+            lines.append("open results/table2.html")
+            if not any(map(self._is_made, self.study.figures.paths)):
+                lines.append("snakemake figures")
+            if not self._is_made(explorer):
+                lines.append(f"snakemake {explorer}")
+            if not self._is_made(audit):
+                lines.append("snakemake audit")
+        elif self._is_made("results/recordings.csv") or self._is_made("results/table1.csv"):
+            lines += ["xsleep plan", "snakemake results/table2.csv"]
+        cards = filter(self._is_made, map(str, sorted(Path("results/networks").rglob("README.md"))))
+        return lines + [f"xsleep score FILE --model {os.path.dirname(card)}" for card in cards]
+
+    def on_error(self) -> None:
+        """Tell which jobs failed for good, why, and how to resume."""
+        VIEW.stop()
+        failed = {f"failed: {job.rule}, {job_log(job)}" for job in VIEW.failed.values()}
+        for line in [] if VIEW.interrupted else sorted(failed)[:MOST_FAILURES]:
             print(line, file=sys.stderr)
         if Path(".snakemake/slurm_logs").exists():
             where = ".snakemake/slurm_logs; see docs/how-to/cluster.md"
             print(f"Slurm's own logs: {where}", file=sys.stderr)
-        if rest:
+        if VIEW.interrupted:
             print(
                 "interrupted; what is finished stays, give the same command again to go on",
                 *self._begun(),
@@ -149,23 +164,3 @@ class Messages:
     def _is_made(self, path: str) -> bool:
         """Return whether this call made a file."""
         return Path(path).exists() and Path(path).stat().st_mtime >= self.started
-
-
-def failures(text: str) -> list[str]:
-    """Return a line for each job that, by Snakemake's log, failed for good."""
-    lines = set()
-    for rule, facts in FAILED.findall(text):
-        outputs = _paths(facts, "output")
-        if outputs and all(Path(path).exists() for path in outputs):
-            continue  # it succeeded at another attempt
-        log = next(iter(_paths(facts, "log")), "")
-        # The log of a job that was refused or killed is empty; the reason stands above.
-        written = log and Path(log).exists() and Path(log).stat().st_size
-        lines.add(f"failed: {rule}, see " + (log if written else "above; its log is empty"))
-    return sorted(lines)
-
-
-def _paths(facts: str, what: str) -> list[str]:
-    """Return the paths that Snakemake names of a job, without its remarks in brackets."""
-    found = re.search(rf"^ +{what}: (.*?)(?: \(check.*)?$", facts, re.MULTILINE)
-    return found[1].split(", ") if found else []

@@ -6,6 +6,7 @@ If training may stop early (``patience``), steps and hours are upper bounds, bes
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,10 @@ from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
 from xsleep.core.console_table import console_table
+from xsleep.core.durations import duration
 from xsleep.core.recording import SHAPES
-from xsleep.study.costs import Clock, Trainings, measured, step_cost
+from xsleep.databases import open_database
+from xsleep.study.costs import Clock, Trainings, job_seconds, measured, step_cost
 from xsleep.study.files import MOST_BATCHES
 from xsleep.study.sizes import Roles, Size, Sizes
 
@@ -35,20 +38,28 @@ def plan(
     The times of steps are taken from ``finished`` runs (`xsleep.study.costs.finished_runs`).
     """
     workflow = sizes.workflow
-    clock = Clock(workflow.presets["released"], finished)
+    clock = Clock(finished)
     names = [line.database for line in runs if line.stage != "pretrain"]
     pretrained = workflow.source if len(names) < len(runs) else ()
     lines = []
     for name in dict.fromkeys([*names, *pretrained]):
         lines.append(preparation_line(sizes, name))
-    for line in runs:
-        if line.stage == "pretrain":
-            size, roles = sizes.pooled()
-        else:
-            size = sizes.of(line.database, line.window)
-            roles = sizes.roles(line.database, size.subjects)
-        lines.append(run_line(line, _preset(workflow, line), size, roles, clock=clock))
+    lines += [training_line(line, sizes, clock) for line in runs]
     return lines
+
+
+def training_line(of: Trainings, sizes: Sizes, clock: Clock) -> dict[str, Any]:
+    """Return the cost of trainings that differ only in fold and seed.
+
+    Raises:
+        InputError: the number of recordings is unknown.
+    """
+    if of.stage == "pretrain":
+        size, roles = sizes.pooled()
+    else:
+        size = sizes.of(of.database, of.window)
+        roles = sizes.roles(of.database, size.subjects)
+    return _run_line(of, _preset(sizes.workflow, of), size, roles, clock=clock)
 
 
 def _preset(workflow: Workflow, runs: Trainings) -> Preset:
@@ -79,9 +90,11 @@ def preparation_line(sizes: Sizes, database: str) -> dict[str, Any]:
     values = sum(map(math.prod, SHAPES.values()))
     in_one = math.ceil(size.recordings / MOST_BATCHES)
     hours = round(size.stored * channels * float(fact["seconds"]) / 3600, 3)
+    simulated = size.recordings if open_database(source.source).simulated else 0
     found = {
         "epochs": size.stored,
-        "jobs": math.ceil(size.recordings / in_one) + 3,  # and index, inventory, folds
+        # and index, inventory, folds
+        "jobs": simulated + math.ceil(size.recordings / in_one) + 3,
         "cpu hours": 0 if size.source == "prepared" else hours,
         "fewest cpu hours": 0 if size.source == "prepared" else hours,
         "time from": f"{fact['seconds']} s an epoch and channel measured on {fact['device']}",
@@ -90,7 +103,7 @@ def preparation_line(sizes: Sizes, database: str) -> dict[str, Any]:
     return _line(store, size, found)
 
 
-def run_line(
+def _run_line(
     of: Trainings, preset: Preset, size: Size, roles: Roles, *, clock: Clock
 ) -> dict[str, Any]:
     """Return the cost of runs that differ only in fold and seed."""
@@ -149,23 +162,28 @@ def total(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print the plan by stage and database, its total, and the sources of its times."""
     numbers = ("runs", "jobs", "PFLOP", "cpu hours", "gpu hours", "disk GB")
-    shown = console_table("Plan", ("stage", "database"), numbers)
+    headings = [number.replace(" hours", " time") for number in numbers]
+    shown = console_table("Plan", ("stage", "database"), headings)
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for line in lines:
         groups.setdefault((line["stage"], line["database"]), []).append(line)
     groups["total", ""] = [*lines]
     for names, group in groups.items():
         whole = total(group)
-        shown.add_row(*names, *(_shown(whole[number]) for number in numbers))
+        shown.add_row(*names, *(_shown(number, whole[number]) for number in numbers))
     console.print(shown)
     remarks = []
     if early := [line["database"] for line in lines if line["fewest steps"] < line["steps"]]:
-        fewest = {unit: whole[f"fewest {unit.lower()} hours"] for unit in ("CPU", "GPU")}
-        known = (f"{_shown(n)} {unit} hours" for unit, n in fewest.items() if n != NOT_MEASURED)
+        fewest = {unit: f"fewest {unit.lower()} hours" for unit in ("CPU", "GPU")}
+        known = (
+            f"{_shown(column, whole[column])} {unit} time"
+            for unit, column in fewest.items()
+            if whole[column] != NOT_MEASURED
+        )
         least = f", {hours} in all the fewest" if (hours := " and ".join(known)) else ""
         remarks.append(
             f"Early stopping: training on {', '.join(dict.fromkeys(early))} may end before all "
-            f"steps; hours and PFLOP above are the most{least}."
+            f"steps; times and PFLOP above are the most{least}."
         )
     # The factor is left out: it differs from line to line.
     times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
@@ -174,7 +192,29 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     console.print(*remarks, sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
-def _shown(value: float | str) -> str:
+def on_this_machine(lines: Sequence[Mapping[str, Any]], threads: int) -> str:
+    """Return how long the whole takes on all cores of this machine, with so many for a training.
+
+    Jobs beside trainings take as long as those of the embedded cohort. Times that are known for
+    GPUs only are those of one GPU, which does one training after the other.
+    """
+    cores = len(os.sched_getaffinity(0))
+    threads = min(threads, cores)
+    cpu = gpu = 0.0
+    for line in lines:
+        job = job_seconds("score" if line["runs"] else line["stage"])
+        cpu += job * (line["jobs"] - line["runs"])
+        if line["cpu hours"] == NOT_MEASURED:
+            gpu += 3600 * line["gpu hours"]
+        else:
+            cpu += 3600 * line["cpu hours"] * (threads if line["runs"] else 1)
+    where = f"{cores} cores" + (" and one GPU" if gpu else "")
+    return f"In all about {duration(max(cpu / cores, gpu))} on this machine ({where})."
+
+
+def _shown(column: str, value: float | str) -> str:
     if isinstance(value, str):
         return value
+    if value and "hours" in column:
+        return duration(3600 * value) if value < 100 else f"{value:,.0f} h"
     return f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

@@ -15,7 +15,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
 from xsleep.study.costs import Trainings, finished_runs
-from xsleep.study.plan import plan, summary
+from xsleep.study.plan import on_this_machine, plan, summary
 from xsleep.study.runs import ScratchRuns
 from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
@@ -34,7 +34,10 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
     study = Study(configuration([folder / "config.yaml", *files], changes), folder)
     lines = plan(sizes_of(study), planned(study), finished_runs(Path("results")))
     write_csv("results/plan.csv", lines)
-    summary(lines, Console(stderr=True))
+    console = Console(stderr=True)
+    summary(lines, console)
+    threads = max(study.settings.preset(line["database"]).resources.threads for line in lines)
+    console.print(on_this_machine(lines, threads), highlight=False)
     return f"{'Plan:':<12}results/plan.csv"
 
 

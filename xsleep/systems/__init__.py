@@ -28,8 +28,8 @@ class Transfer(Settings):
 
     Attributes:
         network: name of the finetuned network; its row is ``FT-`` and this name.
-        pretrained: system that it is pretrained as, which has the same streams.
-        strategy: what is trained in finetuning.
+        pretrained: system as which it is pretrained; it has the same streams.
+        strategy: finetuning strategy of the row in Table 2.
     """
 
     network: str
@@ -41,16 +41,16 @@ class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
     Attributes:
-        name: as in Table 2.
-        place: its place in tables and figures, in ascending order.
-        paper: ``XSleepNet``, ``transfer``; ``none`` for a control or a system of one's own.
-        streams: view to the module of `xsleep.networks` that builds its stream.
+        name: name in Table 2.
+        place: place in tables and figures, in ascending order.
+        paper: paper that the system is from; ``none`` for a control or a system of your own.
+        streams: modules of `xsleep.networks` that build the streams, by view.
         branches: outputs with a loss; the last one decides the stage.
-        blending: policy of the loss weights, a key of `xsleep.training.blending.POLICIES`.
+        blending: how the losses are weighted (`xsleep.training.blending`).
         cost: duration of a training step relative to ARNN+RNN (``benchmarks/training_step.py``).
-        timed_as: the system whose measured times are taken for it; by default its own.
-        figures: that it stands in, beside those of all: ``learning`` (Figs. 1, 5 and 6), ``gain``.
-        parameters: channel set to the number of trainable parameters that the paper prints.
+        timed_as: system whose measured times `xsleep plan` takes; by default its own.
+        figures: further figures that show it: ``learning`` (Figs. 1, 5 and 6), ``gain``.
+        parameters: numbers of trainable parameters that the paper prints, by channel set.
         transfer: how it is finetuned, if it is.
     """
 

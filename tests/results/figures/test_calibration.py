@@ -62,13 +62,19 @@ def test_each_system_has_its_accuracy_over_its_confidence_and_a_line_of_equality
     systems = {f"system {n}": one for n in range(5)}
     calibration.draw(systems | {"untested": 0 * one}, "unused", "here")
     shown = [panel for panel in drawn[0].axes if panel.get_title()]
-    assert [panel.get_title().split(":")[0] for panel in shown] == [*systems]
+    assert [panel.get_title().split("\n")[0] for panel in shown] == [*systems]
     equal, line = shown[0].lines
     assert np.array_equal(equal.get_xdata(), equal.get_ydata())
     assert line.get_xdata() == pytest.approx([0.45, 0.975])
     assert line.get_ydata() == pytest.approx([0.5, 1])
 
 
-def test_without_epochs_it_says_what_to_do():
+def test_where_no_system_gives_probabilities_the_figure_says_so_without_panels(drawn):
+    calibration.draw({"XSleepNet2": np.zeros((3, calibration.BINS))}, "unused", "here")
+    assert drawn[0].get_suptitle() == "No calibration, as no system gives probabilities\nhere"
+    assert not drawn[0].axes
+
+
+def test_without_systems_it_says_what_to_do():
     with pytest.raises(InputError, match="here: no epochs to calibrate; train and score"):
-        calibration.draw({"XSleepNet2": np.zeros((3, calibration.BINS))}, "unused", "here")
+        calibration.draw({}, "unused", "here")

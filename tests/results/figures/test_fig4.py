@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from xsleep.core.errors import InputError
-from xsleep.results.figures import fig4
+from xsleep.results.figures import FORMATS, fig4
 from xsleep.results.metrics import METRICS
 from xsleep.results.published import CHANNELS, database_windows, published, systems
 
@@ -130,11 +130,39 @@ def test_fig4_bytes_are_the_same_every_time(tmp_path):
     table = made_up(database_windows()[1:2], CHANNELS[:1])
     for stem in ("one", "two"):
         fig4.draw(table, tmp_path / stem)
-    for suffix in ("svg", "png"):
+    for suffix in FORMATS:
         assert (tmp_path / f"one.{suffix}").read_bytes() == (
             tmp_path / f"two.{suffix}"
         ).read_bytes()
     assert b"<dc:date>" not in (tmp_path / "one.svg").read_bytes()
+    document = (tmp_path / "one.pdf").read_bytes()
+    assert b"/CreationDate" not in document
+    assert b"/FontFile2" in document and b"/Type3" not in document  # TrueType, not drawn
+
+
+def test_fig4_says_what_is_simulated(drawn):
+    table = made_up(database_windows()[1:3], CHANNELS[:1])
+    for simulated in ([], ["SleepEDF-78"], ["SleepEDF-20", "SleepEDF-78"]):
+        fig4.draw(table, "unused", simulated)
+    assert [figure.get_suptitle() for figure in drawn] == [
+        "Performance of every system",
+        "Performance of every system (SleepEDF-78: simulated nights: not sleep)",
+        "Performance of every system (simulated nights: not sleep)",
+    ]
+
+
+def test_fig4_every_key_has_a_mark_and_no_panel_is_empty(drawn):
+    """A system in another window, one without a value, and a metric that is undefined."""
+    table = made_up(database_windows()[:2], CHANNELS[:1]).query(
+        "source == 'measured' and (window == 'in-bed') == (system != 'XSleepNet1')"
+    )
+    table.loc[table["system"] == "ARNN+RNN", [c for c in table if c.startswith("EEG ")]] = np.nan
+    table["EEG kappa"] = np.nan
+    fig4.draw(table, "unused")
+    (legend,) = drawn[0].legends
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named == ["XSleepNet2", "Naive Fusion", "FCNN+RNN"]
+    assert len(drawn[0].axes) == 4 and all(len(markers(axes)) == 3 for axes in drawn[0].axes)
 
 
 def test_fig4_without_a_measurement_says_what_to_do():

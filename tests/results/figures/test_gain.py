@@ -1,71 +1,102 @@
 import numpy as np
 import pytest
 
-from tests.results.figures.test_fig4 import made_up
+from tests.helpers.studies import Study
+from tests.results.figures.test_learning import keys
 from xsleep.core.errors import InputError
+from xsleep.results.comparisons import paired
 from xsleep.results.figures import gain
-from xsleep.results.published import CHANNELS, database_windows, published
+from xsleep.results.published import published
 
-PLACES = database_windows()
-SUBJECTS = {"SleepEDF-20": 20, "SleepEDF-78": 78, "MASS": 200, "Physio2018": 994, "SHHS": 5791}
-
-
-def table(places=PLACES, channel_sets=CHANNELS):
-    made = made_up(places, channel_sets)
-    return made.assign(subjects=[SUBJECTS[database] for database in made["database"]])
+NAMES = ("a1", "b1", "d1", "e1", "f1")
+SYSTEMS = {"XSleepNet2": 0.6, "Naive Fusion": 0.3, "ARNN+RNN": 0.1, "FCNN+RNN": 0.2}
+"""Systems and their skill, by which their accuracies differ."""
 
 
-def test_sec4_4_a_gain_is_over_the_better_single_view_measured_and_published_each_by_itself():
-    made = table()
-    gained = gain.gains(made).set_index(
-        ["source", "database", "window", "channels", "metric", "system"]
-    )["gain"]
-    where = ("SleepEDF-20", "in-bed+30min")
-    rows = made[(made["database"] == where[0]) & (made["window"] == where[1])]
-    measured = rows[rows["source"] == "measured"].set_index("system")["EEG accuracy"]
-    found = gained["measured", *where, "EEG", "accuracy", "XSleepNet2"]
-    assert found == measured["XSleepNet2"] - measured[["ARNN+RNN", "FCNN+RNN"]].max()
-    known = {
-        system: published(*where, system, "EEG")["accuracy"]
-        for system in ("XSleepNet2", "ARNN+RNN", "FCNN+RNN")
-    }
-    found = gained["published", *where, "EEG", "accuracy", "XSleepNet2"]
-    assert found == pytest.approx(known["XSleepNet2"] - max(known["ARNN+RNN"], known["FCNN+RNN"]))
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path)
 
 
-def test_sec4_4_has_no_gain_where_a_single_view_is_missing():
-    made = table(PLACES[:1], ["EEG"])
-    assert gain.gains(made[made["system"] != "FCNN+RNN"]).empty
-    made.loc[(made["system"] == "ARNN+RNN") & (made["source"] == "measured"), "EEG MF1"] = np.nan
-    gained = gain.gains(made).query("source == 'measured'")
-    assert {*gained["metric"]} == {"accuracy", "kappa"}
+def ran(study, *names, systems=SYSTEMS, **where):
+    """Return the results of systems on recordings of a database, window and channel set."""
+    for system in systems:
+        study.run(*(names or NAMES), system=system, skill=SYSTEMS[system], **where)
+    return study.results()
 
 
-def test_sec4_4_has_small_databases_before_large_ones_and_a_row_per_measured_channel_set(drawn):
-    gain.draw(table(PLACES[::-1], CHANNELS[:2]), "unused")
-    panels = drawn[0].axes
-    assert [panel.get_title("left") for panel in panels[::3]] == list(CHANNELS[:2])
-    labels = [label.get_text().split("\n")[0] for label in panels[-1].get_xticklabels()]
-    assert labels == sorted(labels, key=SUBJECTS.__getitem__) and len(labels) == 7
+def spans(panel):
+    """Ends of the intervals of a panel."""
+    lines = [line for line in panel.lines if len(line.get_xdata()) == 2]
+    return [line.get_xdata().tolist() for line in lines if line.get_ydata()[0] not in (0, 1)]
 
 
-def test_sec4_4_a_channel_set_of_ones_own_has_a_row(drawn):
-    made = made_up([("own", "whole-night")], ["EEG", "EEG-EEG2"]).assign(subjects=5)
-    gain.draw(made, "unused")
-    assert [p.get_title("left") for p in drawn[0].axes[::3]] == ["EEG", "EEG-EEG2"]
+def test_sec4_4_a_gain_is_over_the_better_single_view_with_its_paired_interval(study):
+    results = ran(study)
+    by_name = {result.system: result for result in results}
+    gained = gain.gains(results).query("source == 'measured'").set_index(["system", "metric"])
+    assert len(gained) == 2 * 3
+    for (system, metric), row in gained.iterrows():
+        over = [paired(by_name[system], by_name[n])[metric] for n in ("ARNN+RNN", "FCNN+RNN")]
+        least = min(over, key=lambda values: values["difference"])
+        assert row["gain"] == least["difference"]
+        assert row[["95 % from", "95 % to"]].tolist() == [least["95 % from"], least["95 % to"]]
+        assert row["95 % from"] <= row["gain"] <= row["95 % to"]
 
 
-def test_sec4_4_measured_is_filled_and_published_hollow_right_beside(drawn):
-    gain.draw(table(PLACES[:1], ["EEG"]), "unused")
-    *markers, _ = drawn[0].axes[0].lines
-    assert len(markers) == 6
-    for measured, known in zip(markers[:3], markers[3:], strict=True):
+def test_sec4_4_a_published_gain_is_over_the_better_published_single_view(study):
+    gained = gain.gains(ran(study)).query("source == 'published' and metric == 'accuracy'")
+    known = {s: published("SleepEDF-20", "in-bed", s, "EEG")["accuracy"] for s in SYSTEMS}
+    better = max(known["ARNN+RNN"], known["FCNN+RNN"])
+    found = gained.set_index("system")["gain"]
+    assert found.to_dict() == {s: known[s] - better for s in ("XSleepNet2", "Naive Fusion")}
+
+
+def test_sec4_4_is_over_the_recordings_that_both_tested_and_has_none_without_a_single_view(study):
+    ran(study, systems=("XSleepNet2", "ARNN+RNN"))
+    study.run("a1", "b1", system="FCNN+RNN", skill=-5)
+    assert len(gain.gains(study.results()).query("source == 'measured'")) == 3
+    without = [result for result in study.results() if result.system != "FCNN+RNN"]
+    assert gain.gains(without).empty
+    with pytest.raises(InputError, match=r"train ARNN.RNN, FCNN.RNN and"):
+        gain.draw(without, "unused")
+
+
+def test_sec4_4_has_small_databases_above_large_ones_and_a_row_of_panels_per_channel_set(
+    study, drawn
+):
+    ran(study, database="MASS", window="whole-night")
+    ran(study, *NAMES[:3], channels="EEG-EOG")
+    results = ran(study, *NAMES[:3])
+    gain.draw(results, "unused", ["MASS"])
+    (figure,) = drawn
+    assert figure.get_suptitle().endswith("(MASS: simulated nights: not sleep)")
+    assert [panel.get_title("left") for panel in figure.axes[::3]] == ["EEG", "EEG-EOG"]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["SleepEDF-20\nin-bed", "MASS\nwhole-night"]
+    low, high = figure.axes[0].get_ylim()
+    assert low > high  # the first is at the top
+
+
+def test_sec4_4_measured_is_filled_with_its_interval_and_published_hollow_on_the_same_line(
+    study, drawn
+):
+    results = ran(study)
+    gain.draw(results, "unused")
+    expected = gain.gains(results).query("metric == 'accuracy'")
+    panel = drawn[0].axes[0]
+    marks = [line for line in panel.lines if len(line.get_xdata()) == 1]
+    assert [mark.get_xdata()[0] for mark in marks] == expected["gain"].tolist()
+    for measured, known in zip(marks[::2], marks[1::2], strict=True):
         assert measured.get_marker() == known.get_marker()
         assert measured.get_markerfacecolor() != "white" == known.get_markerfacecolor()
-        assert 0 < known.get_xdata()[0] - measured.get_xdata()[0] < 0.15
+        assert measured.get_ydata() == known.get_ydata()
+    found = [ends for ends in spans(panel) if np.isfinite(ends).all()]
+    of_measured = expected[expected["source"] == "measured"]
+    assert found == of_measured[["95 % from", "95 % to"]].to_numpy().tolist()
+    assert keys(drawn[0])[2:] == ["measured", "published", "paired 95 % interval"]
 
 
-def test_sec4_4_without_both_single_views_says_what_to_train():
-    made = table(PLACES[:1], ["EEG"])
-    with pytest.raises(InputError, match=r"train ARNN.RNN, FCNN.RNN and"):
-        gain.draw(made[made["system"] != "FCNN+RNN"], "unused")
+def test_sec4_4_without_intervals_or_published_values_there_are_no_keys_of_them(study, drawn):
+    gain.draw(ran(study, "a1", database="own", window="whole-night"), "unused")
+    assert keys(drawn[0]) == ["XSleepNet2", "Naive Fusion"]

@@ -62,7 +62,7 @@ def test_a_system_without_probabilities_has_no_panel_of_them(drawn):
     hypnogram.draw(predicted, STORED, "unused", "here")
     _, called = drawn[0].axes
     assert steps(called)[0].tolist() == [0, 1, 3]
-    assert called.get_xlabel() == "minutes since the recording began"
+    assert called.get_xlabel() == "time since the recording began (h:mm)"
 
 
 def test_epochs_without_a_stage_are_left_blank(drawn):
@@ -71,14 +71,13 @@ def test_epochs_without_a_stage_are_left_blank(drawn):
         blank = np.isnan(steps(panel)[0])
         assert blank.tolist() == [False, False, True, True, False]
     edges = drawn[0].axes[0].patches[0].get_data().edges
-    assert edges.tolist() == [1.5, 2, 2.5, 3, 3.5, 4]  # minutes of a short recording
-    assert "minutes" in drawn[0].axes[2].get_xlabel()
+    assert edges.tolist() == [90, 120, 150, 180, 210, 240]
 
 
 def test_epochs_that_were_scored_every_20_s_stand_where_they_are_in_the_recording(drawn):
     hypnogram.draw(made_up([W, W, N2], [W, W, N2], places=[1, 2, 3]), stored(20, -5), "unused", "")
     edges = drawn[0].axes[0].patches[0].get_data().edges
-    assert 60 * edges == pytest.approx([15, 35, 55, 75])
+    assert edges == pytest.approx([15, 35, 55, 75])
 
 
 def test_dollar_signs_in_a_name_are_no_formula(tmp_path):
@@ -90,7 +89,35 @@ def test_dollar_signs_in_a_name_are_no_formula(tmp_path):
 def test_a_recording_of_a_single_stage_is_drawn(drawn):
     hypnogram.draw(made_up([N2] * 300, [N2] * 300, branches=["raw"]), STORED, "unused", "here")
     assert "accuracy 100.0 %" in drawn[0].get_suptitle()
-    assert "hours" in drawn[0].axes[2].get_xlabel()
+
+
+def ticks(panel):
+    """Return the labels of the time axis by the second of the recording where they stand."""
+    labels = [label.get_text() for label in panel.get_xticklabels()]
+    return dict(zip(panel.get_xticks().tolist(), labels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("start", "epochs", "expected"),
+    [
+        (None, 180, {600 * n: f"{n // 6}:{n % 6}0" for n in range(10)}),
+        (None, 4, {0: "0:00", 60: "0:01", 120: "0:02"}),
+        (22.5 * 3600 + 10, 480, {1790: "23:00", 3590: "23:30", 5390: "00:00", 7190: "00:30"}),
+        (86395, 120, {5: "00:00", 605: "00:10", 3005: "00:50"}),
+    ],
+)
+def test_the_axis_has_clock_times_on_the_hour_where_the_start_is_known(
+    drawn, start, epochs, expected
+):
+    night = replace(STORED, start=start)
+    stages = [N2] * epochs
+    called = made_up(stages, stages, places=range(epochs))
+    long = replace(night, places=np.arange(500), onsets=30.0 * np.arange(500))
+    hypnogram.draw(called, long, "unused", "here")
+    axis = drawn[0].axes[2]
+    assert axis.get_xlabel() == ("clock time" if start else "time since the recording began (h:mm)")
+    found = ticks(axis)
+    assert expected.items() <= found.items() and len(found) <= hypnogram.MOST + 1
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.studies import Study
 from tests.results.figures.test_fig4 import made_up
 from tests.results.figures.test_learning import ALL, history, keys
 from xsleep import systems
@@ -53,11 +54,11 @@ def test_fig5_fig6_each_system_of_ones_own_has_the_losses_of_its_branches(histor
 
 def test_fig5_adaptive_weights_of_ones_own_stand_below_the_losses(histories, drawn):
     found = panels("fig5", histories, drawn)
-    weights = found["Own Views: weights, mean of 10 evaluations"].get_subplotspec()
+    weights = found["Own Views: weights,\nmean of 10 evaluations"].get_subplotspec()
     assert weights.colspan == found["Own Views: branches"].get_subplotspec().colspan
     assert weights.is_last_row()
     assert not any(title.startswith("Band Means: weights") for title in found)
-    assert keys(drawn[-1])[-1] == "weights of XSleepNet2, Own Views, unsmoothed"
+    assert keys(drawn[-1])[-1] == "weights of XSleepNet2, Own Views,\nunsmoothed"
 
 
 def test_fig1_systems_of_ones_own_share_a_panel_with_both_single_views(histories, drawn):
@@ -74,7 +75,7 @@ def test_fig1_systems_of_ones_own_share_a_panel_with_both_single_views(histories
     assert keys(drawn[-1])[-2:] == ["Band Means", "Own Views"]
 
 
-def test_fig4_and_gain_have_a_system_of_ones_own(register, drawn):
+def test_fig4_and_gain_have_a_system_of_ones_own(register, drawn, tmp_path):
     register(ONE_VIEW, TWO_VIEWS)
     made = made_up(database_windows()[:1], ["EEG"]).assign(subjects=20)
     measured = made[(made["system"] == "XSleepNet2") & (made["source"] == "measured")]
@@ -82,7 +83,9 @@ def test_fig4_and_gain_have_a_system_of_ones_own(register, drawn):
     made = pd.concat([made, *own])
     fig4.draw(made, "unused")
     assert {"Band Means", "Own Views"} < {*keys(drawn[0])}
-    gained = gain.gains(made)
-    assert "Own Views" in {*gained["system"]} and "Band Means" not in {*gained["system"]}
-    gain.draw(made, "unused")
+    study = Study(tmp_path)
+    for name in ("ARNN+RNN", "FCNN+RNN", "Band Means", "Own Views"):
+        study.run("a1", "b1", system=name)
+    assert {*gain.gains(study.results())["system"]} == {"Own Views"}
+    gain.draw(study.results(), "unused")
     assert "Own Views" in keys(drawn[1])

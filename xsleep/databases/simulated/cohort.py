@@ -16,12 +16,12 @@ class Cohort(Settings):
     """A cohort to simulate.
 
     Attributes:
-        subjects: number of subjects, who have two digits in Sleep-EDF.
-        nights: number of nights of each subject, which have one digit.
+        subjects: number of subjects.
+        nights: number of nights of each subject.
         hours (h): length of each recording.
-        gain: factor on EEG and EOG, of another recorder.
-        low_pass (Hz): cut-off of a low-pass of EEG and EOG, of another recorder.
-        seed: another seed, other people.
+        gain: factor on EEG and EOG, as of another amplifier.
+        low_pass (Hz): cut-off of a low-pass filter of EEG and EOG, as of another amplifier.
+        seed: seed of the cohort: other seeds give other people.
     """
 
     subjects: int = Field(ge=1, le=100)

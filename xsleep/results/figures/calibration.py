@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from xsleep.core.arrays import Doubles, Integers
 from xsleep.core.errors import InputError
-from xsleep.results.figures.style import marker, new_figure, tidy
+from xsleep.results.figures.style import PAGE, heading, marker, new_figure, tidy, wrapped
 from xsleep.results.measurements import RunPredictions, SystemResults, gather
 from xsleep.results.metrics import decided, probabilities
 from xsleep.store.predictions import Prediction
@@ -72,24 +72,29 @@ def expected_error(bins: Doubles) -> float:
 
 
 def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
-    """Write reliability diagrams as ``stem``.svg and ``stem``.png.
+    """Write reliability diagrams.
 
     Of each system, with its `binned` epochs (3, ``BINS``), the upper panel shows accuracy over mean
     confidence, bin by bin, with the diagonal of perfect calibration, and the lower panel the share
-    of epochs in each bin. The title names database, window and channel set.
+    of epochs in each bin. The title names database, window and channel set. Systems without
+    probabilities are left out; where none has any, a line says so.
 
     Raises:
-        InputError: No system has epochs.
+        InputError: There are no systems.
     """
-    systems = {system: bins for system, bins in systems.items() if bins[0].any()}
     if not systems:
         raise InputError(f"{title}: no epochs to calibrate; train and score at least one system")
+    systems = {system: bins for system, bins in systems.items() if bins[0].any()}
+    if not systems:
+        with new_figure(stem, width=0.6 * PAGE, height=0.8) as figure:
+            heading(figure, f"No calibration, as no system gives probabilities\n{title}")
+        return
     rows = math.ceil(len(systems) / COLUMNS)
     columns = math.ceil(len(systems) / rows)
     most = max((bins[0] / bins[0].sum()).max() for bins in systems.values())
-    width = max(0.6 + 2.2 * columns, 4.2)
-    with new_figure(stem, width=width, height=0.4 + 3.1 * rows) as figure:
-        figure.suptitle(f"{title}: expected calibration error (ECE) by system", fontsize=9)
+    width = max(0.6 + (PAGE - 0.6) / COLUMNS * columns, PAGE / 2)
+    with new_figure(stem, width=width, height=0.5 + 2.7 * rows) as figure:
+        heading(figure, f"Calibration, with the expected calibration error (ECE)\n{title}")
         panels = figure.subplots(
             2 * rows, columns, sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1) * rows
         )
@@ -99,7 +104,8 @@ def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
                 below.set_axis_off()
                 continue
             bins = systems[system]
-            above.set_title(f"{system}: {expected_error(bins):.1f} %", fontweight="bold")
+            name = wrapped(system, 1.5)
+            above.set_title(f"{name}\nECE {expected_error(bins):.1f} %", fontweight="bold")
             _reliability(above, bins)
             below.stairs(
                 bins[0] / bins[0].sum(), np.linspace(0, 1, BINS + 1), fill=True, color="0.6"
@@ -110,7 +116,7 @@ def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
             below.tick_params(labelbottom=True)
             below.set_xlabel("confidence")
             if above.get_subplotspec().is_first_col():
-                above.set_ylabel("share right")
+                above.set_ylabel("accuracy")
                 below.set_ylabel("epochs")
 
 

@@ -13,7 +13,18 @@ from matplotlib.lines import Line2D
 from xsleep import systems
 from xsleep.core.errors import InputError
 from xsleep.results import published
-from xsleep.results.figures.style import COLOURS, SHAPES, Style, marker, new_figure, tidy
+from xsleep.results.figures.style import (
+    COLOURS,
+    COLUMN,
+    PAGE,
+    SHAPES,
+    Style,
+    heading,
+    key_below,
+    marker,
+    new_figure,
+    tidy,
+)
 
 LOOKS: dict[str, Style] = {
     "raw": {"color": COLOURS[1], "linestyle": "-", "marker": SHAPES[0]},
@@ -26,8 +37,10 @@ POINTS = 10
 LOSS, WEIGHT = "validation loss", "weight"
 """Quantities of a branch, as named in the columns of ``history.csv``."""
 LABELS = {LOSS: "validation loss per epoch", WEIGHT: "weight of the branch's loss"}
-FAINT: Style = {"color": "0.5", "linewidth": 0.6, "alpha": 0.3}
+FAINT: Style = {"color": "0.5", "linewidth": 0.6, "alpha": 0.5}
 """Style of the weights before smoothing."""
+ACROSS = 3
+"""Panels in a row of a figure."""
 
 Histories = Mapping[str, pd.DataFrame]
 """Content of ``history.csv`` of each system, one row per evaluation."""
@@ -57,7 +70,7 @@ class Panel(NamedTuple):
 def draw(
     figure: Literal["fig1", "fig5", "fig6"], histories: Histories, stem: str | Path, title: str
 ) -> None:
-    """Write Fig. 1(b) and (d), 5 or 6 of the XSleepNet paper as ``stem``.svg and ``stem``.png.
+    """Write Fig. 1(b) and (d), 5 or 6 of the XSleepNet paper.
 
     Fig. 1 shows the validation losses of single and both views; Fig. 6 those of the baselines and
     of the branches of the XSleepNets; Fig. 5 these and, below, the weights of the branches. Systems
@@ -121,7 +134,7 @@ def _branches(histories: Histories, own: Sequence[str]) -> tuple[list[Panel], di
         title = f"{name}: branches" if len(branches) > 1 else name
         panels.append(Panel(letter, title, LOSS, [(name, branch) for branch in branches]))
     panels = [panel for panel in panels if any(name in histories for name, _ in panel.lines)]
-    alone = {branch: f"; in (a) {name}" for name, branch in baselines.items()}
+    alone = {branch: f";\nin (a) {name}" for name, branch in baselines.items()}
     with_a = any(panel.letter == "a" for panel in panels)
     return panels, {b: f"{b} branch" + alone[b] * with_a for b in LOOKS}
 
@@ -133,7 +146,7 @@ def _weights(losses: Panel) -> Panel | None:
         return None
     letter = {"b": "d", "c": "e"}.get(losses.letter, "")
     panel = Panel(letter, f"{name}: weights", WEIGHT, losses.lines)
-    mean = f", mean of {POINTS} evaluations" * panel.smoothed
+    mean = f",\nmean of {POINTS} evaluations" * panel.smoothed
     return panel._replace(title=panel.title + mean)
 
 
@@ -157,30 +170,42 @@ def _draw(
     drawn = {system if system in key else branch for system, branch in lines}
     handles = [Line2D([], [], label=key[k], **looks[k]) for k in key if k in drawn]
     if smoothed := ", ".join(panel.lines[0][0] for panel in panels if panel.smoothed):
-        handles.append(Line2D([], [], label=f"weights of {smoothed}, unsmoothed", **FAINT))
-    width = max(5.5, 0.9 + 3 * len(rows[0]))
-    with new_figure(stem, width=width, height=0.9 + 2.3 * len(rows)) as figure:
-        figure.suptitle(title, fontsize=9)
-        grid = figure.add_gridspec(len(rows), len(rows[0]))
+        handles.append(Line2D([], [], label=f"weights of {smoothed},\nunsmoothed", **FAINT))
+    across = min(ACROSS, len(rows[0]))
+    placed = [
+        row[first : first + across]
+        for first in range(0, len(rows[0]), across)
+        for row in rows
+        if any(row[first : first + across])
+    ]
+    width = {1: COLUMN, 2: 5.2}.get(across, PAGE)
+    with new_figure(stem, width=width, height=1.1 + 2.1 * len(placed)) as figure:
+        heading(figure, title)
+        grid = figure.add_gridspec(len(placed), across)
         everywhere: Axes | None = None
-        for place, row in enumerate(rows):
-            beside: Axes | None = None
+        beside: dict[str, Axes] = {}
+        for place, row in enumerate(placed):
+            first = next(panel for panel in row if panel)
             for column, panel in enumerate(row):
                 if not panel:
                     continue
-                axes = figure.add_subplot(grid[place, column], sharex=everywhere, sharey=beside)
+                shared = beside.get(panel.quantity)
+                axes = figure.add_subplot(grid[place, column], sharex=everywhere, sharey=shared)
                 _panel(axes, histories, panel, looks, unit=unit)
                 everywhere = everywhere or axes
-                if beside is None:
-                    beside = axes
+                if shared is None:
+                    beside[panel.quantity] = axes
+                    of = [other for other in panels if other.quantity == panel.quantity]
+                    axes.set_ylim(_limits(histories, of))
+                if panel is first:
                     axes.set_ylabel(LABELS[panel.quantity])
-                    axes.set_ylim(_limits(histories, [panel for panel in row if panel]))
                 else:
                     axes.tick_params(labelleft=False)
-        if rows[-1][0]:
-            figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-        else:  # there is room below (a)
-            room = figure.add_subplot(grid[-1, 0])
+        if all(row[0] for row in placed):
+            key_below(figure, handles)
+        else:  # there is room, as below (a)
+            free = next(place for place, row in enumerate(placed) if not row[0])
+            room = figure.add_subplot(grid[free, 0])
             room.set_axis_off()
             room.legend(handles=handles, loc="center", frameon=False)
 

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-from xsleep.results.figures.style import COLOURS, LABELS, SHAPES, Style, marker, new_figure, tidy
+from xsleep.config.names import MEASURED
+from xsleep.results.figures.style import (
+    COLOURS,
+    LABELS,
+    PAGE,
+    SHAPES,
+    Style,
+    heading,
+    key_below,
+    marker,
+    new_figure,
+    sources_key,
+    tidy,
+)
+from xsleep.results.formatting import entitled
 from xsleep.results.table2 import PUBLISHED
-from xsleep.results.transfer_tables import CASE
+from xsleep.results.transfer_tables import CASE, SCRATCH
 
 NAMES = {
     "scratch": "from scratch",
@@ -21,12 +37,15 @@ NAMES = {
     "softmax+EPB": "softmax + EPB",
     "all": "all layers",
 }
+LEVEL: Style = {"color": "0.6", "linewidth": 0.8, "linestyle": "--"}
+"""Style of the level of training from scratch."""
+
 Panel = Callable[[Axes, pd.DataFrame, str], None]
 """Function that draws one metric of the rows of one case."""
 
 
-def strategies(table: pd.DataFrame, stem: str | Path) -> None:
-    """Write the metrics of each strategy, with 95 % intervals, as ``stem``.svg and ``stem``.png.
+def strategies(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ()) -> None:
+    """Write the metrics of each strategy, with 95 % intervals.
 
     One row of panels per target, network and channel set. The dashed line is training from scratch,
     and hollow markers are published values. The table has one row per case and strategy, as made by
@@ -41,17 +60,22 @@ def strategies(table: pd.DataFrame, stem: str | Path) -> None:
             axes.errorbar(place, value, reach, **marker(place), **look)
             if pd.notna(published := row.get(f"published {metric}")):
                 axes.plot(place + 0.2, published, linestyle="none", **marker(place, PUBLISHED))
-        for value in block.loc[block["strategy"] == "scratch", metric]:
-            axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
+        for value in block.loc[block["strategy"] == SCRATCH, metric]:
+            axes.axhline(value, zorder=0, **LEVEL)
         names = [NAMES[name] for name in block["strategy"]]
         axes.set_xticks(range(len(block)), names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(block) - 0.5)
 
-    _draw(table, panel, stem)
+    title = "Finetuning by strategy, with 95 % intervals"
+    published = table.filter(regex="^published [^f]").notna().any(axis=None)
+    key = sources_key((MEASURED, PUBLISHED) if published else ())
+    if SCRATCH in {*table["strategy"]}:
+        key.append(Line2D([], [], label=NAMES[SCRATCH], **LEVEL))
+    _draw(table, panel, stem, entitled(title, list(table["target"].unique()), simulated), key)
 
 
-def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
-    """Write metrics over the number of training subjects as ``stem``.svg and ``stem``.png.
+def learning_curves(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ()) -> None:
+    """Write metrics over the number of training subjects.
 
     Each strategy is a line with its 95 % interval; one without training is a horizontal line. The
     table has one row per case, strategy and number of training subjects, as made by
@@ -76,22 +100,26 @@ def learning_curves(table: pd.DataFrame, stem: str | Path) -> None:
         axes.minorticks_off()
         axes.set_xlabel("training subjects")
 
-    _draw(table, panel, stem)
+    title = "Finetuning by number of training subjects, with 95 % intervals"
+    _draw(table, panel, stem, entitled(title, list(table["target"].unique()), simulated))
 
 
-def _draw(table: pd.DataFrame, panel: Panel, stem: str | Path) -> None:
+def _draw(
+    table: pd.DataFrame, panel: Panel, stem: str | Path, title: str, key: Sequence[Artist] = ()
+) -> None:
     blocks = list(table.groupby(CASE, sort=False))
-    with new_figure(stem, width=9, height=2.4 * len(blocks) + 0.3) as figure:
+    with new_figure(stem, width=PAGE, height=2.4 * len(blocks) + 0.6) as figure:
+        heading(figure, title)
+        named: dict[str, Artist] = {}
         rows = figure.subplots(len(blocks), len(LABELS), sharey="col", squeeze=False)
         for row, (case, block) in zip(rows, blocks, strict=True):
             target, window, network, source_channels, channels = case
             source = f"{block['source'].iloc[0]} {source_channels}"
-            title = f"{network}: {source} to {target} {channels}, {window}"
-            row[0].set_title(title, loc="left", fontweight="bold")
+            name = f"{network}: {source} to {target} {channels}, {window}"
+            row[0].set_title(name, loc="left", fontweight="bold")
             for axes, (metric, label) in zip(row, LABELS.items(), strict=True):
                 panel(axes, block, metric)
                 axes.set_ylabel(label)
                 tidy(axes, "y")
-        handles, labels = rows[0][0].get_legend_handles_labels()
-        if handles:
-            figure.legend(handles, labels, loc="outside upper center", ncols=6, frameon=False)
+                named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        key_below(figure, [*named.values(), *key])

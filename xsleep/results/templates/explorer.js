@@ -1,15 +1,16 @@
 "use strict";
 
-const STAGES = ["W", "N1", "N2", "N3", "REM"];
-const ORDER = [0, 4, 1, 2, 3]; // of the levels of a hypnogram, the highest first
-// All far apart in lightness, so that they are told apart in grey as well.
-const COLOURS = ["#f7ec8a", "#86c5ea", "#2a6aa3", "#0b2545", "#e0662f"];
-const DIFFERS = "#c2410c";
+const LEVELS = ["W", "REM", "N1", "N2", "N3"]; // of a hypnogram, the highest first
+const ORDER = LEVELS.map((name) => STAGES.indexOf(name));
+const COLOURS = STAGES.map((name) => COLOUR_OF[name]);
+const DIFFERS = "#b0127a";
 const GAP = "#dcdcdc";
 // Cividis: its lightness grows with the level.
 const RAMP = ["#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c",
   "#dec958", "#fee838"];
-const LEFT = 118, RIGHT = 62, AXIS = 20, STRIP = 14, SPACE = 10;
+const AXIS = 20, STRIP = 12, SPACE = 8, LOWEST = 68; // pixels; the last of a panel at least
+let LEFT = 118, RIGHT = 62; // less where the page is narrow, and the titles are in the panels
+const isNarrow = () => innerWidth < 700;
 const FAMILY = '"DejaVu Sans", Verdana, Arial, sans-serif';
 const FONT = `12px ${FAMILY}`, SMALL = `11px ${FAMILY}`;
 const NARROWEST = 20; // epochs that are shown at least
@@ -18,10 +19,10 @@ const by = (id) => document.getElementById(id);
 const system = () => by("system").value;
 const panels = by("panels"), cross = by("cross");
 
-// What is chosen: the list of the recordings of a case, the recording, the epoch under the
-// crosshair, what is in view.
-const state = {list: null, name: null, recording: null, epoch: null, view: null,
-  sort: "name", descending: false};
+// What is chosen: the list of the recordings of a case, the recording, an epoch, whether its
+// signals are open; the epoch under the mouse; what is in view; the gain of the signals.
+const state = {list: null, name: null, recording: null, epoch: null, open: false, hover: null,
+  view: null, gain: 1, sort: "name", descending: false};
 
 // The data files call this, each with its path.
 const delivered = new Map();
@@ -54,9 +55,28 @@ const digits = (text) => Uint8Array.from(text, Number);
 const chosen = () => ["database", "window", "channels"].map((id) => by(id).value);
 
 function offer(id, values) {
-  const select = by(id), before = select.value;
+  const select = by(id), before = asked[id] ?? select.value;
   select.replaceChildren(...values.map((value) => new Option(value)));
   if (values.includes(before)) select.value = before;
+}
+
+// The part of the address after # says what is shown, and is a link to it.
+
+const CHOICES = ["database", "window", "channels", "system", "other", "seed"];
+let asked = {}; // what the address asks for, until it is shown
+
+const address = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+
+function remember() {
+  const parts = CHOICES.map((id) => [id, by(id).value]).concat([["recording", state.name]]);
+  if (state.epoch !== null) parts.push([state.open ? "epoch" : "at", state.epoch + 1]);
+  history.replaceState(null, "", `#${new URLSearchParams(parts.filter(([, value]) => value))}`);
+}
+
+function restore() {
+  asked = address();
+  state.name = asked.recording ?? state.name;
+  chooseCase();
 }
 
 async function chooseCase() {
@@ -75,19 +95,38 @@ async function chooseCase() {
   if (list.fault) return fail(list.fault);
   chooseSystem();
   const names = shown().map((row) => row.dataset.name);
-  if (names.length) chooseRecording(names.includes(state.name) ? state.name : names[0]);
+  if (names.length) await chooseRecording(names.includes(state.name) ? state.name : names[0]);
   else fail("No recording is scored by predictions that can be used.");
 }
+
+const NOBODY = "none";
 
 function chooseSystem() {
   const {seeds, gaps} = state.list.systems[system()];
   offer("seed", Object.keys(seeds));
+  offer("other", [NOBODY, ...Object.keys(state.list.systems).filter((one) => one !== system())]);
+  offerPairs();
   by("gaps").hidden = !gaps.length;
   by("gaps").querySelector("summary").textContent =
     `${system()}: predictions that are left out (${gaps.length})`;
   by("gaps").querySelector("ul").replaceChildren(...gaps.map((gap) => element("li", gap)));
   listRecordings();
   if (state.recording) show();
+}
+
+// The systems that are shown, A and B; with the scorer, who may disagree with whom.
+const compared = () => [system(), by("other").value].filter((name) => name && name !== NOBODY);
+
+function pairs() {
+  const [a, b] = compared();
+  const found = {[`${a} ≠ scorer`]: [a]};
+  return b ? {...found, [`${b} ≠ scorer`]: [b], [`${a} ≠ ${b}`]: [a, b]} : found;
+}
+
+function offerPairs() {
+  const place = by("pair").selectedIndex;
+  by("pair").replaceChildren(...Object.keys(pairs()).map((name) => new Option(name)));
+  by("pair").selectedIndex = Math.min(Math.max(place, 0), by("pair").length - 1);
 }
 
 // The metrics of a recording by the chosen run: accuracy and kappa, null where there are none.
@@ -142,8 +181,14 @@ async function chooseRecording(name) {
   if (path.join() !== [...chosen(), state.name].join()) return; // another was chosen meanwhile
   if (content.fault) return fail(content.fault);
   state.recording = unpacked(content);
-  state.epoch = null;
+  state.epoch = state.hover = null;
   state.view = {from: state.recording.first, to: state.recording.end};
+  const place = Number(asked.epoch ?? asked.at) - 1;
+  const isThere = place >= state.recording.first && place < state.recording.end;
+  if (isThere) state.epoch = place;
+  state.open = isThere ? "epoch" in asked : state.open && !asked.recording;
+  if (state.open && state.epoch === null) state.epoch = state.recording.first;
+  asked = {};
   show();
 }
 
@@ -155,6 +200,9 @@ function step(lines) {
 
 function fail(fault) {
   state.recording = null;
+  asked = {};
+  by("closeup").hidden = true;
+  by("not-sleep").hidden = true;
   for (const id of ["recording", "summary"]) by(id).textContent = "";
   note(fault);
   draw();
@@ -185,8 +233,25 @@ function unpacked(recording) {
   return recording;
 }
 
-const run = () => state.recording.runs[system()]?.[by("seed").value];
-const disagreements = () => state.recording.places.filter((_, number) => run()?.wrong[number]);
+// What a system says of the recording, with the chosen seed or, where it has another, with that.
+function run(name = system()) {
+  const seeds = state.recording.runs[name] ?? {};
+  return seeds[by("seed").value] ?? (name === system() ? undefined : Object.values(seeds)[0]);
+}
+
+// Whether two disagree on each epoch: a system and the scorer, or two systems.
+function differing([one, other]) {
+  const ours = run(one), theirs = other && run(other);
+  if (!ours || (other && !theirs)) return null;
+  if (!other) return ours.wrong;
+  return ours.predicted.map((stage, number) => stage !== NONE
+    && theirs.predicted[number] !== NONE && stage !== theirs.predicted[number]);
+}
+
+function disagreements(pair) {
+  const wrong = differing(pair);
+  return wrong ? state.recording.places.filter((_, number) => wrong[number]) : [];
+}
 
 function clock(place) {
   const {clock: start, step: seconds, first} = state.recording;
@@ -200,22 +265,26 @@ function show() {
   const {recording} = state, count = recording.places.length;
   const [accuracy, kappa] = metrics(state.name);
   by("recording").textContent = state.name;
+  by("not-sleep").hidden = !SIMULATED.includes(by("database").value);
   const dropped = recording.end - recording.first - count;
   by("summary").textContent = [
     `subject ${recording.subject}`,
     `${clock(recording.first)} to ${clock(recording.end)}`
       + (recording.clock === null ? " of the recording" : ""),
     `${count} epochs` + (dropped ? `, ${dropped} not scored` : ""),
-    ...(run() ? [`accuracy ${fixed(accuracy, 1)} %`, `kappa ${fixed(kappa, 3)}`,
-      `${disagreements().length} disagreements`] : []),
+    ...(run() ? [`accuracy ${fixed(accuracy, 1)} %`, `kappa ${fixed(kappa, 3)}`] : []),
+    ...Object.entries(pairs()).filter(([, pair]) => differing(pair))
+      .map(([name, pair]) => `${name}: ${disagreements(pair).length}`),
   ].join(" · ");
   note([
-    run() ? "" : `${system()}: the predictions of this recording are left out.`,
-    recording.missing ? `No spectrogram: ${recording.missing}` : "",
+    ...compared().filter((name) => !run(name))
+      .map((name) => `${name}: the predictions of this recording are left out.`),
+    recording.missing ? `No signals: ${recording.missing}` : "",
   ].filter(Boolean).join(" "));
   panels.setAttribute("aria-label",
     `Hypnograms, disagreements, probabilities and spectrograms of ${state.name}`);
   draw();
+  closeUp();
 }
 
 // Drawing: panels one beneath the other, with the time in common.
@@ -274,22 +343,29 @@ function line(pen, colour, thick, ...ends) {
 }
 
 function draw() {
+  [LEFT, RIGHT] = isNarrow() ? [34, 46] : [118, 62];
+  const {recording} = state, runs = recording ? compared() : [];
+  const images = recording?.images ?? [];
+  const all = recording ? Object.values(pairs()) : [];
+  const parts = 0.9 * (1 + runs.length) + 0.8 * runs.length + 0.9 * images.length;
+  const gaps = 1 + 2 * runs.length + all.length + images.length;
+  const fixedHeight = AXIS + all.length * STRIP + SPACE * gaps;
+  by("plot").style.minHeight = `${Math.ceil(fixedHeight + LOWEST * parts)}px`;
   const pen = fresh(panels);
-  point(state.epoch);
-  if (!state.recording) return;
-  const {recording} = state, scores = run();
-  const parts = 2 * 0.9 + 1.1 + 1.1 * recording.images.length;
-  const height = (panels.clientHeight - AXIS - STRIP - SPACE * (4 + recording.images.length)) / parts;
+  point();
+  if (!recording) return;
+  const height = (panels.clientHeight - fixedHeight) / parts;
   let top = AXIS;
   const panel = (part, tall, draws, title) => {
     const box = {top, height: tall};
-    label(pen, title, 0, top + tall / 2, "left", `bold ${FONT}`, LEFT - 36);
+    if (!isNarrow()) label(pen, title, 0, top + tall / 2, "left", `bold ${FONT}`, LEFT - 36);
     pen.save();
     pen.beginPath();
     pen.rect(LEFT, top, width(), tall);
     pen.clip();
-    gaps(pen, box);
+    unscored(pen, box);
     draws(pen, box, part);
+    if (isNarrow() && tall > STRIP) tag(pen, title, LEFT + 3, top + 8);
     pen.restore();
     pen.strokeStyle = "#888";
     pen.lineWidth = 1;
@@ -299,12 +375,22 @@ function draw() {
   };
   hours(pen);
   levels(pen, panel({predicted: recording.true}, 0.9 * height, hypnogram, "scorer"));
-  panel(scores, STRIP, differences, "differ");
-  levels(pen, panel(scores, 0.9 * height, hypnogram, system()));
-  legend(pen, panel(scores, 1.1 * height, areas, "probability"));
-  for (const image of recording.images) {
-    scale(pen, panel(image, 1.1 * height, spectrogram, image.channel), image);
+  runs.forEach((name, place) => {
+    panel(differing([name]), STRIP, differences, "differs");
+    levels(pen, panel(run(name), 0.9 * height, hypnogram, name));
+    legend(pen, panel(run(name), 0.8 * height, areas, "probability"));
+    if (place) panel(differing(runs), STRIP, differences, "A ≠ B");
+  });
+  for (const image of images) {
+    scale(pen, panel(image, 0.9 * height, spectrogram, image.channel), image);
   }
+}
+
+function tag(pen, text, x, y) {
+  pen.font = `bold ${SMALL}`;
+  pen.fillStyle = "rgba(255, 255, 255, 0.8)";
+  pen.fillRect(x - 2, y - 7, pen.measureText(text).width + 4, 14);
+  label(pen, text, x, y, "left", `bold ${SMALL}`);
 }
 
 // Epochs in view: number, left, width; whole pixels, so that neighbours leave no seam.
@@ -316,7 +402,7 @@ function* inView() {
   }
 }
 
-function gaps(pen, {top, height}) {
+function unscored(pen, {top, height}) {
   const {places} = state.recording;
   pen.fillStyle = GAP;
   for (let number = 1; number < places.length; number++) {
@@ -338,7 +424,7 @@ function hours(pen) {
     label(pen, clock(place).slice(0, 5), x, 6, "center");
     line(pen, "#000", 1, [x, 13, x, AXIS]);
   }
-  label(pen, recording.clock === null ? "time" : "clock", 0, 6);
+  label(pen, recording.clock === null ? "time" : "clock", 0, 6, "left", isNarrow() ? SMALL : FONT);
 }
 
 const level = ({top, height}, stage) => top + (ORDER.indexOf(stage) + 0.5) * height / ORDER.length;
@@ -369,11 +455,11 @@ function hypnogram(pen, box, scores) {
   }
 }
 
-function differences(pen, {top, height}, scores) {
-  if (!scores) return;
+function differences(pen, {top, height}, wrong) {
+  if (!wrong) return;
   pen.fillStyle = DIFFERS;
   for (const [number, left, wide] of inView()) {
-    if (scores.wrong[number]) pen.fillRect(left, top, wide, height);
+    if (wrong[number]) pen.fillRect(left, top, wide, height);
   }
 }
 
@@ -421,52 +507,234 @@ function scale(pen, {top, height}, {low, high}) {
   const [from, to] = state.recording.hertz;
   for (const hertz of height > 70 ? [10, 20, 30] : [15, 30]) {
     const y = top + height * (1 - (hertz - from) / (to - from));
-    label(pen, `${hertz} Hz`, LEFT - 5, y, "right", SMALL);
+    frequency(pen, hertz, y);
   }
   const x = LEFT + width() + 6;
   const colours = pen.createLinearGradient(0, top + height, 0, top);
   RAMP.forEach((colour, number) => colours.addColorStop(number / (RAMP.length - 1), colour));
   pen.fillStyle = colours;
   pen.fillRect(x, top, 10, height);
-  label(pen, `${high.toFixed(0)} dB`, x + 14, top + 6, "left", SMALL);
+  label(pen, high.toFixed(0) + (isNarrow() ? "" : " dB"), x + 14, top + 6, "left", SMALL);
   label(pen, low.toFixed(0), x + 14, top + height - 6, "left", SMALL);
 }
 
-// The crosshair and what it says.
+const frequency = (pen, hertz, y) =>
+  label(pen, isNarrow() ? `${hertz}` : `${hertz} Hz`, LEFT - 5, y, "right", SMALL);
 
-function point(place) {
-  const {recording, view} = state;
-  const pen = fresh(cross);
-  state.epoch = place;
-  if (place === null || !recording) {
-    by("epoch").textContent = "";
-    return;
-  }
-  const left = across(place), right = across(place + 1);
-  if (place >= view.from - 1 && place < view.to) {
-    const x = (left + right) / 2;
-    pen.fillStyle = "rgba(0, 0, 0, 0.12)";
+// The crosshair at the mouse, or at the chosen epoch, and what it says.
+
+function point() {
+  const {recording, view, epoch, hover} = state;
+  const pen = fresh(cross), place = hover ?? epoch;
+  by("epoch").textContent = recording && place !== null ? told(place) : "";
+  if (!recording) return;
+  for (const [at, shade] of [[epoch, "rgba(176, 18, 122, 0.25)"], [hover, "rgba(0, 0, 0, 0.12)"]]) {
+    if (at === null || at < view.from - 1 || at >= view.to) continue;
+    const left = across(at), right = across(at + 1), x = (left + right) / 2;
+    pen.fillStyle = shade;
     pen.fillRect(left, AXIS, Math.max(right - left, 1), cross.clientHeight);
     line(pen, "#fff", 3, [x, AXIS - 4, x, cross.clientHeight]);
-    line(pen, "#000", 1, [x, AXIS - 4, x, cross.clientHeight]);
+    line(pen, at === epoch ? DIFFERS : "#000", 1, [x, AXIS - 4, x, cross.clientHeight]);
   }
-  by("epoch").textContent = told(place);
+}
+
+// The stage that a system gives an epoch, and its probabilities as shares of 1, or null.
+function says(name, number) {
+  const scores = run(name), stage = scores?.predicted[number] ?? NONE;
+  if (stage === NONE) return {stage: null, shares: null, differs: false};
+  const known = scores.probabilities.length > 0;
+  const shares = known && STAGES.map((_, one) => scores.probabilities[5 * number + one] / 255);
+  return {stage, shares: shares || null, differs: Boolean(scores.wrong[number])};
 }
 
 function told(place) {
-  const {recording} = state, number = recording.at.get(place), scores = run();
+  const {recording} = state, number = recording.at.get(place);
   const words = [clock(place), `epoch ${place + 1}`];
   if (number === undefined) return [...words, "not scored"].join(" · ");
   words.push(`scorer ${STAGES[recording.true[number]]}`);
-  if (scores) {
-    const differs = scores.wrong[number] ? " (differs)" : "";
-    const none = scores.predicted[number] === NONE;
-    words.push(`${system()} ${none ? "without a prediction" : STAGES[scores.predicted[number]]}${differs}`);
-    if (scores.probabilities.length && !none)
-      words.push(ORDER.map((stage) =>
-        `${STAGES[stage]} ${Math.round(scores.probabilities[5 * number + stage] / 2.55)} %`).join(", "));
+  for (const name of compared().filter((one) => run(one))) {
+    const {stage, shares, differs} = says(name, number);
+    words.push(`${name} ${stage === null ? "without a prediction" : STAGES[stage]}${differs ? " (differs)" : ""}`);
+    if (shares) words.push(ORDER.map((one) => `${STAGES[one]} ${Math.round(100 * shares[one])} %`).join(", "));
   }
   return words.join(" · ");
+}
+
+// The signals of the chosen epoch.
+
+const RATE = 100, SECONDS = 30, WINDOW = 200, FFT = 256, SILENCE = 1e-6;
+const BINS = 80, ROWS = 40; // bins above 0 Hz as far as they are shown, two in a row
+const pieces = new Map(); // of the recording that was last looked at
+let latest = 0; // of the close-ups that are asked for
+
+function choose(place) {
+  state.epoch = place;
+  state.hover = null;
+  point();
+  closeUp();
+}
+
+async function closeUp() {
+  const {recording, epoch, open, name} = state, ticket = ++latest;
+  remember();
+  by("closeup").hidden = !open || epoch === null;
+  if (by("closeup").hidden) return;
+  const number = recording.at.get(epoch);
+  by("heading").textContent = `${clock(epoch)} · epoch ${epoch + 1}`
+    + (number === undefined ? " · not scored" : "");
+  listChances(number);
+  const why = recording.missing ?? (recording.traced ? "" :
+    `this page has the signals of ${state.list.traced} of ${state.list.recordings.length} recordings, ` +
+    "those with the lowest accuracy, as those of all would take more room than it may");
+  const path = [...chosen().slice(0, 2), "traces", name, String(Math.floor(epoch / PIECE))];
+  const content = why ? {fault: why} : number === undefined ? {fault: ""} : await piece(path);
+  if (ticket !== latest) return; // another was chosen meanwhile
+  by("untraced").textContent = content.fault ? `No signals: ${content.fault}` : "";
+  by("untraced").hidden = !content.fault;
+  by("traces").hidden = by("stored").hidden = "fault" in content;
+  if (!("fault" in content)) drawTraces(content.channels, content.places.indexOf(epoch));
+  by("closeup").scrollIntoView({block: "nearest"});
+}
+
+async function piece(path) {
+  const key = path.join("/");
+  if (!pieces.has(key)) {
+    if (pieces.size > 3) pieces.clear();
+    const content = await load(path);
+    for (const one of Object.values(content.channels ?? {})) one.values = new Int8Array(bytes(one.values).buffer);
+    if (content.fault) return content;
+    pieces.set(key, content);
+  }
+  return pieces.get(key);
+}
+
+// Who says what, with the probabilities as bars.
+function listChances(number) {
+  const row = (name, told, cells) => {
+    const made = document.createElement("tr"), head = element("th", name);
+    head.scope = "row";
+    made.append(head, element("td", told), ...cells);
+    return made;
+  };
+  const top = document.createElement("tr");
+  top.append(element("th", ""), element("th", "stage"), ...ORDER.map((stage) => {
+    const made = element("th", STAGES[stage]);
+    made.style.borderBottomColor = COLOURS[stage];
+    return made;
+  }));
+  by("chances").tHead.replaceChildren(top);
+  const stage = number === undefined ? "–" : STAGES[state.recording.true[number]];
+  const rows = compared().filter((name) => run(name)).map((name) => {
+    const {stage: told, shares, differs} = says(name, number);
+    const cells = ORDER.map((one) => {
+      const cell = element("td", shares ? `${Math.round(100 * shares[one])} %` : "");
+      const end = shares ? 100 * shares[one] : 0;
+      cell.style.background = `linear-gradient(90deg, #cfd8e3 ${end}%, transparent ${end}%)`;
+      return cell;
+    });
+    const made = row(name, told === null ? "–" : STAGES[told], cells);
+    made.classList.toggle("differs", differs);
+    return made;
+  });
+  by("chances").tBodies[0].replaceChildren(row("scorer", stage, ORDER.map(() => element("td", ""))), ...rows);
+}
+
+const NICE = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
+function drawTraces(channels, at) {
+  const names = Object.keys(channels), canvas = by("traces");
+  const kinds = new Set(names.map((name) => name.slice(0, 3)));
+  const filters = state.recording.filter.split("+").filter((one) => kinds.has(one.slice(0, 3)));
+  by("stored").textContent = "As stored for the networks: at 100 Hz, filters: "
+    + `${filters.map((one) => one.replace("-", " ")).join(", ") || "none"}. `
+    + "Of the spectrogram, each column is the 2 s around it.";
+  const trace = 74, image = 58, gap = 8, axis = 18;
+  canvas.style.height = `${axis + names.length * (trace + image + 2 * gap)}px`;
+  const pen = fresh(canvas), {recording} = state;
+  const x = (second) => LEFT + second / SECONDS * (canvas.clientWidth - LEFT - RIGHT);
+  const end = x(SECONDS);
+  for (let second = 0; second <= SECONDS; second += 5) label(pen, `${second} s`, x(second), 7, "center", SMALL);
+  let top = axis;
+  for (const name of names) {
+    const {steps, values, height} = channels[name];
+    const signal = Float32Array.from(values.subarray(at * RATE * SECONDS, (at + 1) * RATE * SECONDS),
+      (value) => value * steps[at]);
+    const limit = height / state.gain, middle = top + trace / 2;
+    const y = (microvolts) => middle - microvolts / limit * trace / 2;
+    for (let second = 0; second <= SECONDS; second++)
+      line(pen, second % 5 ? "#eee" : "#ccc", 1, [x(second), top, x(second), top + trace]);
+    pen.save();
+    pen.beginPath();
+    pen.rect(LEFT, top, end - LEFT, trace);
+    pen.clip();
+    pen.strokeStyle = "#000";
+    pen.lineWidth = 1;
+    pen.beginPath();
+    signal.forEach((value, sample) => pen.lineTo(x((sample + 0.5) / RATE), y(value)));
+    pen.stroke();
+    // of epochs of 20 s the 5 s before and after
+    const margin = (SECONDS - recording.step) / 2;
+    pen.fillStyle = "rgba(120, 120, 120, 0.18)";
+    pen.fillRect(LEFT, top, x(margin) - LEFT, trace);
+    pen.fillRect(x(SECONDS - margin), top, end - x(SECONDS - margin), trace);
+    pen.restore();
+    pen.strokeStyle = "#888";
+    pen.strokeRect(LEFT - 0.5, top - 0.5, end - LEFT + 1, trace + 1);
+    const bar = NICE.findLast((one) => one <= limit) ?? NICE[0];
+    line(pen, "#000", 2, [end + 8, middle - bar / limit * trace / 4, end + 8, middle + bar / limit * trace / 4]);
+    label(pen, `${bar}`, end + 13, middle - 6, "left", SMALL);
+    label(pen, "µV", end + 13, middle + 6, "left", SMALL);
+    isNarrow() ? tag(pen, name, LEFT + 3, top + 8) : label(pen, name, 0, middle, "left", `bold ${FONT}`);
+    top += trace + gap;
+    spectrum(pen, {top, height: image, left: x(0.5), right: x(SECONDS - 0.5)}, signal, recording.images.find((one) => one.channel === name));
+    pen.strokeStyle = "#888";
+    pen.strokeRect(LEFT - 0.5, top - 0.5, end - LEFT + 1, image + 1);
+    const hertz = (one) => top + image * (1 - (one * FFT / RATE - 0.5) / BINS);
+    for (const one of [10, 20, 30]) frequency(pen, one, hertz(one));
+    top += image + gap;
+  }
+  canvas.setAttribute("aria-label", `Signals and spectrograms of ${names.join(", ")}`);
+}
+
+// The image of a signal as the networks get it: decibels of 2-s Hamming windows, each a second later.
+function decibels(signal) {
+  const frames = [];
+  for (let start = 0; start + WINDOW <= signal.length; start += RATE) {
+    const part = Array.from({length: WINDOW}, (_, n) =>
+      signal[start + n] * (0.54 - 0.46 * Math.cos(2 * Math.PI * n / (WINDOW - 1))));
+    frames.push(Array.from({length: BINS}, (_, bin) => {
+      let real = 0, imaginary = 0;
+      for (let n = 0; n < WINDOW; n++) {
+        const angle = ((bin + 1) * n) % FFT;
+        real += part[n] * COSINE[angle];
+        imaginary += part[n] * SINE[angle];
+      }
+      return 20 * Math.log10(Math.max(Math.hypot(real, imaginary), SILENCE));
+    }));
+  }
+  return frames;
+}
+
+const ANGLES = Array.from({length: FFT}, (_, n) => 2 * Math.PI * n / FFT);
+const COSINE = ANGLES.map(Math.cos), SINE = ANGLES.map(Math.sin);
+
+function spectrum(pen, {top, height, left, right}, signal, known) {
+  const frames = decibels(signal).map((levels) => Array.from({length: ROWS}, (_, row) =>
+    (levels[2 * row] + levels[2 * row + 1]) / 2));
+  const every = frames.flat().sort((a, b) => a - b);
+  const low = known?.low ?? every[Math.floor(0.01 * every.length)];
+  const high = known?.high ?? every[Math.floor(0.99 * every.length)];
+  const made = document.createElement("canvas");
+  made.width = frames.length;
+  made.height = ROWS;
+  const brush = made.getContext("2d"), picture = brush.createImageData(made.width, ROWS);
+  frames.forEach((levels, frame) => levels.forEach((level, row) => {
+    const place = Math.round(255 * Math.min(Math.max((level - low) / Math.max(high - low, 1e-9), 0), 1));
+    picture.data.set(TABLE[place], 4 * ((ROWS - 1 - row) * made.width + frame));
+  }));
+  brush.putImageData(picture, 0, 0);
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(made, left, top, right - left, height);
 }
 
 // Moving about.
@@ -481,30 +749,43 @@ function look(from, to) {
 
 function zoom(factor, around) {
   if (!state.recording) return;
-  const {from, to} = state.view, middle = around ?? state.epoch ?? (from + to) / 2;
+  const {from, to} = state.view, middle = around ?? state.hover ?? state.epoch ?? (from + to) / 2;
   look(middle - (middle - from) * factor, middle + (to - middle) * factor);
 }
 
 function goTo(place) {
   const {from, to} = state.view;
   if (place < from || place >= to) look(place - (to - from) / 2, place + (to - from) / 2);
-  point(place);
+  choose(place);
 }
 
 function move(epochs) {
   const {recording, view} = state;
   if (!recording) return;
-  const place = state.epoch === null ? Math.ceil(view.from) : state.epoch + epochs;
+  const here = state.hover ?? state.epoch;
+  const place = here === null ? Math.ceil(view.from) : here + epochs;
   goTo(Math.min(Math.max(place, recording.first), recording.end - 1));
 }
 
 function disagreement(direction) {
   if (!state.recording) return;
-  const found = disagreements(), here = state.epoch ?? (direction > 0 ? -1 : Infinity);
+  const found = disagreements(Object.values(pairs())[by("pair").selectedIndex]);
+  const here = state.hover ?? state.epoch ?? (direction > 0 ? -1 : Infinity);
   const place = direction > 0
     ? found.find((one) => one > here)
     : found.findLast((one) => one < here);
   if (place !== undefined) goTo(place);
+}
+
+function open(isOpen) {
+  if (!state.recording) return;
+  state.open = isOpen;
+  choose(state.hover ?? state.epoch ?? Math.ceil(state.view.from));
+}
+
+function amplify(factor) {
+  state.gain = Math.min(Math.max(state.gain * factor, 1 / 16), 16);
+  closeUp();
 }
 
 const KEYS = {
@@ -518,12 +799,17 @@ const KEYS = {
   "=": () => zoom(0.5),
   "-": () => zoom(2),
   0: () => state.recording && look(-Infinity, Infinity),
+  a: () => amplify(2),
+  s: () => amplify(0.5),
+  Enter: () => open(true),
+  Escape: () => open(false),
 };
 
 document.addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
   // A list of choices has its own use for keys.
   if (!action || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select")) return;
+  if (event.key === "Enter" && event.target.matches("button, summary")) return;
   event.preventDefault();
   action();
 });
@@ -531,7 +817,9 @@ for (const button of document.querySelectorAll("[data-key]")) {
   button.addEventListener("click", KEYS[button.dataset.key]);
 }
 for (const id of ["database", "window", "channels"]) by(id).addEventListener("change", chooseCase);
-for (const id of ["system", "seed"]) by(id).addEventListener("change", chooseSystem);
+for (const id of ["system", "other", "seed"]) by(id).addEventListener("change", chooseSystem);
+by("pair").addEventListener("change", () => by("pair").blur());
+window.addEventListener("hashchange", restore);
 by("recordings").addEventListener("click", (event) => {
   const row = event.target.closest("tr");
   if (row) chooseRecording(row.dataset.name);
@@ -544,26 +832,41 @@ document.querySelector("nav thead").addEventListener("click", (event) => {
   listRecordings();
 });
 
+const CLICK = 4; // pixels that the mouse moves at most in a click
 let held = null; // where the mouse went down, and what was in view
 cross.addEventListener("pointerdown", (event) => {
   if (!state.recording) return;
-  held = {x: event.offsetX, ...state.view};
+  held = {x: event.offsetX, moved: false, ...state.view};
   cross.setPointerCapture(event.pointerId);
+});
+cross.addEventListener("pointerup", (event) => {
+  const place = Math.floor(placeAt(event.offsetX)), isClick = held && !held.moved;
+  if (!isClick || place < state.view.from - 1 || place >= state.view.to) return;
+  state.hover = place;
+  open(true);
 });
 cross.addEventListener("lostpointercapture", () => { held = null; });
 cross.addEventListener("pointermove", (event) => {
   if (!state.recording) return;
-  if (held) {
+  if (held && (held.moved ||= Math.abs(held.x - event.offsetX) > CLICK)) {
     const shift = (held.x - event.offsetX) / width() * (held.to - held.from);
     look(held.from + shift, held.to + shift);
   }
   const place = Math.floor(placeAt(event.offsetX));
-  if (place >= state.view.from - 1 && place < state.view.to) point(place);
+  state.hover = place >= state.view.from - 1 && place < state.view.to ? place : null;
+  point();
+});
+cross.addEventListener("pointerleave", () => {
+  state.hover = null;
+  point();
 });
 cross.addEventListener("wheel", (event) => {
   event.preventDefault();
   zoom(event.deltaY < 0 ? 0.8 : 1.25, state.recording && placeAt(event.offsetX));
 }, {passive: false});
-new ResizeObserver(draw).observe(by("plot"));
+new ResizeObserver(() => {
+  draw();
+  if (state.recording) closeUp();
+}).observe(by("plot"));
 
-chooseCase();
+restore();
