@@ -41,6 +41,7 @@ rule robustness:
     input:
         STUDY.robustness.scores,
     output:
+        **pictures("results/figures/robustness", "robustness", "Robustness"),
         csv=reported(
             "results/robustness.csv",
             "robustness",
@@ -48,8 +49,6 @@ rule robustness:
             table="Robustness",
             format="CSV",
         ),
-        svg=drawn("results/figures/robustness.svg", "robustness", "Robustness"),
-        png="results/figures/robustness.png",
     log:
         "logs/robustness.log",
     conda:

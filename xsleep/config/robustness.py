@@ -106,7 +106,7 @@ class Missing(Settings):
     Attributes:
         change: ``missing``.
         share (fraction): share of the blocks that are lost.
-        minutes: length of a block.
+        minutes (min): length of a block.
     """
 
     change: Literal["missing"]

@@ -21,7 +21,7 @@ BESIDE = 0.12
 
 
 def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str]) -> None:
-    """Write the loss of accuracy under each perturbation as ``stem``.svg and ``stem``.png.
+    """Write the loss of accuracy under each perturbation.
 
     One panel for each database, window and channel set; a row for each perturbation, with a marker
     and the paired 95 % interval of each system, whose accuracy without perturbation is beside its
@@ -39,7 +39,7 @@ def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str]) -> N
     if not panels:
         raise InputError("robustness: no system was scored; see the notes of the table")
     heights = [_rows(block) * _height(block) + 0.7 for _, block in panels]
-    with new_figure(stem, width=8, height=sum(heights)) as figure:
+    with new_figure(stem, width=7, height=sum(heights)) as figure:
         axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
         for panel, (case, block) in zip(axes, panels, strict=True):
             title = entitled(", ".join(map(str, case)), [str(case[0])], simulated)
