@@ -624,6 +624,44 @@ def test_a_transfer_that_cannot_be_is_one_line_that_names_it(change, message):
     assert "\n" not in str(error.value)
 
 
+def suffering(**change):
+    return {"robustness": {"seed": 1, "perturbations": [change, {"change": "gain", "factor": 2}]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (suffering(change="gain", factor=0), "perturbations.0.gain.factor = 0: Input should be gr"),
+        (suffering(change="gain", factor="2.0"), "gain x2 is there twice; take one away"),
+        (
+            suffering(change="gian", factor=3),
+            "give change: flat, noise, derivation, gain, mains, low-pass or missing",
+        ),
+        (
+            suffering(factor=3),
+            "give change: flat, noise, derivation, gain, mains, low-pass or missing",
+        ),
+        (suffering(change="flat", channel="ECG"), "'ECG' is no channel; name it EEG, EOG or EMG"),
+        (suffering(change="flat", factor=2), "perturbations.0.flat.factor is not a known key"),
+        (
+            suffering(change="mains", factor=2, frequency=50, relative=1),
+            "mains.factor is not a known key; choose from change, frequency, relative",
+        ),
+        (suffering(change="low-pass", cutoff=60), "cutoff = 60: Input should be less than 50"),
+        (
+            suffering(change="derivation", channel="EEG", labels={"MAS": ["C3"]}),
+            "configuration: robustness.perturbations: 'MAS' is not known; choose from DREAMS",
+        ),
+        ({"robustness": {"seed": 1, "perturbations": []}}, "at least 1 item"),
+    ],
+)
+def test_a_perturbation_that_cannot_be_is_one_line_that_names_it(change, message):
+    with pytest.raises(InputError) as error:
+        load(BASE | change, CONFIG)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_finetuning_changes_the_training_of_a_system_further():
     """Validation every 10 steps when finetuning, as released."""
     released = load(BASE | {"databases": ["SleepEDF-20"]}, CONFIG).presets["released"]
