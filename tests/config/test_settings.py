@@ -635,11 +635,11 @@ def suffering(**change):
         (suffering(change="gain", factor="2.0"), "gain x2 is there twice; take one away"),
         (
             suffering(change="gian", factor=3),
-            "give change: flat, noise, derivation, gain, mains, low-pass or missing",
+            "perturbations.0 = {'change': 'gian', 'factor': 3}: Input tag 'gian'",
         ),
         (
             suffering(factor=3),
-            "give change: flat, noise, derivation, gain, mains, low-pass or missing",
+            "perturbations.0 = {'factor': 3}: Unable to extract tag using discriminator 'change'",
         ),
         (suffering(change="flat", channel="ECG"), "'ECG' is no channel; name it EEG, EOG or EMG"),
         (suffering(change="flat", factor=2), "perturbations.0.flat.factor is not a known key"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, NonNegativeInt, PositiveFloat
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat
 
 from xsleep.core.recording import Channel
 from xsleep.core.settings import Settings
@@ -120,13 +120,7 @@ class Missing(Settings):
 
 
 Perturbation: TypeAlias = Annotated[
-    Lost | Derivation | Gain | Mains | LowPass | Missing,
-    Discriminator(
-        "change",
-        custom_error_type="change",
-        custom_error_message="give change: flat, noise, derivation, gain, mains, low-pass or "
-        "missing, with its parameters",
-    ),
+    Lost | Derivation | Gain | Mains | LowPass | Missing, Field(discriminator="change")
 ]
 
 
