@@ -1,5 +1,5 @@
 # What systems lose when the test recordings are perturbed, without being trained again. A job reads
-# the recordings of a fold, perturbs and prepares them one at a time, and scores them by all systems.
+# them, perturbs and prepares one at a time, and scores it by all systems.
 rule score_perturbed:
     input:
         STUDY.robustness.inputs,
@@ -14,9 +14,9 @@ rule score_perturbed:
     output:
         paths.PERTURBED,
     log:
-        "logs/robustness/{database}/fold-{fold}.log",
+        "logs/robustness/{database}/{perturbation}.log",
     benchmark:
-        "logs/benchmarks/robustness/{database}/fold-{fold}.tsv"
+        "logs/benchmarks/robustness/{database}/{perturbation}.tsv"
     conda:
         "../environment.yml"
     threads: preset("threads")
@@ -30,9 +30,10 @@ rule score_perturbed:
         channels=lambda wildcards: STUDY.workflow.sources[
             wildcards.database
         ].stored_channels,
-        settings=STUDY.workflow.robustness.model_dump(mode="json"),
+        change=STUDY.robustness.change,
+        seed=STUDY.workflow.robustness.seed,
     message:
-        "{wildcards.database}: score perturbed recordings, fold {wildcards.fold}"
+        "{wildcards.database}: score test recordings, perturbed: {wildcards.perturbation}"
     script:
         "../workflow_scripts/score_perturbed.py"
 

@@ -9,6 +9,7 @@ import yaml
 from xsleep.config.names import SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import DIFFERENCES
+from xsleep.config.robustness import RobustnessSettings
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
@@ -660,6 +661,22 @@ def test_a_perturbation_that_cannot_be_is_one_line_that_names_it(change, message
         load(BASE | change, CONFIG)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "reached"),
+    [
+        ({"change": "gain", "factor": 3}, True),
+        ({"change": "flat", "channel": "EOG"}, True),
+        ({"change": "flat", "channel": "EMG"}, False),
+        ({"change": "derivation", "channel": "EOG", "labels": {"X": ["EOG(L)"]}}, True),
+        ({"change": "derivation", "channel": "EOG", "labels": {"Y": ["EOG(L)"]}}, False),
+        ({"change": "derivation", "channel": "EMG", "labels": {"X": ["EMG2"]}}, False),
+    ],
+)
+def test_a_perturbation_reaches_the_channels_that_differ_by_it(change, reached):
+    settings = RobustnessSettings(seed=1, perturbations=[change])
+    assert settings.perturbations[0].reaches("X", ["EEG", "EOG"]) == reached
 
 
 def test_finetuning_changes_the_training_of_a_system_further():

@@ -1,6 +1,7 @@
 """The test recordings of a fold, perturbed and scored again by what was trained."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tests.helpers.recordings import NETWORK, RELEASED, edf_signal, noise, prepa
 from xsleep.config.robustness import RobustnessSettings
 from xsleep.core.files import write_csv
 from xsleep.databases import source_of
-from xsleep.external.robustness import Fold, Scorer, score_perturbed
+from xsleep.external.robustness import Recordings, Scorer, score_perturbed
 from xsleep.networks import build, checkpoints
 from xsleep.results.robustness import COUNTS
 from xsleep.scoring.jobs import score_run
@@ -24,9 +25,7 @@ CHANGES = [
     {"change": "gain", "factor": 1},
     {"change": "gain", "factor": 3},
     {"change": "flat", "channel": "EEG"},
-    {"change": "flat", "channel": "EOG"},
     {"change": "derivation", "channel": "EEG", "labels": {"SleepEDF-20": ["EEG Pz-Oz"]}},
-    {"change": "derivation", "channel": "EOG", "labels": {"SHHS": ["EOG(L)"]}},
     {"change": "missing", "share": 0.5, "minutes": 1},
 ]
 
@@ -72,6 +71,7 @@ def fold(tmp_path_factory):
     row = {"database": "SleepEDF-20", "window": "whole-night", "channels": "EEG", "seed": 1}
     whole = Scorer(
         row | {"system": "ARNN+RNN"},
+        1,
         "network",
         str(index),
         str(predictions),
@@ -79,31 +79,24 @@ def fold(tmp_path_factory):
         SCORING,
     )
     write_predictions(folder / "one.h5", read_predictions(predictions)[:1])
-    others = [
-        Scorer(
-            row | {"system": "one"},
-            "network",
-            str(index),
-            str(folder / "one.h5"),
-            *list((whole.model, SCORING)),
-        ),
-        Scorer(row | {"system": "absent"}, "stager", str(index), str(predictions), "absent", {}),
+    scorers = [
+        whole,
+        replace(whole, row=row | {"system": "one"}, predictions=str(folder / "one.h5")),
+        replace(whole, row=row | {"system": "absent"}, kind="stager", model="absent"),
+        replace(whole, row=row | {"system": "of another fold"}, fold=2),
     ]
-    of = Fold(
-        "SleepEDF-20",
-        1,
-        folds=folder / "folds.csv",
-        source=source,
-        channels=["EEG", "EOG"],
-        filterings={str(index): RELEASED},
+    of = Recordings(
+        "SleepEDF-20", folder / "folds.csv", source, ["EEG", "EOG"], {str(index): RELEASED}
     )
-    settings = RobustnessSettings(seed=1, perturbations=CHANGES)
-    told = []
-    before = sorted(folder.rglob("*"))
-    score_perturbed(of, [whole, *others], settings, folder / "out.csv", report=told.append)
-    assert sorted({*folder.rglob("*")} - {*before}) == [folder / "out.csv"]
-    with (folder / "out.csv").open() as file:
-        return list(csv.DictReader(file)), told, read_predictions(predictions)
+    changes = RobustnessSettings(seed=1, perturbations=CHANGES).perturbations
+    found, told = [], []
+    before = {*folder.rglob("*")}
+    for change in (None, *changes):
+        score_perturbed(of, scorers, change, 1, folder / "out.csv", report=told.append)
+        with (folder / "out.csv").open() as file:
+            found += csv.DictReader(file)
+    assert {*folder.rglob("*")} - before == {folder / "out.csv"}
+    return found, told, read_predictions(predictions)
 
 
 def rows(fold, perturbation, system="ARNN+RNN", signals="perturbed"):
@@ -144,13 +137,13 @@ def test_preparation_would_refuse_a_flat_channel_and_not_a_gain(fold):
 
 
 def test_of_missing_epochs_the_rest_is_scored_beside_the_same_epochs_as_recorded(fold):
-    name = "50 % of epochs missing"
+    name = "50 % missing, 1 min at a time"
     changed, recorded = (counts(rows(fold, name, signals=s)) for s in ("perturbed", "as recorded"))
     assert changed.sum(axis=1).tolist() == recorded.sum(axis=1).tolist() == [20, 20]
 
 
-def test_what_reaches_no_channel_of_a_system_has_no_row(fold):
-    assert not rows(fold, "EOG flat") and not rows(fold, "other EOG derivation")
+def test_a_network_scores_its_own_fold_alone(fold):
+    assert not [row for row in fold[0] if row["system"] == "of another fold"]
 
 
 def test_a_derivation_that_the_files_lack_is_a_fault_of_these_recordings_alone(fold):

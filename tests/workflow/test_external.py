@@ -154,14 +154,14 @@ def test_what_scores_signals_is_perturbed_and_what_does_not_says_so(finished):
     table = rows(folder / "results/robustness.csv")
     scored = {row["system"] for row in table if row["accuracy"]}
     assert scored == {"ARNN+RNN", "XSleepNet2", "YASA", "logistic regression"}
-    names = ["none", "EEG flat", "other EEG derivation", "gain x2", "30 % of epochs missing"]
+    names = ["none", "EEG flat", "other EEG derivation", "gain x2", "30 % missing, 1 min at a time"]
     for system in scored:
         own = {row["perturbation"]: row for row in table if row["system"] == system}
         assert [*own] == names
         none = own["none"]
         assert none["accuracy"] == measured(folder)[system]["EEG accuracy"]
         for name, row in own.items():
-            missing = name == "30 % of epochs missing"
+            missing = name == "30 % missing, 1 min at a time"
             assert (row["recordings"], row["epochs"]) == ("4", "84" if missing else "120")
             assert (row["loss of accuracy"] == "") == (name == "none")
         assert own["EEG flat"]["refused"] == "4" and own["gain x2"]["refused"] == "0"

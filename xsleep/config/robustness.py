@@ -11,7 +11,15 @@ from xsleep.core.recording import Channel
 from xsleep.core.settings import Settings
 
 
-class Lost(Settings):
+class Change(Settings):
+    """What a recording is made to suffer."""
+
+    def reaches(self, database: str, channels: Sequence[str]) -> bool:
+        """Return whether any of these channels of a database differs by it."""
+        return True
+
+
+class Lost(Change):
     """A channel whose electrode is off.
 
     Attributes:
@@ -27,8 +35,12 @@ class Lost(Settings):
         """Name in tables and figures."""
         return f"{self.channel} {self.change}"
 
+    def reaches(self, database: str, channels: Sequence[str]) -> bool:
+        """Return whether the channel is among these."""
+        return self.channel in channels
 
-class Derivation(Settings):
+
+class Derivation(Change):
     """A channel read from other electrodes.
 
     Attributes:
@@ -46,8 +58,12 @@ class Derivation(Settings):
         """Name in tables and figures."""
         return f"other {self.channel} derivation"
 
+    def reaches(self, database: str, channels: Sequence[str]) -> bool:
+        """Return whether the channel is among these, and other signals of the database known."""
+        return self.channel in channels and database in self.labels
 
-class Gain(Settings):
+
+class Gain(Change):
     """Another amplification of all channels.
 
     Attributes:
@@ -64,7 +80,7 @@ class Gain(Settings):
         return f"gain x{self.factor:g}"
 
 
-class Mains(Settings):
+class Mains(Change):
     """Hum of the mains in all channels.
 
     Attributes:
@@ -83,7 +99,7 @@ class Mains(Settings):
         return f"{self.frequency:g} Hz noise x{self.relative:g}"
 
 
-class LowPass(Settings):
+class LowPass(Change):
     """An amplifier's low-pass filter in all channels.
 
     Attributes:
@@ -100,7 +116,7 @@ class LowPass(Settings):
         return f"low-pass {self.cutoff:g} Hz"
 
 
-class Missing(Settings):
+class Missing(Change):
     """Recording time that was lost, in blocks at random places.
 
     Attributes:
@@ -116,7 +132,7 @@ class Missing(Settings):
     @property
     def name(self) -> str:
         """Name in tables and figures."""
-        return f"{self.share:.0%} of epochs missing".replace("%", " %")
+        return f"{100 * self.share:.0f} % missing, {self.minutes:g} min at a time"
 
 
 Perturbation: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""Job of the robustness table: the test recordings of a fold in, perturbed and scored again out.
+"""Job of the robustness table: test recordings in, their scores under a perturbation out.
 
 Recordings are read, perturbed and prepared one at a time, into a folder that is deleted afterwards.
 Every system then scores them as it scored the recordings themselves, without being trained again.
@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xsleep.config.network import Filtering
-from xsleep.config.robustness import Derivation, Lost, Perturbation, RobustnessSettings
+from xsleep.config.robustness import Derivation, Perturbation
 from xsleep.core.arrays import Integers
 from xsleep.core.errors import InputError, warnings_of_inputs
 from xsleep.core.files import write_csv
@@ -26,6 +26,7 @@ from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats import plausibility
 from xsleep.external.logistic import features, fitted, predicted
 from xsleep.external.stagers import open_stager
+from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.jobs import add_spectrograms
 from xsleep.preparation.preprocessing import cut
 from xsleep.preparation.windows import unusable
@@ -49,14 +50,16 @@ class Scorer:
 
     Attributes:
         row: database, window, channels, system and seed.
+        fold: the fold whose test recordings it scores; 0 for all.
         kind: how it scores.
         index: of the store that it reads.
-        predictions: file with those of the test recordings as they were recorded.
+        predictions: file with those of the recordings as they were recorded.
         model: checkpoint of a network, or name of a stager.
         scoring: settings of a network's scoring.
     """
 
     row: Row
+    fold: int
     kind: Literal["network", "stager", "logistic regression"]
     index: str
     predictions: str
@@ -68,25 +71,19 @@ class Scorer:
         """Channels that it reads."""
         return tuple(self.row["channels"].split("-"))
 
-    def suffers(self, change: Perturbation) -> bool:
-        """Return whether a perturbation reaches any of its channels."""
-        if isinstance(change, Derivation) and self.row["database"] not in change.labels:
-            return False
-        return not isinstance(change, Derivation | Lost) or change.channel in self.channels
-
 
 @dataclass(frozen=True)
-class Fold:
-    """Test recordings of a fold, as files and in the stores that systems read.
+class Recordings:
+    """Recordings of a database, as files and in the stores that systems read.
 
     Attributes:
+        folds: CSV file of the folds.
         source: settings of the database.
         channels: channels that are stored.
         filterings: filters of each store, by the path of its index.
     """
 
     database: str
-    number: int
     folds: Path
     source: Source
     channels: Sequence[str]
@@ -102,11 +99,16 @@ class Fold:
         """Stored recordings by the path of their index."""
         return {path: read_index(path) for path in self.filterings}
 
-    def of(self, index: str, role: str) -> list[Stored]:
-        """Return the stored recordings of a role."""
-        return recordings_of_role(self.indexes[index], self.folds, self.number, role)
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Numbers of the folds."""
+        return [*dict.fromkeys(int(row["fold"]) for row in fold_tables.read(self.folds))]
 
-    def read(self, name: str, change: Perturbation | None = None) -> Recording:
+    def of(self, index: str, fold: int, role: str) -> list[Stored]:
+        """Return the stored recordings of a role in a fold."""
+        return recordings_of_role(self.indexes[index], self.folds, fold, role)
+
+    def read(self, name: str, change: Perturbation | None) -> Recording:
         """Read a recording, for another derivation from other signals of its file.
 
         Raises:
@@ -122,7 +124,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Opened:
-    """A system that is ready to score the test recordings of a fold, or why it is not.
+    """A system that is ready to score, or why it is not.
 
     Attributes:
         reference: predictions of the recordings as they were recorded, by recording.
@@ -135,59 +137,53 @@ class Opened:
 
 
 def score_perturbed(
-    fold: Fold,
+    recordings: Recordings,
     scorers: Sequence[Scorer],
-    settings: RobustnessSettings,
+    change: Perturbation | None,
+    seed: int,
     out: Path,
     *,
     report: Callable[[str], None],
 ) -> None:
-    """Write how the systems score the test recordings of a fold under each perturbation.
+    """Write how the systems score the test recordings of all folds under a perturbation.
 
-    The CSV file ``out`` has a row for each system, recording and perturbation, and one beside it of
-    the same epochs as they were recorded: the confusion matrix, whether preparation would warn of
-    the recording or refuse it, and why it has no scores.
+    The CSV file ``out`` has a row for each system and recording, and one beside it of the same
+    epochs as they were recorded: the confusion matrix, whether preparation would warn of the
+    recording or refuse it, and why it has no scores. Without a perturbation there are rows of the
+    recordings as they are alone.
 
     Raises:
         InputError: a file of a recording, or of the store, cannot be read.
     """
-    opened = [_open(one, fold) for one in scorers]
     rows: list[Row] = []
-    tested = fold.of(next(iter(fold.filterings)), "test")
-    for place, stored in enumerate(tested, start=1):
-        name = stored.info.recording
-        report(f"{place} of {len(tested)}: {name}")
-        recorded = fold.read(name)
-        told = _told(fold, recorded)
-        found = [
-            one.scorer.row | told | _scores(NONE, RECORDED, one.reference[name])
-            for one in opened
-            if name in one.reference
-        ]
-        for change in settings.perturbations:
-            if some := [one for one in opened if one.scorer.suffers(change)]:
-                found += _under(fold, recorded, change, settings.seed, some=some)
-        where = {"fold": fold.number, "subject": stored.info.subject, "recording": name}
-        rows += [where | row for row in found]
+    for fold in recordings.numbers:
+        chosen = [one for one in scorers if one.fold in (0, fold)]
+        opened = [_open(one, recordings, fold, change) for one in chosen]
+        tested = recordings.of(next(iter(recordings.filterings)), fold, "test")
+        for place, stored in enumerate(tested, start=1):
+            name = stored.info.recording
+            report(f"fold {fold}, {place} of {len(tested)}: {name}")
+            where = {"fold": fold, "subject": stored.info.subject, "recording": name}
+            rows += [where | row for row in _under(recordings, name, change, seed, opened=opened)]
     faults = (f"{row['recording']}: {row['fault']}" for row in rows if row["fault"])
     for line in dict.fromkeys(faults):
         report(line)
     write_csv(out, rows)
 
 
-def _open(scorer: Scorer, fold: Fold) -> Opened:
+def _open(scorer: Scorer, recordings: Recordings, fold: int, change: Perturbation | None) -> Opened:
     """Return a system that is ready to score, or why it is not."""
     try:
         predictions = read_predictions(scorer.predictions)
         for one in predictions:
             decided(one)  # or the file cannot be used
-        predict = _opened(scorer, fold)
+        predict = _opened(scorer, recordings, fold) if change else None
     except InputError as error:
         return Opened(scorer, fault=str(error))
     return Opened(scorer, {one.recording: one for one in predictions}, predict)
 
 
-def _opened(scorer: Scorer, fold: Fold) -> Predict:
+def _opened(scorer: Scorer, recordings: Recordings, fold: int) -> Predict:
     """Return the function that scores a recording."""
     channels, window = scorer.channels, scorer.row["window"]
     if scorer.kind == "stager":
@@ -195,8 +191,8 @@ def _opened(scorer: Scorer, fold: Fold) -> Predict:
         stager.check_channels(channels)
         return lambda stored: stager.predict(stored, channels, window)
     if scorer.kind == "logistic regression":
-        training = [features(one, channels, window) for one in fold.of(scorer.index, "training")]
-        model = fitted(training, fold.number)
+        training = recordings.of(scorer.index, fold, "training")
+        model = fitted([features(one, channels, window) for one in training], fold)
         return lambda stored: predicted(model, features(stored, channels, window))
 
     from xsleep.compute import device
@@ -216,45 +212,53 @@ def _opened(scorer: Scorer, fold: Fold) -> Predict:
 
 
 def _under(
-    fold: Fold, recorded: Recording, change: Perturbation, seed: int, *, some: Sequence[Opened]
+    recordings: Recordings,
+    name: str,
+    change: Perturbation | None,
+    seed: int,
+    *,
+    opened: Sequence[Opened],
 ) -> Iterator[Row]:
     """Yield the rows of a recording under a perturbation."""
-    name = recorded.name
+    what = change.name if change else NONE
     try:
-        original = fold.read(name, change) if isinstance(change, Derivation) else recorded
-        changed = perturbed(original, change, seed)
+        recording = recordings.read(name, change)
+        recording = perturbed(recording, change, seed) if change else recording
     except InputError as error:
-        for one in some:
-            yield one.scorer.row | UNTOLD | _fault(change.name, str(error))
+        for one in opened:
+            yield one.scorer.row | UNTOLD | _fault(what, str(error))
         return
-    told = _told(fold, changed)
+    told = _told(recordings, recording)
     with TemporaryDirectory() as folder:
         made: dict[str, Stored] = {}
-        for one in some:
+        for one in opened:
             row, index = one.scorer.row | told, one.scorer.index
             try:
-                if one.predict is None:
-                    raise InputError(one.fault)
                 if name not in one.reference:
-                    raise InputError(f"{one.scorer.predictions}: has no prediction of it")
+                    missing = f"{one.scorer.predictions}: has no prediction of it"
+                    raise InputError(one.fault or missing)
+                if one.predict is None:
+                    yield row | _scores(what, RECORDED, one.reference[name])
+                    continue
                 if index not in made:
-                    made[index] = _stored(fold, index, changed, Path(folder, str(len(made))))
-                info, file = made[index].info, fold.entries[name].files[0]
+                    place = Path(folder, str(len(made)))
+                    made[index] = _stored(recordings, index, recording, place)
+                info, file = made[index].info, recordings.entries[name].files[0]
                 if fault := unusable(info, [row["window"]], file):
                     raise InputError(fault)
                 found = one.predict(made[index])
             except InputError as error:
-                yield row | _fault(change.name, str(error))
+                yield row | _fault(what, str(error))
                 continue
-            yield row | _scores(change.name, PERTURBED, found)
-            yield row | _scores(change.name, RECORDED, one.reference[name], found.places)
+            yield row | _scores(what, PERTURBED, found)
+            yield row | _scores(what, RECORDED, one.reference[name], found.places)
 
 
-def _stored(fold: Fold, index: str, recording: Recording, folder: Path) -> Stored:
+def _stored(recordings: Recordings, index: str, recording: Recording, folder: Path) -> Stored:
     """Return a recording prepared in a folder, as the store of an index has it."""
-    epochs = cut(recording, fold.filterings[index])
+    epochs = cut(recording, recordings.filterings[index])
     info = replace(
-        fold.indexes[index][recording.name].info,
+        recordings.indexes[index][recording.name].info,
         places=epochs.places,
         onsets=epochs.onsets,
         stages=epochs.stages,
@@ -265,11 +269,11 @@ def _stored(fold: Fold, index: str, recording: Recording, folder: Path) -> Store
     return add_spectrograms(folder / "epochs.h5", folder / "spectrograms.h5")
 
 
-def _told(fold: Fold, recording: Recording) -> Row:
+def _told(recordings: Recordings, recording: Recording) -> Row:
     """Return whether preparation would warn of a recording, or refuse it."""
     refused = True
     with warnings_of_inputs() as remarks, suppress(InputError):
-        plausibility.check(recording.files[0], recording.signals, fold.source.units)
+        plausibility.check(recording.files[0], recording.signals, recordings.source.units)
         refused = False
     return {"warned": int(bool(remarks) and not refused), "refused": int(refused)}
 

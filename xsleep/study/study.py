@@ -72,6 +72,7 @@ class Study:
             "database": _any_of(self.workflow.sources),
             "system": _any_of(self.table2.systems),
             "kind": _any_of(KINDS),
+            "perturbation": _any_of(self.robustness.changes),
             "source": re.escape(self.transfer.source),
             "strategy": _any_of(STRATEGIES),
             "subjects": r"(-subjects-\d+)?",
