@@ -16,7 +16,7 @@ from xsleep.results.measurements import CASE
 from xsleep.results.robustness import FROM, LOSS, NONE, TO
 
 METRIC = "accuracy"
-BESIDE = 0.12
+BESIDE = 0.1
 """Inches from the marker of a system to that of the next."""
 
 
@@ -53,7 +53,7 @@ def _rows(block: pd.DataFrame) -> int:
 
 def _height(block: pd.DataFrame) -> float:
     """Return the height of a row in inches."""
-    return BESIDE * block["system"].nunique() + 0.1
+    return BESIDE * block["system"].nunique() + 0.08
 
 
 def _draw(panel: Axes, block: pd.DataFrame) -> None:
