@@ -10,6 +10,7 @@ gc.set_threshold(100_000)
 
 try:  # the registry of systems is read when it is imported
     from xsleep.results.figures import FORMATS
+    from xsleep.results.formatting import entitled
     from xsleep.store.recordings import FORMAT_VERSION
     from xsleep.study import beforehand, paths, snapshot
     from xsleep.study.figures import OF_SYSTEMS, PICKS
@@ -35,8 +36,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 if not STUDY.databases.names:
     raise WorkflowError(next(iter(STUDY.databases.left_out.values())))
+MESSAGES = Messages(STUDY, workflow)
 if workflow.is_main_process:
-    MESSAGES = Messages(STUDY, workflow)
     RUNNING, others = enter()  # open, and so locked, until the process ends
     if others:
         print(others, file=sys.stderr)
@@ -89,10 +90,13 @@ def trained(folder):
     return {key: f"{folder}/{name}" for key, name in names.items()}
 
 
-def reported(path, caption, category, **labels):
-    """A file that is in the report."""
+def reported(path, caption, category, of=STUDY.databases.names, **labels):
+    """A file that is in the report, of these databases."""
     return report(
-        path, caption=f"../captions/{caption}.rst", category=category, labels=labels
+        path,
+        caption=f"../captions/{caption}.rst",
+        category=entitled(category, of, STUDY.databases.simulated),
+        labels=labels,
     )
 
 

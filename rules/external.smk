@@ -61,6 +61,7 @@ rule released_outputs:
             "results/released_outputs.csv",
             "released_outputs",
             "Tables",
+            of=[],
             table="Released outputs",
             format="CSV",
         ),

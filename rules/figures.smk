@@ -30,7 +30,8 @@ rule fig5:
         systems=lambda wildcards: [
             system.name for system in STUDY.figures.learning(wildcards.database)
         ],
-        title=f"{{database}}, {{window}}, {{channels}}: seed {STUDY.workflow.seeds[0]}, fold 1",
+        title="{database}, {window}, {channels}\n"
+        f"seed {STUDY.workflow.seeds[0]}, fold 1",
         simulated=STUDY.databases.simulated,
     message:
         "Fig. 5: {wildcards.database}, {wildcards.window}, {wildcards.channels}"

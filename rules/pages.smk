@@ -77,6 +77,7 @@ rule audit:
         systems=STUDY.table2.systems,
         configured=STUDY.audit.configured,
         databases=STUDY.databases.names,
+        simulated=STUDY.databases.simulated,
     message:
         "Audit"
     script:

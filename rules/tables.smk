@@ -13,6 +13,7 @@ rule table1:
         "../environment.yml"
     params:
         databases=STUDY.databases.described,
+        simulated=STUDY.databases.simulated,
     message:
         "Table 1"
     script:
@@ -39,6 +40,7 @@ rule table2:
         **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
+        simulated=STUDY.databases.simulated,
         runs=STUDY.table2.runs,
         systems=STUDY.table2.systems,
         not_run=lambda wildcards: STUDY.table2.not_run(),
@@ -93,6 +95,7 @@ rule comparisons:
         **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
+        simulated=STUDY.databases.simulated,
         runs=STUDY.table2.runs,
         systems=STUDY.table2.systems,
     message:
@@ -123,6 +126,7 @@ rule appendix:
         **growing(mem_mb=4000, runtime=60),
     params:
         databases=STUDY.databases.names,
+        simulated=STUDY.databases.simulated,
         runs=STUDY.table2.runs,
         branched=STUDY.runs.blended,
         systems=STUDY.table2.systems,
@@ -148,6 +152,7 @@ rule ablation:
             "results/ablation.csv",
             "ablation",
             "Tables",
+            of=[STUDY.workflow.ablation.database],
             table="Ablation",
             format="CSV",
         ),
@@ -163,6 +168,7 @@ rule ablation:
         runs=STUDY.ablation.runs,
         systems=STUDY.systems,
         values=STUDY.ablation.values,
+        simulated=STUDY.databases.simulated,
     message:
         "Ablation"
     script:
@@ -175,6 +181,7 @@ rule footprint:
             "results/footprint.csv",
             "footprint",
             "Tables",
+            of=[],
             table="Footprint",
             format="CSV",
         ),

@@ -105,6 +105,7 @@ rule zero_shot:
             "results/zero_shot.csv",
             "zero_shot",
             "Tables",
+            of=[STUDY.scored],
             table="Zero-shot",
             format="CSV",
         ),
@@ -141,7 +142,12 @@ rule transfer_table:
         recordings=expand(paths.RECORDINGS, database=STUDY.workflow.target),
     output:
         reported(
-            "results/{table}.csv", "{table}", "Tables", table="{table}", format="CSV"
+            "results/{table}.csv",
+            "{table}",
+            "Tables",
+            of=STUDY.workflow.target,
+            table="{table}",
+            format="CSV",
         ),
     log:
         "logs/{table}.log",
@@ -166,7 +172,9 @@ rule transfer_figure:
     input:
         "results/{table}.csv",
     output:
-        **pictures("results/figures/{table}", "{table}", "{table}"),
+        **pictures(
+            "results/figures/{table}", "{table}", "{table}", of=STUDY.workflow.target
+        ),
     log:
         "logs/figures/{table}.log",
     wildcard_constraints:

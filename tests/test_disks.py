@@ -119,7 +119,7 @@ def test_the_workflow_begins_with_its_folder(disk):
         cwd=ROOT,
     )
     assert done.returncode == 1
-    assert f"\n{disk}: cannot be written (Read-only file system); allow" in done.stdout
+    assert f"\nerror: {disk}: cannot be written (Read-only file system); allow" in done.stdout
     assert "Traceback" not in done.stdout
 
 

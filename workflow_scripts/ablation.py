@@ -4,7 +4,7 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.core.errors import InputError
 from xsleep.results.ablation import ablation
-from xsleep.results.formatting import write_csv
+from xsleep.results.formatting import noted, write_csv
 from xsleep.results.measurements import run_predictions
 
 with job(snakemake.log[0], snakemake.input):
@@ -20,4 +20,5 @@ with job(snakemake.log[0], snakemake.input):
     for difference, run in zip(differences, found, strict=True):
         runs[difference].append(run)
     recordings = {params.database: Path(inputs.recordings)}
-    write_csv(snakemake.output[0], ablation(runs, {"none": {}} | params.values, recordings))
+    table = ablation(runs, {"none": {}} | params.values, recordings)
+    write_csv(snakemake.output[0], noted(table, params.simulated))

@@ -16,4 +16,4 @@ with job(snakemake.log[0], snakemake.input) as report:
         report(f"left out of D: {note}")
     tables = appendix.b(results), appendix.c(results), ensembles
     for table, path in zip(tables, snakemake.output, strict=True):
-        formatting.write_csv(path, table)
+        formatting.write_csv(path, formatting.noted(table, params.simulated))

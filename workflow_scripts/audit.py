@@ -60,7 +60,7 @@ with job(snakemake.log[0], snakemake.input) as report:
             for folder, settings in params.pretrainings.items()
         ],
     )
-    content = page.content(checks.verdicts(evidence, report), evidence)
+    content = page.content(checks.verdicts(evidence, report), evidence, params.simulated)
     for path, write in ((snakemake.output.json, page.as_json), (snakemake.output.html, page.html)):
         with whole(path) as temporary:
             temporary.write_text(write(content), encoding="utf-8")

@@ -25,4 +25,5 @@ with job(snakemake.log[0], snakemake.input) as report:
     ensembles = appendix.decided_by(appendix.ENSEMBLES[1], first, recordings)
     evidence = Evidence(compared, results, trained, ensembles=ensembles, ratios=validated)
     formatting.write_csv(snakemake.output.comparisons, comparisons.rounded(compared))
-    formatting.write_csv(snakemake.output.claims, claims(evidence))
+    verdicts = formatting.noted(claims(evidence), params.simulated, "why")
+    formatting.write_csv(snakemake.output.claims, verdicts)

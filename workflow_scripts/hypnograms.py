@@ -19,5 +19,6 @@ with job(snakemake.log[0], snakemake.input) as report:
         seed, prediction = hypnogram.pick(runs, results[0], stem.name)
         which = f", {stem.name} recording" if stem.name in hypnogram.PICKS else ""
         database = snakemake.wildcards.database
-        title = entitled(f"{params.title}, seed {seed}{which}", [database], params.simulated)
+        seeded = f", seed {seed}" if all(run.fold for run in runs) else ""  # others have no seed
+        title = entitled(f"{params.title}{seeded}{which}", [database], params.simulated)
         hypnogram.draw(prediction, stored[prediction.recording].info, stem, title)

@@ -15,8 +15,7 @@ with job(snakemake.log[0], snakemake.input) as report:
         report(f"left out: {line}")
         print(f"left out: {line}", file=sys.stderr)
     table = table2.table2(results, params.not_run)
-    formatting.write_csv(snakemake.output.csv, table)
-    texts = {snakemake.output.html: typeset.html(table), snakemake.output.tex: typeset.latex(table)}
-    for path, text in texts.items():
-        with whole(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    formatting.write_csv(snakemake.output.csv, formatting.noted(table, params.simulated))
+    for name, typed in (("html", typeset.html), ("tex", typeset.latex)):
+        with whole(snakemake.output[name]) as temporary:
+            temporary.write_text(typed(table, params.simulated), encoding="utf-8")

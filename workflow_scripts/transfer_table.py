@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xsleep.core.console import job
 from xsleep.results import transfer_tables
-from xsleep.results.formatting import write_csv
+from xsleep.results.formatting import noted, write_csv
 from xsleep.results.measurements import RunPredictions
 
 with job(snakemake.log[0], snakemake.input) as report:
@@ -21,4 +21,4 @@ with job(snakemake.log[0], snakemake.input) as report:
     table, left_out = transfer_tables.table(params.source, runs, facts, recordings)
     for line in left_out:
         report(f"left out: {line}")
-    write_csv(snakemake.output[0], table)
+    write_csv(snakemake.output[0], noted(table, params.simulated, of="target"))

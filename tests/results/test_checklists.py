@@ -86,6 +86,7 @@ def test_every_item_is_there_and_filled_in_or_named_as_open(facts, checklist, nu
     opened = re.search("in part: (.*)\\.", text)[1].split(", ")
     assert opened == [number for number, answer in found.items() if "**Open:**" in answer]
     assert ".." not in text
+    assert text.partition("\n")[0].endswith(" (simulated nights: not sleep)")
 
 
 def test_answers_are_those_of_the_configuration(facts):

@@ -335,9 +335,11 @@ def test_the_console_shows_sizes_and_names_what_is_skipped(written):
     names = ("MASS", "SleepEDF-20")
     console = Console(file=io.StringIO(), width=80)
     for name in names:
-        inventory.summary(read_table(written(name).recordings), console)
-    inventory.summary1(table1(written, *names).reset_index(), console)
+        inventory.summary(read_table(written(name).recordings), console, ["MASS"])
+    inventory.summary1(table1(written, *names).reset_index(), console, ["MASS"])
     text = console.file.getvalue()
+    assert "Recordings (simulated nights: not sleep)" in text and text.count("not sleep") == 2
+    assert "Table 1 (database MASS: simulated nights: not sleep)" in text
     assert "SleepEDF-20 SC4011E0: " in text and "unknown annotation 'Sleep stage 9'" in text
     assert re.search(r"MASS +whole-night +3 +3 +0 +101 *\n +published +200 +200 *\n", text)
     assert re.search(r"SleepEDF-20 +in-bed\+30min +0 .*\n +published +20 +39 +46,241", text)

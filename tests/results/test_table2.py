@@ -10,7 +10,7 @@ from tests.helpers.studies import Study, epochs
 from xsleep.core.errors import InputError
 from xsleep.core.stages import STAGES
 from xsleep.results import inference, published
-from xsleep.results.formatting import write_csv
+from xsleep.results.formatting import noted, write_csv
 from xsleep.results.metrics import METRICS, confusion, measure
 from xsleep.results.table2 import channel_sets, confusion_table, faults, measured_metrics, read_csv
 from xsleep.results.typeset import summary
@@ -30,6 +30,17 @@ def row(table, source, system="XSleepNet2", window="in-bed", database="SleepEDF-
         "source == @source and system == @system and window == @window and database == @database"
     ).to_dict("records")
     return found
+
+
+def test_rows_of_simulated_databases_say_so_in_their_note_and_no_other_does(study, tmp_path):
+    study.run("a1", "b1")
+    table = study.table()
+    write_csv(tmp_path / "table2.csv", noted(table, ["SleepEDF-20"]))
+    found = read_csv(tmp_path / "table2.csv")
+    marked = found["note"].str.endswith("simulated nights: not sleep")
+    assert (marked == (found["database"] == "SleepEDF-20")).all() and not marked.all()
+    assert row(found, "measured")["note"].startswith("EEG-EOG: not configured; ")
+    assert noted(table, []).equals(table) and noted(table[:0], ["SleepEDF-20"]).empty
 
 
 def test_folds_are_pooled_within_a_seed_and_seeds_averaged(study):
@@ -127,7 +138,7 @@ def test_table2_the_other_finetuned_systems_are_beside_what_is_quoted_of_them(st
     assert row(table, "difference", "FT-SeqSleepNet+")["EEG accuracy"] == pytest.approx(apart)
     assert len(table.query("system == 'FT-SeqSleepNet+' and source == 'quoted'")) == 1
     printed = io.StringIO()
-    summary(table, Console(file=printed, width=80))
+    summary(table, Console(file=printed, width=80), ())
     assert "FT-SeqSleepNet+ EEG quoted 85.2" in " ".join(printed.getvalue().split())
 
 

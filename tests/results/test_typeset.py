@@ -59,14 +59,14 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_whole_and_refers_to_nothing_else(table):
-    text = html(table)
+    text = html(table, ())
     page = Page(text)
     assert not page.open and not page.links
     assert "<script" not in text and "url(" not in text and "@import" not in text
 
 
 def test_a_system_has_measured_interval_deviation_published_and_difference(table):
-    rows = Page(html(table)).rows
+    rows = Page(html(table, ())).rows
     (at,) = [n for n, row in enumerate(rows) if row[:2] == ["XSleepNet2", "measured"] and row[3]][
         :1
     ]
@@ -82,7 +82,7 @@ def test_a_system_has_measured_interval_deviation_published_and_difference(table
 
 
 def test_earlier_work_is_marked_as_quoted_and_what_was_not_run_says_why(table):
-    rows = Page(html(table)).rows
+    rows = Page(html(table, ())).rows
     (row,) = [row for row in rows if row[0] == "VGG-FE [51]"]
     assert row[1:3] == ["quoted", "76.3"]
     missing = [row for row in rows if row[1:2] == ["not run"]]
@@ -91,9 +91,9 @@ def test_earlier_work_is_marked_as_quoted_and_what_was_not_run_says_why(table):
 
 
 def test_transfer_learning_is_marked_measured_and_quoted_alike(table):
-    names = {row[0] for row in Page(html(table)).rows}
+    names = {row[0] for row in Page(html(table, ())).rows}
     assert {"FT-XSleepNet †", "VGG-FT [51] †", "Personalized CNN [25] †", "XSleepNet2"} <= names
-    assert r"FT-XSleepNet \textdagger{}" in latex(table)
+    assert r"FT-XSleepNet \textdagger{}" in latex(table, ())
 
 
 def bold_of(rows, tag):
@@ -106,7 +106,7 @@ def bold_of(rows, tag):
 
 
 def test_table2_bold_is_the_xsleepnets_where_published_and_the_best_where_measured(table):
-    text = html(table)
+    text = html(table, ())
     (block,) = re.findall(r"<h2>SleepEDF-20, in-bed</h2>(.*?)</table>", text, re.DOTALL)
     rows = []
     for line in re.findall(r"<tr class.*?</tr>", block):
@@ -126,25 +126,37 @@ def test_table2_bold_is_the_xsleepnets_where_published_and_the_best_where_measur
     # Measured: of XSleepNet2 and FT-XSleepNet, which is not comparable.
     assert len(bold["XSleepNet2", "measured"]) == 10 and not bold["FT-XSleepNet †", "measured"]
     assert not any(bold["XSleepNet2", source] for source in ("95 % interval", "difference"))
-    assert r"published & \textbf{83.9} & \textbf{0.771}" in latex(table)
+    assert r"published & \textbf{83.9} & \textbf{0.771}" in latex(table, ())
 
 
 def test_table2_dagger_of_a_different_subset_is_explained_in_its_note(table):
-    rows = {row[0]: row for row in Page(html(table)).rows}
+    rows = {row[0]: row for row in Page(html(table, ())).rows}
     assert rows["IITNet [26] †"][-1] == "measured on a different subset of the database"
 
 
 def test_only_channel_sets_that_have_something_have_columns(table):
-    for title, block in re.findall(r"<h2>(.*?)</h2>(.*?)</table>", html(table), re.DOTALL):
+    for title, block in re.findall(r"<h2>(.*?)</h2>(.*?)</table>", html(table, ()), re.DOTALL):
         sets = re.findall(r'scope="colgroup">(.*?)<', block)
         expected = 3 if re.match("MASS|Phys|SHHS", title) else 1 if "my_nights" in title else 2
         assert len(sets) == (5 if "others" in title else expected), title
         assert "others" not in title or sets[3:] == [*OWN]
-    assert "my_nights &amp; more" in html(table)
+    assert "my_nights &amp; more" in html(table, ())
+
+
+def test_titles_name_what_is_simulated_and_no_other(table):
+    measured = table.loc[table["source"] == "measured", "database"].unique()
+    marked = [measured[0]]
+    for text in (html(table, marked), latex(table, marked)):
+        assert f"published (database {marked[0]}: simulated nights: not sleep)" in text
+        headings = re.findall(r"<h2>(.*?)</h2>|subsection\*\{(.*?)\}", text)
+        simulated = [*filter(lambda found: "not sleep" in "".join(found), headings)]
+        assert simulated and all("".join(h).startswith(marked[0]) for h in simulated)
+    assert "measured and published (simulated nights: not sleep)" in html(table, measured)
+    assert "not sleep" not in html(table, ()) + latex(table, ())
 
 
 def test_latex_is_booktabs_with_as_many_cells_in_each_row_as_columns(table):
-    text = latex(table)
+    text = latex(table, ())
     assert r"my\_nights \& more" in text and r"mass\_\%" in text
     assert text.count(r"\begin{") == text.count(r"\end{")
     for columns, block in re.findall(
@@ -160,7 +172,7 @@ def test_latex_is_booktabs_with_as_many_cells_in_each_row_as_columns(table):
 
 def test_latex_has_three_channel_sets_side_by_side_and_others_beneath(table):
     blocks = re.findall(
-        r"\\subsection\*\{others, whole-night\}(.*?)\\end\{", latex(table), re.DOTALL
+        r"\\subsection\*\{others, whole-night\}(.*?)\\end\{", latex(table, ()), re.DOTALL
     )
     sets = [re.findall(r"multicolumn\{5\}\{c\}\{(.*?)\}", block) for block in blocks]
     assert sets == [["EEG", "EEG-EOG", "EEG-EOG-EMG"], [*OWN]]
@@ -169,7 +181,7 @@ def test_latex_has_three_channel_sets_side_by_side_and_others_beneath(table):
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_latex_compiles(table, tmp_path):
-    (tmp_path / "table2.tex").write_text(latex(table), encoding="utf-8")
+    (tmp_path / "table2.tex").write_text(latex(table, ()), encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table2.tex"],
         cwd=tmp_path,
@@ -198,9 +210,9 @@ def test_summary_fits_80_columns_and_says_what_each_figure_is_based_on(study):
     study.run("a1", "b1", channels="EEG")
     study.run("a1", channels="EEG-EOG-EMG", system="Naive Fusion")
     printed = io.StringIO()
-    summary(study.table(), Console(file=printed, width=80))
+    summary(study.table(), Console(file=printed, width=80), ())
     text = " ".join(printed.getvalue().split())
-    assert text.startswith("SleepEDF-20, in-bed (percent; kappa a fraction) system channels")
+    assert text.startswith("SleepEDF-20, in-bed percent; kappa a fraction system channels")
     assert "XSleepNet2 EEG published 83.9 0.771 78.7 78.6 95.5" in text
     assert "XSleepNet2 EEG: 2 subjects, 2 recordings (1 skipped), 40 epochs, 1 fold" in text
     assert "Naive Fusion EEG-EOG-EMG: 1 subject, 1 recording (1 skipped), 20 epochs" in text
@@ -212,7 +224,7 @@ def test_summary_has_channel_sets_of_ones_own_whole(study):
         study.run("a1", "b1", channels=channels, system="XSleepNet (equal weights)")
     printed = io.StringIO()
     table = study.table()
-    summary(table, Console(file=printed, width=80))
+    summary(table, Console(file=printed, width=80), ())
     text = printed.getvalue()
     (row,) = table[(table["source"] == "measured")].to_dict("records")
     assert "…" not in text

@@ -22,10 +22,10 @@ def call(tmp_path, monkeypatch):
     """Function from changes of the configuration to the lines of a call that makes all again."""
     monkeypatch.chdir(tmp_path)
 
-    def made(content, makes=OUTPUTS, **changes):
+    def made(content, makes=OUTPUTS, plans=None, **changes):
         config = configuration([ROOT / "config/config.yaml"], [])
         jobs = [SimpleNamespace(output=[*OUTPUTS, RUN])]
-        needed = [SimpleNamespace(output=[*makes, RUN])]
+        needed = [SimpleNamespace(output=[*(plans or makes), RUN])]
         dag = SimpleNamespace(jobs=jobs, needrun_jobs=lambda: needed)
         lines = earlier.keep(Study(config | changes, ROOT / "config"), dag)
         for path in (path for one in (*makes, RUN) for path in map(Path, files_of(one))):
@@ -41,13 +41,22 @@ def files_of(output):
     return [f"{output}/a.js"] if output.endswith("data") else [output]
 
 
+def settings():
+    return sorted(Path("results/earlier").glob(f"*/{earlier.SETTINGS}"))
+
+
+def of_folder(folder):
+    """Content of what is kept in a folder, by path."""
+    paths = (p for p in folder.rglob("*") if p.is_file() and p.name != earlier.SETTINGS)
+    return {str(path.relative_to(folder)): path.read_text() for path in paths}
+
+
 def kept():
     """Content of what is kept, by folder and path."""
-    found = Path("results/earlier").rglob("*")
     return {
-        (path.relative_to("results/earlier").parts[0], "/".join(path.parts[3:])): path.read_text()
-        for path in found
-        if path.is_file() and path.name != earlier.SETTINGS
+        (folder.name, path): content
+        for folder in Path("results/earlier").glob("*")
+        for path, content in of_folder(folder).items()
     }
 
 
@@ -74,14 +83,16 @@ def test_going_back_and_forth_keeps_each_selection_once(call):
     assert {content for (_, name), content in found.items() if name in FILES} == {"b", "c"}
 
 
-def test_a_call_that_was_interrupted_before_it_made_anything_loses_nothing(call):
+def test_what_an_interrupted_call_did_not_make_stays_with_the_selection_that_made_it(call):
     call("one")
-    call("two", makes=[], seeds=[1, 2])  # planned, and up to date
-    call("three", seeds=[1, 2])
-    assert kept() == {}
-    (line,) = call("four", seeds=[3])
-    assert "(seeds [1, 2], now [3])" in line
-    assert set(kept().values()) == {"three"}
+    call("two", makes=OUTPUTS[:1], plans=OUTPUTS, seeds=[1, 2])
+    call("three", seeds=[3])
+    found = {json.loads(p.read_text())["seeds"][-1]: p.parent for p in settings()}
+    assert {seed: of_folder(folder) for seed, folder in found.items()} == {
+        1: dict.fromkeys(FILES, "one"),
+        2: {FILES[0]: "two"},
+    }
+    assert call("four", seeds=[3]) == []
 
 
 def test_the_line_names_what_differs_of_available_databases(call):

@@ -1,17 +1,14 @@
 """Runs, folders and targets of a configuration."""
 
-import logging
 import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.helpers.recordings import ROOT
 from xsleep.core.errors import InputError
-from xsleep.study.messages import NotTwice, failures
 from xsleep.study.planning import configuration, planned
 from xsleep.study.runs import folder
 from xsleep.study.study import Study
@@ -129,76 +126,3 @@ def test_a_network_of_a_channel_that_is_not_stored_is_refused(study):
     wanted = NETWORK | {"database": "simulated", "channels": "EEG-EOG-EMG"}
     with pytest.raises(InputError, match=r"^simulated: no EMG is stored; .* choose from EEG, EOG$"):
         study().networks.indexes(wanted)
-
-
-ALONE = """\
-[Sat Nov 28 06:00:00 2026]
-Error in rule train:
-    message: sbatch: error: Batch job submission failed
-sbatch: error: of two lines
-    jobid: 4
-    output: {folder}/model.safetensors, {folder}/history.csv
-    log: {folder}/train.log (check log file(s) for error details)
-    conda-env: x
-
-"""
-GROUPED = """\
-[Sat Nov 28 06:00:00 2026]
-    message: refused
-    log: slurm.log (check log file(s) for error details)
-    jobs:
-        rule simulate:
-            jobid: 3
-            output: {folder}/a.edf
-            log: {folder}/a.log (check log file(s) for error details)
-        rule prepare:
-            jobid: 5
-            output: {folder}/b.h5
-            log: {folder}/b.log (check log file(s) for error details)
-"""
-
-
-def test_failed_jobs_are_named_with_the_log_that_says_why(tmp_path):
-    (tmp_path / "train.log").write_text("error: no room\n")
-    (tmp_path / "b.log").touch()
-    text = (ALONE + GROUPED).format(folder=tmp_path)
-    assert failures(text) == [
-        "failed: prepare, see above; its log is empty",
-        "failed: simulate, see above; its log is empty",
-        f"failed: train, see {tmp_path}/train.log",
-    ]
-
-
-SCRIPT = """\
-RuleException:
-CalledProcessError in file "rules/training.smk", line 26:
-Command 'set -euo pipefail;  python .snakemake/scripts/tmp1tm9yw2o.train.py' {how}.
-"""
-
-
-@pytest.mark.parametrize(
-    ("how", "shown"),
-    [
-        ("returned non-zero exit status 1", False),
-        ("returned non-zero exit status 137", True),  # killed, as for want of memory
-        ("died with <Signals.SIGKILL: 9>", True),
-    ],
-)
-def test_what_a_job_has_said_itself_is_not_shown_again(how, shown):
-    record = logging.makeLogRecord({"msg": SCRIPT.format(how=how), "levelno": logging.ERROR})
-    assert NotTwice().filter(record) == shown
-
-
-def test_after_ctrl_c_no_error_is_shown():
-    console = NotTwice()
-    levels = {"Terminating processes on user request, this ...": logging.INFO}
-    levels |= {"Error in rule train, jobid: 4": logging.ERROR, "Elapsed time": logging.INFO}
-    records = [logging.makeLogRecord({"msg": m, "levelno": n}) for m, n in levels.items()]
-    assert console.filter(records[1])  # before
-    assert [console.filter(record) for record in records] == [True, False, True]
-
-
-def test_a_job_that_succeeded_at_another_attempt_did_not_fail(tmp_path):
-    for name in ("model.safetensors", "history.csv"):
-        Path(tmp_path / name).touch()
-    assert failures(ALONE.format(folder=tmp_path)) == []

@@ -42,6 +42,11 @@ def test_links_lead_somewhere(path):
         assert DOCS not in path.parents or there.is_relative_to(DOCS), f"{target}: not in the site"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_no_line_is_a_comment_to_sphinx(path):
+    assert not re.search(r"^ *%", path.read_text(), re.MULTILINE)
+
+
 def test_every_page_is_in_the_navigation_once():
     listed = Counter()
     for page in PAGES:

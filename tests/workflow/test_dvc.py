@@ -135,9 +135,7 @@ def test_a_clone_has_the_results_and_nothing_to_do(shared, clone):
     # a change is computed from what was pulled, without recordings
     configure(clone, seeds=[2])
     plan = snakemake(clone, "results/table2.csv", "--dry-run", "--quiet", "rules")
-    assert set(re.findall(r"^(\w+) +\d+$", plan, re.MULTILINE)) == {
-        *("train", "score", "table2", "total")
-    }
+    assert set(re.findall(r"^ (\w+) +\d+ *$", plan, re.MULTILINE)) == {"train", "score", "table2"}
 
 
 def test_repro_after_snakemake_has_nothing_to_do(shared):

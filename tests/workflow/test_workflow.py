@@ -27,7 +27,8 @@ from xsleep.core.stages import STAGES
 from xsleep.networks import build
 from xsleep.networks.released import variables
 from xsleep.results.bundle import read_bundle
-from xsleep.staging.ensemble import NOT_SLEEP
+from xsleep.results.formatting import NOT_SLEEP
+from xsleep.staging import ensemble
 from xsleep.store.predictions import read_predictions, write_predictions
 from xsleep.store.recordings import read_info, read_signals
 from xsleep.training.jobs import ROLES
@@ -110,9 +111,12 @@ def planned(folder, *arguments, **settings):
     """Job counts of a dry run, by rule."""
     status, text = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", **settings)
     assert status == 0, text
-    counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
-    counts.pop("total", None)
-    return counts
+    return {name: int(n) for name, n in re.findall(r"^ (\w+) +(\d+) *$", text, re.MULTILINE)}
+
+
+def log(folder):
+    """The log of Snakemake itself of the last call."""
+    return max((folder / ".snakemake/log").glob("*.log")).read_text()
 
 
 def rows(path):
@@ -161,6 +165,12 @@ def test_table2_is_a_page_and_a_latex_document_as_well_and_says_what_was_not_run
         rows = list(csv.DictReader(file))
     accuracy = rows[0]["EEG accuracy"]
     assert accuracy in (results / "table2.html").read_text()
+    of_simulated = {r["note"] for r in rows if r["database"] == "simulated"}
+    assert of_simulated == {NOT_SLEEP}
+    for name in ("table2.html", "table2.tex"):
+        assert f"published ({NOT_SLEEP})" in (results / name).read_text()
+    for title in ("Recordings", "Table 1", "simulated, in-bed"):
+        assert f"{title} ({NOT_SLEEP})" in " ".join(finished[1].split())
     assert rf"& measured & {accuracy} &" in (results / "table2.tex").read_text()
     notes = {r["database"]: r["note"] for r in rows if r["source"] == "not run"}
     assert notes["SleepEDF-20"] == "not configured"
@@ -186,6 +196,10 @@ def test_systems_are_compared_and_the_appendix_tables_are_of_the_same_runs(finis
         "undecided",
     }
     assert [row["system"] for row in tables["appendix_b"]] == SYSTEMS
+    for name in ("appendix_b", "appendix_c", "appendix_d"):
+        assert {row["note"] for row in tables[name]} == {NOT_SLEEP}
+    of_simulated = [row["why"] for row in tables["claims"] if row["database"] == "simulated"]
+    assert of_simulated and all(why.endswith(NOT_SLEEP) for why in of_simulated)
     for system, row in measured.items():
         of_system = [r for r in tables["appendix_c"] if r["system"] == system]
         assert sum(int(r["epochs"]) for r in of_system) == int(row["epochs"])
@@ -257,7 +271,7 @@ def test_of_several_seeds_the_mean_and_the_deviation_are_shown_and_a_recording_s
     targets = ("results/table2.csv", night, "--rerun-triggers", "mtime")
     status, text = snakemake(tmp_path, *targets, config=TINY | {"seeds": [1, 2]})
     assert status == 0, text
-    assert ": train " not in text and "2 folds, 2 seeds" in text
+    assert ": train " not in log(tmp_path) and "2 folds, 2 seeds" in text
     (kept,) = (tmp_path / "results/earlier").iterdir()
     assert f"kept in results/earlier/{kept.name} (seeds [1], now [1, 2])" in text
     for path in ("results/table2.csv", "results/figures/fig4.svg", night):
@@ -334,13 +348,14 @@ def test_the_end_says_where_the_table_and_the_figures_are(finished):
     case = "simulated/in-bed/EEG"
     for name in (
         *("fig4", f"fig1/{case}", f"fig5/{case}", f"fig6/{case}"),
-        *(f"subjects/{case}", f"calibration/{case}"),
+        *(f"{name}/{case}" for name in ("confusion", "stages", "subjects", "calibration")),
         *(f"hypnograms/{case}/XSleepNet2/{night}" for night in ("best", "median", "worst")),
     ):
         assert f"results/figures/{name}.png" in printed
         svg = (folder / f"results/figures/{name}.svg").read_text()
-        assert "XSleepNet2" in svg
+        assert "XSleepNet2" in svg and "not sleep" in svg
         assert (folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_recording(finished):
@@ -353,6 +368,7 @@ def test_the_explorer_is_made_from_the_scores_alone_and_has_a_file_for_each_reco
     nights = [row["recording"] for row in rows(folder / "results/simulated/recordings.csv")]
     assert {path.stem for path in (data / "EEG").iterdir()} == {*nights} - {"SC4021E0"}
     assert all(f'"{system}":' in (data / "EEG.js").read_text() for system in SYSTEMS)
+    assert f"<title>Recordings ({NOT_SLEEP})</title>" in (folder / page).read_text()
     assert '"missing"' not in (data / "EEG/SC4001E0.js").read_text()
 
 
@@ -378,6 +394,44 @@ def test_a_run_says_how_it_came_to_be(finished):
     assert all(re.fullmatch("[0-9a-f]{64}", sha) for sha in run["inputs"].values())
     assert run["peak_memory_mb"] > 0 and run["commit"]
     assert not list(finished[0].glob("results/**/checkpoint.pt"))
+
+
+def test_the_console_has_a_line_for_what_happened_and_says_how_long_it_took_and_what_is_next(
+    finished,
+):
+    folder, printed = finished
+    for chatter in ("Select jobs", "Execute ", "Job stats", "Building DAG", "Finished jobid"):
+        assert chatter not in printed and chatter in log(folder)
+    assert not re.search(r"^\[\w+ \w+ +\d+ [\d:]+ \d+\]$", printed, re.MULTILINE)
+    first = re.search(r"^\d\d:\d\d  \d+ of \d+ jobs done, .* so far, about .* left", printed, re.M)
+    assert first
+    end = printed[printed.index("Done in ") :].splitlines()
+    assert re.fullmatch(r"Done in \d+ (s|min)\.", end[0])
+    assert end[1:] == [
+        *("Next (with the same --config and --configfile):", "  open results/table2.html"),
+        *("  snakemake results/explorer/index.html", "  snakemake audit"),
+    ]
+
+
+def test_a_mistyped_target_is_one_line_with_what_was_meant(finished):
+    status, text = snakemake(finished[0], "results/tabel2.csv")
+    told = "error: results/tabel2.csv: nothing makes this; did you mean results/table2.csv"
+    assert status == 1 and text.splitlines()[-1].startswith(told)
+
+
+def test_a_dry_run_is_a_list_of_rules_with_times_and_reasons(finished):
+    changed = yaml.safe_load(yaml.safe_dump(TINY))
+    changed["preset_settings"]["embedded"]["training"]["learning_rate"] = 1e-4
+    status, text = snakemake(finished[0], "results/table2.csv", "--dry-run", config=changed)
+    assert status == 0
+    title, *lines = text.splitlines()[1:]
+    assert re.match(r"9 jobs, about \d+ (s|min)", title)
+    rows = [re.split("  +", line.strip()) for line in lines[3:6]]
+    assert [row[:2] for row in rows] == [["train", "4"], ["score", "4"], ["table2", "1"]]
+    assert rows[0][3:] == [
+        "params have changed since last execution",
+        "results/simulated, in-bed, EEG: train Naive-Fusion, seed 1, fold 1",
+    ]
 
 
 def test_nothing_is_to_be_done_right_after_a_run(finished):
@@ -618,6 +672,8 @@ def test_an_audit_adds_its_own_jobs_only_and_is_made_anew_and_printed_at_every_c
     again = next(check for check in audit["checks"] if check["check"] == "retrained predictions")
     assert again["line"].endswith("bit for bit")
     assert len(audit["cells"]) == 2 * 5
+    title = f"<h1>Audit of Table 2 ({NOT_SLEEP})</h1>"
+    assert title in (tmp_path / "results/audit/index.html").read_text()
 
     assert planned(tmp_path, "audit", *old) == {"audit": 1}
     with (tmp_path / "data/epochs/simulated/SC4001E0.h5").open("ab") as file:
@@ -757,7 +813,7 @@ def test_a_network_is_trained_on_all_recordings_gets_a_card_and_scores(finished,
     night = tmp_path / "data/recordings/simulated/SC4001E0-PSG.edf"
     scored = xsleep.score(night, model=tmp_path / folder)
     assert scored.channels["EEG"].why == "as the network was trained"
-    assert NOT_SLEEP in scored.doubts and scored.normalisation == "training"
+    assert ensemble.NOT_SLEEP in scored.doubts and scored.normalisation == "training"
 
 
 def test_a_card_asks_for_no_cross_validation(tmp_path):
@@ -876,7 +932,7 @@ def test_report_names_tables_and_figures(told):
     ):
         assert f'"{label}"' in page, label
     for category in ("Tables", "Figures", "Comparisons", "Appendix", "Checklists"):
-        assert f'"{category}"' in page, category
+        assert f'"{category} (simulated nights: not sleep)"' in page, category
     every = json.loads(re.search(r"var results = ({.*?});?$", page, re.MULTILINE)[1])
     assert all(one["caption"] and one["labels"] for one in every.values())
     told_apart = {tuple(one["labels"].items()) for one in every.values()}

@@ -55,7 +55,7 @@ def _print(found: Comparison, given: argparse.Namespace) -> None:
     from xsleep.core.console_table import console_table
     from xsleep.results.bundles_compared import BOTH, NAMES, rounded
     from xsleep.results.claims.base import UNDECIDED
-    from xsleep.results.formatting import NOT_SLEEP
+    from xsleep.results.formatting import NOT_SLEEP, entitled
     from xsleep.results.measurements import CASE
     from xsleep.results.metrics import METRICS
 
@@ -67,7 +67,8 @@ def _print(found: Comparison, given: argparse.Namespace) -> None:
     rows = rounded(found.rows).astype(str)
     numbers = ["A", "B", "A - B", "95 % interval", "subjects"]
     for case, of in rows[rows["in"] == BOTH].groupby([*CASE], sort=False):
-        table = console_table(", ".join(map(str, case)), ("system", "metric"), numbers)
+        title = entitled(", ".join(map(str, case)), [str(case[0])], found.simulated)
+        table = console_table(title, ("system", "metric"), numbers)
         for place, row in enumerate(of.to_dict("records")):
             system = "" if place % len(METRICS) else row["system"]
             span = f"{row['95 % from']} to {row['95 % to']}" if row["95 % from"] else "none"

@@ -26,8 +26,23 @@ def entitled(title: str, databases: Collection[str], simulated: Collection[str])
     found = [name for name in databases if name in simulated]
     if not found:
         return title
-    of = "" if len(found) == len(databases) else f"{', '.join(found)}: "
+    of = "" if len(found) == len(databases) else f"database {', '.join(found)}: "
     return f"{title} ({of}{NOT_SLEEP})"
+
+
+def noted(
+    table: pd.DataFrame, simulated: Collection[str], column: str = "note", of: str = "database"
+) -> pd.DataFrame:
+    """Return a table with `NOT_SLEEP` in a column of remarks, where a database is simulated.
+
+    The database of a row is in the column ``of``.
+    """
+    if not len(table):
+        return table
+    marks = table[of].isin(list(simulated))
+    remarks = zip(table[column].fillna(""), marks, strict=True)
+    told = ["; ".join(filter(None, (text, NOT_SLEEP if mark else ""))) for text, mark in remarks]
+    return table.assign(**{column: told})
 
 
 def number(value: float, column: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ from xsleep.databases import Entry, Source, open_database
 from xsleep.databases.formats.channels import as_clock
 from xsleep.preparation import folds as fold_tables
 from xsleep.preparation.windows import in_window, unusable
+from xsleep.results.formatting import entitled
 from xsleep.results.published import size
 from xsleep.store.recordings import RecordingInfo, read_index
 
@@ -196,10 +197,11 @@ def _split(folds: Folds) -> str:
     return "seeded" if folds.test is None else f"seeded, {folds.test:.0%} test"
 
 
-def summary(table: pd.DataFrame, console: Console) -> None:
+def summary(table: pd.DataFrame, console: Console, simulated: Collection[str]) -> None:
     """Print the number of recordings of each database, and list the skipped ones."""
     numbers = ("subjects", "recordings", "skipped", "hours", "epochs")
-    shown = console_table("Recordings", ("database",), numbers)
+    title = entitled("Recordings", table["database"].unique(), simulated)
+    shown = console_table(title, ("database",), numbers)
     for database, rows in table.groupby("database", sort=False):
         hours, epochs = (pd.to_numeric(rows[column]).sum() for column in ("hours", "epochs"))
         skipped = int((rows["skipped"] != "").sum())
@@ -231,10 +233,11 @@ def skipped_lines(table: pd.DataFrame) -> Iterator[str]:
             yield f"{database} {row['recording']}: skipped: {row['skipped']}"
 
 
-def summary1(table: pd.DataFrame, console: Console) -> None:
+def summary1(table: pd.DataFrame, console: Console, simulated: Collection[str]) -> None:
     """Print Table 1 in at least 80 columns, without the stages; published values beneath."""
     sizes = ("subjects", "recordings", "skipped", "epochs")
-    shown = console_table("Table 1", ("database", "window"), sizes)
+    title = entitled("Table 1", table["database"].unique(), simulated)
+    shown = console_table(title, ("database", "window"), sizes)
     for _, row in table.iterrows():
         shown.add_row(row["database"], row["window"], *(_thousands(row[name]) for name in sizes))
         published = [_thousands(row.get(f"published {name}", "")) for name in sizes]

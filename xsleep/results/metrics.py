@@ -11,7 +11,6 @@ stages. With all five stages present the means are those of the paper.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
 from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError
@@ -87,6 +86,8 @@ def _check_true(prediction: Prediction) -> None:
 
 def confusion(true: Integers, predicted: Integers) -> Integers:
     """Return the confusion matrix (5, 5) in epochs: true stages in rows, predicted in columns."""
+    from sklearn.metrics import confusion_matrix  # slow to import; the rules import this module
+
     counts: Integers = confusion_matrix(true, predicted, labels=range(len(STAGES)))
     return counts
 

@@ -113,7 +113,11 @@ def results_card(table: pd.DataFrame, sources: Mapping[str, Source]) -> str:
         "card.md",
         front=model_index.front_matter(facts, found, simulated),
         rows=found,
-        notes=dict.fromkeys((o.database, o.window, o.system, o.note) for o in found if o.note),
+        notes=dict.fromkeys(
+            (one.database, one.window, one.system, one.note)
+            for one in found
+            if one.note not in ("", NOT_SLEEP)
+        ),
         value=_with_interval,
         databases=databases,
         simulated=simulated,

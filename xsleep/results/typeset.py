@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from xsleep import systems
 from xsleep.config.names import SOURCES, STAGER
 from xsleep.core.console_table import console_table
 from xsleep.results import published, table2
-from xsleep.results.formatting import HEADINGS, number
+from xsleep.results.formatting import HEADINGS, entitled, number
 from xsleep.results.inference import RESAMPLES
 from xsleep.results.table2 import channel_sets, columns, is_measured, shown_together
 from xsleep.results.templates import render
@@ -85,15 +85,17 @@ def basis(row: pd.Series) -> str:
     return ", ".join(counted)
 
 
-def summary(table: pd.DataFrame, console: Console) -> None:
+def summary(table: pd.DataFrame, console: Console, simulated: Collection[str]) -> None:
     """Print Table 2 in at least 80 columns: one block per database and window.
 
-    Published rows are shown only for systems that were measured.
+    Published rows are shown only for systems that were measured. ``simulated`` are the databases
+    whose recordings are.
     """
     marks, table = bold(table), shown_together(table, (table2.PUBLISHED, table2.QUOTED))
     for (database, window), block in table.groupby(["database", "window"], sort=False):
-        title = f"{database}, {window} (percent; kappa a fraction)"
-        shown = console_table(title, ("system", "channels", "source"), HEADINGS)
+        title = entitled(f"{database}, {window}", [str(database)], simulated)
+        units = "percent; kappa a fraction"
+        shown = console_table(f"{title}\n{units}", ("system", "channels", "source"), HEADINGS)
         for names in shown.columns[:3]:
             names.no_wrap, names.overflow = False, "fold"
         sentences: dict[str, list[str]] = defaultdict(list)
@@ -123,22 +125,33 @@ def _lines(block: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
                 yield from ((channels, row) for _, row in there.iterrows())
 
 
-def html(table: pd.DataFrame) -> str:
+def html(table: pd.DataFrame, simulated: Collection[str]) -> str:
     """Return a self-contained page of Table 2, as ``xsleep.results.table2.table2`` makes it."""
-    return _render("table2.html", _blocks(table))
+    return _render("table2.html", table, simulated)
 
 
-def latex(table: pd.DataFrame) -> str:
+def latex(table: pd.DataFrame, simulated: Collection[str]) -> str:
     """Return a LaTeX document of Table 2, which needs booktabs."""
-    return _render("table2.tex", _blocks(table, BESIDE))
+    return _render("table2.tex", table, simulated, BESIDE)
 
 
-def _render(template: str, blocks: Iterable[Mapping[str, Any]]) -> str:
-    context = {"title": TITLE, "explained": EXPLAINED, "headings": HEADINGS, "sources": SOURCES}
-    return render(template, **context, blocks=list(blocks))
+def _render(
+    template: str, table: pd.DataFrame, simulated: Collection[str], beside: int | None = None
+) -> str:
+    measured = table.loc[is_measured(table), "database"].unique()
+    return render(
+        template,
+        title=entitled(TITLE, measured, simulated),
+        explained=EXPLAINED,
+        headings=HEADINGS,
+        sources=SOURCES,
+        blocks=[*_blocks(table, simulated, beside)],
+    )
 
 
-def _blocks(table: pd.DataFrame, beside: int | None = None) -> Iterator[dict[str, Any]]:
+def _blocks(
+    table: pd.DataFrame, simulated: Collection[str], beside: int | None
+) -> Iterator[dict[str, Any]]:
     """Yield the systems of each database and window, and their different notes in order.
 
     Of more than ``beside`` channel sets the others follow in blocks of what they have.
@@ -155,8 +168,8 @@ def _blocks(table: pd.DataFrame, beside: int | None = None) -> Iterator[dict[str
                 for _, rows in shown.groupby("system", sort=False)
             ]
             notes = list(dict.fromkeys(note for system in systems for note in system["notes"]))
-            names = {"database": database, "window": window, "channel_sets": sets}
-            yield names | {"systems": systems, "notes": notes}
+            title = entitled(f"{database}, {window}", [str(database)], simulated)
+            yield {"title": title, "channel_sets": sets, "systems": systems, "notes": notes}
 
 
 def _system(table: pd.DataFrame, marks: pd.DataFrame) -> dict[str, Any]:

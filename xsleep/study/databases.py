@@ -51,8 +51,8 @@ class Databases:
 
     @property
     def simulated(self) -> list[str]:
-        """The available databases whose recordings are simulated."""
-        return [name for name in self.names if self.files[name].database.simulated]
+        """The configured databases whose recordings are simulated."""
+        return [name for name, files in self.files.items() if files.database.simulated]
 
     def each(self, pattern: str) -> list[str]:
         """Return the path of each available database by a pattern."""

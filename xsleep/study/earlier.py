@@ -24,7 +24,7 @@ KEPT = Path("results/earlier")
 """Folder of what was replaced: a folder for each selection, made again when it is replaced anew."""
 
 RECORD = Path("results/selections.json")
-"""Selection by which each shared file was last made, and the settings of each selection."""
+"""Selection of each shared file, what was planned for which, and the settings of each selection."""
 
 LOCK = Path(".snakemake/xsleep/selections.lock")
 """Lock of the record."""
@@ -43,6 +43,9 @@ LONGEST_NAME = 60
 
 SETTINGS = "selection.json"
 """Settings of the selection, in the folder of what is kept of it."""
+
+Planned = dict[str, tuple[str, int | None]]
+"""File to the selection that it is planned for, and when it was changed before."""
 
 Selection = dict[str, Any]
 """Setting, as ``simulated training.steps``, to its value."""
@@ -99,7 +102,7 @@ def name_of(chosen: Selection) -> str:
 
 
 def keep(study: Study, jobs: Jobs) -> list[str]:
-    """Keep what other selections made and these jobs replace, and record what the jobs make.
+    """Keep what other selections made and these jobs replace, and record what is planned.
 
     Call it before any job runs. If a job replaces a file of another selection, all files that this
     selection made are kept, so that its tables and figures stay together. Return a line for each
@@ -108,27 +111,22 @@ def keep(study: Study, jobs: Jobs) -> list[str]:
     Raises:
         OutputError: a file cannot be kept.
     """
-    made = _shared(jobs.jobs)
-    if not made:
+    if not (shared := _shared(jobs.jobs)):
         return []
+    needed = _shared(jobs.needrun_jobs())
     chosen = selection(study)
     now, lines = name_of(chosen), []
     with written(RECORD), locked(LOCK):
-        files, settings = _read()
-        replaced = [path for path in _shared(jobs.needrun_jobs()) if Path(path).exists()]
+        files, planned, settings = _read()
+        replaced = [path for path in needed if Path(path).exists()]
         files = dict.fromkeys(replaced, UNRECORDED) | files
         for name in dict.fromkeys(files[path] for path in replaced if files[path] != now):
             before = settings.get(name)
             _keep(KEPT / name, [path for path, owner in files.items() if owner == name], before)
             lines.append(_line(KEPT / name, before, chosen))
-        files |= dict.fromkeys(made, now)
-        known = settings | {now: chosen}
-        content = {
-            "files": dict(sorted(files.items())),
-            "selections": {name: known[name] for name in known if name in files.values()},
-        }
-        with whole(RECORD) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        files |= dict.fromkeys({*shared} - {*needed}, now)  # up to date
+        planned |= {path: (now, _time(path)) for path in needed}
+        _write(files, planned, settings | {now: chosen})
     return lines
 
 
@@ -137,13 +135,40 @@ def _shared(jobs: Iterable[Job]) -> list[str]:
     return [str(path) for job in jobs for path in job.output if SHARED.fullmatch(str(path))]
 
 
-def _read() -> tuple[dict[str, str], dict[str, Selection]]:
-    """Return the selection of each file, and the settings of each selection; empty if damaged."""
+def _read() -> tuple[dict[str, str], Planned, dict[str, Selection]]:
+    """Return the selection of each file, what is planned, and the settings of each selection.
+
+    All is empty if the record is damaged. What was planned and is made since is of its selection;
+    a call that was interrupted leaves the others as they were.
+    """
     try:
         content = json.loads(RECORD.read_text(encoding="utf-8"))
-        return {**content["files"]}, {**content["selections"]}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return {}, {}
+        files, settings = {**content["files"]}, {**content["selections"]}
+        planned = {path: (name, time) for path, (name, time) in content["planned"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}, {}, {}
+    made = {path: name for path, (name, time) in planned.items() if _time(path) != time}
+    return files | made, {path: of for path, of in planned.items() if path not in made}, settings
+
+
+def _write(files: dict[str, str], planned: Planned, settings: Mapping[str, Selection]) -> None:
+    """Write the record, with the settings of the selections that it names."""
+    named = {*files.values(), *(name for name, _ in planned.values())}
+    content = {
+        "files": dict(sorted(files.items())),
+        "planned": dict(sorted(planned.items())),
+        "selections": {name: of for name, of in settings.items() if name in named},
+    }
+    with whole(RECORD) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _time(path: str) -> int | None:
+    """Return when a file was changed, in nanoseconds; ``None`` if there is none."""
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _keep(folder: Path, paths: Iterable[str], settings: Selection | None) -> None:
@@ -163,6 +188,8 @@ def _keep(folder: Path, paths: Iterable[str], settings: Selection | None) -> Non
 
 def _link(path: str | Path, place: str | Path) -> None:
     """Link a file in another place, or copy it where the disk has no links."""
+    if os.path.exists(place) and os.path.samefile(path, place):
+        return
     temporary = Path(f"{place}.{secrets.token_hex(4)}")
     try:
         os.link(path, temporary)

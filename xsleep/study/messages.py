@@ -17,7 +17,7 @@ from xsleep.study import beforehand, earlier, paths
 from xsleep.study.forecast import Forecast
 from xsleep.study.study import Study
 from xsleep.study.targets import suggestion
-from xsleep.study.view import VIEW, job_log
+from xsleep.study.view import VIEW, where
 from xsleep.training import CHECKPOINT
 
 MOST_FAILURES = 20
@@ -71,7 +71,7 @@ class Messages:
         )
         for _, path, read, summary in summaries:
             if self._is_made(path):
-                summary(read(path), console)
+                summary(read(path), console, self.study.databases.simulated)
         if not self._is_made("results/recordings.csv"):
             of_each = (paths.RECORDINGS.format(database=d) for d in self.study.databases.names)
             for table in filter(os.path.exists, of_each):
@@ -132,12 +132,12 @@ class Messages:
     def on_error(self) -> None:
         """Tell which jobs failed for good, why, and how to resume."""
         VIEW.stop()
-        failed = {f"failed: {job.rule}, {job_log(job)}" for job in VIEW.failed.values()}
+        failed = {f"failed: {job.rule}, {where(job)}" for job in VIEW.lost}
         for line in [] if VIEW.interrupted else sorted(failed)[:MOST_FAILURES]:
             print(line, file=sys.stderr)
         if Path(".snakemake/slurm_logs").exists():
-            where = ".snakemake/slurm_logs; see docs/how-to/cluster.md"
-            print(f"Slurm's own logs: {where}", file=sys.stderr)
+            logs = ".snakemake/slurm_logs; see docs/how-to/cluster.md"
+            print(f"Slurm's own logs: {logs}", file=sys.stderr)
         if VIEW.interrupted:
             print(
                 "interrupted; what is finished stays, give the same command again to go on",

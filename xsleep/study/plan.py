@@ -6,11 +6,11 @@ If training may stop early (``patience``), steps and hours are upper bounds, bes
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from snakemake.utils import available_cpu_count
 
 from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
@@ -198,7 +198,7 @@ def on_this_machine(lines: Sequence[Mapping[str, Any]], threads: int) -> str:
     Jobs beside trainings take as long as those of the embedded cohort. Times that are known for
     GPUs only are those of one GPU, which does one training after the other.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cpu_count()
     threads = min(threads, cores)
     cpu = gpu = 0.0
     for line in lines:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from xsleep.core.console_table import console_table
 from xsleep.core.durations import duration
@@ -82,10 +82,18 @@ class Job:
     name: str
     wildcards: Mapping[str, str]
     log: str
+    outputs: tuple[str, ...] = ()
     started: float = field(default_factory=time.time)
+    _said: str = ""
+    _read: float = 0.0
 
-    def said(self) -> str:
-        """Return the last line of its log, without the time."""
+    def said(self, age: float = 0.0) -> str:
+        """Return the last line of its log, without the time, as it was at most ``age`` s ago."""
+        if time.time() - self._read > age:
+            self._said, self._read = self._last(), time.time()
+        return self._said
+
+    def _last(self) -> str:
         try:
             with open(self.log, "rb") as file:
                 found = os.fstat(file.fileno())
@@ -134,11 +142,16 @@ class View:
         self._executing = False
         self._told: float | None = None
         self._left: float | None = None
-        self._estimated = 0.0
+        self._estimated = self._next = 0.0
         self._lock = threading.RLock()
         self._stopped = threading.Event()
-        self._threads: list[threading.Thread] = []
         self._screen: _Screen | None = None
+
+    @property
+    def lost(self) -> list[Job]:
+        """Jobs that failed for good; others of their groups may have made what they should."""
+        jobs = self.failed.values()
+        return [job for job in jobs if not (job.outputs and all(map(os.path.exists, job.outputs)))]
 
     def open(self, settings: Any) -> None:
         """Begin to take events, with Snakemake's settings of its output."""
@@ -151,11 +164,10 @@ class View:
             return
         self._stopped.clear()
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            self._screen = _Screen(self._render)
+            with suppress(Exception):
+                self._screen = _Screen(self._render)
         for task in (self._show, self._estimate):
-            thread = threading.Thread(target=self._again, args=[task], daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            threading.Thread(target=self._again, args=[task], daemon=True).start()
 
     def stop(self) -> None:
         """End the view, once all events of Snakemake are shown."""
@@ -177,12 +189,10 @@ class View:
 
     def _end(self) -> None:
         self._stopped.set()
-        while self._threads:
-            self._threads.pop().join(2)
         with self._lock:
-            screen, self._screen = self._screen, None
-        if screen:
-            screen.close()
+            if self._screen:
+                self._screen.close()
+            self._screen = None
 
     def handle(self, record: logging.LogRecord) -> None:
         """Take an event or a message of Snakemake."""
@@ -223,26 +233,23 @@ class View:
 
     def _on_progress(self, record: Any) -> None:
         self._done, self._total = record.done, record.total
-        self._estimated = min(self._estimated, time.time() - ESTIMATE + INTERVAL)
 
     def _on_job_error(self, record: Any) -> None:
         logs = list(map(str, record.log or ()))
         job = self._running.pop(record.jobid, None) or Job(
             record.jobid, record.rule_name, record.rule_name, {}, "".join(logs[:1])
         )
+        job.outputs = tuple(record.output or ())
         self.failed[record.jobid] = job
-        if self.interrupted:
+        # Of a group, those are told that have said why.
+        if self.interrupted or (record.indent and not (_is_written(job.log) or record.rule_msg)):
             return
         reason = f": {record.rule_msg}" if record.rule_msg else ""
-        self._print(f"failed: {job.name}{reason}; {job_log(job)}", "red")
+        self._print(f"failed: {job.name}{reason}; {where(job)}", "red")
         if self.settings.show_failed_logs:
             for path in logs:
                 for line in _last_lines(path):
                     self._print(f"  {line}")
-
-    def _on_group_error(self, record: Any) -> None:
-        if getattr(record, "rule_msg", None) and not self.interrupted:
-            self._print(str(record.rule_msg), "red")
 
     def _on_error(self, record: Any) -> None:
         text = record.getMessage().strip()
@@ -288,6 +295,8 @@ class View:
     def _show(self) -> None:
         """Renew the view, or print a line if it is time."""
         with self._lock:
+            if self._stopped.is_set():
+                return
             if self._screen:
                 self._screen.refresh()
                 return
@@ -298,21 +307,25 @@ class View:
 
     def _estimate(self) -> None:
         """Estimate how long the rest takes, now and then."""
-        if not self.forecast or time.time() - self._estimated < ESTIMATE:
+        now = time.time()
+        if not self.forecast or now < self._next:
             return
         with self._lock:
-            jobs = [*self._running.values()]
-        now = time.time()
-        running = {job.number: (now - job.started, job.left(job.said())) for job in jobs}
+            running = {
+                job.number: (now - job.started, job.left(self._said(job)))
+                for job in self._running.values()
+            }
         self._left = self.forecast.left(running)
         self._estimated = time.time()
+        # A twentieth of the time is the most that it takes.
+        self._next = self._estimated + max(ESTIMATE, 20 * (self._estimated - now))
 
     def _line(self) -> str:
         """Return the view as a line."""
         line = f"{time.strftime('%H:%M')}  {self._state()}"
         if self._running:
             job, *others = self._ordered()
-            said = _said(job.said())
+            said = _readable(self._said(job))
             line += f"; {job.name}" + (f": {said}" if said else "")
             line += f" ({job.log})" if job.log else ""
             line += f"; {_jobs(len(others))} more" if others else ""
@@ -332,7 +345,7 @@ class View:
     def _ordered(self) -> list[Job]:
         """Return the running jobs, those first that say how far they are, then the longest."""
         return sorted(
-            self._running.values(), key=lambda job: (not _fraction(job.said()), job.started)
+            self._running.values(), key=lambda job: (not _fraction(self._said(job)), job.started)
         )
 
     def _render(self, width: int, height: int) -> RenderableType:
@@ -345,13 +358,13 @@ class View:
             shown = jobs[: max(min(MOST_JOBS, (height - 5) // 2), 1)]
             lines: list[RenderableType] = [Text()]
             for job in shown:
-                said, took = job.said(), now - job.started
+                said, took = self._said(job), now - job.started
                 left = job.left(said)
                 if left != left:  # it does not say
                     left = max(self._expected(job) - took, 0.2 * took)
                 done = _fraction(said) or took / max(took + left, 1e-3)
                 lines += [Text(_end_of(job.name, width), "bold")]
-                lines += [_bar(done, _said(said) or duration(took))]
+                lines += [_bar(done, _readable(said) or duration(took))]
             if more := len(jobs) - len(shown):
                 lines.append(Text(f"and {_jobs(more)} more", "dim"))
             so_far, left, until = now - self.began, 0.0, ""
@@ -363,6 +376,10 @@ class View:
             if log := next((job.log for job in shown if job.log), ""):
                 lines.append(Text(_end_of(log, width, "tail -f "), "dim"))
             return Group(*lines)
+
+    def _said(self, job: Job) -> str:
+        """Return the last line of the log of a job; of many, logs are read less often."""
+        return job.said(1 + len(self._running) / 10)
 
     def _expected(self, job: Job) -> float:
         return self.forecast.expected_of(job.rule, job.wildcards) if self.forecast else 0.0
@@ -407,12 +424,13 @@ class _Screen:
 
         sys.stdout.flush()
         sys.stderr.flush()
-        self._caught: IO[bytes] = TemporaryFile()  # noqa: SIM115
+        # In memory: a full disk must not fail a job that prints a line.
+        self._caught = os.memfd_create("console") if hasattr(os, "memfd_create") else _file()
         self._shown = 0
         self._kept = {number: os.dup(number) for number in (1, 2) if os.isatty(number)}
         self._terminal = os.fdopen(os.dup(2), "w")
         for number in self._kept:
-            os.dup2(self._caught.fileno(), number)
+            os.dup2(self._caught, number)
         self.console: Console = Console(file=self._terminal, force_terminal=True)
         self._render = render
         self._live = Live(
@@ -441,11 +459,11 @@ class _Screen:
         with suppress(Exception):
             self._forward()
         self._terminal.close()
-        self._caught.close()
+        os.close(self._caught)
 
     def _forward(self) -> None:
-        size = os.fstat(self._caught.fileno()).st_size
-        content = os.pread(self._caught.fileno(), size - self._shown, self._shown)
+        size = os.fstat(self._caught).st_size
+        content = os.pread(self._caught, size - self._shown, self._shown)
         whole = content if not self._live.is_started else content[: content.rfind(b"\n") + 1]
         self._shown += len(whole)
         if whole:
@@ -453,11 +471,19 @@ class _Screen:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def job_log(job: Job) -> str:
+def where(job: Job) -> str:
     """Return where it is said why a job failed."""
     # The log of a job that was refused or killed is empty; the reason stands above.
-    written = job.log and Path(job.log).exists() and Path(job.log).stat().st_size
-    return f"see {job.log}" if written else "see above; its log is empty"
+    return f"see {job.log}" if _is_written(job.log) else "see above; its log is empty"
+
+
+def _file() -> int:
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _is_written(log: str) -> bool:
+    return bool(log) and Path(log).exists() and Path(log).stat().st_size > 0
 
 
 def _unknown(rule: str, wildcards: Mapping[str, str]) -> float:
@@ -488,7 +514,7 @@ def _end_of(text: str, width: int, before: str = "") -> str:
     return before + (text if len(text) <= room else "…" + text[len(text) - room + 1 :])
 
 
-def _said(said: str) -> str:
+def _readable(said: str) -> str:
     """Return the last line of a log with readable times."""
     return SECONDS.sub(lambda found: duration(float(found[1])), said)
 

@@ -479,7 +479,7 @@ def audited_with_faults_of(*paths):
     faults = [fault for verdict in broken for fault in verdict.faults]
     assert all(any(str(path) in fault for fault in faults) for path in paths)
     assert not any("\n" in fault for fault in faults)
-    content = page.content(verdicts, evidence)
+    content = page.content(verdicts, evidence, ())
     assert page.html(content) and page.as_json(content)
 
 

@@ -32,8 +32,8 @@ def table2(tmp_path):
     return tmp_path / "table2.csv"
 
 
-def content(table2):
-    return page.content(VERDICTS, Evidence(runs=[], recordings={}, table2=table2))
+def content(table2, simulated=()):
+    return page.content(VERDICTS, Evidence(runs=[], recordings={}, table2=table2), simulated)
 
 
 def test_each_measured_cell_has_its_interval_and_says_how_far_the_published_value_is_outside(
@@ -87,6 +87,13 @@ def test_the_page_needs_nothing_else_and_says_what_failed(table2):
     assert "95 % interval" in text and "published is" in text
 
 
+def test_simulated_recordings_are_named_in_the_titles(table2):
+    text = page.html(content(table2, simulated=["SleepEDF-20"]))
+    assert text.count("Audit of Table 2 (simulated nights: not sleep)") == 2
+    assert "<h3>SleepEDF-20, in-bed (simulated nights: not sleep)</h3>" in text
+    assert "not sleep" not in page.html(content(table2))
+
+
 def test_the_json_says_the_same_and_all_faults(table2):
     audit = json.loads(page.as_json(content(table2)))
     assert audit["failed"] == ["b"]
@@ -105,6 +112,6 @@ def test_the_console_says_how_many_checks_failed_and_why(table2, tmp_path):
 
 def test_a_page_is_made_where_there_is_no_table(tmp_path):
     evidence = replace(finished.evidence(), table2=tmp_path / "none.csv")
-    audit = page.content([], evidence)
+    audit = page.content([], evidence, ())
     assert "Nothing was measured" in page.html(audit)
     assert audit["retrained"]["seconds"] == {}

@@ -146,7 +146,7 @@ def test_fig4_says_what_is_simulated(drawn):
         fig4.draw(table, "unused", simulated)
     assert [figure.get_suptitle() for figure in drawn] == [
         "Performance of every system",
-        "Performance of every system (SleepEDF-78: simulated nights: not sleep)",
+        "Performance of every system (database SleepEDF-78: simulated nights: not sleep)",
         "Performance of every system (simulated nights: not sleep)",
     ]
 

@@ -70,7 +70,7 @@ def test_sec4_4_has_small_databases_above_large_ones_and_a_row_of_panels_per_cha
     results = ran(study, *NAMES[:3])
     gain.draw(results, "unused", ["MASS"])
     (figure,) = drawn
-    assert figure.get_suptitle().endswith("(MASS: simulated nights: not sleep)")
+    assert figure.get_suptitle().endswith("(database MASS: simulated nights: not sleep)")
     assert [panel.get_title("left") for panel in figure.axes[::3]] == ["EEG", "EEG-EOG"]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["SleepEDF-20\nin-bed", "MASS\nwhole-night"]

@@ -114,6 +114,19 @@ def test_the_colours_are_documented():
     assert found == [round(lab(colour)[0]) for colour in STAGE_COLOURS.values()]
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("a title", ["a title"]),
+        ("four words make two lines", ["four words", "make two lines"]),
+        ("a break\nstays", ["a break", "stays"]),
+    ],
+)
+def test_lines_of_a_wrapped_text_are_about_equally_long(text, lines):
+    assert style.wrapped(text, 20 * style.CHARACTER) == "\n".join(lines)
+
+
 @pytest.fixture
 def written(tmp_path):
     """A figure of a page's width that is written to files."""

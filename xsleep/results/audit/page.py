@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import groupby
@@ -15,7 +15,7 @@ from typing import Any
 from xsleep.results.audit.evidence import Evidence
 from xsleep.results.audit.finding import FAILED, NOT_APPLICABLE, PASSED, Verdict
 from xsleep.results.audit.intervals import NOT_PUBLISHED, OUTSIDE, Cell, cells
-from xsleep.results.formatting import HEADINGS, number
+from xsleep.results.formatting import HEADINGS, entitled, number
 from xsleep.results.metrics import METRICS
 from xsleep.results.templates import render
 
@@ -23,17 +23,26 @@ SHOWN = 50
 """Number of faults of a check that the page lists; the JSON has all."""
 
 
-def content(verdicts: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
-    """Return the content of an audit, for JSON and for the page."""
+def content(
+    verdicts: Sequence[Verdict], evidence: Evidence, simulated: Collection[str]
+) -> dict[str, Any]:
+    """Return the content of an audit, for JSON and for the page.
+
+    ``simulated`` are the databases whose recordings are.
+    """
     failed = [verdict.check for verdict in verdicts if verdict.status == FAILED]
     idle = sum(verdict.status == NOT_APPLICABLE for verdict in verdicts)
     summary = f"{len(failed)} of {len(verdicts)} checks failed"
+    of_table = cells(evidence.table2)
+    measured = dict.fromkeys(cell["database"] for cell in of_table)
     return {
+        "title": entitled("Audit of Table 2", measured, simulated),
+        "simulated": [name for name in measured if name in simulated],
         "summary": f"{summary}, {idle} had nothing to check" if idle else summary,
         "failed": failed,
         "retrained": _cost(evidence),
         "checks": [asdict(verdict) for verdict in verdicts],
-        "cells": cells(evidence.table2),
+        "cells": of_table,
     }
 
 
@@ -67,12 +76,12 @@ def html(audit: Mapping[str, Any]) -> str:
     """Return a self-contained page of `content`."""
     return render(
         "audit.html",
-        title="Audit of Table 2",
+        title=audit["title"],
         audit=audit,
         counts=Counter(cell["verdict"] for cell in audit["cells"]),
         headings=HEADINGS,
         tables={
-            place: {
+            entitled(", ".join(place), place[:1], audit["simulated"]): {
                 system: _rows({cell["metric"]: cell for cell in of_system})
                 for system, of_system in groupby(of_place, itemgetter("system", "channels"))
             }

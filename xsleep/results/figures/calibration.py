@@ -94,7 +94,7 @@ def draw(systems: Mapping[str, Doubles], stem: str | Path, title: str) -> None:
     most = max((bins[0] / bins[0].sum()).max() for bins in systems.values())
     width = max(0.6 + (PAGE - 0.6) / COLUMNS * columns, PAGE / 2)
     with new_figure(stem, width=width, height=0.5 + 2.7 * rows) as figure:
-        heading(figure, f"Calibration, with the expected calibration error (ECE)\n{title}")
+        heading(figure, f"Calibration, and expected calibration error (ECE)\n{title}")
         panels = figure.subplots(
             2 * rows, columns, sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1) * rows
         )

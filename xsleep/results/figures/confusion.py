@@ -18,6 +18,7 @@ from xsleep.core.stages import STAGES
 from xsleep.results import inference
 from xsleep.results.figures import STAGE_COLOURS
 from xsleep.results.figures.style import (
+    COLUMN,
     PAGE,
     SMALL,
     Style,
@@ -48,7 +49,7 @@ def matrices(results: Sequence[SystemResults], stem: str | Path, title: str) -> 
     tested = _tested(results, title)
     rows = math.ceil(len(tested) / COLUMNS)
     columns = math.ceil(len(tested) / rows)
-    width = 0.5 + (PAGE - 0.5) * columns / COLUMNS
+    width = max(COLUMN, 0.5 + (PAGE - 0.5) * columns / COLUMNS)
     with new_figure(stem, width=width, height=0.8 + 2.4 * rows) as figure:
         heading(figure, f"Confusion matrices: % of the true stage, and epochs\n{title}")
         panels = figure.subplots(rows, columns, squeeze=False)

@@ -76,9 +76,13 @@ def sources_key(sources: Collection[str]) -> list[Line2D]:
 
 
 def wrapped(text: str, inches: float) -> str:
-    """Return a text in lines of at most about this width."""
-    most = max(int(inches / CHARACTER), 8)
-    return "\n".join(textwrap.fill(line, most) for line in text.split("\n"))
+    """Return a text in as few lines of about this width as it needs, about equally long."""
+    widths = range(1, max(int(inches / CHARACTER), 8) + 1)
+    of_line = (
+        [textwrap.wrap(line, width, break_on_hyphens=False) for width in widths]
+        for line in text.split("\n")
+    )
+    return "\n".join(line for found in of_line for line in min(found, key=len))
 
 
 def heading(figure: Figure, title: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from xsleep.core.stages import STAGES
 from xsleep.databases import Database, open_database
 from xsleep.preparation import spectrogram
 from xsleep.results import inference
+from xsleep.results.formatting import entitled
 from xsleep.results.metrics import METRICS
 from xsleep.results.provenance.runs import Run
 from xsleep.results.templates import render
@@ -83,9 +85,11 @@ class Facts:
 
 def written(checklist: str, facts: Facts) -> str:
     """Return `ML_REPRODUCIBILITY` or `REFORMS` in Markdown: what is known, and what is open."""
+    simulated = [name for name, database in facts.databases.items() if database.simulated]
     text = render(
         checklist,
         facts=facts,
+        entitled=partial(entitled, databases=facts.databases, simulated=simulated),
         shared_subjects=shared_subjects,
         duplicates=duplicates,
         to_numeric=pd.to_numeric,

@@ -21,6 +21,7 @@ from rocrate.rocrate import ROCrate
 
 from xsleep.core.files import sha256, whole
 from xsleep.databases import Source, open_database
+from xsleep.results.formatting import entitled
 from xsleep.results.provenance.runs import Run
 from xsleep.store.recordings import read_index
 from xsleep.training.origin import commit
@@ -82,7 +83,9 @@ def write_crate(
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"
     root = path.parent
-    crate.name = "Sleep staging with XSleepNet: a run of the workflow xsleep"
+    simulated = [name for name, (source, _) in sources.items() if open_database(source).simulated]
+    title = "Sleep staging with XSleepNet: a run of the workflow xsleep"
+    crate.name = entitled(title, sources, simulated)
     crate.description = " ".join(
         [
             f"Tables, figures, checklists, {len(runs)} trained networks and their predictions, "

@@ -563,6 +563,7 @@ function told(place) {
 // The signals of the chosen epoch.
 
 const RATE = 100, SECONDS = 30, WINDOW = 200, FFT = 256, SILENCE = 1e-6;
+const WIDER = 6; // decibels by which 2 s leave the limits of the means over epochs
 const BINS = 80, ROWS = 40; // bins above 0 Hz as far as they are shown, two in a row
 const pieces = new Map(); // of the recording that was last looked at
 let latest = 0; // of the close-ups that are asked for
@@ -722,8 +723,8 @@ function spectrum(pen, {top, height, left, right}, signal, known) {
   const frames = decibels(signal).map((levels) => Array.from({length: ROWS}, (_, row) =>
     (levels[2 * row] + levels[2 * row + 1]) / 2));
   const every = frames.flat().sort((a, b) => a - b);
-  const low = known?.low ?? every[Math.floor(0.01 * every.length)];
-  const high = known?.high ?? every[Math.floor(0.99 * every.length)];
+  const low = known ? known.low - WIDER : every[Math.floor(0.01 * every.length)];
+  const high = known ? known.high + WIDER : every[Math.floor(0.99 * every.length)];
   const made = document.createElement("canvas");
   made.width = frames.length;
   made.height = ROWS;
