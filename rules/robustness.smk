@@ -1,16 +1,11 @@
 # What systems lose when the test recordings are perturbed, without being trained again. A job reads
-# them, perturbs and prepares one at a time, and scores it by all systems.
+# them, perturbs and prepares one at a time, and scores it by all systems. The files of recordings are
+# no input: simulating one again would train everything again.
 rule score_perturbed:
     input:
         STUDY.robustness.inputs,
         folds=paths.FOLDS,
         indexes=lambda wildcards: STUDY.robustness.indexes(wildcards.database),
-        recordings=lambda wildcards: [
-            path
-            for files in [fetched(wildcards.database)]
-            for batch in files.batches
-            for path in files.simulated(batch)
-        ],
     output:
         paths.PERTURBED,
     log:
