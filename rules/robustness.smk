@@ -1,6 +1,6 @@
 # What systems lose when the test recordings are perturbed, without being trained again. A job reads
 # them, perturbs and prepares one at a time, and scores it by all systems. The files of recordings are
-# no input: simulating one again would train everything again.
+# no input, so that none is simulated again, and all trained anew, for this table.
 rule score_perturbed:
     input:
         STUDY.robustness.inputs,
