@@ -17,6 +17,9 @@
 # make fuzz           install atheris beside .venv (Python 3.11 to 3.13), and try changed files on each reader
 #                     for SECONDS=60; findings are in /tmp/xsleep-fuzz
 # make docs           install Sphinx beside .venv, and build the documentation: docs/_build/index.html
+# make dist           build the wheel and the sdist of a release: dist/
+# make test-release   install that wheel in a clean environment beside .venv (1.5 GB), and run a study and
+#                     score a recording with it (4 minutes)
 # make report         the finished run of `make table2` as a page, report.html
 # make lock           write the three locks from pyproject.toml; locked versions stay where it permits them, but for
 #                     UPGRADE='--upgrade-package mne' or UPGRADE=--upgrade
@@ -26,14 +29,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Only what is locked, and no file but those whose hashes are in the lock. setuptools, which builds what has
-# no wheel, is locked as well.
+# no wheel, and hatchling, which builds this project, are locked as well.
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r
 ENTRY = sed -n '/^$1==/,/[^\\]$$/p'
 
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: table2 docs test test-long test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
+.PHONY: table2 docs dist test test-release test-long test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
 table2: $(VENV)/ready
 	snakemake --cores all results/table2.csv figures
@@ -45,7 +48,7 @@ PYTEST := CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 pytest -n logical --maxprocess
 test: $(VENV)/ready
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules xsleep/workflow
 	codespell xsleep tests rules docs captions config benchmarks workflow_scripts examples *.md Snakefile Makefile
 	mypy
 	$(PYTEST) $(COVERAGE)
@@ -103,6 +106,21 @@ docs: $(VENV)/ready
 	$(TOOLS) .venv-docs/bin/sphinx-build --fresh-env --write-all --fail-on-warning --quiet \
 	  docs docs/_build
 	@echo 'Documentation: docs/_build/index.html'
+
+# Of what git has, and files that it neither has nor ignores.
+dist: $(VENV)/ready
+	rm -rf dist
+	hatchling build --directory dist
+
+# As `pip install dist/*.whl` for a user, but for the versions, which are those of the locks.
+test-release: dist
+	$(PYTHON) -m venv .venv-twine
+	.venv-twine/bin/pip install --quiet --disable-pip-version-check twine==7.0.0
+	.venv-twine/bin/twine check --strict dist/*
+	$(PYTHON) -m venv --clear .venv-release
+	sed -n 's/^\([a-z][^ ]*==[^ ;]*\).*/\1/p' requirements.lock requirements-cuda.lock > .venv-release/versions.txt
+	.venv-release/bin/pip install --quiet --disable-pip-version-check --constraint .venv-release/versions.txt dist/*.whl
+	OMP_NUM_THREADS=1 pytest -m release -rs -s tests/release
 
 report: $(VENV)/ready
 	snakemake --cores all provenance

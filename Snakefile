@@ -4,7 +4,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: workflow.source_path("config/config.yaml")
+# Beside the Snakefile that Snakemake was called with, which may be that of a study (xsleep init).
+configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 report: "captions/workflow.rst"

@@ -17,13 +17,13 @@ try:  # the registry of systems is read when it is imported
     from xsleep.study.messages import Messages
     from xsleep.study.runs import folder, has
     from xsleep.study.study import Study
+    from xsleep.workflow import FOLDER
 
     beforehand.check()
     if workflow.is_main_process:
-        project = Path(workflow.basedir)
-        beforehand.check_dependencies(project / "pyproject.toml")
-        beforehand.check_clock(project / "workflow_scripts")
-        configuration = project / "config"
+        beforehand.check_dependencies(FOLDER / "pyproject.toml")
+        beforehand.check_clock(FOLDER / "workflow_scripts")
+        configuration = Path(workflow.basedir) / "config"
         snapshot.take(config, configuration)
     else:
         configuration = snapshot.folder()

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import xsleep
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "xsleep").rglob("*.py"))
-LAYERS = ["core", "systems", "compute", "databases", "config", "store", "preparation", "networks"]
-LAYERS += ["training", "scoring", "results", "staging", "external", "study", "cli"]
+LAYERS = ["core", "workflow", "systems", "compute", "databases", "config", "store", "preparation"]
+LAYERS += ["networks", "training", "scoring", "results", "staging", "external", "study", "cli"]
 MISNAMED = {"views", "statistics", "outcomes", "feeding", "nights", "pipeline"}
 
 
@@ -64,4 +65,10 @@ def test_no_module_has_a_misleading_name():
 def test_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     codemeta = json.loads((ROOT / "codemeta.json").read_text())
-    assert citation["version"] == codemeta["version"] == xsleep.__version__
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text())
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    number, date = re.search(r"^## \[(\d.*)\] - (\S+)$", changes, re.MULTILINE).groups()
+    for one in (citation["version"], codemeta["version"], zenodo["version"], number):
+        assert one == xsleep.__version__
+    for one in (str(citation["date-released"]), codemeta["datePublished"]):
+        assert one == zenodo["publication_date"] == date

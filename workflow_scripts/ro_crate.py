@@ -17,7 +17,7 @@ with job(snakemake.log[0], snakemake.input) as report:
         print(f"left out: {gap}", file=sys.stderr)
     written = [Path(path).stat().st_mtime for path in paths]
     code = Path(snakemake.output.code)
-    copy_code(Path(snakemake.scriptdir).parent, snakemake.config, code)
+    copy_code(snakemake.config, code)
     configured = snapshot.folder()  # the files may have changed since
     for name in ("databases", "presets"):
         shutil.copytree(configured / name, code / "config" / name, dirs_exist_ok=True)

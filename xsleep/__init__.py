@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from xsleep.staging.epochs import epochs as epochs
     from xsleep.staging.score import score as score
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -46,7 +46,7 @@ class Finished:
 
     def crate(self, times=(0.0, 3600.0)):
         """The metadata of its crate, by identifier."""
-        copy_code(ROOT, CONFIG, self.folder / "workflow")
+        copy_code(CONFIG, self.folder / "workflow")
         path = self.folder / "ro-crate-metadata.json"
         write_crate(
             path,

@@ -97,6 +97,9 @@ def test_prepared_recordings_come_before_all_others(paper, tmp_path):
     write_index(tmp_path / "all.h5", [Stored(info, "", "", {}) for info in infos])
     found = sized(paper, "MASS", "whole-night", (3, 2), tmp_path / "all.h5")
     assert found == Size(1, 2, 80, 80, "prepared")
+    write_index(tmp_path / "none.h5", [Stored(infos[2], "", "", {})])
+    with pytest.raises(InputError, match=r"^MASS: none of its recordings can be used; results/"):
+        sized(paper, "MASS", "whole-night", (1, 1), tmp_path / "none.h5")
 
 
 def test_database_of_which_nothing_is_known_is_one_line(paper):

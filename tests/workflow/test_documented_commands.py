@@ -216,7 +216,8 @@ def test_snakemake_plans_what_it_is_asked_for(project):
 
 
 def test_xsleep_understands_its_arguments(monkeypatch, capsys):
-    modules = (cli.score, cli.evaluate, cli.info, cli.models, cli.weights, cli.plan, cli.compare)
+    modules = (cli.score, cli.evaluate, cli.info, cli.models, cli.weights, cli.init)
+    modules += (cli.plan, cli.compare)
     for module in modules:
         monkeypatch.setattr(module, "_run", lambda given: 0)
     commands = [(c, c.words[1:]) for c in of("xsleep")]

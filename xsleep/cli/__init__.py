@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from xsleep.cli import compare, evaluate, info, models, plan, score, weights
+from xsleep.cli import compare, evaluate, info, init, models, plan, score, weights
 from xsleep.core.errors import InputError, warnings_of_inputs
 
 STATUSES = """\
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (score, evaluate, info, models, weights, plan, compare):
+    for module in (score, evaluate, info, models, weights, init, plan, compare):
         module.add(commands)
     return whole
 

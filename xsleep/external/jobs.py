@@ -22,7 +22,7 @@ from xsleep.external.stagers import open_stager
 from xsleep.preparation import folds as fold_tables
 from xsleep.store.predictions import Prediction, write_predictions
 from xsleep.store.recordings import Stored, read_index
-from xsleep.training.origin import commit
+from xsleep.workflow import commit
 
 Made = tuple[list[Prediction], list[str], dict[str, str]]
 """Predictions, remarks, and the SHA-256 of each file that they were made from."""

@@ -31,7 +31,7 @@ from xsleep.core.settings import Settings, checked
 from xsleep.databases import Source, open_database
 from xsleep.results.measurements import RunPredictions
 from xsleep.store.predictions import read_predictions, read_remarks, write_predictions
-from xsleep.training.origin import commit
+from xsleep.workflow import commit
 
 FORMAT = 1
 """To be raised when bundles are of another form."""

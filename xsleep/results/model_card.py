@@ -23,7 +23,7 @@ from xsleep.results.formatting import NOT_SLEEP, number
 from xsleep.results.metrics import METRICS
 from xsleep.results.table2 import COUNTS
 from xsleep.results.templates import render
-from xsleep.training.origin import commit
+from xsleep.workflow import commit
 
 _TAGS = ("sleep-staging", "polysomnography")
 _TERMS = {"license": "other", "license_name": "terms-of-the-recordings"}

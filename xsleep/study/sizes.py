@@ -58,6 +58,10 @@ class Sizes:
         listed, subjects = self.listed.get(name, (0, 0))
         if index.exists():
             used = [s.info for s in read_index(index).values() if not s.info.skipped]
+            if not used:
+                raise InputError(
+                    f"{name}: none of its recordings can be used; results/recordings.csv says why"
+                )
             known = {recording.subject for recording in used}
             epochs = sum(int(in_window(recording, window).sum()) for recording in used)
             stored = sum(len(recording.stages) for recording in used)

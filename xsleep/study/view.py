@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.5
 """Seconds between two views."""
-LINE = 60.0
-"""Seconds between two lines where the output is no terminal."""
+FIRST, LINE = 10.0, 60.0
+"""Seconds to the first line where the output is no terminal, and between two of them."""
 ESTIMATE = 5.0
 """Seconds between two estimates of the time that is left."""
 TAIL = 2048
@@ -58,6 +58,10 @@ INTERRUPTED = re.compile(
 """What Snakemake says after Ctrl-C or SIGTERM."""
 TOLD = re.compile(r"RuleException:\nCalledProcessError .* status (1|130)\.\s*", re.DOTALL)
 """What Snakemake says of a script that has said itself why it failed: its temporary name."""
+KILLED = re.compile(
+    r"RuleException:\nCalledProcessError .* (died with <Signals.SIGKILL: 9>|status 137)\.\s*",
+    re.DOTALL,
+)
 OURS = re.compile(r'WorkflowError in file ".*?\.smk", line \d+:\n(.*?)(?:\n  File .*)?', re.DOTALL)
 """An error in the configuration, which names the file and what to do."""
 FINAL = re.compile(
@@ -165,7 +169,7 @@ class View:
         self._stopped.clear()
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             with suppress(Exception):
-                self._screen = _Screen(self._render)
+                self._screen = _Screen(self._render, self.settings.nocolor)
         for task in (self._show, self._estimate):
             threading.Thread(target=self._again, args=[task], daemon=True).start()
 
@@ -255,7 +259,9 @@ class View:
         text = record.getMessage().strip()
         if self.interrupted or TOLD.fullmatch(text) or FINAL.match(text):
             return
-        if found := OURS.fullmatch(text):
+        if KILLED.fullmatch(text):
+            text = "error: a job was killed, as by the system where memory is short"
+        elif found := OURS.fullmatch(text):
             text = f"error: {found[1]}"
         elif self.hint and (told := self.hint(text)):
             text = f"error: {told}"
@@ -301,13 +307,14 @@ class View:
                 self._screen.refresh()
                 return
             since = time.time() - (self._told or self.began)
-            if since >= LINE or (not self._told and self._left is not None):
+            first = not self._told and (self._left is not None or since >= FIRST)
+            if first or since >= LINE:
                 self._print(self._line())
                 self._told = time.time()
 
     def _estimate(self) -> None:
         """Estimate how long the rest takes, now and then."""
-        now = time.time()
+        now, used = time.time(), time.thread_time()
         if not self.forecast or now < self._next:
             return
         with self._lock:
@@ -317,8 +324,8 @@ class View:
             }
         self._left = self.forecast.left(running)
         self._estimated = time.time()
-        # A twentieth of the time is the most that it takes.
-        self._next = self._estimated + max(ESTIMATE, 20 * (self._estimated - now))
+        # A twentieth of one core is the most that it takes.
+        self._next = self._estimated + max(ESTIMATE, 20 * (time.thread_time() - used))
 
     def _line(self) -> str:
         """Return the view as a line."""
@@ -418,7 +425,7 @@ class _Screen:
     What this process and its jobs print to the terminal is caught meanwhile, and shown above it.
     """
 
-    def __init__(self, render: Callable[[int, int], RenderableType]) -> None:
+    def __init__(self, render: Callable[[int, int], RenderableType], nocolor: bool) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -431,7 +438,9 @@ class _Screen:
         self._terminal = os.fdopen(os.dup(2), "w")
         for number in self._kept:
             os.dup2(self._caught, number)
-        self.console: Console = Console(file=self._terminal, force_terminal=True)
+        self.console: Console = Console(
+            file=self._terminal, force_terminal=True, no_color=nocolor or None
+        )
         self._render = render
         self._live = Live(
             console=self.console,
@@ -458,7 +467,8 @@ class _Screen:
             os.close(kept)
         with suppress(Exception):
             self._forward()
-        self._terminal.close()
+        with suppress(OSError):  # it is gone
+            self._terminal.close()
         os.close(self._caught)
 
     def _forward(self) -> None:

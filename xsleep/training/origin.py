@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import sha256
 from xsleep.databases.base import READERS
 from xsleep.training.sequences import Part
+from xsleep.workflow import commit
 
 PACKAGES = ("xsleep", "torch", "numpy", "scipy", "h5py", "edfio", "wfdb", "snakemake")
 """Packages whose versions are recorded."""
@@ -91,27 +91,3 @@ def _processor() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return f"{next(named, platform.processor())} ({get_cpu_capability()})"
-
-
-def commit() -> str:
-    """Return the commit of the running code, with ``+`` if files differ from it, or ``unknown``.
-
-    New files in ``xsleep`` and ``config``, as of a network of one's own, differ as well.
-    """
-
-    def git(*arguments: str) -> str:
-        found = subprocess.run(
-            ["git", *arguments],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return found.stdout.strip()
-
-    try:
-        described = git("describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*")
-        new = git("ls-files", "--others", "--exclude-standard", ":/xsleep", ":/config")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{described.removesuffix('+')}+" if new else described

@@ -28,7 +28,7 @@ from xsleep.results.metrics import METRICS
 from xsleep.results.provenance.runs import Run
 from xsleep.results.templates import render
 from xsleep.store.recordings import read_index
-from xsleep.training.origin import commit
+from xsleep.workflow import commit
 
 ML_REPRODUCIBILITY, REFORMS = "ml_reproducibility.md", "reforms.md"
 

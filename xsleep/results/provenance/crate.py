@@ -24,7 +24,7 @@ from xsleep.databases import Source, open_database
 from xsleep.results.formatting import entitled
 from xsleep.results.provenance.runs import Run
 from xsleep.store.recordings import read_index
-from xsleep.training.origin import commit
+from xsleep.workflow import FOLDER, PACKAGE, commit
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -33,11 +33,11 @@ PROFILES = {
 }
 
 CODE = (
-    *("Snakefile", "rules", "workflow_scripts", "xsleep", "config", "profiles", "captions"),
+    *("Snakefile", "rules", "workflow_scripts", "config", "profiles", "captions"),
     *("environment.yml", "pyproject.toml", "README.md"),
     *("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock"),
 )
-"""Files and folders of the workflow."""
+"""Files and folders of the workflow beside the library; a wheel has those up to environment.yml."""
 
 CONFIGURATION = "configuration.yaml"
 
@@ -46,16 +46,20 @@ FORMATS.add_type("application/xml", ".xml")
 FORMATS.add_type("application/yaml", ".yaml")
 
 
-def copy_code(project: Path, config: Mapping[str, Any], folder: Path) -> None:
-    """Copy the workflow into a folder, with the configuration that it was called with."""
+def copy_code(config: Mapping[str, Any], folder: Path) -> None:
+    """Copy the running workflow into a folder, with the configuration that it was called with."""
+
+    def ignored(of: str, names: list[str]) -> set[str]:
+        """Return what is not copied: in a wheel the workflow is in the library's folder."""
+        return {"__pycache__", *(CODE if Path(of) == FOLDER else ())} & {*names}
+
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in CODE:
-        if (project / name).is_dir():
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(project / name, folder / name, ignore=ignore)
-        else:
-            shutil.copy(project / name, folder / name)
+    for path in (PACKAGE, *(FOLDER / name for name in CODE)):
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name, ignore=ignored)
+        elif path.exists():
+            shutil.copy(path, folder)
     (folder / CONFIGURATION).write_text(yaml.safe_dump(dict(config), sort_keys=False))
 
 
