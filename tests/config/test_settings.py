@@ -9,6 +9,7 @@ import yaml
 from xsleep.config.names import SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import DIFFERENCES
+from xsleep.config.robustness import RobustnessSettings
 from xsleep.config.training import OF_PRIOR_WORK, TrainingSettings
 from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
@@ -622,6 +623,60 @@ def test_a_transfer_that_cannot_be_is_one_line_that_names_it(change, message):
         load(BASE | change, CONFIG)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def suffering(**change):
+    return {"robustness": {"seed": 1, "perturbations": [change, {"change": "gain", "factor": 2}]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (suffering(change="gain", factor=0), "perturbations.0.gain.factor = 0: Input should be gr"),
+        (suffering(change="gain", factor="2.0"), "gain x2 is there twice; take one away"),
+        (
+            suffering(change="gian", factor=3),
+            "perturbations.0 = {'change': 'gian', 'factor': 3}: Input tag 'gian'",
+        ),
+        (
+            suffering(factor=3),
+            "perturbations.0 = {'factor': 3}: Unable to extract tag using discriminator 'change'",
+        ),
+        (suffering(change="flat", channel="ECG"), "'ECG' is no channel; name it EEG, EOG or EMG"),
+        (suffering(change="flat", factor=2), "perturbations.0.flat.factor is not a known key"),
+        (
+            suffering(change="mains", factor=2, frequency=50, relative=1),
+            "mains.factor is not a known key; choose from change, frequency, relative",
+        ),
+        (suffering(change="low-pass", cutoff=60), "cutoff = 60: Input should be less than 50"),
+        (
+            suffering(change="derivation", channel="EEG", labels={"MAS": ["C3"]}),
+            "configuration: robustness.perturbations: 'MAS' is not known; choose from DREAMS",
+        ),
+        ({"robustness": {"seed": 1, "perturbations": []}}, "at least 1 item"),
+    ],
+)
+def test_a_perturbation_that_cannot_be_is_one_line_that_names_it(change, message):
+    with pytest.raises(InputError) as error:
+        load(BASE | change, CONFIG)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "reached"),
+    [
+        ({"change": "gain", "factor": 3}, True),
+        ({"change": "flat", "channel": "EOG"}, True),
+        ({"change": "flat", "channel": "EMG"}, False),
+        ({"change": "derivation", "channel": "EOG", "labels": {"X": ["EOG(L)"]}}, True),
+        ({"change": "derivation", "channel": "EOG", "labels": {"Y": ["EOG(L)"]}}, False),
+        ({"change": "derivation", "channel": "EMG", "labels": {"X": ["EMG2"]}}, False),
+    ],
+)
+def test_a_perturbation_reaches_the_channels_that_differ_by_it(change, reached):
+    settings = RobustnessSettings(seed=1, perturbations=[change])
+    assert settings.perturbations[0].reaches("X", ["EEG", "EOG"]) == reached
 
 
 def test_finetuning_changes_the_training_of_a_system_further():
