@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from edfio import Edf, EdfAnnotation
 
 from tests.helpers.recordings import NETWORK
 from tests.staging.test_score import waves, write_edf
@@ -80,6 +81,13 @@ def test_one_bad_recording_does_not_keep_the_others_from_being_scored(
 def test_what_was_scored_before_is_no_recording_of_the_folder(model, nights, capsys):
     assert run(nights, "--model", model, "--out", nights, "--format", "edf") == 0
     assert run(nights, "--model", model, "--out", nights, "--format", "edf") == 0
+    assert "2 of 2 recordings scored" in capsys.readouterr().out
+
+
+def test_scorings_beside_the_recordings_of_a_folder_are_left_out(model, nights, tmp_path, capsys):
+    stages = [EdfAnnotation(30 * n, 30, "Sleep stage W") for n in range(4)]
+    Edf([], annotations=stages).write(nights / "s.n1_scoring.edf")
+    assert run(nights, "--model", model, "--out", tmp_path, "--format", "csv") == 0
     assert "2 of 2 recordings scored" in capsys.readouterr().out
 
 

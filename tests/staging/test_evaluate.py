@@ -238,7 +238,7 @@ def test_other_texts_are_no_stages(text):
         (rows(ONSETS[:10], NAMES[:10], head=["onset,stage"]), "only 10 of 40 epochs can be"),
         ("\n".join(["Night 1", *NAMES]), "line 1, 'Night 1', is taken for a title"),
         ("\n".join(["Artefact", *NAMES[1:]]), "1 events that are no stages are left out: 'Artef"),
-        ("\n".join(NAMES[5:] + NAMES[:5]), "check that it is of the recording of"),
+        ("\n".join(NAMES[5:] + NAMES[:5]), "check that it belongs to the recording of"),
     ],
 )
 def test_what_is_doubtful_is_told(tmp_path, capsys, content, expected):

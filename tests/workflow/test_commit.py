@@ -21,6 +21,8 @@ def clone(tmp_path, monkeypatch):
     code = tmp_path / "xsleep/core/files.py"
     code.parent.mkdir(parents=True)
     code.touch()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").touch()
     (tmp_path / ".gitignore").write_text("__pycache__\n")
     git("init")
     git("add", ".")
@@ -36,7 +38,8 @@ def clone(tmp_path, monkeypatch):
         ("results/table2.csv", ""),
         ("xsleep/__pycache__/a.pyc", ""),
         ("xsleep/networks/own.py", r"\+"),
-        ("config/databases/own.yaml", r"\+"),
+        ("config/databases/own.yaml", ""),
+        ("config/config.yaml", ""),
         ("xsleep/core/files.py", r"\+"),
     ],
 )

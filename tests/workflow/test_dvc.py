@@ -188,12 +188,16 @@ def test_metrics_params_and_figures_are_compared_between_commits_and_offline(clo
     diff = json.loads(dvc(clone, "params", "diff", "HEAD~1", "HEAD", "--json"))
     steps = diff["config/config.yaml"]["preset_settings.embedded.training.steps"]
     assert steps == {"old": 4, "new": 8, "diff": 4}
-    dvc(clone, "plots", "diff", "HEAD~1", "HEAD")
-    page = (clone / "dvc_plots/index.html").read_text()
-    assert "http" not in page
-    images = re.findall('<img src="(.*?)">', page)
-    assert {name.partition("figures_")[2] for name in images} >= {"fig4.svg"}
-    assert all((clone / "dvc_plots" / name).is_file() for name in images)
+    other = "results/figures/confusion/simulated/in-bed/EEG.svg"
+    for path, targets in (("results/figures/fig4.svg", ()), (other, ("--targets", other))):
+        dvc(clone, "plots", "diff", "HEAD~1", "HEAD", *targets)
+        page = (clone / "dvc_plots/index.html").read_text()
+        assert "http" not in page
+        images = re.findall('<img src="(.*?)">', page)
+        assert {name.partition("_results_")[2] for name in images} == {
+            path.removeprefix("results/").replace("/", "_")
+        }
+        assert all((clone / "dvc_plots" / name).is_file() for name in images)
 
 
 def test_licensed_recordings_enter_the_remote_only_where_they_are_asked_for(shared):

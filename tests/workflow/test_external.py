@@ -12,7 +12,7 @@ from tests.config.test_settings import BASE
 from tests.helpers.recordings import ROOT, SHARED, existing
 from tests.tensorflow import networks
 from tests.workflow.test_own_channels import write_night
-from tests.workflow.test_workflow import TINY, rows, snakemake
+from tests.workflow.test_workflow import TINY, log, rows, snakemake
 from xsleep.config.names import IMPORTED
 from xsleep.core.errors import InputError
 from xsleep.study.study import Study
@@ -197,7 +197,7 @@ def test_a_corrected_file_is_imported_again_and_nothing_else(finished):
     status, text = snakemake(folder, "results/table2.csv", config=config)
     assert status == 0, text
     assert measured(folder)["Unsound"]["EEG accuracy"] == "90.0"
-    assert len(re.findall(r"^Job \d+:", text, re.MULTILINE)) == 2, text
+    assert len(re.findall(r"^Job \d+:", log(folder), re.MULTILINE)) == 2, text
 
 
 @pytest.mark.parametrize(

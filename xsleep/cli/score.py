@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache, partial
@@ -120,11 +121,25 @@ def _recordings(given: list[Path]) -> Iterator[Path]:
             one
             for one in sorted(path.iterdir())
             if one.name.lower().endswith(SUFFIXES) and not one.name.startswith(".")
-            if ENDING not in one.name and "-Hypnogram" not in one.name
+            if ENDING not in one.name and "-Hypnogram" not in one.name and not _is_scoring(one)
         ]
         if not found:
             raise InputError(f"{path}: no recording in it ({', '.join(SUFFIXES)}); name another")
         yield from found
+
+
+def _is_scoring(path: Path) -> bool:
+    """Return whether a file is EDF+ of annotations alone."""
+    from xsleep.databases.formats.edf import open_edf
+    from xsleep.staging.sources import EDF_SUFFIXES
+
+    if path.suffix.lower() not in EDF_SUFFIXES:
+        return False
+    with warnings.catch_warnings(action="ignore"):  # what is doubtful is told when it is scored
+        try:
+            return not open_edf(path).signals
+        except (InputError, OSError):
+            return False
 
 
 def _scored(

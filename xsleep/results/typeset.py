@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from xsleep import systems
-from xsleep.config.names import SOURCES, STAGER
+from xsleep.config.names import CONTROL, SOURCES, STAGER
 from xsleep.core.console_table import console_table
 from xsleep.results import published, table2
 from xsleep.results.formatting import HEADINGS, entitled, number
@@ -26,7 +26,7 @@ EXPLAINED = (
     "pooled epochs of all test folds; with several seeds the mean over them.",
     f"95 % interval: bootstrap-t, {RESAMPLES:,} resamples of the subjects; with several seeds "
     "other trainings are in it, with one the networks as they were trained. deviation over seeds: "
-    "of the metric of each seed. difference: measured less published.",
+    "the standard deviation of the metric over the seeds. difference: measured less published.",
     "measured: trained and scored here; measured from predictions: predictions of others, scored "
     "here; measured with given networks: trained elsewhere on the same folds; measured by another "
     "stager: trained on other data; control: without a network, for comparison.",
@@ -37,7 +37,7 @@ EXPLAINED = (
     "subset of this one, which the notes then say.",
     "Bold: of what is published, as in the paper, where an XSleepNet is better than or equal to "
     "all baselines and comparable earlier work; of what is measured on all recordings, the best of "
-    "the column.",
+    "the column, without other stagers and controls.",
 )
 SPAN = "95 % interval"
 BESIDE = 3
@@ -56,7 +56,8 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
 
     Among published metrics as in the paper (caption of its Table 2): those of an XSleepNet that are
     better than or equal to those of all baselines and of comparable earlier work. Among measured
-    metrics, separately, the best of the comparable systems. Values are compared as rounded.
+    metrics, separately, the best of the comparable systems, without stagers that were trained on
+    other data and without controls. Values are compared as rounded.
     """
     names = table[["database", "window", "system"]].itertuples(index=False)
     comparable = table[[not daggered(*map(str, name)) for name in names]]
@@ -65,7 +66,7 @@ def bold(table: pd.DataFrame) -> pd.DataFrame:
     )
     marks = pd.DataFrame(False, index=table.index, columns=shown.columns)
     for _, block in comparable.groupby(["database", "window"], sort=False):
-        measured = is_measured(block) & (block["source"] != STAGER)
+        measured = is_measured(block) & ~block["source"].isin((STAGER, CONTROL))
         measured &= block["recordings"] == block.loc[measured, "recordings"].max()
         reported = block["source"].isin((table2.PUBLISHED, table2.QUOTED))
         ours = reported & block["system"].isin(published.xsleepnets())

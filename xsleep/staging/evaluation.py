@@ -211,8 +211,8 @@ def _tell_doubts(found: Compared, epochs: int) -> None:
     if numbers["kappa"] < LOW_KAPPA:
         warn(
             found.scoring,
-            f"kappa is {numbers['kappa']:.2f}; check that it is of the recording of "
-            f"{found.scored}, begins with it, and what its labels mean",
+            f"kappa is {numbers['kappa']:.2f}; check that it belongs to the recording of "
+            f"{found.scored} and starts at the same time, and that its labels are understood",
         )
 
 

@@ -127,7 +127,10 @@ class Messages:
         elif self._is_made("results/recordings.csv") or self._is_made("results/table1.csv"):
             lines += ["xsleep plan", "snakemake results/table2.csv"]
         cards = filter(self._is_made, map(str, sorted(Path("results/networks").rglob("README.md"))))
-        return lines + [f"xsleep score FILE --model {os.path.dirname(card)}" for card in cards]
+        lines += [f"xsleep score FILE --model {os.path.dirname(card)}" for card in cards]
+        # Of `make table2`, whose environment the user's shell has not activated.
+        inactive = lines and "MAKELEVEL" in os.environ and "VIRTUAL_ENV" not in os.environ
+        return [f"source {Path(sys.prefix).name}/bin/activate", *lines] if inactive else lines
 
     def on_error(self) -> None:
         """Tell which jobs failed for good, why, and how to resume."""
@@ -147,7 +150,7 @@ class Messages:
             )
             return
         print(
-            "To resume, mend the cause and give the same command again: what is finished stays, "
+            "To resume, correct the cause and give the same command again: what is finished stays, "
             "and a training resumes from its last evaluation.",
             file=sys.stderr,
         )
@@ -159,7 +162,7 @@ class Messages:
             log = Path(f"logs/training/{folder}.log")
             steps = STEP.findall(log.read_text()) if log.exists() else []
             place = f"step {steps[-1]}" if steps else "its last evaluation"
-            yield f"goes on from {place}: {folder}"
+            yield f"will go on from {place}: {folder}"
 
     def _is_made(self, path: str) -> bool:
         """Return whether this call made a file."""

@@ -20,7 +20,8 @@ SUGGESTED, NEAR = 3, 0.8
 def targets(study: Study, rules: Any) -> list[str]:
     """Return names of rules and paths of files that can be asked for; those of runs by example."""
     found = [rule.name for rule in rules]
-    found += [str(path) for rule in rules for path in rule.output if "{" not in str(path)]
+    made = (str(path) for rule in rules for path in rule.output)
+    found += [path for path in made if "{" not in path and "." in path]  # no folders
     found += study.figures.paths
     runs = map(folder, study.runs.scratch)
     files = ("predictions.h5", "model.safetensors", "run.json", "history.csv")

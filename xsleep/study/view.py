@@ -403,19 +403,24 @@ class View:
             with suppress(Exception):
                 title += f", about {duration(self.forecast.left({}))}"
                 expected = self.forecast.expected_of
-        shown = console_table(title, ("rule",), ("jobs",) if briefly else ("jobs", "time"))
-        shown.columns[0].min_width = max(len(rule) for rule in groups)
-        for column in shown.columns[1:]:
-            column.min_width = 6
-        for heading in () if briefly else ("because of", "for example"):
-            shown.add_column(heading, no_wrap=True, overflow="ellipsis")
+        rows = []
         for rule, records in groups.items():
             seconds = sum(expected(rule, dict(record.wildcards)) for record in records)
             why = Counter(next(_reasons(record.reason), "") for record in records).most_common(1)
             name = min(record.rule_msg or ", ".join(record.output[:1]) for record in records)
-            cells = (rule, str(len(records)), duration(seconds), why[0][0], name)
-            shown.add_row(*cells[: len(shown.columns)])
-        Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED).print(shown)
+            rows.append((rule, str(len(records)), duration(seconds), why[0][0], name))
+        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED)
+        rule, reason = (max(len(row[place]) for row in rows) for place in (0, 3))
+        widths = [rule, 6, 6, min(reason, console.width // 4)]
+        widths.append(max(console.width - sum(widths) - 3 * len(widths), 1))
+        shown = console_table(title, ("rule",), ("jobs",) if briefly else ("jobs", "time"))
+        for heading in () if briefly else ("because of", "for example"):
+            shown.add_column(heading, no_wrap=True, overflow="ellipsis")
+        for column, width in zip(shown.columns, widths, strict=False):
+            column.width = width
+        for row in rows:
+            shown.add_row(*row[: len(shown.columns)])
+        console.print(shown)
         self._print("Nothing was run. --verbose shows each job, and why it would be run.")
 
 

@@ -31,7 +31,8 @@ COMMIT = PACKAGE / "COMMIT"
 def commit() -> str:
     """Return the commit of the running code, with ``+`` if files differ from it, or ``unknown``.
 
-    In a clone, new files in ``xsleep`` and ``config``, as of one's own network, differ as well.
+    In a clone, a new file in ``xsleep``, as of one's own network, differs as well. The
+    configuration is no code: runs record the settings that they used.
     """
     if COMMIT.exists():
         built = COMMIT.read_text().strip()
@@ -44,11 +45,12 @@ def commit() -> str:
         return found.stdout.strip()
 
     try:
-        described = git("describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*")
-        new = git("ls-files", "--others", "--exclude-standard", ":/xsleep", ":/config")
+        of = git("rev-parse", "HEAD")
+        changed = git("diff", "HEAD", "--name-only", "--", ":/", ":(top,exclude)config")
+        new = git("ls-files", "--others", "--exclude-standard", ":/xsleep")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{described.removesuffix('+')}+" if new else described
+    return f"{of}+" if changed or new else of
 
 
 def _is_as_installed() -> bool:

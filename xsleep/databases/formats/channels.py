@@ -123,8 +123,8 @@ def no_channel(
         return InputError(f"{path}: holds no signals; name the file that does")
     return InputError(
         f"{path}: no {channel} channel {' or '.join(map(repr, labels))}; it has "
-        f"{', '.join(map(repr, present))}; name one of them, with --label or under labels in the "
-        "database's configuration"
+        f"{', '.join(map(repr, present))}; name one of them under `labels` in the "
+        "database's YAML file"
     )
 
 
@@ -133,8 +133,8 @@ def ambiguous(path: Path, label: str, descriptions: Sequence[str]) -> InputError
     described = "; ".join(f"#{number}: {one}" for number, one in enumerate(descriptions, start=1))
     return InputError(
         f"{path}: {len(descriptions)} signals are called {label!r} ({described}); name "
-        f"one by its number, as in '{label}#1', with --label or under labels in the database's "
-        "configuration"
+        f"one by its number, as in '{label}#1', under `labels` in the database's YAML "
+        "file"
     )
 
 

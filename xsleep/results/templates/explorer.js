@@ -648,7 +648,7 @@ function drawTraces(channels, at) {
   const filters = state.recording.filter.split("+").filter((one) => kinds.has(one.slice(0, 3)));
   by("stored").textContent = "As stored for the networks: at 100 Hz, filters: "
     + `${filters.map((one) => one.replace("-", " ")).join(", ") || "none"}. `
-    + "Of the spectrogram, each column is the 2 s around it.";
+    + "Each column of the spectrogram is of the 2 s around it.";
   const trace = 74, image = 58, gap = 8, axis = 18;
   canvas.style.height = `${axis + names.length * (trace + image + 2 * gap)}px`;
   const pen = fresh(canvas), {recording} = state;
