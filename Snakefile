@@ -20,6 +20,7 @@ include: "rules/networks.smk"
 include: "rules/external.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/robustness.smk"
 include: "rules/pages.smk"
 
 

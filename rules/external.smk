@@ -42,9 +42,7 @@ rule import_given:
     params:
         checkpoint=STUDY.runs.checkpoint,
         system=lambda wildcards: STUDY.systems[wildcards.system],
-        network=lambda wildcards: STUDY.settings.preset_of(
-            wildcards
-        ).network.model_dump(mode="json"),
+        network=lambda wildcards: STUDY.settings.record(wildcards)["network"],
     message:
         "{wildcards.database}, {wildcards.window}, {wildcards.channels}: "
         "import {wildcards.system}, fold {wildcards.fold}"

@@ -20,6 +20,30 @@ rule table1:
         "../workflow_scripts/table1.py"
 
 
+rule agreement:
+    input:
+        recordings=STUDY.databases.each(paths.RECORDINGS),
+    output:
+        reported(
+            "results/agreement.csv",
+            "agreement",
+            "Tables",
+            table="Agreement of scorers",
+            format="CSV",
+        ),
+    log:
+        "logs/agreement.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        sources={d: STUDY.settings.source(d) for d in STUDY.databases.names},
+    message:
+        "Agreement of the scorers of each database"
+    script:
+        "../workflow_scripts/agreement.py"
+
+
 rule table2:
     input:
         predictions=STUDY.table2.predictions(),
@@ -192,10 +216,34 @@ rule footprint:
         "../environment.yml"
     params:
         networks={
-            name: settings.network.model_dump(mode="json")
-            for name, settings in STUDY.workflow.presets.items()
+            name: {
+                system: preset.network_of(system).model_dump(mode="json")
+                for system in systems.registry()
+            }
+            for name, preset in STUDY.workflow.presets.items()
         },
     message:
         "Footprint of the networks"
     script:
         "../workflow_scripts/footprint.py"
+
+
+rule cost:
+    input:
+        runs=[f"{folder(run)}/run.json" for run in STUDY.table2.scratch],
+        scores=[f"{folder(run)}/scoring.json" for run in STUDY.table2.scratch],
+        table2="results/table2.csv",
+    output:
+        csv=reported("results/cost.csv", "cost", "Tables", table="Cost", format="CSV"),
+        **pictures("results/figures/cost", "cost", "Cost"),
+    log:
+        "logs/cost.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        simulated=STUDY.databases.simulated,
+    message:
+        "Cost of the networks beside their accuracy"
+    script:
+        "../workflow_scripts/cost.py"

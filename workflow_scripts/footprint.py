@@ -5,7 +5,7 @@ from xsleep.results.footprint import footprint
 
 with job(snakemake.log[0], snakemake.input):
     networks = {
-        preset: NetworkSettings(**settings)
-        for preset, settings in snakemake.params.networks.items()
+        preset: {system: NetworkSettings(**settings) for system, settings in of.items()}
+        for preset, of in snakemake.params.networks.items()
     }
     write_csv(snakemake.output[0], footprint(networks))

@@ -146,6 +146,7 @@ def groups():
 
     from xsleep import systems
     from xsleep.config import databases, external, network, presets, training, transfer, workflow
+    from xsleep.config import robustness as suffered
     from xsleep.databases import READERS, base, own
     from xsleep.databases.simulated import cohort
 
@@ -172,6 +173,20 @@ def groups():
     first = dict.fromkeys(transfer.AblationSettings.model_fields, "the first selected")
     ablation = {"group": "ablation.", "given": first}
     yield "### Ablation", ["study.ablation"], transfer.AblationSettings, ablation
+    acts = ["study.robustness", "external.robustness"]
+    listed = given["robustness"] | {"perturbations": "those of config/config.yaml"}
+    suffers = {"group": "robustness.", "given": listed}
+    yield "### Robustness", acts, suffered.RobustnessSettings, suffers
+    for name, model in (
+        ("A lost channel", suffered.Lost),
+        ("Another derivation", suffered.Derivation),
+        ("Another gain", suffered.Gain),
+        ("The mains", suffered.Mains),
+        ("A low-pass filter", suffered.LowPass),
+        ("Missing epochs", suffered.Missing),
+    ):
+        of = {"group": "robustness.perturbations.*."}
+        yield f"### Perturbation: {name}", ["scoring.perturbations"], model, of
     several = {"group": "predictions.*.*."}
     yield "### Predictions of other programs", ["external.files"], external.Imported, several
     yield "### Other stagers", ["external.stagers"], external.Stager, {"group": "stagers.*.*."}

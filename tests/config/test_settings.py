@@ -9,7 +9,8 @@ import yaml
 from xsleep.config.names import SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import DIFFERENCES
-from xsleep.config.training import TrainingSettings
+from xsleep.config.robustness import RobustnessSettings
+from xsleep.config.training import OF_PRIOR_WORK, TrainingSettings
 from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 from xsleep.systems import registry, slug
@@ -90,8 +91,8 @@ def test_paper_and_released_differ_in_every_difference_and_in_nothing_else():
 @pytest.mark.parametrize("name", PRESETS)
 def test_paper_and_released_leave_no_hyper_parameter_to_the_defaults(name):
     assert PRESETS[name]["network"].keys() == NetworkSettings.model_fields.keys() - {"own"}
-    # Both have training_epochs in place of steps, and no early stopping.
-    either = {"steps", "patience", "earliest_stop"}
+    # Both have training_epochs in place of steps, no early stopping, and nothing of prior work.
+    either = {"steps", "patience", "earliest_stop", *OF_PRIOR_WORK}
     assert PRESETS[name]["training"].keys() == TrainingSettings.model_fields.keys() - either
 
 
@@ -371,7 +372,7 @@ def own(**source):
                 "database_settings": {"MASS": {"source": {"fetch": {"url": "https://a"}}}},
             },
             "fetch is for the readers dreams, dreams-subjects-aasm, "
-            "dreams-subjects-rk, physio2018, ",
+            "dreams-subjects-rk, nsrr, physionet, physio2018, ",
         ),
         (
             {"databases": "DREAMS"},
@@ -381,12 +382,12 @@ def own(**source):
         ({"zero_shot": {"weights": "a.npz"}}, "configuration: zero_shot.database: Field required"),
         (
             {"zero_shot": {"weights": "a.npz", "database": "MAS"}},
-            "configuration: zero_shot.database: 'MAS' is not known; choose from DREAMS, ",
+            "configuration: zero_shot.database: 'MAS' is not known; choose from BOAS, ",
         ),
-        ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from DREAMS, "),
+        ({"databases": ["DREAM"]}, "databases: 'DREAM' is not known; choose from BOAS, "),
         (
             {"databases": ["own"], "database_settings": own(hypnogram={"file": "a.csv"})},
-            "file is 'a.csv': it must have {name} and end in .edf, .csv or .txt",
+            "'a.csv' has no field in braces, as {name} or {subject}",
         ),
         (
             {"databases": ["own"], "database_settings": own(hypnogram={"stages": {"A": "N4"}})},
@@ -402,7 +403,7 @@ def own(**source):
         ),
         (
             {"database_settings": {"simulated": {"source": {"subject": "a"}}}},
-            "subject belongs to the reader own, and only to it",
+            "subject belongs to the reader own or physionet, and only to it",
         ),
         ({"systems": ["XSleepNet3"]}, "configuration: systems.0 = 'XSleepNet3': Input should be"),
         (
@@ -458,7 +459,7 @@ def own(**source):
         ),
         (
             {"preset_settings": {"embedded": {"databases": {"simulate": {}}}}},
-            "presets/embedded.yaml: databases: 'simulate' is not known; choose from DREAMS, ",
+            "presets/embedded.yaml: databases: 'simulate' is not known; choose from BOAS, ",
         ),
         (
             {"preset_settings": {"embedded": {"databases": {"simulated": {"trainings": {}}}}}},
@@ -599,7 +600,7 @@ def transfer(**changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"source": "MAS"}, "'MAS' is not known; choose from DREAMS"),
+        ({"source": "MAS"}, "'MAS' is not known; choose from BOAS"),
         ({"source": ["authors", "MASS"]}, "its networks are trained already; name it alone"),
         (transfer(networks=["XSleepNet"]), "source = authors: there are no weights of XSleepNet"),
         (
@@ -622,6 +623,60 @@ def test_a_transfer_that_cannot_be_is_one_line_that_names_it(change, message):
         load(BASE | change, CONFIG)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def suffering(**change):
+    return {"robustness": {"seed": 1, "perturbations": [change, {"change": "gain", "factor": 2}]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (suffering(change="gain", factor=0), "perturbations.0.gain.factor = 0: Input should be gr"),
+        (suffering(change="gain", factor="2.0"), "gain x2 is there twice; take one away"),
+        (
+            suffering(change="gian", factor=3),
+            "perturbations.0 = {'change': 'gian', 'factor': 3}: Input tag 'gian'",
+        ),
+        (
+            suffering(factor=3),
+            "perturbations.0 = {'factor': 3}: Unable to extract tag using discriminator 'change'",
+        ),
+        (suffering(change="flat", channel="ECG"), "'ECG' is no channel; name it EEG, EOG or EMG"),
+        (suffering(change="flat", factor=2), "perturbations.0.flat.factor is not a known key"),
+        (
+            suffering(change="mains", factor=2, frequency=50, relative=1),
+            "mains.factor is not a known key; choose from change, frequency, relative",
+        ),
+        (suffering(change="low-pass", cutoff=60), "cutoff = 60: Input should be less than 50"),
+        (
+            suffering(change="derivation", channel="EEG", labels={"MAS": ["C3"]}),
+            "configuration: robustness.perturbations: 'MAS' is not known; choose from DREAMS",
+        ),
+        ({"robustness": {"seed": 1, "perturbations": []}}, "at least 1 item"),
+    ],
+)
+def test_a_perturbation_that_cannot_be_is_one_line_that_names_it(change, message):
+    with pytest.raises(InputError) as error:
+        load(BASE | change, CONFIG)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "reached"),
+    [
+        ({"change": "gain", "factor": 3}, True),
+        ({"change": "flat", "channel": "EOG"}, True),
+        ({"change": "flat", "channel": "EMG"}, False),
+        ({"change": "derivation", "channel": "EOG", "labels": {"X": ["EOG(L)"]}}, True),
+        ({"change": "derivation", "channel": "EOG", "labels": {"Y": ["EOG(L)"]}}, False),
+        ({"change": "derivation", "channel": "EMG", "labels": {"X": ["EMG2"]}}, False),
+    ],
+)
+def test_a_perturbation_reaches_the_channels_that_differ_by_it(change, reached):
+    settings = RobustnessSettings(seed=1, perturbations=[change])
+    assert settings.perturbations[0].reaches("X", ["EEG", "EOG"]) == reached
 
 
 def test_finetuning_changes_the_training_of_a_system_further():

@@ -60,7 +60,7 @@ def put(folder, *names):
             "01-01-0003 Base.edf, ...)",
         ),
         (
-            "shhs",
+            "nsrr",
             [
                 *("edfs/shhs1/shhs1-200001.edf", "edfs/shhs1/shhs1-200002.edf"),
                 "annotations-events-nsrr/shhs1/shhs1-200001-nsrr.xml",
@@ -98,6 +98,9 @@ def test_of_every_database_a_signal_without_scoring_and_the_reverse_is_noticed(
     tmp_path, reader, names, line
 ):
     put(tmp_path, *names)
-    own = {"hypnogram": {"file": "{name}.csv", "stages": {"W": "W"}}} if reader == "own" else {}
-    source = source_of(reader=reader, folder=tmp_path, labels={}, **own)
+    others = {
+        "own": {"hypnogram": {"file": "{name}.csv", "stages": {"W": "W"}}},
+        "nsrr": {"dataset": "shhs", "recordings": ["edfs/shhs1/shhs1-{subject}.edf"]},
+    }
+    source = source_of(reader=reader, folder=tmp_path, labels={}, **others.get(reader, {}))
     assert placement(tmp_path, open_database(source).entries()) == line

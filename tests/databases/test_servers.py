@@ -14,6 +14,7 @@ from xsleep.databases.fetch.servers import LIST, read_list, write_list
 from xsleep.databases.physio2018 import SIGNAL_BYTES
 
 RECORD = [f"tr03-0005/tr03-0005.{kind}" for kind in ("arousal", "hea", "mat")]
+SHHS = "edfs/shhs1/shhs1-{subject}.edf"
 NIGHT = ["annotations-events-nsrr/shhs1/shhs1-200001-nsrr.xml", "edfs/shhs1/shhs1-200001.edf"]
 SUMS = "/SHA256SUMS.txt"
 ZENODO = "/api/records/2650142"
@@ -52,12 +53,12 @@ def dreams(server, tmp_path):
 def shhs(server, tmp_path, monkeypatch):
     monkeypatch.setenv("NSRR_TOKEN", TOKEN)
     server.files = serving.nsrr(written(tmp_path / "served", *NIGHT))
-    return source(server, tmp_path, "shhs")
+    return source(server, tmp_path, "nsrr", dataset="shhs", recordings=[SHHS])
 
 
-def source(server, folder, reader):
+def source(server, folder, reader, **others):
     fetch = {"url": f"{server.url}/"}
-    return source_of(reader=reader, folder=folder / "recordings", labels={}, fetch=fetch)
+    return source_of(reader=reader, folder=folder / "recordings", labels={}, fetch=fetch, **others)
 
 
 def refused(source, message):

@@ -25,7 +25,8 @@ SECONDS = 600
 
 
 def shhs(folder, lowest_rate=50):
-    settings = {"reader": "shhs", "labels": LABELS, "lowest_rate": lowest_rate}
+    settings = {"reader": "nsrr", "dataset": "shhs", "labels": LABELS, "lowest_rate": lowest_rate}
+    settings |= {"recordings": ["edfs/shhs1/shhs1-{subject}.edf"], "scored_to_the_end": True}
     return open_database(source_of(**settings, folder=folder))
 
 
@@ -316,7 +317,7 @@ def test_configuration_opens_the_reader(tmp_path):
 
 
 def test_lowest_rate_is_for_shhs_alone():
-    with pytest.raises(InputError, match="lowest_rate belongs to the reader shhs"):
+    with pytest.raises(InputError, match="lowest_rate belongs to the reader nsrr"):
         load(configuration({"DREAMS": {"source": {"lowest_rate": 50}}}), CONFIG)
 
 
@@ -330,7 +331,7 @@ def test_invalid_date_of_the_first_release_does_not_matter(tmp_path):
 
 
 def test_empty_folder_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="no recording of SHHS there"):
+    with pytest.raises(InputError, match="no recording of shhs there"):
         shhs(tmp_path).entries()
 
 

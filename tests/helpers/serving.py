@@ -155,9 +155,9 @@ def tree(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def physionet(folder):
-    """Return what PhysioNet serves for the Challenge, from a folder of its training records."""
-    files = {f"training/{name}": content for name, content in tree(folder).items()}
+def physionet(folder, below="training"):
+    """Return what PhysioNet serves for a database, from the folder of what is ``below``."""
+    files = {f"{below}/{name}": content for name, content in tree(folder).items()}
     sums = [f"{hashlib.sha256(content).hexdigest()} {name}" for name, content in files.items()]
     sums = "\n".join([f"{'0' * 64} RECORDS", *sums, f"{'0' * 64} test/te03-0078/te03-0078.mat"])
     return {f"/{name}": content for name, content in files.items()} | {
@@ -183,29 +183,29 @@ def zenodo(**archives):
     }
 
 
-def nsrr(folder):
-    """Return what NSRR serves for SHHS with the token, from a folder ``polysomnography``."""
+def nsrr(folder, dataset="shhs", folders=("edfs/shhs1", "annotations-events-nsrr/shhs1")):
+    """Return what NSRR serves of a dataset with the token, from ``polysomnography``."""
     files = {f"polysomnography/{name}": content for name, content in tree(folder).items()}
     token = quote(TOKEN, safe="")
     served = {
-        f"/datasets/shhs/files/a/{token}/m/xsleep/{name}": content
+        f"/datasets/{dataset}/files/a/{token}/m/xsleep/{name}": content
         for name, content in files.items()
     }
-    for path in ("edfs/shhs1", "annotations-events-nsrr/shhs1"):
+    for path in (f"polysomnography/{one}".rstrip("/") for one in folders):
         listed = [
             {
                 "full_path": name,
-                "folder": f"polysomnography/{path}/",
+                "folder": f"{path}/",
                 "file_name": name.rpartition("/")[2],
                 "is_file": True,
                 "file_size": len(content),
                 "file_checksum_md5": hashlib.md5(content).hexdigest(),
             }
             for name, content in files.items()
-            if name.startswith(f"polysomnography/{path}/")
+            if name.startswith(f"{path}/")
         ]
-        listed.append({"full_path": f"polysomnography/{path}/old", "is_file": False})
-        address = f"/api/v1/datasets/shhs/files.json?path=polysomnography/{path}"
+        listed.append({"full_path": f"{path}/old", "is_file": False})
+        address = f"/api/v1/datasets/{dataset}/files.json?path={path}"
         served[f"{address}&auth_token={token}"] = json.dumps(listed).encode()
     return served
 

@@ -111,6 +111,12 @@ def test_of_the_simulated_cohort_it_says_that_it_has_never_seen_sleep(card):
     assert "**This network has never seen sleep.**" in text
 
 
+def test_a_system_of_prior_work_is_cited(card):
+    (_, plain), (_, prior) = card("MASS"), card("MASS", system="TinySleepNet")
+    assert "- A. Supratak and Y. Guo, TinySleepNet: an efficient" in prior
+    assert "Supratak" not in plain
+
+
 def test_of_own_recordings_it_does_not_say_what_is_not_known(card):
     _, text = card("own")
     assert (

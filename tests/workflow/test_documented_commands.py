@@ -56,6 +56,13 @@ RECORDINGS = {
     "own": [f"{n}.{kind}" for n in range(10) for kind in ("edf", "csv")],
     "surrey-ceegrid": [f"{n}.{kind}" for n in range(12) for kind in ("edf", "csv")],
     "sleep-cassette": ["SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"],
+    "mesa/polysomnography": [f"edfs/mesa-sleep-{n:04}.edf" for n in range(12)],
+    "mros/polysomnography": [f"edfs/visit1/mros-visit1-aa{n:04}.edf" for n in range(12)],
+    "isruc/subgroupIII": [f"{n}/{n}{kind}" for n in range(10) for kind in (".rec", "_1.txt")],
+    "dod-h": [f"{n}.h5" for n in range(25)],
+    "dreem-learning-evaluation/scorers/dodh": [
+        f"scorer_{scorer}/{n}.json" for scorer in range(1, 6) for n in range(25)
+    ],
 }
 PUBLISHED = {
     "physio2018/training": [f"tr03-{n:04}/tr03-{n:04}.hea" for n in range(10)],

@@ -22,6 +22,12 @@ SUBJECTS = "abcd"
 EPOCHS = 30
 CASE = "whole-night/EEG"
 CONTROLS = ["majority", "by hour", "Markov chain", "shuffled stages", "logistic regression"]
+PERTURBATIONS = [
+    {"change": "flat", "channel": "EEG"},
+    {"change": "noise", "channel": "EOG"},
+    {"change": "derivation", "channel": "EEG", "labels": {"own": ["O2-M1"]}},
+    {"change": "missing", "share": 0.3, "minutes": 1},
+]
 
 
 def stages(subject):
@@ -88,7 +94,8 @@ def finished(tmp_path_factory):
     }
     config["stagers"] = {"own": {"YASA": {"stager": "yasa"}, "Nothing": {"stager": "nothing"}}}
     config["controls"] = [*CONTROLS, "second scorer"]
-    targets = ("results/table2.csv", "audit", "comparisons")
+    config["robustness"] = {"seed": 1, "perturbations": PERTURBATIONS}
+    targets = ("results/table2.csv", "audit", "comparisons", "results/robustness.csv")
     status, text = snakemake(folder, *targets, config=config)
     assert status == 0, text
     return folder, text, config
@@ -139,6 +146,34 @@ def test_what_cannot_be_used_is_one_line_and_the_others_go_on(finished):
 def test_a_shifted_hypnogram_is_told_and_not_mended(finished):
     row = measured(finished[0])["Shifted"]
     assert float(row["EEG accuracy"]) < 30 and "offset" in row["note"]
+
+
+def test_what_scores_signals_is_perturbed_and_what_does_not_says_so(finished):
+    folder, text, _ = finished
+    table = rows(folder / "results/robustness.csv")
+    scored = {row["system"] for row in table if row["accuracy"]}
+    assert scored == {"ARNN+RNN", "XSleepNet2", "YASA", "logistic regression"}
+    names = ["none", "EEG flat", "other EEG derivation", "30 % missing, 1 min at a time"]
+    for system in scored:
+        own = {row["perturbation"]: row for row in table if row["system"] == system}
+        assert [*own] == names
+        none = own["none"]
+        assert none["accuracy"] == measured(folder)[system]["EEG accuracy"]
+        for name, row in own.items():
+            missing = name == "30 % missing, 1 min at a time"
+            assert (row["recordings"], row["epochs"]) == ("4", "88" if missing else "120")
+            assert (row["loss of accuracy"] == "") == (name == "none")
+        other = own["other EEG derivation"]
+        assert own["EEG flat"]["refused"] == "4" and other["refused"] == "0"
+        low, loss, high = (
+            float(other[f"{part}loss of accuracy"]) for part in ("95 % from ", "", "95 % to ")
+        )
+        assert low <= loss <= high
+    notes = {row["system"]: row["note"] for row in table if not row["accuracy"]}
+    assert "another program" in notes["Other"] and "no signals" in notes["majority"]
+    assert "Figure:     results/figures/robustness.png" in text
+    assert "Table:      results/robustness.csv" in text
+    assert "ARNN+RNN" in (folder / "results/figures/robustness.svg").read_text()
 
 
 def test_the_audit_examines_imports_and_finds_a_changed_file(finished):

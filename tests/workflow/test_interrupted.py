@@ -68,7 +68,7 @@ STAGES = {
 }
 """Stage to what is written in it, and how many writes one process makes; in the order of a run."""
 
-CLOCKS = (r"run\.json$", r"\.log$", r"footprint\.(csv|html|tex)$")
+CLOCKS = (r"(run|scoring)\.json$", r"\.log$", r"cost\.(csv|svg|png|pdf)$")
 """Files of results with durations of their making, which differ from run to run."""
 
 

@@ -18,7 +18,7 @@ import yaml
 from torch.backends.cpu import get_cpu_capability
 
 import xsleep
-from tests.databases import test_own, test_shhs
+from tests.databases import test_families, test_own, test_shhs
 from tests.helpers.crates import faults
 from tests.helpers.recordings import NETWORK, ROOT, SHARED, write_excerpts
 from tests.helpers.validators import told_by
@@ -311,18 +311,24 @@ def test_one_bad_recording_is_listed_with_its_reason_and_the_others_go_on(finish
 
 def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_training(tmp_path):
     """They are for seeing what there is; of these files no folds could be made."""
-    folders = {name: tmp_path / name for name in ("own", "SHHS")}
+    folders = {name: tmp_path / name for name in ("own", "SHHS", "DOD-H", "BOAS")}
     test_own.write_recording(folders["own"])
     test_own.write_signals(folders["own"], "s2_1")
     test_shhs.write_edf(folders["SHHS"])
     test_shhs.write_xml(folders["SHHS"])
+    changed = [4, *[2] * 22]
+    test_families.write_dreem(folders["DOD-H"], scorers=[changed, *[[2] * 23] * 4])
+    test_families.write_bids(folders["BOAS"])
+    (folders["BOAS"] / "participants.tsv").write_text("participant_id\tpid\nsub-1\tA\n")
     sources = {name: {"source": {"folder": str(folder)}} for name, folder in folders.items()}
+    sources["DOD-H"]["source"]["scorers"] = str(folders["DOD-H"] / "scorers")
     config = TINY | {
         "databases": list(folders),
         "database_settings": TINY["database_settings"] | sources,
     }
     status, text = snakemake(
-        *(tmp_path, "results/recordings.csv", "results/table1.csv"), config=config
+        *(tmp_path, "results/recordings.csv", "results/table1.csv", "results/agreement.csv"),
+        config=config,
     )
     assert status == 0, text
     table = rows(tmp_path / "results/recordings.csv")
@@ -330,15 +336,23 @@ def test_recordings_and_table1_of_several_databases_need_no_folds_and_no_trainin
         ("own", "s1_1", "C4 - M1", "128"),
         ("own", "s2_1", "", ""),
         ("SHHS", "shhs1-200001", "EEG", "125"),
+        ("DOD-H", "095d6e40", "C3_M2", "250"),
+        ("BOAS", "1", "PSG_C4", "100"),
     ]
     reason = table[1]["skipped"]
     assert "s2_1.csv: no such file" in reason
     assert f"\nown s2_1: skipped: {reason}" in text and "Table 1:    results/table1.csv" in text
     found = {row["database"]: row for row in rows(tmp_path / "results/table1.csv")}
     assert {name: (row["recordings"], row["epochs"]) for name, row in found.items()} == {
-        **{"own": ("1", "25"), "SHHS": ("1", "20")}
+        **{"own": ("1", "25"), "SHHS": ("1", "20"), "DOD-H": ("1", "23"), "BOAS": ("1", "21")}
     }
     assert found["SHHS"]["published subjects"] == "5791"
+    agreed = rows(tmp_path / "results/agreement.csv")
+    assert [(row["database"], row["scorer"], row["accuracy"]) for row in agreed] == [
+        *(("DOD-H", str(n), "95.7" if n == 1 else "100.0") for n in range(1, 6)),
+        ("DOD-H", "mean", "99.1"),
+    ]
+    assert (found["DOD-H"]["published subjects"], found["DOD-H"]["scoring"]) == ("25", "AASM")
     assert {path.name for path in (tmp_path / "results/own").iterdir()} == {"recordings.csv"}
 
 

@@ -12,6 +12,10 @@ from xsleep.config.names import System
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import ResourceSettings, TrainingSettings
 from xsleep.core.settings import Settings, first_of, merged
+from xsleep.systems import Inputs
+
+LENGTHS = ("steps", "training_epochs")
+"""Settings of the length of a training, one of which is given."""
 
 OF_NETWORK = ["gru_layers", "convolution_lengths", "activation", "dropout_after_last_convolution"]
 OF_NETWORK += ["raw_filter", "filter_rate", "normalisation", "attention_softmax"]
@@ -64,13 +68,13 @@ class Preset(Settings):
 
     @model_validator(mode="after")
     def _differences_fit(self) -> Preset:
-        length = self.network.sequence_length
         for system, finetuning in product(systems.registry(), (False, True)):
             try:
                 training = self.training_of(system, finetuning)
             except ValidationError as errors:
                 group = "finetuning" if finetuning else f"systems.{system}"
                 raise ValueError(f"{group}.{first_of(errors, TrainingSettings)}") from errors
+            length = self.network_of(system).sequence_length
             if training.scoring_stride > length:
                 stride = f"training.scoring_stride is {training.scoring_stride}"
                 long = f"sequences are {length} epochs long (network.sequence_length)"
@@ -78,14 +82,26 @@ class Preset(Settings):
         return self
 
     def training_of(self, system: str, finetuning: bool = False) -> TrainingSettings:
-        """Return the training settings of a system, with its differences."""
+        """Return the training settings of a system: its recipe's, with its differences."""
+        recipe = systems.registry()[system].recipe.training
+        length = {"steps": None, "training_epochs": None} if {*LENGTHS} & {*recipe} else {}
         changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
-        return TrainingSettings(**self.training.model_dump() | changes)
+        return TrainingSettings(**self.training.model_dump() | length | recipe | changes)
+
+    def network_of(self, system: str) -> NetworkSettings:
+        """Return the network settings of a system, with its own hyper-parameters alone.
+
+        Those of its own that are named as the recipe's inputs win over these.
+        """
+        own = self.network.own.get(system, {})
+        recipe = systems.registry()[system].recipe.inputs.model_dump(exclude_none=True)
+        inputs = recipe | {name: own[name] for name in Inputs.model_fields if name in own}
+        chosen = {"own": {system: own} if own else {}} | inputs
+        return self.network.model_copy(update=chosen)
 
     def record(self, system: str) -> dict[str, Any]:
         """Return the settings of a run from scratch, as its ``run.json`` has them."""
-        own = {name: values for name, values in self.network.own.items() if name == system}
-        network, training = self.network.model_copy(update={"own": own}), self.training_of(system)
+        network, training = self.network_of(system), self.training_of(system)
         groups = {"network": network, "training": training}
         return {"system": system} | {k: v.model_dump(mode="json") for k, v in groups.items()}
 

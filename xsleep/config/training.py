@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from xsleep.core.settings import Settings
+
+OF_PRIOR_WORK = ("class_weights", "gradient_norm", "balanced", "shift", "selected_by")
+"""Settings that the systems of both papers leave at their defaults. They are recorded where they
+differ from these, so that the records of other runs are the same as without them."""
 
 
 class TrainingSettings(Settings):
@@ -41,9 +45,17 @@ class TrainingSettings(Settings):
         longest_gap (epochs): the most dropped epochs in a row that a sequence bridges; ``None``:
             any number, as in the authors' code.
         scoring_stride (epochs): distance between the sequences that score a recording: with 1 an
-            epoch gets up to L predictions, with L one.
+                epoch gets up to L predictions, with L one.
         frozen: what does not change in frozen blocks: the ``parameters``, as released, while
             dropout and batch statistics work as in training; or ``everything``, as in evaluation.
+        class_weights: factors on the losses of epochs of W, N1, N2, N3 and REM; ``None``: all 1.
+        gradient_norm: norm of all gradients together that longer ones are scaled to; ``None``: any.
+        balanced: training sequences are drawn, with replacement, so that all stages are equally
+            likely in their middle epochs; else each is taken once in a pass.
+        shift (epochs): the raw signals of a training sequence are shifted in time by a random
+            duration of at most this, while its labels stay.
+        selected_by: on the validation set, what the best network has, and what ``patience`` waits
+            for: the highest ``accuracy`` or the lowest ``loss``.
     """
 
     training_epochs: PositiveInt | None = None
@@ -66,12 +78,28 @@ class TrainingSettings(Settings):
     longest_gap: NonNegativeInt | None = None
     scoring_stride: PositiveInt = 1
     frozen: Literal["parameters", "everything"] = "parameters"
+    class_weights: (
+        tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat] | None
+    ) = None
+    gradient_norm: PositiveFloat | None = None
+    balanced: bool = False
+    shift: float = Field(default=0.0, ge=0, le=0.5)
+    selected_by: Literal["accuracy", "loss"] = "accuracy"
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSettings:
         if (self.training_epochs is None) == (self.steps is None):
             raise ValueError("give either training_epochs or steps")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_of_prior_work(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        at_default = {n for n in OF_PRIOR_WORK if getattr(self, n) == fields[n].default}
+        return {name: value for name, value in content.items() if name not in at_default}
 
 
 class ResourceSettings(Settings):

@@ -14,6 +14,7 @@ from xsleep.config.databases import DatabaseSettings
 from xsleep.config.external import Control, Predictions, Stagers
 from xsleep.config.names import AUTHORS, SYSTEMS, Finetuned, Selected, System
 from xsleep.config.presets import Preset
+from xsleep.config.robustness import RobustnessSettings
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
 from xsleep.core.errors import InputError
 from xsleep.core.settings import Settings, checked, existing, read_named
@@ -59,6 +60,7 @@ class Selection(Settings):
         database_settings: by database, settings that override its file.
         preset_settings: by preset, settings that override its file.
         ablation: settings of the target ``results/ablation.csv``.
+        robustness: settings of the target ``results/robustness.csv``.
     """
 
     databases: tuple[str, ...] = Field(min_length=1)
@@ -76,6 +78,7 @@ class Selection(Settings):
     database_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     preset_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     ablation: dict[str, Any] = Field(default_factory=dict)
+    robustness: RobustnessSettings
 
 
 class Workflow(Settings):
@@ -113,6 +116,7 @@ class Workflow(Settings):
     finetuned: tuple[Finetuned, ...]
     presets: dict[str, Preset]
     ablation: AblationSettings
+    robustness: RobustnessSettings
 
     def preset(self, database: str) -> Preset:
         """Return the hyper-parameters of a database."""
@@ -149,6 +153,9 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     for key, of_databases in external.items():
         for name in of_databases:
             existing(folder / "databases", name, f"configuration: {key}")
+    for one in selection.robustness.perturbations:
+        for name in one.labels if one.change == "derivation" else ():
+            existing(folder / "databases", name, "configuration: robustness.perturbations")
     tabled = [*selection.databases, *selection.predictions, *selection.stagers]
     changes = selection.database_settings
     sources: dict[str, DatabaseSettings] = {
@@ -175,7 +182,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     databases = {name: sources[name] for name in selection.databases}
     as_given = "seeds", "zero_shot", "source", "target", "transfer", "controls", "fetch", *EXTERNAL
     return Workflow(
-        **{name: getattr(selection, name) for name in as_given},
+        **{name: getattr(selection, name) for name in (*as_given, "robustness")},
         databases={name: sources[name] for name in tabled},
         trained_on=selection.databases,
         sources=sources,

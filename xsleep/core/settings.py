@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -117,12 +117,26 @@ def unknown(key: str, model: type[Settings]) -> str:
 
 
 def _group(model: type[Settings], keys: Sequence[str | int]) -> type[Settings]:
-    """Return the model of the group that a path of keys leads to."""
+    """Return the model of the group that a path of keys leads to.
+
+    Of a union of groups that one of their values tells apart, that value is a key of the path.
+    """
+    among: list[type[Settings]] = []
     for key in keys:
         fields = [m.model_fields.get(str(key)) for m in (model, *model.__subclasses__())]
         field = next(filter(None, fields), None)
-        model = next(_models(field.annotation), model) if field else model
+        if field:
+            among = [*_models(field.annotation)]
+            model = next(iter(among), model)
+        else:
+            model = next((one for one in among if key in _words(one)), model)
     return model
+
+
+def _words(model: type[Settings]) -> set[Any]:
+    """Return the words that values of a group may be."""
+    kinds = [field.annotation for field in model.model_fields.values()]
+    return {word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)}
 
 
 def _models(annotation: Any) -> Iterator[type[Settings]]:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from glob import escape
 from importlib import resources
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from xsleep.core.errors import InputError
@@ -103,6 +103,33 @@ class FetchSettings(Settings):
         return self
 
 
+class About(Settings):
+    """Facts about a database, for Table 1 and for those who cite it.
+
+    Attributes:
+        title, address: as its keepers call it, and where they describe it.
+        access: who may have it.
+        licence: its licence, where one is stated.
+        cited: address to text of what its keepers ask to cite.
+        scoring: rules of the scoring, ``AASM`` or ``R&K``.
+        subjects, recordings: their published numbers.
+    """
+
+    title: str
+    address: str = ""
+    access: str = ""
+    licence: str = ""
+    cited: dict[str, str] = Field(default_factory=dict)
+    scoring: Literal["AASM", "R&K", ""] = ""
+    subjects: PositiveInt | None = None
+    recordings: PositiveInt | None = None
+
+    @property
+    def size(self) -> dict[str, int]:
+        """The published numbers that are known."""
+        return self.model_dump(include={"subjects", "recordings"}, exclude_none=True)
+
+
 class Source(Settings):
     """Settings that say where a database's recordings are; databases may add their own.
 
@@ -115,6 +142,7 @@ class Source(Settings):
         fetch: where missing files are fetched from; ``None`` disables downloading.
         signals: whether signals are used; without them, recordings are hypnograms alone.
         apply: address at which access is applied for, if by licence.
+        about: facts about the database, where its reader does not know them.
     """
 
     reader: str
@@ -124,6 +152,7 @@ class Source(Settings):
     fetch: FetchSettings | None = None
     signals: bool = Field(default=True, exclude_if=bool)
     apply: str | None = None
+    about: About | None = Field(default=None, exclude_if=lambda about: about is None)
 
     @model_validator(mode="before")
     @classmethod
@@ -220,14 +249,14 @@ class Database(ABC):
     name: ClassVar[str] = ""
     settings: ClassVar[type[Source]] = Source
     version: ClassVar[int] = 1
-    scoring: ClassVar[str] = ""
-    origin: ClassVar[Origin]
+    scoring: str = ""
+    origin: Origin
     sizes: ClassVar[Sizes] = {}
     hours: float | None = None
     simulated: ClassVar[bool] = False
     fetched: ClassVar[bool] = False
     amount: ClassVar[str] = ""
-    path_on_server: ClassVar[str] = ""
+    path_on_server: str = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -239,6 +268,9 @@ class Database(ABC):
         """Describe the recordings of a source, without reading or changing any file."""
         self.source, self.folder = source, source.folder
         self.channels = Channels(source.labels, source.units)
+        if about := source.about:
+            self.scoring = about.scoring
+            self.origin = Origin(**about.model_dump(include={f.name for f in fields(Origin)}))
 
     @abstractmethod
     def entries(self) -> list[Entry]:
@@ -280,6 +312,15 @@ class Database(ABC):
             InputError: in one line, what is wrong with which file.
         """
         return None
+
+    def scorers(self, entry: Entry) -> list[Hypnogram]:
+        """Read the hypnogram of each of several scorers; none where there is one alone.
+
+        Raises:
+            InputError: in one line, what is wrong with which file.
+        """
+        second = self.second_scoring(entry)
+        return [] if second is None else [self.read(entry, ()).hypnogram, second]
 
     @classmethod
     def published_folds(cls) -> dict[int, dict[str, tuple[str, ...]]]:

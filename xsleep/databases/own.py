@@ -1,12 +1,15 @@
-"""Recordings of one's own: a folder of EDF or BDF files and hypnograms, as configured.
+"""Recordings of one's own: a folder of recordings and hypnograms, as configured.
 
-A recording is ``NAME.edf`` or ``NAME.bdf``. Its hypnogram is
+A recording is ``NAME.edf`` or ``NAME.bdf``, or what patterns say, in any format that MNE reads. Its
+hypnogram is
 
 - EDF+ annotations, in a file of their own or in the recording;
 - CSV with the columns ``onset`` and ``stage``, and ``duration`` where stretches are not of one
   epoch, in seconds from the start of the recording (``xsleep score`` writes such files), or with
   other headings, times of day and other events, as exported by clinical software;
 - text, one label per line and epoch from the start of the recording to its end.
+
+`PhysioNet` adds a server that lists such recordings with their hashes.
 """
 
 from __future__ import annotations
@@ -17,24 +20,35 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 from reprlib import repr as shown
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
 
 from xsleep.core.errors import InputError, warn
-from xsleep.core.recording import Hypnogram
+from xsleep.core.recording import Hypnogram, Recording
 from xsleep.core.settings import Settings
 from xsleep.core.stages import label
 from xsleep.databases import base
-from xsleep.databases.base import EdfDatabase, Entry, Origin, Size, Sizes, Source
-from xsleep.databases.formats import edf
+from xsleep.databases.base import EdfDatabase, Entry, Listed, Origin, Size, Sizes, Source
+from xsleep.databases.fetch.servers import SUMS, ServerListed, sha256_sums
+from xsleep.databases.formats import edf, mne_files
+from xsleep.databases.formats.channels import content
 from xsleep.databases.formats.hypnograms import epochs_of
 from xsleep.databases.formats.scorings import Column, Stretch, read_csv, read_lines
+from xsleep.databases.paths import Pattern, PatternText, People, matching, person_of, read_people
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
 
 ALL_OTHERS = "all others"
 """The setting ``hypnogram.ignored`` of hypnograms among events of any kind."""
+
+BESIDE = ("{name}.edf", "{name}.bdf")
+"""Patterns of recordings with their hypnograms beside them."""
+READ_BY_MNE = (".vhdr", ".set", ".fif", ".gdf")
+"""Ends of the names of recordings in other formats than EDF and BDF."""
 
 LONGEST_NAME = 200
 """Bytes of a recording's name; what is stored of it has a longer one, of at most 255."""
@@ -44,16 +58,19 @@ class HypnogramSettings(Settings):
     """Format of the hypnograms.
 
     Attributes:
-        file: name of the hypnogram beside ``NAME.edf``, where ``{name}`` stands for NAME. It ends
-            in .edf (EDF+ annotations; ``{name}.edf``: those of the recording itself), .csv or .txt.
+        file: path of the hypnogram below the folder, where ``{name}`` stands for NAME of
+            ``NAME.edf``, and other fields for those of ``recordings``. It ends in .edf (EDF+
+            annotations; ``{name}.edf``: those of the recording itself), .csv, .tsv or .txt.
         epoch (s): length of the scored epochs; those of 20 s are extended by 5 s either way.
         stages: label of the scoring to stage; ``None``: no stage (movement, not scored).
         ignored: texts of annotations that are not stages; ``all others``: all but ``stages``.
         columns: headings of a CSV file in place of ``onset``, ``duration`` and ``stage``.
         clock: onsets in a CSV file are times of day, with or without a date.
+        surplus (epochs): by which text with a line per epoch may be longer than the signal; what
+            lies beyond its end is left out.
     """
 
-    file: str
+    file: PatternText
     epoch: float = Field(default=30, ge=1, le=30)
     stages: dict[
         Annotated[str, BeforeValidator(str)], Literal["W", "N1", "N2", "N3", "REM"] | None
@@ -61,6 +78,7 @@ class HypnogramSettings(Settings):
     ignored: tuple[str, ...] | Literal["all others"] = ()
     columns: dict[Column, str] = Field(default_factory=dict)
     clock: bool = False
+    surplus: NonNegativeInt = Field(default=0, exclude_if=lambda surplus: not surplus)
 
     def ignores(self, text: str) -> bool:
         """Return true for the text of an annotation that is not about stages."""
@@ -69,11 +87,9 @@ class HypnogramSettings(Settings):
         return text in self.ignored
 
     @model_validator(mode="after")
-    def _file_is_named_after_the_recording(self) -> HypnogramSettings:
-        if "{name}" not in self.file or Path(self.file).suffix not in (".edf", ".csv", ".txt"):
-            raise ValueError(
-                f"file is {self.file!r}: it must have {{name}} and end in .edf, .csv or .txt"
-            )
+    def _file_has_a_known_ending(self) -> HypnogramSettings:
+        if PurePath(self.file).suffix not in (".edf", ".csv", ".tsv", ".txt"):
+            raise ValueError(f"file is {self.file!r}: it must end in .edf, .csv, .tsv or .txt")
         return self
 
 
@@ -85,11 +101,17 @@ class OwnSource(Source):
         second_hypnogram: format of a second scorer's; what is not given is as in ``hypnogram``.
         subject: regular expression for the subject at the start of a recording's name; without it,
             every recording is of another subject.
+        recordings: patterns of the paths of the recordings below the folder, as
+            ``sub-{subject}/eeg/{name}_eeg.edf``. Without ``{name}`` the fields, joined by ``-``,
+            are a recording's name; ``{subject}``, if there is one, is its subject.
+        people: table of the persons that subjects are.
     """
 
     hypnogram: HypnogramSettings
     second_hypnogram: HypnogramSettings | None = None
     subject: str | None = None
+    recordings: tuple[PatternText, ...] = Field(default=BESIDE, exclude_if=lambda r: r == BESIDE)
+    people: People | None = Field(default=None, exclude_if=lambda people: people is None)
 
     @model_validator(mode="before")
     @classmethod
@@ -111,6 +133,20 @@ class OwnSource(Source):
             raise ValueError(f"not a regular expression ({error})") from error
         return subject
 
+    @model_validator(mode="after")
+    def _hypnograms_are_named_after_the_recordings(self) -> OwnSource:
+        for settings in filter(None, (self.hypnogram, self.second_hypnogram)):
+            for text in self.recordings:
+                known = Pattern(text).fields
+                for field in Pattern(settings.file).fields:
+                    if field not in known:
+                        raise ValueError(
+                            f"hypnogram.file has {{{field}}}, but the recordings {text!r} have not"
+                        )
+        if self.people and not all("{subject}" in text for text in self.recordings):
+            raise ValueError("people needs {subject} in each of recordings")
+        return self
+
 
 class Own(EdfDatabase):
     """The recordings in a folder."""
@@ -121,29 +157,31 @@ class Own(EdfDatabase):
     source: OwnSource
 
     def entries(self) -> list[Entry]:
-        found = sorted(base.files(self.folder, "*.edf") + base.files(self.folder, "*.bdf"))
-        scorings = {s for path in found for s in self._scorings(path) if s != path}
-        signals: dict[str, list[Path]] = defaultdict(list)
-        for path in found:
+        found = matching(self.folder, self.source.recordings, [*self.published()])
+        scorings = {s for path, fields in found for s in self._scorings(path, fields) if s != path}
+        signals: dict[str, list[tuple[Path, dict[str, str]]]] = defaultdict(list)
+        for path, fields in found:
             if path not in scorings:
-                signals[path.stem].append(path)
+                signals[fields.get("name") or "-".join(fields.values())].append((path, fields))
         if not signals:
             raise self.none_there("recording", "a.edf, b.bdf")
-        return [self._entry(name, paths) for name, paths in sorted(signals.items())]
+        people = read_people(self.folder, self.source.people) if self.source.people else {}
+        return [self._entry(name, files, people) for name, files in sorted(signals.items())]
 
-    def _scorings(self, path: Path) -> list[Path]:
+    def _scorings(self, path: Path, fields: Mapping[str, str]) -> list[Path]:
         """Return the hypnogram of a recording, and that of the second scorer if there is one."""
         formats = filter(None, (self.source.hypnogram, self.source.second_hypnogram))
-        names = [settings.file.replace("{name}", path.stem) for settings in formats]
+        found = [self.folder / Pattern(settings.file).filled(fields) for settings in formats]
         # Of a recording's own name: its annotations.
-        return [
-            path if name == f"{path.stem}.edf" else base.as_written(self.folder / name)
-            for name in names
-        ]
+        own = path.with_suffix(".edf")
+        return [path if scoring == own else base.as_written(scoring) for scoring in found]
 
-    def _entry(self, name: str, paths: Sequence[Path]) -> Entry:
-        path, *others = paths
-        subject, fault, pattern = name, "", self.source.subject
+    def _entry(
+        self, name: str, files: Sequence[tuple[Path, dict[str, str]]], people: Mapping[str, str]
+    ) -> Entry:
+        (path, fields), *others = files
+        subject, fault, pattern = fields.get("subject", name), "", self.source.subject
+        subject = person_of(subject, people, self.source.people)
         if pattern is not None:
             match = re.match(pattern, name)
             subject = match[0] if match else ""
@@ -160,7 +198,23 @@ class Own(EdfDatabase):
                 f"{path}: its name does not begin with a subject, which is {pattern!r}; "
                 "correct subject in the database's configuration, or the name"
             )
-        return Entry(name, subject or name, (path, self._scorings(path)[0], *others), fault)
+        scoring = self._scorings(path, fields)[0]
+        return Entry(name, subject or name, (path, scoring, *(one for one, _ in others)), fault)
+
+    def read(self, entry: Entry, channels: Sequence[str]) -> Recording:
+        path = entry.files[0]
+        if path.suffix.lower() not in READ_BY_MNE:
+            return super().read(entry, channels)
+        raw, header = self._opened_by_mne(path)
+        signals = mne_files.read_channels(path, raw, self.channels, channels)
+        hypnogram = self.hypnogram(entry, header)
+        return Recording(entry.name, entry.subject, signals, hypnogram, None, entry.files)
+
+    def _opened_by_mne(self, path: Path) -> tuple[BaseRaw, edf.Edf]:
+        content(path, "put it there or correct the database's folder", 1)
+        with mne_files.by_mne(path):
+            raw = mne_files.read_raw(path)
+        return raw, mne_files.as_header(path, raw)
 
     def hypnogram(self, entry: Entry, file: edf.Edf) -> Hypnogram:
         signals_path, scoring, *others = entry.files
@@ -177,13 +231,21 @@ class Own(EdfDatabase):
         return read_hypnogram(scoring, self.source.hypnogram, file)
 
     def second_file(self, entry: Entry) -> Path | None:
-        return self._scorings(entry.files[0])[1] if self.source.second_hypnogram else None
+        if self.source.second_hypnogram is None:
+            return None
+        relative = entry.files[0].relative_to(self.folder).as_posix()
+        patterns = map(Pattern, self.source.recordings)
+        fields = next(filter(None, (pattern.match(relative) for pattern in patterns)))
+        return self._scorings(entry.files[0], fields)[1]
 
     def second_scoring(self, entry: Entry) -> Hypnogram | None:
         path, settings = self.second_file(entry), self.source.second_hypnogram
         if path is None or settings is None:
             return None
-        return read_hypnogram(path, settings, edf.open_edf(entry.files[0]))
+        signals = entry.files[0]
+        other = signals.suffix.lower() in READ_BY_MNE
+        file = self._opened_by_mne(signals)[1] if other else edf.open_edf(signals)
+        return read_hypnogram(path, settings, file)
 
 
 class SurreyCEEGrid(Own):
@@ -194,6 +256,41 @@ class SurreyCEEGrid(Own):
     sizes: ClassVar[Sizes] = {"whole-night": Size(12)}
 
 
+class PhysioNetSource(OwnSource):
+    """Settings of a database of PhysioNet.
+
+    Attributes:
+        server_folder: folder of the recordings below ``fetch.url``, which has SHA256SUMS.txt.
+    """
+
+    server_folder: str = ""
+
+
+class PhysioNet(ServerListed, Own):
+    """Recordings that PhysioNet lists or, if it is not asked, those in the folder."""
+
+    reader = "physionet"
+    settings = PhysioNetSource
+    origin = Origin("A database of PhysioNet", "https://physionet.org", "Open to everyone.")
+    amount = "all of it"
+    recordings_listed = True
+    source: PhysioNetSource
+
+    def __init__(self, source: PhysioNetSource) -> None:
+        super().__init__(source)
+        self.path_on_server = f"{source.server_folder}/" if source.server_folder else ""
+
+    def ask(self, url: str) -> dict[str, Listed]:
+        sums = sha256_sums(url, self.path_on_server)
+        found = matching(self.folder, self.source.recordings, [*sums])
+        wanted = {path for path, _ in found}
+        wanted |= {scoring for path, fields in found for scoring in self._scorings(path, fields)}
+        names = {path.relative_to(self.folder).as_posix() for path in wanted}
+        if not names & sums.keys():
+            raise InputError(f"{url}/{SUMS}: lists no recording as {self.source.recordings[0]!r}")
+        return {name: Listed(digest) for name, digest in sums.items() if name in names}
+
+
 def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) -> Hypnogram:
     """Read the epochs of a recording from its hypnogram."""
     stretches: Sequence[Stretch]
@@ -202,7 +299,7 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) 
             (f"{onset:g} s", onset, length, text)
             for onset, length, text in edf.read_annotations(path, recording)
         ]
-    elif settings.file.endswith(".csv"):
+    elif settings.file.endswith((".csv", ".tsv")):
         stretches = read_csv(
             path,
             settings.epoch,
@@ -212,7 +309,7 @@ def read_hypnogram(path: Path, settings: HypnogramSettings, recording: edf.Edf) 
             start=recording.start + timedelta(seconds=recording.delay) if settings.clock else None,
         )
     else:
-        stretches = read_lines(path, settings.epoch, recording.seconds)
+        stretches = read_lines(path, settings.epoch, recording.seconds, settings.surplus)
     scored = []
     for where, onset, length, text in stretches:
         if settings.ignores(text):

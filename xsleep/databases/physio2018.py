@@ -23,7 +23,7 @@ from xsleep.core.errors import DamagedError, InputError, reason
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram, Recording, Signal
 from xsleep.core.stages import label
 from xsleep.databases.base import Entry, Listed, Origin, Size, Sizes, files
-from xsleep.databases.fetch.servers import ServerListed, ask
+from xsleep.databases.fetch.servers import SUMS, ServerListed, sha256_sums
 from xsleep.databases.formats import channels as common
 from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content, numbered
 from xsleep.databases.formats.hypnograms import epochs_of
@@ -92,18 +92,22 @@ class Physio2018(ServerListed):
     recordings_listed = True
 
     def ask(self, url: str) -> dict[str, Listed]:
-        sums = f"{url}/SHA256SUMS.txt"
+        sums = sha256_sums(url, self.path_on_server)
         kinds = "|".join(KINDS)
-        found = re.findall(
-            rf"^([0-9a-f]{{64}}) +\*?training/((tr\d\d-\d{{4}})/\3\.({kinds}))$", ask(sums), re.M
-        )
-        files = {
-            name: Listed(digest, SIGNAL_BYTES if kind == "mat" else 0)
-            for digest, name, _, kind in found
+        found = {
+            name: match
+            for name in sums
+            if (match := re.fullmatch(rf"(tr\d\d-\d{{4}})/\1\.({kinds})", name))
         }
-        records = {record for _, _, record, _ in found}
+        files = {
+            name: Listed(sums[name], SIGNAL_BYTES if match[2] == "mat" else 0)
+            for name, match in found.items()
+        }
+        records = {match[1] for match in found.values()}
         if not files or len(files) != len(records) * len(KINDS):
-            raise InputError(f"{sums}: does not list {', '.join(KINDS)} of each training record")
+            raise InputError(
+                f"{url}/{SUMS}: does not list {', '.join(KINDS)} of each training record"
+            )
         return files
 
     def entries(self) -> list[Entry]:

@@ -11,9 +11,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from xsleep.core.arrays import Doubles, Integers
 from xsleep.core.errors import InputError
-from xsleep.core.recording import Hypnogram
 from xsleep.core.stages import STAGES, UNSCORED
 from xsleep.databases import Database
+from xsleep.databases.formats.hypnograms import stages_at
 from xsleep.external.making import for_each, of_probabilities, of_stages
 from xsleep.preparation.windows import within
 from xsleep.results.audit.finding import many
@@ -23,9 +23,6 @@ from xsleep.training.sequences import named
 
 BIN_SECONDS = 15 * 60
 """Length of the bins of time of the control ``by hour``."""
-
-TOLERANCE = 0.5
-"""Largest distance in seconds of two scorers' onsets of an epoch, as clocks differ."""
 
 NOTES = {
     "majority": "the shares of the stages in the training recordings, for every epoch",
@@ -141,7 +138,7 @@ def second_scorer(
                 f"{entry.files[0]}: the reader {database.reader} has no second scorer; take the "
                 "control second scorer away"
             )
-        stages = _at(hypnogram, info)
+        stages = stages_at(hypnogram, info.onsets)
         chosen = np.flatnonzero(stages != UNSCORED)
         if not len(chosen):
             raise InputError(
@@ -178,12 +175,3 @@ def _bins(info: RecordingInfo) -> Integers:
 
 def _random(info: RecordingInfo, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(info.recording.encode())])
-
-
-def _at(second: Hypnogram, info: RecordingInfo) -> Integers:
-    """Return the second scorer's stages (n,) of the epochs of a recording."""
-    after = np.searchsorted(second.onsets, info.onsets - TOLERANCE)
-    found = np.minimum(after, len(second.onsets) - 1)
-    same = np.abs(second.onsets[found] - info.onsets) <= TOLERANCE
-    stages: Integers = np.where(same, second.stages[found], UNSCORED)
-    return stages

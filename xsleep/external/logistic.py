@@ -27,6 +27,10 @@ SEGMENT = 4 * RATE
 """Samples of a segment of Welch's method."""
 
 
+Features = tuple[RecordingInfo, Doubles]
+"""A recording in a window, and the features (n, 5 C) of its epochs."""
+
+
 class Roles(NamedTuple):
     """Names of the recordings of a fold."""
 
@@ -78,30 +82,40 @@ def logistic_regression(
         InputError: the training recordings of a fold have one stage alone.
     """
     names = {name for roles in folds.values() for of in roles for name in of}
-    known = {name: _features(recordings[name], channels, window) for name in sorted(names)}
+    known = {name: features(recordings[name], channels, window) for name in sorted(names)}
     predictions = []
     for number, roles in folds.items():
-        training = [known[name] for name in roles.training]
-        stages = np.concatenate([info.stages for info, _ in training])
-        if len(np.unique(stages)) == 1:
-            raise InputError(
-                f"logistic regression: the training recordings of fold {number} have one stage "
-                "alone; take the control away, or use other folds"
-            )
-        model = classifier().fit(np.concatenate([values for _, values in training]), stages)
-        for name in roles.tested:
-            info, values = known[name]
-            # A stage that no training recording has gets no probability.
-            chances = np.zeros((len(values), len(STAGES)))
-            chances[:, model.classes_] = model.predict_proba(values)
-            predictions.append(replace(of_probabilities(info, chances), fold=number))
+        model = fitted([known[name] for name in roles.training], number)
+        found = [predicted(model, known[name]) for name in roles.tested]
+        predictions += [replace(one, fold=number) for one in found]
     return predictions
 
 
-def _features(
-    stored: Stored, channels: tuple[str, ...], window: str
-) -> tuple[RecordingInfo, Doubles]:
+def features(stored: Stored, channels: tuple[str, ...], window: str) -> Features:
     """Return a recording in a window, and the features (n, 5 C) of its epochs."""
     info, chosen = within(stored.info, window)
     raw = RecordingData(stored, channels, chosen).raw(0, len(chosen))
     return info, np.hstack([log_powers(raw[..., c]) for c in range(len(channels))])
+
+
+def fitted(training: Sequence[Features], fold: int) -> Pipeline:
+    """Return the classifier of a fold.
+
+    Raises:
+        InputError: the training recordings have one stage alone.
+    """
+    stages = np.concatenate([info.stages for info, _ in training])
+    if len(np.unique(stages)) == 1:
+        raise InputError(
+            f"logistic regression: the training recordings of fold {fold} have one stage alone; "
+            "take the control away, or use other folds"
+        )
+    return classifier().fit(np.concatenate([values for _, values in training]), stages)
+
+
+def predicted(model: Pipeline, tested: Features) -> Prediction:
+    """Return the prediction of a recording; a stage that never trained gets no probability."""
+    info, values = tested
+    chances = np.zeros((len(values), len(STAGES)))
+    chances[:, model.classes_] = model.predict_proba(values)
+    return of_probabilities(info, chances)

@@ -18,6 +18,13 @@ def glorot(*shape: int, generator: Generator, fans: int | None = None) -> nn.Par
     return nn.Parameter(torch.empty(shape).uniform_(-limit, limit, generator=generator))
 
 
+def truncated(*shape: int, deviation: float, generator: Generator) -> nn.Parameter:
+    """Return a parameter of a normal distribution that is cut off at twice this deviation."""
+    values = torch.empty(shape)
+    nn.init.trunc_normal_(values, 0, deviation, -2 * deviation, 2 * deviation, generator)
+    return nn.Parameter(values)
+
+
 def normal(*shape: int, deviation: float, generator: Generator) -> nn.Parameter:
     """Return a normally distributed parameter of mean 0 and this standard deviation."""
     return nn.Parameter(deviation * torch.randn(shape, generator=generator))

@@ -11,8 +11,9 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from fnmatch import fnmatch
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -22,9 +23,10 @@ from xsleep.config.network import NetworkSettings
 from xsleep.core.arrays import Singles
 from xsleep.core.errors import InputError, line_of, reason
 from xsleep.core.recording import BINS, SHAPES
+from xsleep.core.settings import Settings, checked
 from xsleep.core.stages import STAGES
 from xsleep.networks.layers import Output
-from xsleep.systems import System
+from xsleep.systems import Inputs, System
 
 Stream = tuple[nn.Module, nn.Module, int]
 """Epoch-level part (`EpochPart`), sequence-level part (`SequencePart`), size of its outputs."""
@@ -32,6 +34,20 @@ Stream = tuple[nn.Module, nn.Module, int]
 StreamBuilder = Callable[[int, NetworkSettings, Generator], Stream]
 """Function ``stream`` of a module of this package: from the number of channels, the settings and
 the generator of initial weights."""
+
+
+Own = TypeVar("Own", bound=Settings)
+
+
+def own(settings: NetworkSettings, system: str, sizes: type[Own]) -> Own:
+    """Return the hyper-parameters of a system's network from ``network.own`` of its settings.
+
+    Raises:
+        InputError: one is unknown or has a wrong value.
+    """
+    given = settings.own.get(system, {}).items()
+    chosen = {name: value for name, value in given if name not in Inputs.model_fields}
+    return cast(Own, checked(sizes, chosen, f"network.own.{system}"))
 
 
 class EpochPart(Protocol):
@@ -59,6 +75,7 @@ class Network(nn.Module):
         branches: names of the outputs; the last one is the prediction.
         views: names of the inputs that it reads; the other input may be ``None``.
         settings: sizes and variants of its layers.
+        penalised: patterns of the names of the parameters under the L2 penalty; none: the default.
         mean, deviation: ``(129, C)`` mean and standard deviation of the spectrograms in dB.
     """
 
@@ -71,6 +88,7 @@ class Network(nn.Module):
         super().__init__()
         self.branches: tuple[str, ...] = system.branches
         self.views: tuple[str, ...] = system.views
+        self.penalised: tuple[str, ...] = system.recipe.penalised
         self.settings = settings
         self.register_buffer("mean", torch.zeros(BINS, channels))
         self.register_buffer("deviation", torch.ones(BINS, channels))
@@ -107,7 +125,10 @@ class Network(nn.Module):
         return {"epoch": self.epoch, "sequence": self.sequence, "softmax": self.outputs}
 
     def penalised_parameters(self) -> list[Tensor]:
-        """Return the parameters under the L2 penalty: all but the filterbanks."""
+        """Return the parameters under the L2 penalty: the named, or all but the filterbanks."""
+        if self.penalised:
+            known = self.named_parameters()
+            return [p for name, p in known if any(fnmatch(name, of) for of in self.penalised)]
         return [p for name, p in self.named_parameters() if "filterbank" not in name]
 
     def encode(self, raw: Tensor | None, time_frequency: Tensor | None) -> Tensor:

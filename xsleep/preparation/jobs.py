@@ -323,8 +323,6 @@ def _store(
     report: Callable[[str], None],
 ) -> Stored:
     """Store the epochs of a recording and their spectrograms; none if they cannot be computed."""
-    from xsleep.preparation.spectrogram import Spectrograms, running_sums
-
     epochs, spectrograms = paths
     try:
         write_epochs(epochs, info, signals)
@@ -333,10 +331,16 @@ def _store(
     except Exception as error:
         skipped = _reason(database, entry, error, report)
         none = {name: getattr(info, name)[:0] for name in PER_EPOCH}
-        signals = {}
-        write_epochs(epochs, replace(info, skipped=skipped, **none), signals)
+        write_epochs(epochs, replace(info, skipped=skipped, **none), {})
+    return add_spectrograms(epochs, spectrograms)
+
+
+def add_spectrograms(epochs: Path, spectrograms: Path) -> Stored:
+    """Store the spectrograms of stored epochs, and return the recording."""
+    from xsleep.preparation.spectrogram import Spectrograms, running_sums
+
     with open_signals(epochs) as stored:
-        images = {channel: Spectrograms(stored[channel]) for channel in signals}
+        images = {channel: Spectrograms(values) for channel, values in stored.items()}
         sums = {channel: running_sums(values) for channel, values in images.items()}
         write_spectrograms(spectrograms, images, sums, sha256(epochs))
     return read_stored(epochs, spectrograms)

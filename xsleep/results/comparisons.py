@@ -65,17 +65,21 @@ def shared(one: SystemResults, other: SystemResults) -> tuple[SystemResults, Sys
 
 
 def paired(
-    one: SystemResults, other: SystemResults, metrics: Sequence[str] = COMPARED
+    one: SystemResults,
+    other: SystemResults,
+    metrics: Sequence[str] = COMPARED,
+    *,
+    same_seeds: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Return for each metric the values of two systems on the same recordings.
 
-    Both values, their ``difference`` with the ends of its 95 % interval over seeds and subjects,
-    and ``p Wilcoxon`` over subjects.
+    Both values, their ``difference`` with the ends of its 95 % interval over seeds and subjects
+    (``same_seeds`` as for `xsleep.results.inference.intervals`), and ``p Wilcoxon`` over subjects.
     """
     pooled = [inference.estimate(result.matrices()) for result in (one, other)]
     subjects = [result.matrices("subject") for result in (one, other)]
     own = [inference.each(matrices) for matrices in subjects]
-    spans = inference.intervals(subjects[0], subjects[1])
+    spans = inference.intervals(subjects[0], subjects[1], same_seeds=same_seeds)
     found = {}
     for metric in metrics:
         ours, theirs = (values[metric] for values in pooled)

@@ -50,6 +50,8 @@ def intervals(
     matrices: Floats | Integers,
     against: Floats | Integers | None = None,
     measures: Measures = of_confusion,
+    *,
+    same_seeds: bool = False,
 ) -> dict[str, tuple[float, float]]:
     """Compute the bootstrap-t interval of each metric, or of its difference between two systems.
 
@@ -62,6 +64,8 @@ def intervals(
     Args:
         matrices: Confusion matrices (seeds, subjects, 5, 5) in epochs.
         against: Those of the other system, for the same subjects and any number of seeds.
+        same_seeds: Whether both are of the same trainings, seed by seed, whose differences are then
+            what varies.
 
     Returns:
         Metric to the ends of the ``LEVEL`` interval of the mean over seeds, clipped to the range of
@@ -80,6 +84,8 @@ def intervals(
             for parts in zip(*(one[metric][1:] for one in found), strict=True)
         )
         seeds = [one[metric][0] for one in found]
+        if same_seeds:
+            seeds = [seeds[0] - seeds[1]]
         interval = _bootstrap_t(value, drawn, without, seeds=seeds, draws=draws)
         limits = np.array((-1, 1) if metric == "kappa" else (0, 100))
         if against is not None:

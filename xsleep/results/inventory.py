@@ -111,11 +111,16 @@ def _per_stage(stages: Integers) -> dict[str, int]:
 
 
 class Described(Settings):
-    """Configuration of a database, and the rules that its stages were scored by."""
+    """Configuration of a database, the rules that its stages were scored by, its published size.
+
+    The size is that in the database's configuration, where the papers of Phan et al. give none.
+    """
 
     scoring: str
     windows: list[Window]
     folds: Folds
+    subjects: int | None = None
+    recordings: int | None = None
 
 
 def table1(
@@ -151,6 +156,9 @@ def table1(
             inside = [info.stages[in_window(info, window)] for info in used]
             stages = np.concatenate([np.empty(0, int), *inside]).astype(int)
             published = size(name, window)
+            if published.subjects is None:
+                numbers = described.subjects, described.recordings
+                published = replace(published, subjects=numbers[0], recordings=numbers[1])
             rows.append(
                 {"database": name, "window": window, "scoring": described.scoring}
                 | row

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xsleep import __version__
+from xsleep import __version__, systems
 from xsleep.core.errors import InputError
 from xsleep.core.files import check_recorded, read_csv
 from xsleep.core.stages import STAGES
@@ -65,6 +65,7 @@ def written(
         source=source,
         origin=database.origin,
         scoring=database.scoring,
+        citation=known.citation if (known := systems.registry().get(run["system"])) else None,
         preset=preset,
         kept=kept,
         accuracy=float(accuracy),

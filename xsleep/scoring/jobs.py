@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ def score_run(
 ) -> None:
     """Score the test recordings of a fold with its trained network.
 
-    A ``scoring.json`` beside the predictions in ``out`` records their origin. What is doubtful
-    about a network that was imported goes into the note of Table 2.
+    A ``scoring.json`` beside the predictions in ``out`` records their origin and the duration. What
+    is doubtful about a network that was imported goes into the note of Table 2.
 
     Args:
         model: checkpoint of the network.
@@ -61,7 +62,9 @@ def score_run(
     remarks = []
     if (imported := model.with_name("import.json")).exists():
         remarks = json.loads(imported.read_text())["remarks"]
+    began = time.monotonic()
     predictions = probabilities.score(network, parts, longest_gap, scoring_stride)
+    record |= {"seconds": round(time.monotonic() - began, 3), "epochs": sum(map(len, parts))}
     write_predictions(out, predictions, remarks)
     record["outputs"] = {out.name: sha256(out)}
     with whole(out.with_name("scoring.json")) as temporary:

@@ -27,8 +27,9 @@ from xsleep.core.stages import STAGES, UNSCORED, label
 from xsleep.databases import dreams
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.clocks import MOMENT, moments
+from xsleep.databases.formats.mne_files import by_mne, read_raw
 from xsleep.databases.formats.scorings import NUMBER, TITLES, read_text
-from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES, by_mne, read_raw
+from xsleep.staging.sources import EDF_SUFFIXES, SUFFIXES
 
 SPELLED = {
     "W": "w wake awake wakefulness wk eveil wach veglia vigilia waak vaken vagen s0",

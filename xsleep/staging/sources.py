@@ -7,26 +7,19 @@ clinics write. All other formats are read by MNE. Only the signals that are aske
 
 from __future__ import annotations
 
-import gzip
-import os
-import struct
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
-from signal import Signals
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from xsleep.core.arrays import Blocks, Singles
-from xsleep.core.errors import DamagedError, InputError, reason
+from xsleep.core.errors import InputError
 from xsleep.core.recording import Signal, kind
 from xsleep.databases.formats import edf
 from xsleep.databases.formats.channels import UNITS, Channels, voltage
+from xsleep.databases.formats.mne_files import BLOCK_SECONDS, by_mne, read_raw
 from xsleep.staging.montage import LOWEST_RATE, Choice, Described, describe
 
 if TYPE_CHECKING:
@@ -35,12 +28,6 @@ if TYPE_CHECKING:
 EDF_SUFFIXES = (".edf", ".bdf", ".rec")
 SUFFIXES = (*EDF_SUFFIXES, ".vhdr", ".fif", ".fif.gz", ".set", ".gdf")
 """Ends of the names of recordings that a folder is searched for."""
-
-BLOCK_SECONDS = 600
-"""Seconds that are read at a time."""
-
-READ_MATLAB = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1], squeeze_me=True)"
-"""The first step of MNE's reader of EEGLAB files."""
 
 KINDS = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "misc": "", "bio": ""}
 """MNE's types of channels that may be voltages, to the kind that they state."""
@@ -99,57 +86,6 @@ def open_source(recording: str | Path | BaseRaw) -> Source:
         return _Edf(path)
     with by_mne(path):
         return _Mne(read_raw(path), str(path))
-
-
-@contextmanager
-def by_mne(path: str | Path) -> Iterator[None]:
-    """Make a `DamagedError` of any error: MNE raises many kinds for a damaged or unknown file."""
-    try:
-        yield
-    except Exception as error:
-        raise DamagedError(f"{path}: not readable by MNE ({reason(error)})") from error
-
-
-def read_raw(path: Path) -> BaseRaw:
-    """Return a recording, without its samples, or raise any error (`by_mne`)."""
-    import mne
-
-    if path.name.lower().endswith((".fif", ".fif.gz")):
-        _check_tags(path)
-    elif path.name.lower().endswith(".set"):
-        _check_matlab(path)
-    return mne.io.read_raw(path, verbose="error")
-
-
-def _check_tags(path: Path) -> None:
-    """Raise a ``ValueError`` if tags of a FIF file go in circles, or are longer than the file.
-
-    MNE would follow them for ever, or take all memory.
-    """
-    place, seen = 0, set[int]()
-    with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while 0 <= place <= end - 16:
-            if place in seen:
-                raise ValueError(f"the tag at byte {place:,} comes again")
-            seen.add(place)
-            file.seek(place)
-            size, following = struct.unpack(">8xii", file.read(16))
-            if not 0 <= size <= end - place - 16:
-                raise ValueError(f"the tag at byte {place:,} is longer than the file")
-            place = following or place + 16 + size
-
-
-def _check_matlab(path: Path) -> None:
-    """Raise a ``ValueError`` for an EEGLAB file that would end the process.
-
-    SciPy 1.17 takes numbers of a damaged one for places in its memory. So it is read in another
-    process before.
-    """
-    command = [sys.executable, "-P", "-c", READ_MATLAB, str(path)]
-    status = subprocess.run(command, capture_output=True, check=False).returncode
-    if status < 0:
-        raise ValueError(f"SciPy ends with {Signals(-status).name}")
 
 
 class _Edf:

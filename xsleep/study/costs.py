@@ -137,7 +137,8 @@ class Clock:
             devices = ", ".join(sorted({_device(run) for run in chosen}))
             source = f"{len(chosen)} finished runs on {devices}, evaluations included"
             return Times(step, 0, source, bool(on_gpu))
-        flop = step_cost(runs.system, runs.channels, preset.network.model_dump_json())[0]
+        of_system = preset.network_of(runs.system).model_dump_json()
+        flop = step_cost(runs.system, runs.channels, of_system)[0]
         fact = measured("step", runs.system, flop)
         evaluation = measured("evaluated epoch", "", flop)
         times = _times(flop, fact) * batch / float(fact["minibatch"])

@@ -64,6 +64,7 @@ class Databases:
         return {
             name: settings.model_dump(mode="json", include={"windows", "folds"})
             | {"scoring": self.files[name].database.scoring}
+            | (settings.source.about.size if settings.source.about else {})
             for name, settings in self.available.databases.items()
         }
 

@@ -81,7 +81,7 @@ def selection(study: Study) -> Selection:
         own |= {"source": study.settings.source(name)} | preset
         chosen |= {f"{name} {key}": value for key, value in _flat(own)}
     others = {"predictions", "stagers", "controls", "released_outputs", "zero_shot"}
-    others |= {"source", "target", "transfer", "ablation"}
+    others |= {"source", "target", "transfer", "ablation", "robustness"}
     dumped = workflow.model_dump(mode="json", include=others)
     return chosen | dict(sorted(_flat(dumped)))
 

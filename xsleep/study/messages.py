@@ -79,9 +79,11 @@ class Messages:
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
         curves = [*self.study.transfer.runs]
         appendix = ("appendix_b", "appendix_c", "appendix_d")
-        tables = ("comparisons", "claims", *appendix, "footprint", "zero_shot", "ablation", *curves)
+        single = ("footprint", "cost", "agreement", "zero_shot", "ablation", "robustness")
+        tables = ("comparisons", "claims", *appendix, *single, *curves)
         checklists = ("checklists/ml_reproducibility.md", "checklists/reforms.md")
-        drawn = [*self.study.figures.paths, *(f"results/figures/{table}.png" for table in curves)]
+        drawn = [f"results/figures/{name}.png" for name in ("cost", "robustness", *curves)]
+        drawn = [*self.study.figures.paths, *drawn]
         cards = sorted(Path("results/networks").glob("**/README.md"))
         results = [
             *((name, path) for name, path, *_ in summaries),

@@ -107,7 +107,8 @@ def _run_line(
     of: Trainings, preset: Preset, size: Size, roles: Roles, *, clock: Clock
 ) -> dict[str, Any]:
     """Return the cost of runs that differ only in fold and seed."""
-    network, settings = preset.network, preset.training_of(of.system, of.stage == "finetune")
+    network = preset.network_of(of.system)
+    settings = preset.training_of(of.system, of.stage == "finetune")
     sequences = roles.training * (size.epochs - size.recordings * (network.sequence_length - 1))
     sequences = max(int(sequences), 1)
     batch = min(settings.batch_size, sequences)

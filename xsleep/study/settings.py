@@ -65,9 +65,12 @@ class RunSettings:
         return filtered | {HYPNOGRAMS: {}}
 
     def source(self, database: str, fetched: bool = False) -> dict[str, Any]:
-        """Return where recordings are; how they got there (``fetched``) changes no result."""
+        """Return where recordings are; how they got there (``fetched``) changes no result.
+
+        Neither does what is known about them.
+        """
         source = self.workflow.sources[database].source
-        exclude = set() if fetched else {"fetch", "apply"}
+        exclude = set() if fetched else {"fetch", "apply", "about"}
         if source.signals:
             exclude.add("hypnograms")  # used without signals alone
         return source.model_dump(mode="json", exclude=exclude)

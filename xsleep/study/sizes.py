@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -67,6 +67,8 @@ class Sizes:
             stored = sum(len(recording.stages) for recording in used)
             return Size(len(known), len(used), epochs, stored, "prepared")
         size, described = published.size(name, window), open_database(database.source)
+        if size.subjects is None and (about := database.source.about):
+            size = replace(size, subjects=about.subjects, recordings=about.recordings)
         recordings = listed or size.recordings or size.subjects
         if not recordings:
             raise InputError(

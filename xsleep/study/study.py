@@ -19,6 +19,7 @@ from xsleep.study.databases import Databases
 from xsleep.study.external import KINDS, ExternalSystems
 from xsleep.study.figures import Figures
 from xsleep.study.networks import Networks
+from xsleep.study.robustness import Robustness
 from xsleep.study.runs import ScratchRuns
 from xsleep.study.settings import RunSettings
 from xsleep.study.table2 import Table2
@@ -50,6 +51,7 @@ class Study:
         self.networks = Networks(self.settings)
         self.table2 = Table2(self.databases, self.runs, self.transfer, self.external)
         self.ablation = Ablation(self.settings, self.runs)
+        self.robustness = Robustness(self.table2)
         self.audit = Audit(self.runs, self.table2)
         self.figures = Figures(self.runs, self.table2)
 
@@ -70,6 +72,7 @@ class Study:
             "database": _any_of(self.workflow.sources),
             "system": _any_of(self.table2.systems),
             "kind": _any_of(KINDS),
+            "perturbation": _any_of(self.robustness.changes),
             "source": re.escape(self.transfer.source),
             "strategy": _any_of(STRATEGIES),
             "subjects": r"(-subjects-\d+)?",

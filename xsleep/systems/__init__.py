@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -37,6 +37,33 @@ class Transfer(Settings):
     strategy: str
 
 
+class Inputs(Settings):
+    """Settings of the inputs of a network, where they are not those of the preset.
+
+    Attributes:
+        sequence_length: number of epochs of a sequence.
+        raw_deviation: standard deviation (microvolts) that raw channels are scaled to.
+    """
+
+    sequence_length: int | None = Field(default=None, gt=0)
+    raw_deviation: float | None = Field(default=None, gt=0)
+
+
+class Recipe(Settings):
+    """How the authors of a system trained it, where it differs from the presets.
+
+    Attributes:
+        inputs: what differs in the inputs of the network.
+        training: what differs in the settings of the training.
+        penalised: patterns of the names of the parameters under the L2 penalty, with ``*`` and
+            ``?``; by default all are but the filterbanks.
+    """
+
+    inputs: Inputs = Inputs()
+    training: dict[str, Any] = Field(default_factory=dict)
+    penalised: tuple[str, ...] = ()
+
+
 class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
@@ -52,6 +79,9 @@ class System(Settings):
         figures: further figures that show it: ``learning`` (Figs. 1, 5 and 6), ``gain``.
         parameters: numbers of trainable parameters that the paper prints, by channel set.
         transfer: how it is finetuned, if it is.
+        citation: publication of the system, if it is neither of the papers nor one's own.
+        recipe: how its authors trained it. It wins over what a preset has for all systems; what a
+            preset has for this system wins over it.
     """
 
     name: str
@@ -65,6 +95,8 @@ class System(Settings):
     figures: tuple[Literal["learning", "gain"], ...] = ()
     parameters: dict[str, str] = Field(default_factory=dict)
     transfer: Transfer | None = None
+    citation: str | None = None
+    recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
     def _branches_have_their_streams(self) -> System:

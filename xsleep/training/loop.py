@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ def train(
     """Train a network, write ``model.safetensors`` and ``history.csv``, and return facts.
 
     The facts are the entries of ``run.json`` about the training. The network that is kept is the
-    last one, or the one with the best validation accuracy of its last branch (the joint one, where
-    there is one), the latest in a tie. A run that was stopped resumes from its last evaluation, and
-    its results are those of an uninterrupted run. ``report`` receives lines about the progress.
+    last one, or the one with the best validation accuracy (or loss, with ``selected_by``) of its
+    last branch (the joint one, where there is one), the latest in a tie. A run that was stopped
+    resumes from its last evaluation, and its results are those of an uninterrupted run. ``report``
+    receives lines about the progress.
 
     Several processes may train a network together (`parallel`), each on its share of a minibatch;
     apart from dropout and rounding, the steps are those of one process.
@@ -67,7 +68,13 @@ class Trainer:
             block.requires_grad_(False)
         self.trained = [p for p in network.parameters() if p.requires_grad]
         optimizer = self._optimizer()
-        self.step = Step(network, optimizer, settings.loss_reduction)
+        self.step = Step(
+            network,
+            optimizer,
+            settings.loss_reduction,
+            settings.class_weights,
+            settings.gradient_norm,
+        )
         captured = self.device.type == "cuda" and parallel.size() == 1
         self.take_step = Graphed(self.step, self.device) if captured else self.step
         self.blending = policy(system, settings)
@@ -107,6 +114,8 @@ class Trainer:
             self.settings.longest_gap,
             seed=self.training.seed,
             shuffle=self.settings.shuffle,
+            balanced=self.settings.balanced,
+            shift=self.settings.shift,
             share=(parallel.rank(), parallel.size()),
         )
         if sequences.batch_size % parallel.size():
@@ -184,13 +193,14 @@ class Trainer:
         branch = self.network.branches[-1]
         accuracy = validation.accuracies[branch]
         progress.evaluations_without_gain += progress.step > 0
-        if (progress.step or not self.total) and accuracy >= progress.best_accuracy:
+        line = self._line(subset, validation, blend)
+        if (progress.step or not self.total) and self._score(line) >= progress.best_accuracy:
             progress.evaluations_without_gain = 0
-            progress.best_accuracy = accuracy
+            progress.best_accuracy = self._score(line)
             state = self.network.state_dict()
             progress.best_weights = {name: value.cpu().clone() for name, value in state.items()}
         progress.seconds = time.monotonic() - self.began
-        progress.history.append(self._line(subset, validation, blend))
+        progress.history.append(line | {"seconds": round(progress.seconds, 1)})
         self.checkpoint.save()
         left = (self.total - progress.step) * progress.seconds / max(progress.step, 1)
         self.report(
@@ -215,7 +225,7 @@ class Trainer:
         return subset, validation
 
     def _line(self, subset: Losses, validation: Losses, blend: Blend) -> dict[str, Any]:
-        """Return a line of ``history.csv``."""
+        """Return a line of ``history.csv``, without the seconds."""
         line: dict[str, Any] = {"step": self.progress.step}
         for branch in validation.sums:
             for name, losses in (("training", subset), ("validation", validation)):
@@ -225,7 +235,13 @@ class Trainer:
             line[f"{branch} G"] = blend.generalisation.get(branch)
             line[f"{branch} O"] = blend.overfitting.get(branch)
         line["learning rate"] = self.settings.learning_rate
-        return line | {"seconds": round(self.progress.seconds, 1)}
+        return line
+
+    def _score(self, line: Mapping[str, Any]) -> float:
+        """Return what selects the best network in a line of the history: more is better."""
+        branch, by = self.network.branches[-1], self.settings.selected_by
+        value: float = line[f"{branch} validation {by}"]
+        return value if by == "accuracy" else -value
 
     def write(self) -> None:
         """Write the network that is kept and the history."""
@@ -238,10 +254,9 @@ class Trainer:
 
     def facts(self) -> dict[str, Any]:
         """Return the entries of ``run.json`` about the training."""
-        accuracy = f"{self.network.branches[-1]} validation accuracy"
         best = max(
             (line for line in self.progress.history if line["step"] or not self.total),
-            key=lambda line: (line[accuracy], line["step"]),
+            key=lambda line: (self._score(line), line["step"]),
         )
         return {
             "steps": self.progress.step,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +29,12 @@ class Progress:
     """State of a run besides the network and the optimiser.
 
     ``weights`` are branch to loss weight, ``history`` the lines of ``history.csv``; ``seconds`` is
-    the duration of the training so far.
+    the duration of the training so far. ``best_accuracy`` is minus the lowest loss where that
+    selects the network.
     """
 
     step: int = 0
-    best_accuracy: float = -1.0
+    best_accuracy: float = -math.inf
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     evaluations_without_gain: int = 0
     weights: dict[str, float] = field(default_factory=dict)

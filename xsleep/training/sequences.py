@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from xsleep.core.arrays import Doubles, Integers, Singles
 from xsleep.core.errors import InputError
-from xsleep.core.recording import FRAMES, SHAPES
+from xsleep.core.recording import FRAMES, SAMPLES, SHAPES
 from xsleep.store.recordings import RecordingInfo, channels_last
 
 Loaded = TypeVar("Loaded")
@@ -131,6 +131,7 @@ class TrainingSequences:
         longest_gap: number of dropped epochs that a sequence may bridge; ``None``: any.
         seed: of the order.
         shuffle: ``once``, as in the released code: all passes have one order; or ``every-pass``.
+        balanced, shift: as in `xsleep.config.training.TrainingSettings`.
         share: number of a process and of all processes, each of which reads its share of every
             minibatch.
 
@@ -147,9 +148,12 @@ class TrainingSequences:
         *,
         seed: int,
         shuffle: Literal["once", "every-pass"] = "once",
+        balanced: bool = False,
+        shift: float = 0.0,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self.parts = parts
+        self._seed, self._shift = seed, shift
         self.length = length
         first = [starts(part.info.places, length, longest_gap) for part in parts]
         number = np.repeat(np.arange(len(parts)), [len(own) for own in first])
@@ -166,12 +170,16 @@ class TrainingSequences:
         self.batch_size = min(batch_size, self.count)
         self._share = share
         self._every_pass = shuffle == "every-pass"
+        chances = _balanced(parts, index, length) if balanced else None
 
         # Two passes, as prefetching crosses the end of one. An order does not depend on others, so
         # that a stopped run can be resumed.
         @lru_cache(maxsize=2)
         def order(turn: int) -> NDArray[np.int32]:
-            return np.random.default_rng([seed, turn]).permutation(index)
+            random = np.random.default_rng([seed, turn])
+            if chances is None:
+                return random.permutation(index)
+            return index[random.choice(self.count, self.count, p=chances)]
 
         self._order = order
 
@@ -197,11 +205,44 @@ class TrainingSequences:
             view: channels_last((len(spans), self.length, *SHAPES[view]), channels)
             for view in views
         }
+        offsets = self._offsets(step, len(spans))
         for view, batch in inputs.items():
-            for (part, start, stop), sequence in zip(spans, batch, strict=True):
-                read(part, view, start, stop, out=sequence)
+            for (part, start, stop), sequence, offset in zip(spans, batch, offsets, strict=True):
+                if view == "raw" and offset:
+                    _read_shifted(part, start, stop, offset, out=sequence)
+                else:
+                    read(part, view, start, stop, out=sequence)
         labels = np.stack([part.info.stages[start:stop] for part, start, stop in spans])
         return inputs, labels.astype(np.int64)
+
+    def _offsets(self, step: int, count: int) -> list[int]:
+        """Return the shift of each sequence of a step in samples, the same whenever it is read."""
+        longest = round(self._shift * SAMPLES)
+        if not longest:
+            return [0] * count
+        random = np.random.default_rng([self._seed, step, self._share[0]])
+        drawn: list[int] = random.integers(-longest, longest + 1, count).tolist()
+        return drawn
+
+
+def _balanced(parts: Sequence[Part], index: NDArray[np.int32], length: int) -> Doubles:
+    """Return the chance of each sequence (part, first epoch): equal ones of all stages together."""
+    stages = np.array([parts[p].info.stages[first + length // 2] for p, first in index])
+    _, places, counts = np.unique(stages, return_inverse=True, return_counts=True)
+    chances: Doubles = 1 / (len(counts) * counts[places])
+    return chances
+
+
+def _read_shifted(part: Part, start: int, stop: int, offset: int, *, out: Singles) -> None:
+    """Read raw epochs of a part, ``offset`` samples (at most an epoch) later, into ``out``.
+
+    Before the first and after the last epoch of the part, its outermost sample is repeated.
+    """
+    first, last = max(start - 1, 0), min(stop + 1, len(part))
+    samples = read(part, "raw", first, last).reshape(-1, out.shape[-1])
+    place = (start - first) * SAMPLES + offset
+    chosen = np.arange(place, place + (stop - start) * SAMPLES).clip(0, len(samples) - 1)
+    out[:] = samples[chosen].reshape(out.shape)
 
 
 def ahead(load: Callable[[int], Loaded], steps: Iterable[int]) -> Iterator[Loaded]:

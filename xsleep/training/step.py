@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 import torch
@@ -24,18 +24,22 @@ def weighted_loss(
     labels: Tensor,
     weights: dict[str, float] | dict[str, Tensor],
     reduction: Literal["sum", "mean"],
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Return the blended loss of a minibatch (eq. 12).
 
     The loss of a branch is the sum (as released) or the mean over the minibatch of the mean over
     each sequence. Each of several processes returns its part of the sum. ``logits`` and ``weights``
-    are by branch; logits are (B, L, 5), labels (B, L).
+    are by branch; logits are (B, L, 5), labels (B, L). ``class_weights`` (5,) are factors on the
+    losses of epochs by their label.
     """
     batch, length = labels.shape
     divisor = length * (batch * parallel.size() if reduction == "mean" else 1)
     losses = (
         weights[branch]
-        * functional.cross_entropy(values.flatten(0, 1), labels.flatten(), reduction="sum")
+        * functional.cross_entropy(
+            values.flatten(0, 1), labels.flatten(), class_weights, reduction="sum"
+        )
         / divisor
         for branch, values in logits.items()
     )
@@ -50,10 +54,19 @@ class Step:
     """
 
     def __init__(
-        self, network: Network, optimizer: torch.optim.Optimizer, reduction: Literal["sum", "mean"]
+        self,
+        network: Network,
+        optimizer: torch.optim.Optimizer,
+        reduction: Literal["sum", "mean"],
+        class_weights: Sequence[float] | None = None,
+        gradient_norm: float | None = None,
     ) -> None:
         self.network, self.optimizer, self.reduction = network, optimizer, reduction
+        self.gradient_norm = gradient_norm
         self.device = next(network.parameters()).device
+        self.class_weights = (
+            None if class_weights is None else torch.tensor(class_weights, device=self.device)
+        )
         self.weights = {branch: torch.zeros((), device=self.device) for branch in network.branches}
 
     def weigh(self, weights: dict[str, float]) -> None:
@@ -64,10 +77,12 @@ class Step:
     def __call__(self, views: Views, labels: Tensor) -> Tensor:
         logits = self.network(**inputs(self.network, views))
         labels = labels.to(self.device, non_blocking=True)
-        loss = weighted_loss(logits, labels, self.weights, self.reduction)
+        loss = weighted_loss(logits, labels, self.weights, self.reduction, self.class_weights)
         self.optimizer.zero_grad()
         loss.backward()
         parallel.sum_gradients(self.network.parameters())
+        if self.gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_norm)
         self.optimizer.step()
         return parallel.sum_(loss.detach())
 

@@ -26,6 +26,10 @@ LIST = ".published.csv"
 """File in a database's folder with the list of the server's files."""
 
 
+SUMS = "SHA256SUMS.txt"
+"""File of PhysioNet with the hashes of all files of a database."""
+
+
 class ServerListed(Database):
     """A database whose list of files is requested from its server once, and kept in its folder.
 
@@ -106,6 +110,12 @@ def ask(url: str, key: Key | None = None) -> str:
     from xsleep.databases.fetch.download import Patience, fetch_text
 
     return fetch_text(url, Patience(tries=3), key)
+
+
+def sha256_sums(url: str, folder: str) -> dict[str, str]:
+    """Return path below a folder of a PhysioNet database to the SHA-256 of each file in it."""
+    found = re.findall(r"^([0-9a-f]{64}) +\*?(.+)$", ask(f"{url}/{SUMS}"), re.M)
+    return {name.removeprefix(folder): digest for digest, name in found if name.startswith(folder)}
 
 
 def ask_json(

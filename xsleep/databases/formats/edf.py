@@ -21,12 +21,12 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xsleep.core.arrays import Blocks, Doubles, Integers, Rows, Singles
+from xsleep.core.arrays import Blocks, Doubles, Integers, Singles
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.core.recording import DAY_SECONDS, Signal
 from xsleep.databases.formats import channels as common
 from xsleep.databases.formats.channels import UNITS, Channels, as_clock, content
-from xsleep.databases.formats.plausibility import measure, warn_of_stretches
+from xsleep.databases.formats.derivations import read_channel
 
 BLOCK_BYTES = 2**22
 """Bytes read at a time, to bound memory."""
@@ -363,60 +363,23 @@ def read_channels(edf: Edf, channels: Channels, names: Sequence[str]) -> dict[st
 
 
 def _read_channel(edf: Edf, channel: str, channels: Channels) -> Signal:
-    labels = channels.labels[channel]
-    every = edf.named.keys() | {signal.label for signal in edf.signals}
-    terms = next((t for label in labels if (t := _terms(label, every))), None)
-    if terms is None:
-        raise common.no_channel(edf.path, channel, labels, edf.named)
-    for label in terms[::2]:
-        if label not in edf.named:
-            places = [
-                f"signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
-                for place, signal in enumerate(edf.signals, start=1)
-                if signal.label == label
-            ]
-            raise common.ambiguous(edf.path, label, places)
-    first, *others = terms
-    total = _read_signal(edf, channel, first, channels)
-    _warn_of_term(edf.path, first, total, terms)
-    added: list[tuple[np.ufunc, Rows]] = []
-    for sign, label in zip(others[::2], others[1::2], strict=True):
-        term = _read_signal(edf, channel, label, channels)
-        if term.rate != total.rate:
-            raise InputError(
-                f"{edf.path}: {first!r} is sampled at {total.rate:g} Hz and {label!r} at "
-                f"{term.rate:g} Hz; they cannot be added or subtracted, choose another channel"
-            )
-        _warn_of_term(edf.path, label, term, terms)
-        added.append((np.add if sign == "+" else np.subtract, term.values))
-    if not added:
-        return total
+    def ambiguous(label: str) -> InputError:
+        places = [
+            f"signal {place} of the file, {signal.samples / edf.record_seconds:g} Hz"
+            for place, signal in enumerate(edf.signals, start=1)
+            if signal.label == label
+        ]
+        return common.ambiguous(edf.path, label, places)
 
-    def derived(start: int, stop: int) -> Singles:
-        values = total.values[start:stop]
-        for operation, other in added:
-            values = operation(values, other[start:stop])
-        return values
-
-    samples = edf.step * edf.named[first].samples
-    return replace(total, values=Blocks(len(total.values), samples, derived), label=" ".join(terms))
-
-
-def _terms(label: str, present: set[str]) -> list[str] | None:
-    """Return the label, or labels and the signs between them; ``None`` if one is missing."""
-    terms = [label] if label in present else re.split(r" ([+-]) ", label)
-    return terms if all(term in present for term in terms[::2]) else None
-
-
-def _warn_of_term(path: Path, label: str, signal: Signal, terms: Sequence[str]) -> None:
-    """Warn of a constant, flat or clipped term of a derivation, which the sum may not show."""
-    if len(terms) == 1:
-        return
-    amplitudes = measure(signal)
-    if amplitudes.low == amplitudes.high:
-        warn(path, f"{label!r} is constant and adds nothing to {' '.join(terms)!r}")
-    else:
-        warn_of_stretches(path, f"{label!r} of {' '.join(terms)!r}", signal, amplitudes)
+    return read_channel(
+        edf.path,
+        channel,
+        channels.labels[channel],
+        edf.named,
+        lambda label: _read_signal(edf, channel, label, channels),
+        ambiguous=ambiguous,
+        every=edf.named.keys() | {signal.label for signal in edf.signals},
+    )
 
 
 def _read_signal(edf: Edf, channel: str, label: str, channels: Channels) -> Signal:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xsleep.core.arrays import Floats, Integers
 from xsleep.core.errors import InputError, warn
 from xsleep.core.recording import DAY_SECONDS, EPOCH_SECONDS, Hypnogram
 from xsleep.core.stages import UNSCORED
@@ -83,3 +84,22 @@ def epochs_of(
         warn(path, f"{np.count_nonzero(~within)} epochs before the recording are left out")
     begins, stages = np.maximum(begins[within], 0), np.array(labels, "i1")[within]
     return Hypnogram(begins - (EPOCH_SECONDS - epoch) / 2, stages)
+
+
+def stages_at(hypnogram: Hypnogram, onsets: Floats) -> Integers:
+    """Return the labels (n,) of the epochs that begin at onsets (n,); ``UNSCORED`` without one."""
+    after = np.searchsorted(hypnogram.onsets, onsets - TOLERANCE)
+    found = np.minimum(after, len(hypnogram.onsets) - 1)
+    same = np.abs(hypnogram.onsets[found] - onsets) <= TOLERANCE
+    stages: Integers = np.where(same, hypnogram.stages[found], UNSCORED)
+    return stages
+
+
+def check_end(path: Path, hypnogram: Hypnogram, seconds: float) -> None:
+    """Raise an ``InputError`` if a scoring ends an epoch or more before a signal of ``seconds``."""
+    end = hypnogram.onsets[-1] + EPOCH_SECONDS
+    if end <= seconds - EPOCH_SECONDS:
+        raise InputError(
+            f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check that they "
+            "belong together"
+        )

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 from xsleep.core.errors import DamagedError, InputError, warn
 from xsleep.core.recording import EPOCH_SECONDS, Hypnogram
 from xsleep.core.stages import UNSCORED, label
-from xsleep.databases.formats.channels import as_clock, content
-from xsleep.databases.formats.hypnograms import epochs_of
+from xsleep.databases.formats.channels import content
+from xsleep.databases.formats.hypnograms import check_end, epochs_of
 
 STAGES = {"0": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "5": "REM"}
 """R&K code to stage."""
@@ -31,8 +31,10 @@ Stretch = tuple[float, float, int]
 """Onset and duration in seconds, and label."""
 
 
-def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
+def read_hypnogram(path: Path, seconds: float, *, to_the_end: bool = True) -> Hypnogram:
     """Return the 30-s epochs that an XML file of a recording of ``seconds`` scores.
+
+    With ``to_the_end`` a scoring that ends before the signal is an error.
 
     Raises:
         InputError: the file cannot be read, or does not fit the recording.
@@ -46,12 +48,8 @@ def read_hypnogram(path: Path, seconds: float) -> Hypnogram:
         )
     scored = _events(path, root) if root.tag == "PSGAnnotation" else _codes(path, root)
     hypnogram = epochs_of(path, scored, EPOCH_SECONDS, seconds)
-    end = hypnogram.onsets[-1] + EPOCH_SECONDS
-    if end <= seconds - EPOCH_SECONDS:
-        raise InputError(
-            f"{path}: ends at {as_clock(end)}, the signal at {as_clock(seconds)}; check that they "
-            "belong together"
-        )
+    if to_the_end:
+        check_end(path, hypnogram, seconds)
     return hypnogram
 
 

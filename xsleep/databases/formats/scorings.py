@@ -112,10 +112,11 @@ def read_csv(
     return scored
 
 
-def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
+def read_lines(path: Path, epoch: float, seconds: float, surplus: int = 0) -> list[Stretch]:
     """Return the stretches of a text file with one label per line and epoch.
 
-    ``epoch`` is the duration of one and ``seconds`` that of the recording.
+    ``epoch`` is the duration of one and ``seconds`` that of the recording. Up to ``surplus``
+    lines after its end are left out.
 
     Raises:
         InputError: the file is missing, larger than `LARGEST`, has an empty line, or the number of
@@ -135,6 +136,10 @@ def read_lines(path: Path, epoch: float, seconds: float) -> list[Stretch]:
             f"{path}: line 1: {shown(title)} is a title or a remark; take it out, every line "
             "is the label of an epoch"
         )
+    beyond = len(lines) - math.ceil(seconds / epoch)
+    if 0 < beyond <= surplus:
+        warn(path, f"{beyond} lines after the end of the signal are left out")
+        del lines[-beyond:]
     _check_count(path, f"{len(lines)} lines", len(lines), epoch=epoch, seconds=seconds)
     return [(f"line {i + 1}", i * epoch, epoch, line.strip()) for i, line in enumerate(lines)]
 

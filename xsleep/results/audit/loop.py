@@ -23,7 +23,7 @@ ACCURACY = 0.002
 
 
 def stopping(evidence: Evidence) -> Findings:
-    """The end of training and the kept network follow from the validation accuracies.
+    """The end of training and the kept network follow from the validation accuracies or losses.
 
     Both are found again in ``history.csv``, and the kept network is evaluated again on the
     validation recordings.
@@ -37,16 +37,19 @@ def stopping(evidence: Evidence) -> Findings:
         branches = [column for column in training.history.columns if column.endswith(suffix)]
         (column,) = [joint] if joint in branches else branches
         accuracies = training.history[column].astype(float).to_numpy()
+        scores = accuracies
+        if settings.selected_by == "loss":
+            scores = -training.history[column.replace("accuracy", "loss")].astype(float).to_numpy()
         counted = (steps > 0) | (record["steps"] == 0)
-        best = int(np.flatnonzero(counted & (accuracies == accuracies[counted].max()))[-1])
+        best = int(np.flatnonzero(counted & (scores == scores[counted].max()))[-1])
         if steps[best] != record["best_step"]:
             yield (
-                f"{path}: the best validation accuracy is at step {steps[best]}, but run.json says "
-                f"{record['best_step']}"
+                f"{path}: the best validation {settings.selected_by} is at step {steps[best]}, but "
+                f"run.json says {record['best_step']}"
             )
         if steps[-1] != record["steps"]:
             yield f"{path}: ends at step {steps[-1]}, but run.json says {record['steps']}"
-        end = _out_of_patience(steps.tolist(), accuracies.tolist(), settings)
+        end = _out_of_patience(steps.tolist(), scores.tolist(), settings)
         if end is not None and end < steps[-1]:
             yield f"{path}: continues after step {end}, where patience ran out"
         kept = best if settings.model_kept == "best" else -1
@@ -65,16 +68,16 @@ def stopping(evidence: Evidence) -> Findings:
 
 
 def _out_of_patience(
-    steps: list[int], accuracies: list[float], settings: TrainingSettings
+    steps: list[int], scores: list[float], settings: TrainingSettings
 ) -> int | None:
     """Return the step of the first evaluation that left no patience."""
     if settings.patience is None:
         return None
-    best, without_gain = -1.0, 0
-    for step, accuracy in zip(steps, accuracies, strict=True):
+    best, without_gain = -np.inf, 0
+    for step, score in zip(steps, scores, strict=True):
         without_gain += 1
-        if step and accuracy >= best:
-            best, without_gain = accuracy, 0
+        if step and score >= best:
+            best, without_gain = score, 0
         if step >= settings.earliest_stop and without_gain >= settings.patience:
             return step
     return None
@@ -95,8 +98,15 @@ def sequences(evidence: Evidence) -> Findings:
         length, gap = network.sequence_length, settings.longest_gap
         used, channels = training.used("training"), tuple(record["channels"].split("-"))
         parts = _parts(evidence, used, channels, network)
-        order = {"seed": record["seed"], "shuffle": settings.shuffle}
-        batches = TrainingSequences(parts, length, settings.batch_size, gap, **order)
+        batches = TrainingSequences(
+            parts,
+            length,
+            settings.batch_size,
+            gap,
+            seed=record["seed"],
+            shuffle=settings.shuffle,
+            balanced=settings.balanced,
+        )
         chosen = np.concatenate([batches.chosen(step) for step in range(len(batches))])
         counted.append(len(chosen))
         for number, (one, part) in enumerate(zip(used, parts, strict=True)):

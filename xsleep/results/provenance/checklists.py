@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from xsleep import systems
 from xsleep.config.presets import Preset
 from xsleep.config.workflow import Workflow
 from xsleep.core.recording import RATE
@@ -65,6 +66,12 @@ class Facts:
     def presets(self) -> dict[str, Preset]:
         """The hyper-parameters of each selected database."""
         return {name: self.workflow.preset(name) for name in self.workflow.databases}
+
+    def lengths(self, preset: Preset) -> list[int]:
+        """Return the different lengths of the sequences of the systems that are trained."""
+        chosen = [name for name in self.workflow.systems if name in systems.registry()]
+        networks = [preset.network_of(name) for name in chosen] or [preset.network]
+        return sorted({network.sequence_length for network in networks})
 
     @property
     def databases(self) -> dict[str, Database]:
