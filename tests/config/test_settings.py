@@ -10,7 +10,7 @@ from xsleep.config.names import SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import DIFFERENCES
 from xsleep.config.robustness import RobustnessSettings
-from xsleep.config.training import OF_PRIOR_WORK, TrainingSettings
+from xsleep.config.training import OPTIONAL, TrainingSettings
 from xsleep.config.workflow import load
 from xsleep.core.errors import InputError
 from xsleep.systems import registry, slug
@@ -91,8 +91,8 @@ def test_paper_and_released_differ_in_every_difference_and_in_nothing_else():
 @pytest.mark.parametrize("name", PRESETS)
 def test_paper_and_released_leave_no_hyper_parameter_to_the_defaults(name):
     assert PRESETS[name]["network"].keys() == NetworkSettings.model_fields.keys() - {"own"}
-    # Both have training_epochs in place of steps, no early stopping, and nothing of prior work.
-    either = {"steps", "patience", "earliest_stop", *OF_PRIOR_WORK}
+    # Both have training_epochs in place of steps, no early stopping, and nothing optional.
+    either = {"steps", "patience", "earliest_stop", *OPTIONAL}
     assert PRESETS[name]["training"].keys() == TrainingSettings.model_fields.keys() - either
 
 

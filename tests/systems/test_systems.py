@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from xsleep import systems
+from xsleep.config.training import TrainingSettings
 from xsleep.core.errors import InputError
 from xsleep.training.blending import POLICIES
 
@@ -57,4 +58,7 @@ def test_systems_are_in_the_order_of_their_places(tmp_path, monkeypatch):
 
 
 def test_blending_is_by_a_policy():
-    assert set(POLICIES) == {*systems.System.model_fields["blending"].annotation.__args__}
+    """One of a system, or of a training's settings: those, and that of the prediction alone."""
+    of_systems = {*systems.System.model_fields["blending"].annotation.__args__}
+    of_settings = TrainingSettings.model_fields["blending"].annotation.__args__[0].__args__
+    assert {*POLICIES} == {*of_settings} == of_systems | {"joint"}

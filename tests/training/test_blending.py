@@ -268,6 +268,24 @@ def test_plain_weights_have_no_floor():
 
 
 @pytest.mark.parametrize(
+    ("blending", "expected"), [("equal", [1 / 3] * 3), ("joint", [0, 0, 1]), ("losses", None)]
+)
+def test_settings_win_over_the_blending_of_a_system(blending, expected):
+    found, xsleepnet1 = (
+        policy(system, RELEASED.model_copy(update={"blending": changed}))
+        for system, changed in (("XSleepNet2", blending), ("XSleepNet1", None))
+    )
+    for loss in (100.0, 90.0, 85.0):
+        found.restore(json.loads(json.dumps(found.state())))
+        sums = [{b: s + n * loss for n, b in enumerate(BRANCHES, 1)} for s in (loss, 3.0)]
+        blend, theirs = (one.update(*sums, (10, 20)) for one in (found, xsleepnet1))
+        assert blend.weights == (
+            dict(zip(BRANCHES, expected, strict=True)) if expected else theirs.weights
+        )
+        assert bool(blend.generalisation) == (expected is None and loss < 100)
+
+
+@pytest.mark.parametrize(
     ("system", "branches"),
     [
         ("Naive Fusion", ("joint",)),

@@ -111,7 +111,10 @@ def test_sequences_can_be_shuffled_in_every_pass(tmp_path, data):
     assert once[3] != every_pass[3]
 
 
-@pytest.mark.parametrize("change", ({}, {"shuffle": "every-pass", "model_kept": "last"}))
+RANDOM = {"polarity": True, "gain": 2.0, "label_smoothing": 0.1, "weight_averaging": 0.8}
+
+
+@pytest.mark.parametrize("change", ({}, {"shuffle": "every-pass", "model_kept": "last"}, RANDOM))
 def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, data, change):
     settings = QUICK.model_copy(update=change)
     run("XSleepNet2", data, tmp_path / "whole", settings)
@@ -124,6 +127,44 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path, 
     assert history(tmp_path / "whole", "seconds") == history(tmp_path / "stopped", "seconds")
     models = [tmp_path / name / "model.safetensors" for name in ("whole", "stopped")]
     assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_what_is_evaluated_and_kept_is_the_moving_average_of_weights_and_statistics(
+    tmp_path, data, monkeypatch
+):
+    """From the weights after the first step on; frozen blocks keep theirs."""
+    decay, states = 0.7, []
+    taken = loop.Step.__call__
+
+    def step(self, views, labels):
+        loss = taken(self, views, labels)
+        states.append({n: v.clone() for n, v in self.network.state_dict().items()})
+        return loss
+
+    monkeypatch.setattr(loop.Step, "__call__", step)
+    settings = QUICK.model_copy(update={"weight_averaging": decay, "model_kept": "last"})
+    start = build("ARNN+RNN", 1, NETWORK, seed=1)
+    frozen = state(start, "sequence")
+    blocks = ("epoch", "softmax")
+    run("ARNN+RNN", data, tmp_path / "run", settings, start=start, blocks=blocks)
+    kept, _, _ = checkpoints.load(tmp_path / "run" / "model.safetensors")
+    assert len(states) == 8
+    for name, value in kept.state_dict().items():
+        expected = states[0][name].double()
+        for later in states[1:]:
+            expected = decay * expected + (1 - decay) * later[name].double()
+        largest = max(one[name].abs().max().item() for one in states)
+        bound = 8 * 3 * SINGLE * largest  # eight steps of three roundings
+        assert torch.allclose(value.double(), expected, rtol=0, atol=bound), name
+    parameters = dict(kept.blocks()["sequence"].named_parameters())
+    assert all(torch.equal(value, frozen[name]) for name, value in parameters.items())
+    last = float(history(tmp_path / "run")[-1]["time-frequency validation loss"])
+    found = evaluate(kept.to(device.best()), data.validation, None)
+    assert found.sums["time-frequency"] / found.count == last
+    assert not torch.equal(
+        kept.state_dict()["outputs.time-frequency.dense.weight"],
+        states[-1]["outputs.time-frequency.dense.weight"],
+    )
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, data):

@@ -12,7 +12,7 @@ from tests.networks.test_prior_work import PRIOR, SMALL, preset
 from tests.training.test_loop import data, history, run  # noqa: F401
 from tests.training.test_step import minibatch
 from xsleep import systems
-from xsleep.config.training import OF_PRIOR_WORK, TrainingSettings
+from xsleep.config.training import OPTIONAL, TrainingSettings
 from xsleep.networks import build, checkpoints
 from xsleep.training.sequences import TrainingSequences, read
 from xsleep.training.step import Step, weighted_loss
@@ -20,7 +20,7 @@ from xsleep.training.step import Step, weighted_loss
 
 def test_records_of_other_systems_do_not_have_the_settings_of_prior_work():
     recorded = TrainingSettings(steps=1).model_dump(mode="json")
-    assert not recorded.keys() & {*OF_PRIOR_WORK}
+    assert not recorded.keys() & {*OPTIONAL}
     assert TrainingSettings(**recorded) == TrainingSettings(steps=1)
     weighted = TrainingSettings(steps=1, class_weights=[1, 1.5, 1, 1, 1], balanced=True)
     again = json.loads(json.dumps(weighted.model_dump(mode="json")))

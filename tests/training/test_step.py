@@ -36,6 +36,15 @@ def test_eq10_loss_is_the_mean_over_the_batch():
     assert mean.item() == pytest.approx(total.item() / 3, rel=CHAIN * DOUBLE)
 
 
+def test_a_smoothed_target_gives_every_stage_its_share():
+    logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+    labels = torch.tensor([[0, 1, 2, 3], [4, 0, 1, 2], [1, 1, 1, 1]])
+    target = 0.9 * torch.nn.functional.one_hot(labels, 5).double() + 0.1 / 5
+    expected = -(target * logits.log_softmax(-1)).sum(-1).mean()
+    loss = weighted_loss({"raw": logits}, labels, {"raw": 1.0}, "mean", label_smoothing=0.1)
+    assert loss.item() == pytest.approx(expected.item(), rel=CHAIN * DOUBLE)
+
+
 def minibatch(network, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shapes = {"raw": (3000, 1), "time-frequency": (29, 129, 1)}

@@ -9,7 +9,8 @@ from pydantic.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, Posi
 
 from xsleep.core.settings import Settings
 
-OF_PRIOR_WORK = ("class_weights", "gradient_norm", "balanced", "shift", "selected_by")
+OPTIONAL = ("class_weights", "gradient_norm", "balanced", "shift", "selected_by", "blending")
+OPTIONAL += ("label_smoothing", "weight_averaging", "polarity", "gain", "channel_dropout")
 """Settings that the systems of both papers leave at their defaults. They are recorded where they
 differ from these, so that the records of other runs are the same as without them."""
 
@@ -44,8 +45,8 @@ class TrainingSettings(Settings):
             ``plain``, G / O^2.
         longest_gap (epochs): the most dropped epochs in a row that a sequence bridges; ``None``:
             any number, as in the authors' code.
-        scoring_stride (epochs): distance between the sequences that score a recording: with 1 an
-                epoch gets up to L predictions, with L one.
+        scoring_stride (epochs): distance between the sequences that score a recording, and those of
+            evaluations: with 1 an epoch gets up to L predictions, with L one.
         frozen: what does not change in frozen blocks: the ``parameters``, as released, while
             dropout and batch statistics work as in training; or ``everything``, as in evaluation.
         class_weights: factors on the losses of epochs of W, N1, N2, N3 and REM; ``None``: all 1.
@@ -56,6 +57,20 @@ class TrainingSettings(Settings):
             duration of at most this, while its labels stay.
         selected_by: on the validation set, what the best network has, and what ``patience`` waits
             for: the highest ``accuracy`` or the lowest ``loss``.
+        blending: how the losses of the branches are weighted: ``equal``; by their ``losses``, as in
+            XSleepNet1; by the ``tangents`` of these, as in XSleepNet2; or ``joint``, that of the
+            last branch alone, which is the prediction. ``None``: as the system has it.
+        label_smoothing: share of the target that is spread evenly over all stages, in training.
+            Evaluations are without it: the losses in ``history.csv``, and G and O from them.
+        weight_averaging: decay per step of an exponential moving average of the parameters and of
+            the batch statistics, which begins with those after the first step. The average is what
+            is evaluated, blended by, kept and stored. ``None``: no average.
+        polarity: each channel of a training sequence is inverted with a probability of 1/2. This
+            does not change its spectrograms.
+        gain: each channel of a training sequence is amplified by a random factor, log-uniform
+            between 1 / ``gain`` and ``gain``; its spectrograms rise by as many decibels.
+        channel_dropout (probability): each channel of a training sequence is flat with this
+            probability, in all views; where all channels would be, none is.
     """
 
     training_epochs: PositiveInt | None = None
@@ -85,6 +100,12 @@ class TrainingSettings(Settings):
     balanced: bool = False
     shift: float = Field(default=0.0, ge=0, le=0.5)
     selected_by: Literal["accuracy", "loss"] = "accuracy"
+    blending: Literal["equal", "losses", "tangents", "joint"] | None = None
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    weight_averaging: float | None = Field(default=None, gt=0, lt=1)
+    polarity: bool = False
+    gain: float = Field(default=1.0, ge=1, allow_inf_nan=False)
+    channel_dropout: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSettings:
@@ -93,12 +114,10 @@ class TrainingSettings(Settings):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_defaults_of_prior_work(
-        self, handler: SerializerFunctionWrapHandler
-    ) -> dict[str, Any]:
+    def _without_optional_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content: dict[str, Any] = handler(self)
         fields = type(self).model_fields
-        at_default = {n for n in OF_PRIOR_WORK if getattr(self, n) == fields[n].default}
+        at_default = {n for n in OPTIONAL if getattr(self, n) == fields[n].default}
         return {name: value for name, value in content.items() if name not in at_default}
 
 

@@ -58,6 +58,14 @@ class Policy:
         """Restore what `state` returned."""
 
 
+class Joint(Policy):
+    """All weight on the last branch, which is the prediction."""
+
+    def update(self, training: Sums, validation: Sums, sizes: tuple[int, int]) -> Blend:
+        *others, last = training
+        return Blend(dict.fromkeys(others, 0.0) | {last: 1.0})
+
+
 def _equal(branches: Collection[str]) -> Blend:
     """Return equal weights."""
     return Blend({branch: 1 / len(branches) for branch in branches})
@@ -193,10 +201,11 @@ POLICIES: dict[str, Callable[[TrainingSettings], Policy]] = {
     "equal": lambda settings: Policy(),
     "losses": XSleepNet1,
     "tangents": XSleepNet2,
+    "joint": lambda settings: Joint(),
 }
-"""Policies by their names in the registry of systems."""
+"""Policies by their names in the registry of systems and in the settings of a training."""
 
 
 def policy(system: str, settings: TrainingSettings) -> Policy:
-    """Return the blending policy of a system."""
-    return POLICIES[systems.registry()[system].blending](settings)
+    """Return the blending policy of the settings, or else of the system."""
+    return POLICIES[settings.blending or systems.registry()[system].blending](settings)

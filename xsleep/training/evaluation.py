@@ -37,18 +37,21 @@ def sequence_logits(
     length = network.settings.sequence_length
     for start, stop in stretches(part.info.places, longest_gap):
         ranges = ((start + first, start + last) for first, last in blocks(stop - start, EPOCHS))
-        features = encoded(network, part, *next(ranges))
-        long = min(length, stop - start)
-        count = stop - start - long + 1
-        for first, last in blocks(count, SEQUENCES):
-            # Of the epochs from the first of these sequences on.
-            while len(features) < last + long - 1 - first:
+        features = encoded(network, part, *next(ranges))  # of the epochs from `begin` on
+        long, begin = min(length, stop - start), 0
+        every = range(0, stop - start - long + 1, stride)
+        windows = np.unique([*every, stop - start - long])
+        for first, last in blocks(len(windows), SEQUENCES):
+            chosen = windows[first:last] - begin
+            features, begin, chosen = features[chosen[0] :], windows[first], chosen - chosen[0]
+            while len(features) < chosen[-1] + long:
                 features = torch.cat([features, encoded(network, part, *next(ranges))])
-            logits = network.decode_overlapping(features[: last + long - 1 - first], long)
-            features = features[last - first :]
-            windows = np.arange(first, last)
-            chosen = (windows % stride == 0) | (windows == count - 1)
-            yield start + windows[chosen], {b: values[chosen] for b, values in logits.items()}
+            if stride == 1:  # sequences share what they can
+                logits = network.decode_overlapping(features[: chosen[-1] + long], long)
+            else:
+                epochs = torch.from_numpy(chosen)[:, None] + torch.arange(long)
+                logits = network.decode(features[epochs])
+            yield start + windows[first:last], logits
 
 
 def encoded(network: Network, part: Part, start: int, stop: int) -> torch.Tensor:
@@ -83,8 +86,10 @@ class Losses:
     not_finite: tuple[str, ...] = ()
 
 
-def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -> Losses:
-    """Return losses and accuracies over all sequences of these parts, in evaluation mode.
+def evaluate(
+    network: Network, parts: Sequence[Part], longest_gap: int | None, stride: int = 1
+) -> Losses:
+    """Return losses and accuracies over the `sequence_logits` of these parts, in evaluation mode.
 
     If several processes train together, each evaluates some of the parts.
     """
@@ -96,7 +101,7 @@ def evaluate(network: Network, parts: Sequence[Part], longest_gap: int | None) -
     not_finite: dict[str, None] = {}  # in order
     for part in parts[parallel.rank() :: parallel.size()]:
         stages = torch.from_numpy(part.info.stages.astype(np.int64))
-        for first, logits in sequence_logits(network, part, longest_gap):
+        for first, logits in sequence_logits(network, part, longest_gap, stride):
             for branch, values in logits.items():
                 length = values.shape[1]
                 labels = stages[torch.from_numpy(first)[:, None] + torch.arange(length)]

@@ -6,15 +6,17 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from xsleep.compute import device, parallel
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.networks import Network, checkpoints
 from xsleep.training import CHECKPOINT, minibatches
+from xsleep.training.augmentation import augmentation
 from xsleep.training.blending import Blend, policy
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.parts import Training
@@ -30,9 +32,10 @@ def train(
 
     The facts are the entries of ``run.json`` about the training. The network that is kept is the
     last one, or the one with the best validation accuracy (or loss, with ``selected_by``) of its
-    last branch (the joint one, where there is one), the latest in a tie. A run that was stopped
-    resumes from its last evaluation, and its results are those of an uninterrupted run. ``report``
-    receives lines about the progress.
+    last branch (the joint one, where there is one), the latest in a tie; with ``weight_averaging``
+    it is the averaged one that is evaluated and kept. A run that was stopped resumes from its last
+    evaluation, and its results are those of an uninterrupted run. ``report`` receives lines about
+    the progress.
 
     Several processes may train a network together (`parallel`), each on its share of a minibatch;
     apart from dropout and rounding, the steps are those of one process.
@@ -74,9 +77,13 @@ class Trainer:
             settings.loss_reduction,
             settings.class_weights,
             settings.gradient_norm,
+            settings.label_smoothing,
+            augmentation(settings),
         )
         captured = self.device.type == "cuda" and parallel.size() == 1
         self.take_step = Graphed(self.step, self.device) if captured else self.step
+        self.average = self._average()
+        self.evaluated = cast(Network, self.average.module) if self.average else network
         self.blending = policy(system, settings)
         self.sequences = self._sequences()
         self.total = settings.steps or (settings.training_epochs or 0) * len(self.sequences)
@@ -86,7 +93,14 @@ class Trainer:
         self.trained_size = sum(p.numel() for p in self.trained)
         self.progress = Progress()
         self.checkpoint = Checkpoint(
-            folder / CHECKPOINT, run, network, optimizer, self.blending, self.progress, report
+            folder / CHECKPOINT,
+            run,
+            network,
+            optimizer,
+            self.blending,
+            self.progress,
+            report,
+            self.average,
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -103,6 +117,14 @@ class Trainer:
             eps=self.settings.adam_epsilon,
             fused=True,
             capturable=self.device.type == "cuda",
+        )
+
+    def _average(self) -> AveragedModel | None:
+        """Return the network with averaged weights, if they are to be averaged."""
+        if (decay := self.settings.weight_averaging) is None:
+            return None
+        return AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
         )
 
     def _sequences(self) -> TrainingSequences:
@@ -161,6 +183,8 @@ class Trainer:
                 for block in self.frozen:
                     block.eval()
             loss = self.take_step(*next(batches))
+            if self.average is not None:
+                self.average.update_parameters(self.network)
             progress.step += 1
             if progress.step % evaluate_every == 0:
                 if not torch.isfinite(loss):
@@ -197,7 +221,7 @@ class Trainer:
         if (progress.step or not self.total) and self._score(line) >= progress.best_accuracy:
             progress.evaluations_without_gain = 0
             progress.best_accuracy = self._score(line)
-            state = self.network.state_dict()
+            state = self.evaluated.state_dict()
             progress.best_weights = {name: value.cpu().clone() for name, value in state.items()}
         progress.seconds = time.monotonic() - self.began
         progress.history.append(line | {"seconds": round(progress.seconds, 1)})
@@ -211,9 +235,10 @@ class Trainer:
 
     def _losses(self) -> tuple[Losses, Losses]:
         """Return the losses on the training subset and on the validation set."""
-        data, gap = self.training.data, self.settings.longest_gap
-        subset = evaluate(self.network, data.training_subset, gap)
-        validation = evaluate(self.network, data.validation, gap)
+        data, settings = self.training.data, self.settings
+        how = settings.longest_gap, settings.scoring_stride
+        subset = evaluate(self.evaluated, data.training_subset, *how)
+        validation = evaluate(self.evaluated, data.validation, *how)
         for name, losses in (("training subset", subset), ("validation set", validation)):
             if losses.not_finite:
                 raise InputError(
@@ -246,10 +271,10 @@ class Trainer:
     def write(self) -> None:
         """Write the network that is kept and the history."""
         if self.settings.model_kept == "best":
-            self.network.load_state_dict(self.progress.best_weights)
+            self.evaluated.load_state_dict(self.progress.best_weights)
         if parallel.rank() == 0:
             model = self.folder / "model.safetensors"
-            checkpoints.save(model, self.network, self.system, self.training.channels)
+            checkpoints.save(model, self.evaluated, self.system, self.training.channels)
             write_csv(self.folder / "history.csv", self.progress.history)
 
     def facts(self) -> dict[str, Any]:

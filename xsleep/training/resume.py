@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from xsleep.compute import parallel
 from xsleep.core.errors import DamagedError, InputError
@@ -103,7 +104,8 @@ def fingerprint(network: Network, training: Training) -> str:
 class Checkpoint:
     """Checkpoint file of a run, and the state that it saves and `restore` changes in place.
 
-    A file that is damaged or has another fingerprint is ignored, and ``report`` receives a line.
+    ``average`` is the network with averaged weights, if there is one. A file that is damaged or has
+    another fingerprint is ignored, and ``report`` receives a line.
     """
 
     path: Path
@@ -113,6 +115,7 @@ class Checkpoint:
     blending: Policy
     progress: Progress
     report: Callable[[str], None]
+    average: AveragedModel | None = None
 
     def save(self) -> None:
         """Write the state; of several processes, with the random states of all, by the first."""
@@ -128,6 +131,8 @@ class Checkpoint:
             "progress": vars(self.progress),
             "random": random,
         }
+        if self.average is not None:
+            content["average"] = self.average.state_dict()
         write(self.path, content)
 
     def restore(self) -> bool:
@@ -146,6 +151,8 @@ class Checkpoint:
             )
             return False
         self.network.load_state_dict(saved["network"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
         capturable = self.optimizer.defaults["capturable"]  # of this device, not the saved one
         self.optimizer.load_state_dict(saved["optimizer"])
         for group in self.optimizer.param_groups:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from xsleep.compute import parallel
 from xsleep.core.errors import reason
 from xsleep.networks import Network
+from xsleep.training.augmentation import Augmentation
 from xsleep.training.evaluation import inputs
 
 Views = dict[str, Tensor]
@@ -25,20 +26,25 @@ def weighted_loss(
     weights: dict[str, float] | dict[str, Tensor],
     reduction: Literal["sum", "mean"],
     class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Return the blended loss of a minibatch (eq. 12).
 
     The loss of a branch is the sum (as released) or the mean over the minibatch of the mean over
     each sequence. Each of several processes returns its part of the sum. ``logits`` and ``weights``
     are by branch; logits are (B, L, 5), labels (B, L). ``class_weights`` (5,) are factors on the
-    losses of epochs by their label.
+    losses of epochs by their label; ``label_smoothing`` is that of PyTorch's cross-entropy.
     """
     batch, length = labels.shape
     divisor = length * (batch * parallel.size() if reduction == "mean" else 1)
     losses = (
         weights[branch]
         * functional.cross_entropy(
-            values.flatten(0, 1), labels.flatten(), class_weights, reduction="sum"
+            values.flatten(0, 1),
+            labels.flatten(),
+            class_weights,
+            reduction="sum",
+            label_smoothing=label_smoothing,
         )
         / divisor
         for branch, values in logits.items()
@@ -60,9 +66,12 @@ class Step:
         reduction: Literal["sum", "mean"],
         class_weights: Sequence[float] | None = None,
         gradient_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        augment: Augmentation | None = None,
     ) -> None:
         self.network, self.optimizer, self.reduction = network, optimizer, reduction
-        self.gradient_norm = gradient_norm
+        self.gradient_norm, self.label_smoothing = gradient_norm, label_smoothing
+        self.augment = augment
         self.device = next(network.parameters()).device
         self.class_weights = (
             None if class_weights is None else torch.tensor(class_weights, device=self.device)
@@ -75,9 +84,12 @@ class Step:
             self.weights[branch].fill_(weight)
 
     def __call__(self, views: Views, labels: Tensor) -> Tensor:
-        logits = self.network(**inputs(self.network, views))
+        given = inputs(self.network, views)
+        logits = self.network(**(self.augment(**given) if self.augment else given))
         labels = labels.to(self.device, non_blocking=True)
-        loss = weighted_loss(logits, labels, self.weights, self.reduction, self.class_weights)
+        loss = weighted_loss(
+            logits, labels, self.weights, self.reduction, self.class_weights, self.label_smoothing
+        )
         self.optimizer.zero_grad()
         loss.backward()
         parallel.sum_gradients(self.network.parameters())
