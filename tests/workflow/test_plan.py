@@ -49,8 +49,10 @@ def test_plan_needs_no_data_and_starts_no_training(tmp_path):
 
 
 def test_plan_of_the_default_configuration_counts_its_listed_recordings(tmp_path):
-    lines, _ = plan(tmp_path, {})
+    lines, text = plan(tmp_path, {})
     assert {(line["database"], line["recordings"]) for line in lines} == {("simulated", "24")}
+    # All but those of EMG, as they were recorded, and the table.
+    assert "results/robustness.csv, if asked for, takes 14 more jobs" in " ".join(text.split())
 
 
 def test_plan_says_in_one_line_what_of_the_configuration_cannot_be_used(tmp_path):

@@ -140,14 +140,18 @@ class Clock:
         of_system = preset.network_of(runs.system).model_dump_json()
         flop = step_cost(runs.system, runs.channels, of_system)[0]
         fact = measured("step", runs.system, flop)
-        evaluation = measured("evaluated epoch", "", flop)
         times = _times(flop, fact) * batch / float(fact["minibatch"])
         source = (
             f"{fact['seconds']} s measured for {fact['system']}, {fact['channels']}, "
             f"{fact['preset']} on {fact['device']}, times {times:.3g} by operations"
         )
-        evaluated = float(evaluation["seconds"]) * _times(flop, evaluation)
-        return Times(float(fact["seconds"]) * times, evaluated, source, False)
+        return Times(float(fact["seconds"]) * times, evaluation(flop), source, False)
+
+
+def evaluation(flop: float) -> float:
+    """Return the seconds in which a network scores an epoch, by its `step_cost`."""
+    fact = measured("evaluated epoch", "", flop)
+    return float(fact["seconds"]) * _times(flop, fact)
 
 
 def _times(flop: float, fact: Mapping[str, str]) -> float:

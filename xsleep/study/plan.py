@@ -19,7 +19,7 @@ from xsleep.core.console_table import console_table
 from xsleep.core.durations import duration
 from xsleep.core.recording import SHAPES
 from xsleep.databases import open_database
-from xsleep.study.costs import Clock, Trainings, job_seconds, measured, step_cost
+from xsleep.study.costs import Clock, Trainings, evaluation, job_seconds, measured, step_cost
 from xsleep.study.files import MOST_BATCHES
 from xsleep.study.sizes import Roles, Size, Sizes
 
@@ -158,6 +158,37 @@ def total(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         column: NOT_MEASURED if NOT_MEASURED in values else round(sum(values), 3)
         for column, values in columns.items()
     }
+
+
+def perturbed(sizes: Sizes, runs: Sequence[Trainings]) -> tuple[int, float]:
+    """Return the jobs and the CPU seconds of ``results/robustness.csv``, of the networks of runs.
+
+    For each perturbation that reaches any of them a job prepares the test recordings and scores
+    them; one more job makes the table.
+    """
+    workflow, prepared = sizes.workflow, float(measured("prepared epoch")["seconds"])
+    jobs, seconds = 1, job_seconds("robustness")
+    for name in dict.fromkeys(run.database for run in runs if run.stage != "pretrain"):
+        source = workflow.sources[name]
+        own = [run for run in runs if run.database == name and run.stage != "pretrain"]
+        for change in (None, *workflow.robustness.perturbations):
+            reached = [r for r in own if not change or change.reaches(name, r.channels.split("-"))]
+            if reached:
+                jobs, seconds = jobs + 1, seconds + job_seconds("score_perturbed")
+            if reached and change:
+                size = sizes.of(name, reached[0].window)
+                test = sizes.roles(name, size.subjects).test
+                tested = test * max(run.runs for run in reached) / len(workflow.seeds)
+                seconds += tested * size.stored * len(source.stored_channels) * prepared
+                scored = sum(run.runs * _scored(workflow, run) for run in reached)
+                seconds += test * size.epochs * scored
+    return jobs, seconds
+
+
+def _scored(workflow: Workflow, run: Trainings) -> float:
+    """Return the seconds in which the network of a run scores an epoch."""
+    network = _preset(workflow, run).network_of(run.system).model_dump_json()
+    return evaluation(step_cost(run.system, run.channels, network)[0])
 
 
 def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:

@@ -11,11 +11,12 @@ from rich.console import Console
 from snakemake.utils import update_config
 
 from xsleep import systems
+from xsleep.core.durations import duration
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
 from xsleep.study.costs import Trainings, finished_runs
-from xsleep.study.plan import on_this_machine, plan, summary
+from xsleep.study.plan import on_this_machine, perturbed, plan, summary
 from xsleep.study.runs import ScratchRuns
 from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
@@ -32,11 +33,15 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
         InputError: the configuration cannot be used.
     """
     study = Study(configuration([folder / "config.yaml", *files], changes), folder)
-    lines = plan(sizes_of(study), planned(study), finished_runs(Path("results")))
+    sizes, runs = sizes_of(study), planned(study)
+    lines = plan(sizes, runs, finished_runs(Path("results")))
     write_csv("results/plan.csv", lines)
     console = Console(stderr=True)
     summary(lines, console)
     threads = max(study.settings.preset(line["database"]).resources.threads for line in lines)
+    jobs, seconds = perturbed(sizes, runs)
+    more = f"{jobs} more jobs and {duration(seconds)} CPU time"
+    console.print(f"results/robustness.csv, if asked for, takes {more}.", highlight=False)
     console.print(on_this_machine(lines, threads), highlight=False)
     return f"{'Plan:':<12}results/plan.csv"
 

@@ -22,7 +22,7 @@ def targets(study: Study, rules: Any) -> list[str]:
     found = [rule.name for rule in rules]
     made = (str(path) for rule in rules for path in rule.output)
     found += [path for path in made if "{" not in path and "." in path]  # no folders
-    found += study.figures.paths
+    found += [*study.figures.paths, *study.robustness.scores]
     runs = map(folder, study.runs.scratch)
     files = ("predictions.h5", "model.safetensors", "run.json", "history.csv")
     found += [f"{run}/{name}" for run, name in product(runs, files)]
