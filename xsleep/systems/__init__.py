@@ -11,10 +11,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xsleep.core.errors import InputError
-from xsleep.core.settings import Settings, checked, parsed
+from xsleep.core.settings import Settings, checked, first_of, parsed
 
 View = Literal["raw", "time-frequency"]
 """Inputs of the networks: samples of the signals, and their spectrograms."""
@@ -64,6 +64,32 @@ class Recipe(Settings):
     penalised: tuple[str, ...] = ()
 
 
+Own = dict[str, bool | int | float | str]
+"""Hyper-parameters of a network that its own module reads."""
+
+
+class Variant(Settings):
+    """Variant of a system, which the ablation compares with it; it wins over preset and recipe.
+
+    Attributes:
+        network: hyper-parameters of the network, and `Inputs`, as in ``network.own`` of a preset.
+            The ``batch_size`` is scaled with ``sequence_length``, unless ``training`` gives it.
+        training: settings of the training, as in ``systems`` of a preset.
+    """
+
+    network: Own = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("network")
+    @classmethod
+    def _inputs_are_checked(cls, network: Own) -> Own:
+        given = {name: network[name] for name in Inputs.model_fields if name in network}
+        try:
+            return network | Inputs.model_validate(given).model_dump(exclude_unset=True)
+        except ValidationError as errors:
+            raise ValueError(first_of(errors, Inputs)) from errors
+
+
 class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
@@ -82,6 +108,7 @@ class System(Settings):
         citation: publication of the system, if it is neither of the papers nor one's own.
         recipe: how its authors trained it. It wins over what a preset has for all systems; what a
             preset has for this system wins over it.
+        variants: rows of ``results/ablation.csv`` for this system, by name.
     """
 
     name: str
@@ -97,6 +124,18 @@ class System(Settings):
     transfer: Transfer | None = None
     citation: str | None = None
     recipe: Recipe = Recipe()
+    variants: dict[str, Variant] = Field(default_factory=dict)
+
+    @field_validator("variants")
+    @classmethod
+    def _variants_have_paths(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        names: dict[str, str] = {}  # by path
+        for name in variants:
+            if not IN_PATH.fullmatch(path := slug(name)) or path == "none":
+                raise ValueError(f"{name!r}: give a name of letters, digits and spaces, not none")
+            if (other := names.setdefault(path, name)) != name:
+                raise ValueError(f"{name!r} and {other!r} have the same path; rename one")
+        return variants
 
     @model_validator(mode="after")
     def _branches_have_their_streams(self) -> System:
@@ -122,8 +161,12 @@ class System(Settings):
         return self.blending != "equal"
 
 
+IN_PATH = re.compile(r"\w[\w.+-]*")
+"""Name of a variant in a path."""
+
+
 def slug(name: str) -> str:
-    """Return a system's name as it stands in a path."""
+    """Return the name of a system or a variant as it stands in a path."""
     return re.sub(r"[ ()]+", "-", name).strip("-")
 
 
