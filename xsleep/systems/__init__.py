@@ -1,7 +1,8 @@
 """Registry of the systems: one YAML file each in, their facts out.
 
 A system is a file ``NAME.yaml`` in this package. Its streams are modules of `xsleep.networks`, each
-with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`).
+with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`); ``MODULE.NAME``
+is another function of a module.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class System(Settings):
         place: place in tables and figures, in ascending order.
         paper: paper that the system is from; ``none`` for a control or a system of your own.
         streams: modules of `xsleep.networks` that build the streams, by view.
+        fusion: function ``MODULE.NAME`` that builds what joins two streams for the joint branch; by
+            default their states stand side by side.
         branches: outputs with a loss; the last one decides the stage.
         blending: how the losses are weighted (`xsleep.training.blending`).
         cost: duration of a training step relative to ARNN+RNN (``benchmarks/training_step.py``).
@@ -115,6 +118,7 @@ class System(Settings):
     place: int
     paper: Literal["XSleepNet", "transfer", "none"] = "none"
     streams: dict[View, str] = Field(min_length=1)
+    fusion: str | None = None
     branches: tuple[Branch, ...] = Field(min_length=1)
     blending: Literal["equal", "losses", "tangents"] = "equal"
     cost: float = Field(gt=0)
@@ -151,6 +155,11 @@ class System(Settings):
         return slug(self.name)
 
     @property
+    def functions(self) -> tuple[str, ...]:
+        """What builds its streams, and what joins them, if anything does."""
+        return (*self.streams.values(), *([self.fusion] if self.fusion else []))
+
+    @property
     def views(self) -> tuple[View, ...]:
         """The views that its network reads."""
         return tuple(self.streams)
@@ -184,7 +193,8 @@ def registry() -> dict[str, System]:
             found[file] = checked(System, parsed(path.read_text(encoding="utf-8"), file), file)
     for file, system in found.items():
         names = [other.name for other in found.values()]
-        for module in system.streams.values():
+        for function in system.functions:
+            module = function.partition(".")[0]
             if not (files("xsleep") / "networks" / f"{module}.py").is_file():
                 raise InputError(f"{file}: streams: there is no xsleep/networks/{module}.py")
         if system.timed_as not in (None, *names):
@@ -228,6 +238,6 @@ def finetuned() -> tuple[str, ...]:
 
 
 def same_network(one: str, other: str) -> bool:
-    """Return whether two systems have the same streams and branches, so that weights fit both."""
+    """Return whether two systems have the same parts and branches, so that weights fit both."""
     first, second = registry()[one], registry()[other]
-    return (first.streams, first.branches) == (second.streams, second.branches)
+    return (first.functions, first.branches) == (second.functions, second.branches)
