@@ -168,11 +168,11 @@ rule ablation:
         ],
         recordings=(
             paths.RECORDINGS.format(database=STUDY.workflow.ablation.database)
-            if STUDY.ablation.switched
+            if STUDY.ablation.runs
             else []
         ),
     output:
-        reported(
+        csv=reported(
             "results/ablation.csv",
             "ablation",
             "Tables",

@@ -21,4 +21,4 @@ with job(snakemake.log[0], snakemake.input):
         runs[difference].append(run)
     recordings = {params.database: Path(inputs.recordings)}
     table = ablation(runs, {"none": {}} | params.values, recordings)
-    write_csv(snakemake.output[0], noted(table, params.simulated))
+    write_csv(snakemake.output.csv, noted(table, params.simulated))

@@ -23,12 +23,13 @@ WHOLE = NETWORK.model_copy(
 QUICK = TrainingSettings(
     steps=8, batch_size=4, learning_rate=1e-3, evaluate_every=2, blending_window=2
 )
-MEAN = QUICK.model_copy(update={"loss_reduction": "mean"})
+MEAN = QUICK.model_copy(update={"loss_reduction": "mean", "weight_averaging": 0.5})
+RANDOM = QUICK.model_copy(update={"polarity": True, "gain": 2.0, "weight_averaging": 0.5})
 TRAININGS = {
     "XSleepNet2": ("XSleepNet2", WHOLE, QUICK),
     "mean": ("XSleepNet1", WHOLE, MEAN),
     "DeepSleepNet+": ("DeepSleepNet+", WHOLE, QUICK),
-    "dropping": ("XSleepNet2", NETWORK, QUICK),
+    "dropping": ("XSleepNet2", NETWORK, RANDOM),
 }
 
 

@@ -10,6 +10,7 @@ from xsleep.compute import device
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.networks import build
+from xsleep.training.augmentation import Augmentation
 from xsleep.training.step import Graphed, Step
 
 pytestmark = ON_GPU
@@ -20,12 +21,13 @@ STEPS = 8
 
 
 def ready(system, settings):
-    """A network, its step and its minibatches; random numbers begin anew."""
+    """A network, its step with all options and its minibatches; random numbers begin anew."""
     place = device.best()
     torch.manual_seed(1)
     network = build(system, 1, settings, seed=1).to(place).train()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True, capturable=True)
-    step = Step(network, optimizer, "sum")
+    augment = Augmentation(polarity=True, gain=2.0, channel_dropout=0.3)
+    step = Step(network, optimizer, "sum", label_smoothing=0.1, augment=augment)
     step.weigh(dict.fromkeys(network.branches, 1 / len(network.branches)))
     batches = [minibatch(network, 4, seed) for seed in range(STEPS)]
     return (

@@ -11,7 +11,7 @@ import torch
 from tests.gpu.marks import ON_GPU
 from tests.helpers.recordings import NETWORK, make_part
 from tests.scoring.test_probabilities import network as with_statistics
-from tests.training.test_loop import QUICK, history, run
+from tests.training.test_loop import QUICK, RANDOM, history, run
 from xsleep.compute import device
 from xsleep.config.names import SYSTEMS, TRANSFER_SYSTEMS
 from xsleep.scoring.probabilities import score
@@ -88,20 +88,24 @@ def test_one_seed_gives_one_training_wherever_its_minibatches_come_from(
     assert [first, first] == others
 
 
+@pytest.mark.parametrize("change", ({}, RANDOM), ids=("as the papers", "random"))
 @pytest.mark.parametrize("stop", (0, 2, 4, 6))
 @pytest.mark.parametrize("system", ALL)
-def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(tmp_path, data, system, stop):
+def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(
+    tmp_path, data, system, stop, change
+):
     """Before its first step, among those before the capture, right after the latter, and later."""
+    settings = QUICK.model_copy(update=change)
 
     def stopping(line):
         if f"step {stop} " in line:
             raise KeyboardInterrupt
 
-    run(system, data, tmp_path / "whole")
+    run(system, data, tmp_path / "whole", settings)
     with pytest.raises(KeyboardInterrupt):
-        run(system, data, tmp_path / "stopped", report=stopping)
+        run(system, data, tmp_path / "stopped", settings, stopping)
     lines = []
-    run(system, data, tmp_path / "stopped", report=lines.append)
+    run(system, data, tmp_path / "stopped", settings, lines.append)
     assert f"{system}: resumes from step {stop}" in lines
     assert results(tmp_path / "whole") == results(tmp_path / "stopped")
 

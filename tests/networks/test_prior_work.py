@@ -60,7 +60,7 @@ def u_net(channels, n=16, kernel=5, pools=(10, 8, 6, 4), stages=5):
         convolution(2 * n, n, pool) + convolution(2 * n, n, kernel) + convolution(n, n, kernel)
         for n, pool in zip(filters, pools, strict=False)
     )
-    return down + up + dense(n, stages) + 2 * dense(stages, stages)
+    return down + up + dense(n, stages) + dense(stages, stages)
 
 
 # Each layer as in the named file, for one channel and 3000 samples.
@@ -77,7 +77,7 @@ RELEASED = {
     + (3072 * 1024 + batch_norm(1024))
     + 2 * (lstm(3072, 512) + lstm(512, 512))
     + dense(1024, 5),
-    # github.com/perslev/U-Time at e3e5ed1 (November 2019), utime/models/utime.py and hparams.yaml
+    # github.com/perslev/U-Time, tag utime-paper-version: utime/models/utime.py and hparams.yaml
     "U-Time": u_net(1),
     # github.com/pquochuy/SleepTransformer, shhs/scratch_training: 4 blocks by run_seq21_block4.sh
     "SleepTransformer": 2 * 4 * transformer_block(128, 1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -12,7 +13,7 @@ from xsleep.config.names import System
 from xsleep.config.network import NetworkSettings
 from xsleep.config.training import ResourceSettings, TrainingSettings
 from xsleep.core.settings import Settings, first_of, merged
-from xsleep.systems import Inputs
+from xsleep.systems import Inputs, Variant
 
 LENGTHS = ("steps", "training_epochs")
 """Settings of the length of a training, one of which is given."""
@@ -84,7 +85,7 @@ class Preset(Settings):
     def training_of(self, system: str, finetuning: bool = False) -> TrainingSettings:
         """Return the training settings of a system: its recipe's, with its differences."""
         recipe = systems.registry()[system].recipe.training
-        length = {"steps": None, "training_epochs": None} if {*LENGTHS} & {*recipe} else {}
+        length = _length_anew(recipe)
         changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
         return TrainingSettings(**self.training.model_dump() | length | recipe | changes)
 
@@ -133,7 +134,36 @@ class Preset(Settings):
                 changes.pop(name, None)
         return Preset.model_validate(content)
 
+    def changes(self, system: str, variant: Variant) -> Variant:
+        """Return a variant of a system with the batch size that it has with this preset.
+
+        If the variant gives a length of sequences alone, a minibatch has as many epochs as in the
+        system itself, to the nearest number of sequences.
+        """
+        length = variant.network.get("sequence_length")
+        if length is None or "batch_size" in variant.training:
+            return variant
+        epochs = self.training_of(system).batch_size * self.network_of(system).sequence_length
+        scaled = {"batch_size": max(1, round(epochs / int(length)))}
+        return variant.model_copy(update={"training": {**variant.training, **scaled}})
+
+    def varied(self, system: str, variant: Variant) -> Preset:
+        """Return this preset with a variant of a system, which nothing wins over.
+
+        Raises:
+            ValidationError: a setting is not known, or does not fit.
+        """
+        changes = self.changes(system, variant)
+        training = _length_anew(changes.training) | changes.training
+        more = {"network": {"own": {system: changes.network}}, "systems": {system: training}}
+        return Preset.model_validate(merged(self.model_dump(), more))
+
     def differences(self, system: str, paper: Preset) -> list[str]:
         """Return those of `DIFFERENCES` in which a system differs from the paper."""
         own = self.record(system)
         return [d for d in DIFFERENCES if self.switched(d, paper).record(system) != own]
+
+
+def _length_anew(changes: Mapping[str, Any]) -> dict[str, None]:
+    """Return no length of a training, if changes give one."""
+    return dict.fromkeys(LENGTHS) if {*LENGTHS} & {*changes} else {}

@@ -77,9 +77,12 @@ class AblationSettings(Settings):
 
     Attributes:
         database, window, channels, system: one of those that are selected.
+        variants: the variants of the system that are compared with it; by default all that its
+            file has.
     """
 
     database: str
     window: Window
     channels: ChannelSet
     system: System
+    variants: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
 
 from xsleep import systems
 from xsleep.config.databases import DatabaseSettings
@@ -17,7 +17,7 @@ from xsleep.config.presets import Preset
 from xsleep.config.robustness import RobustnessSettings
 from xsleep.config.transfer import AblationSettings, TransferSettings, ZeroShotSettings
 from xsleep.core.errors import InputError
-from xsleep.core.settings import Settings, checked, existing, read_named
+from xsleep.core.settings import Settings, checked, existing, first_of, read_named
 
 
 def _names(value: Any) -> Any:
@@ -181,7 +181,7 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
     scratch = tuple(name for name in selection.systems if name in systems.registry())
     databases = {name: sources[name] for name in selection.databases}
     as_given = "seeds", "zero_shot", "source", "target", "transfer", "controls", "fetch", *EXTERNAL
-    return Workflow(
+    found = Workflow(
         **{name: getattr(selection, name) for name in (*as_given, "robustness")},
         databases={name: sources[name] for name in tabled},
         trained_on=selection.databases,
@@ -191,6 +191,8 @@ def load(config: Mapping[str, Any], folder: Path) -> Workflow:
         presets=presets,
         ablation=_ablation(selection.ablation, databases, scratch or SYSTEMS),
     )
+    _check_variants(found.ablation, found.preset(found.ablation.database))
+    return found
 
 
 def _check_transfer(
@@ -255,3 +257,19 @@ def _ablation(
     where = "configuration: ablation"
     ablation: AblationSettings = checked(AblationSettings, {**given, **found}, where)
     return ablation
+
+
+def _check_variants(ablation: AblationSettings, preset: Preset) -> None:
+    """Raise `InputError` if a variant is not known, or does not fit the preset."""
+    variants, where = systems.registry()[ablation.system].variants, "configuration: ablation"
+    for name in ablation.variants:
+        if name not in variants:
+            known = f"choose from {', '.join(variants)}" if variants else "it has none"
+            what = f"{where}.variants = {name!r}: not a variant of {ablation.system}"
+            raise InputError(f"{what}; {known}")
+    for name in ablation.variants or variants:
+        try:
+            preset.varied(ablation.system, variants[name])
+        except ValidationError as errors:
+            what = f"{where}: {ablation.system}, variant {name!r}"
+            raise InputError(f"{what}: {first_of(errors, Preset)}") from errors

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable
 from fnmatch import fnmatch
 from importlib import import_module
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -34,6 +34,11 @@ Stream = tuple[nn.Module, nn.Module, int]
 StreamBuilder = Callable[[int, NetworkSettings, Generator], Stream]
 """Function ``stream`` of a module of this package: from the number of channels, the settings and
 the generator of initial weights."""
+
+FusionBuilder = Callable[[NetworkSettings], tuple[nn.Module, int]]
+"""Function named by ``fusion`` in a system's file: from the settings to a module that joins the
+hidden states ``(L, B, ...)`` of the streams, in the order of ``views``, and the size of its
+output."""
 
 
 Own = TypeVar("Own", bound=Settings)
@@ -94,19 +99,19 @@ class Network(nn.Module):
         self.register_buffer("deviation", torch.ones(BINS, channels))
 
         self.epoch = nn.ModuleDict()  # view to EpochPart
-        self.sequence = nn.ModuleDict()  # view to SequencePart
+        self.sequence = nn.ModuleDict()  # view to SequencePart, and "joint" to what joins them
         sizes: dict[str, int] = {}  # branch to size of its hidden states
-        for view, module in system.streams.items():
-            file, code = f"xsleep/networks/{module}.py", import_module(f"xsleep.networks.{module}")
-            stream: StreamBuilder | None = getattr(code, "stream", None)
-            if stream is None:
-                fault = "there is no function `stream` (docs/how-to/extending.md)"
-                raise InputError(f"{file}: {fault}")
+        for view, name in system.streams.items():
+            file, function = _builder(name)
+            stream: StreamBuilder = function
             parts = _stream(file, stream(channels, settings, generator))
             if system.paper == "none":  # the others are tested
                 _try(file, parts, (*SHAPES[view], channels), settings.sequence_length)
             self.epoch[view], self.sequence[view], sizes[view] = parts
         sizes["joint"] = sum(sizes.values())
+        if system.fusion:
+            fusion: FusionBuilder = _builder(system.fusion)[1]
+            self.sequence["joint"], sizes["joint"] = fusion(settings)
         self.outputs = nn.ModuleDict(
             {b: Output(sizes[b], len(STAGES), generator) for b in self.branches}
         )
@@ -181,7 +186,9 @@ class Network(nn.Module):
     def _outputs(self, hidden: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return branch to logits ``(B, L, 5)`` of eqs. 7-9 from view to states ``(L, B, 2H)``."""
         if "joint" in self.branches:
-            hidden["joint"] = torch.cat([hidden[view] for view in self.views], dim=2)
+            states = [hidden[view] for view in self.views]
+            joined = self.sequence["joint"](*states) if "joint" in self.sequence else None
+            hidden["joint"] = torch.cat(states, dim=2) if joined is None else joined
         return {b: self.outputs[b](hidden[b]).transpose(0, 1) for b in self.branches}
 
     def forward(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
@@ -199,6 +206,17 @@ def _windows(part: nn.Module, x: Tensor, length: int) -> Tensor:
     if overlapping := getattr(part, "overlapping", None):
         return cast(Tensor, overlapping(x, length))
     return cast(Tensor, part(x.unfold(0, length, 1).permute(2, 0, 1).contiguous()))
+
+
+def _builder(name: str) -> tuple[str, Callable[..., Any]]:
+    """Return the file and the function of ``MODULE`` (its ``stream``) or ``MODULE.NAME``."""
+    module, _, function = name.partition(".")
+    function, file = function or "stream", f"xsleep/networks/{module}.py"
+    found = getattr(import_module(f"xsleep.networks.{module}"), function, None)
+    if found is None:
+        fault = f"there is no function `{function}` (docs/how-to/extending.md)"
+        raise InputError(f"{file}: {fault}")
+    return file, found
 
 
 def _stream(file: str, built: object) -> Stream:

@@ -53,7 +53,7 @@ class Samples(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Convolution, ELU and batch normalisation: ``(N, channels, T)`` to ``(N, filters, T)``."""
+    """Convolution, ReLU and batch normalisation: ``(N, channels, T)`` to ``(N, filters, T)``."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Convolution(nn.Module):
         around = self.dilation * (self.weight.shape[2] - 1)
         x = F.pad(x, (around // 2, around - around // 2))
         x = F.conv1d(x, self.weight, self.bias, dilation=self.dilation)
-        normed: Tensor = self.norm(F.elu(x))
+        normed: Tensor = self.norm(F.relu(x))
         return normed
 
 
@@ -105,8 +105,6 @@ class UNet(nn.Module):
         stages = len(STAGES)
         self.dense = glorot(filters[0], stages, generator=generator)
         self.dense_bias = nn.Parameter(torch.zeros(stages))
-        self.segment = glorot(stages, stages, generator=generator)
-        self.segment_bias = nn.Parameter(torch.zeros(stages))
 
     def forward(self, x: Tensor) -> Tensor:
         L, B, _ = x.shape
@@ -125,9 +123,7 @@ class UNet(nn.Module):
         x = torch.tanh(x.transpose(1, 2) @ self.dense + self.dense_bias)  # (B, T, 5)
         lost = L * SAMPLES - x.shape[1]
         x = F.pad(x, (0, 0, lost // 2, lost - lost // 2))
-        x = x.view(B, L, SAMPLES, -1).mean(2)
-        segments: Tensor = F.elu(x @ self.segment + self.segment_bias)
-        return segments.transpose(0, 1)
+        return x.view(B, L, SAMPLES, -1).mean(2).transpose(0, 1)
 
     def overlapping(self, x: Tensor, length: int) -> Tensor:
         """Return the states ``(length, S, 5)`` of all sequences in ``(n, 3000 * C)``.

@@ -120,6 +120,18 @@ def _folds_of_a_training(name: str) -> str | None:
     return None
 
 
+def check_variants(study: Study) -> None:
+    """Raise an `InputError` if the network of a variant in the ablation cannot be built."""
+    from xsleep.networks import build
+
+    system, channels = study.ablation.system.name, study.ablation.chosen.channels.split("-")
+    for name, preset in study.ablation.presets.items():
+        try:
+            build(system, len(channels), preset.network_of(system), seed=0)
+        except InputError as error:
+            raise InputError(f"ablation: {system}, variant {name!r}: {error}") from error
+
+
 def gaps(study: Study) -> Iterator[str]:
     """Yield a line for each row of Table 2 whose predictions or network are not there."""
     for one in study.external.all:

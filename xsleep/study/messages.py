@@ -23,6 +23,9 @@ from xsleep.training import CHECKPOINT
 MOST_FAILURES = 20
 """Failed jobs that are listed; Snakemake's log has all."""
 
+ABLATED = paths.ABLATION.format(difference="")
+"""Folder of the runs of the ablation."""
+
 STEP = re.compile(r"step (\d[\d,]* of [\d,]*\d)")
 
 
@@ -38,8 +41,12 @@ class Messages:
         """Tell which databases are left out, which files are missing or surplus, and what is kept.
 
         Raises:
+            InputError: the network of a variant that is to be trained cannot be built.
             OutputError: what the jobs replace cannot be kept.
         """
+        trained = (str(path) for job in jobs.needrun_jobs() for path in job.output)
+        if any(path.startswith(ABLATED) for path in trained):
+            beforehand.check_variants(self.study)
         for database, line in self.study.databases.left_out.items():
             print(f"left out: {database}: {line}", file=sys.stderr)
         for database in self.study.databases.names:

@@ -18,7 +18,7 @@ CASE = "{database}/{window}/{channels}"
 ADDRESS = CASE + "/{system}/seed-{seed}/fold-{fold}"
 RUN = "{root}/" + ADDRESS
 """Folder of a run. The root is ``results``; ``results/ablation/DIFFERENCE`` where a difference
-between paper and code is switched; `RETRAINED`; or `TRANSFER`."""
+between paper and code is switched, or of a variant of a system; `RETRAINED`; or `TRANSFER`."""
 RETRAINED = "results/audit/retrained"
 """Root of runs that are trained again for the audit."""
 ABLATION = "results/ablation/{difference}"

@@ -13,6 +13,7 @@ from xsleep.config.presets import Preset
 from xsleep.config.training import TrainingSettings
 from xsleep.config.workflow import Workflow
 from xsleep.study import paths
+from xsleep.systems import System
 
 HYPNOGRAMS = "data/hypnograms"
 """The store of databases without signals."""
@@ -23,7 +24,7 @@ class RunSettings:
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
-        self._presets: dict[tuple[str, str], Preset] = {}
+        self._presets: dict[tuple[str, ...], Preset] = {}
 
     def preset(self, database: str, difference: str = "") -> Preset:
         """Return the hyper-parameters of a database, or these with one difference switched."""
@@ -31,6 +32,14 @@ class RunSettings:
         if key not in self._presets:
             plain, paper = self.workflow.preset(database), self.workflow.presets["paper"]
             self._presets[key] = plain.switched(difference, paper) if difference else plain
+        return self._presets[key]
+
+    def varied(self, database: str, system: System, path: str) -> Preset:
+        """Return the hyper-parameters of a database with a variant, as in a path, of a system."""
+        key = database, system.name, path
+        if key not in self._presets:
+            variants = {systems.slug(name): variant for name, variant in system.variants.items()}
+            self._presets[key] = self.preset(database).varied(system.name, variants[path])
         return self._presets[key]
 
     @cached_property
@@ -42,8 +51,10 @@ class RunSettings:
         """Return the hyper-parameters of a run, or what has no root: a database, a pretraining."""
         if wildcards.get("database") is None:
             return self.pretraining
-        difference = wildcards.get("root", "").partition("/ablation/")[2]
-        return self.preset(wildcards["database"], difference)
+        ablated = wildcards.get("root", "").partition("/ablation/")[2]
+        if ablated and (system := systems.by_slug()[wildcards["system"]]).variants:
+            return self.varied(wildcards["database"], system, ablated)
+        return self.preset(wildcards["database"], ablated)
 
     def training(self, wildcards: Mapping[str, str], finetuning: bool = False) -> TrainingSettings:
         """Return the training settings of a run, with what differs for its system."""

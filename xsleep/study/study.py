@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -63,7 +64,9 @@ class Study:
     @property
     def constraints(self) -> dict[str, str]:
         """Regular expressions of the wildcards."""
-        ablated = (paths.ABLATION.format(difference=difference) for difference in DIFFERENCES)
+        variants = (map(systems.slug, one.variants) for one in systems.registry().values())
+        switched = dict.fromkeys(chain(DIFFERENCES, *variants))
+        ablated = (re.escape(paths.ABLATION.format(difference=one)) for one in switched)
         return {
             "store": _any_of(self.settings.filterings),
             "root": "|".join(

@@ -1,7 +1,8 @@
 """Registry of the systems: one YAML file each in, their facts out.
 
 A system is a file ``NAME.yaml`` in this package. Its streams are modules of `xsleep.networks`, each
-with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`).
+with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`); ``MODULE.NAME``
+is another function of a module.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xsleep.core.errors import InputError
-from xsleep.core.settings import Settings, checked, parsed
+from xsleep.core.settings import Settings, checked, first_of, parsed
 
 View = Literal["raw", "time-frequency"]
 """Inputs of the networks: samples of the signals, and their spectrograms."""
@@ -64,6 +65,32 @@ class Recipe(Settings):
     penalised: tuple[str, ...] = ()
 
 
+Own = dict[str, bool | int | float | str]
+"""Hyper-parameters of a network that its own module reads."""
+
+
+class Variant(Settings):
+    """Variant of a system, which the ablation compares with it; it wins over preset and recipe.
+
+    Attributes:
+        network: hyper-parameters of the network, and `Inputs`, as in ``network.own`` of a preset.
+            The ``batch_size`` is scaled with ``sequence_length``, unless ``training`` gives it.
+        training: settings of the training, as in ``systems`` of a preset.
+    """
+
+    network: Own = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("network")
+    @classmethod
+    def _inputs_are_checked(cls, network: Own) -> Own:
+        given = {name: network[name] for name in Inputs.model_fields if name in network}
+        try:
+            return network | Inputs.model_validate(given).model_dump(exclude_unset=True)
+        except ValidationError as errors:
+            raise ValueError(first_of(errors, Inputs)) from errors
+
+
 class System(Settings):
     """One system: its network, how its losses are blended, and where it is reported.
 
@@ -72,6 +99,8 @@ class System(Settings):
         place: place in tables and figures, in ascending order.
         paper: paper that the system is from; ``none`` for a control or a system of your own.
         streams: modules of `xsleep.networks` that build the streams, by view.
+        fusion: function ``MODULE.NAME`` that builds what joins two streams for the joint branch; by
+            default their states stand side by side.
         branches: outputs with a loss; the last one decides the stage.
         blending: how the losses are weighted (`xsleep.training.blending`).
         cost: duration of a training step relative to ARNN+RNN (``benchmarks/training_step.py``).
@@ -82,12 +111,14 @@ class System(Settings):
         citation: publication of the system, if it is neither of the papers nor one's own.
         recipe: how its authors trained it. It wins over what a preset has for all systems; what a
             preset has for this system wins over it.
+        variants: rows of ``results/ablation.csv`` for this system, by name.
     """
 
     name: str
     place: int
     paper: Literal["XSleepNet", "transfer", "none"] = "none"
     streams: dict[View, str] = Field(min_length=1)
+    fusion: str | None = None
     branches: tuple[Branch, ...] = Field(min_length=1)
     blending: Literal["equal", "losses", "tangents"] = "equal"
     cost: float = Field(gt=0)
@@ -97,6 +128,18 @@ class System(Settings):
     transfer: Transfer | None = None
     citation: str | None = None
     recipe: Recipe = Recipe()
+    variants: dict[str, Variant] = Field(default_factory=dict)
+
+    @field_validator("variants")
+    @classmethod
+    def _variants_have_paths(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        names: dict[str, str] = {}  # by path
+        for name in variants:
+            if not IN_PATH.fullmatch(path := slug(name)) or path == "none":
+                raise ValueError(f"{name!r}: give a name of letters, digits and spaces, not none")
+            if (other := names.setdefault(path, name)) != name:
+                raise ValueError(f"{name!r} and {other!r} have the same path; rename one")
+        return variants
 
     @model_validator(mode="after")
     def _branches_have_their_streams(self) -> System:
@@ -112,6 +155,11 @@ class System(Settings):
         return slug(self.name)
 
     @property
+    def functions(self) -> tuple[str, ...]:
+        """What builds its streams, and what joins them, if anything does."""
+        return (*self.streams.values(), *([self.fusion] if self.fusion else []))
+
+    @property
     def views(self) -> tuple[View, ...]:
         """The views that its network reads."""
         return tuple(self.streams)
@@ -122,8 +170,12 @@ class System(Settings):
         return self.blending != "equal"
 
 
+IN_PATH = re.compile(r"\w[\w.+-]*")
+"""Name of a variant in a path."""
+
+
 def slug(name: str) -> str:
-    """Return a system's name as it stands in a path."""
+    """Return the name of a system or a variant as it stands in a path."""
     return re.sub(r"[ ()]+", "-", name).strip("-")
 
 
@@ -141,7 +193,8 @@ def registry() -> dict[str, System]:
             found[file] = checked(System, parsed(path.read_text(encoding="utf-8"), file), file)
     for file, system in found.items():
         names = [other.name for other in found.values()]
-        for module in system.streams.values():
+        for function in system.functions:
+            module = function.partition(".")[0]
             if not (files("xsleep") / "networks" / f"{module}.py").is_file():
                 raise InputError(f"{file}: streams: there is no xsleep/networks/{module}.py")
         if system.timed_as not in (None, *names):
@@ -185,6 +238,6 @@ def finetuned() -> tuple[str, ...]:
 
 
 def same_network(one: str, other: str) -> bool:
-    """Return whether two systems have the same streams and branches, so that weights fit both."""
+    """Return whether two systems have the same parts and branches, so that weights fit both."""
     first, second = registry()[one], registry()[other]
-    return (first.streams, first.branches) == (second.streams, second.branches)
+    return (first.functions, first.branches) == (second.functions, second.branches)

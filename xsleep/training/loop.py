@@ -6,10 +6,9 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from xsleep.compute import device, parallel
 from xsleep.core.errors import InputError
@@ -17,6 +16,7 @@ from xsleep.core.files import write_csv
 from xsleep.networks import Network, checkpoints
 from xsleep.training import CHECKPOINT, minibatches
 from xsleep.training.augmentation import augmentation
+from xsleep.training.averaging import Average
 from xsleep.training.blending import Blend, policy
 from xsleep.training.evaluation import Losses, evaluate
 from xsleep.training.parts import Training
@@ -82,8 +82,9 @@ class Trainer:
         )
         captured = self.device.type == "cuda" and parallel.size() == 1
         self.take_step = Graphed(self.step, self.device) if captured else self.step
-        self.average = self._average()
-        self.evaluated = cast(Network, self.average.module) if self.average else network
+        decay = settings.weight_averaging
+        self.average = None if decay is None else Average(network, decay)
+        self.evaluated = self.average.network if self.average else network
         self.blending = policy(system, settings)
         self.sequences = self._sequences()
         self.total = settings.steps or (settings.training_epochs or 0) * len(self.sequences)
@@ -100,7 +101,7 @@ class Trainer:
             self.blending,
             self.progress,
             report,
-            self.average,
+            self.average and self.average.network,
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -117,14 +118,6 @@ class Trainer:
             eps=self.settings.adam_epsilon,
             fused=True,
             capturable=self.device.type == "cuda",
-        )
-
-    def _average(self) -> AveragedModel | None:
-        """Return the network with averaged weights, if they are to be averaged."""
-        if (decay := self.settings.weight_averaging) is None:
-            return None
-        return AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
         )
 
     def _sequences(self) -> TrainingSequences:
@@ -183,9 +176,9 @@ class Trainer:
                 for block in self.frozen:
                     block.eval()
             loss = self.take_step(*next(batches))
-            if self.average is not None:
-                self.average.update_parameters(self.network)
             progress.step += 1
+            if self.average is not None:
+                self.average.update(self.network, first=progress.step == 1)
             if progress.step % evaluate_every == 0:
                 if not torch.isfinite(loss):
                     raise InputError(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from xsleep.compute import parallel
 from xsleep.core.errors import DamagedError, InputError
@@ -115,7 +114,7 @@ class Checkpoint:
     blending: Policy
     progress: Progress
     report: Callable[[str], None]
-    average: AveragedModel | None = None
+    average: Network | None = None
 
     def save(self) -> None:
         """Write the state; of several processes, with the random states of all, by the first."""
