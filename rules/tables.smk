@@ -172,6 +172,7 @@ rule ablation:
             else []
         ),
     output:
+        **pictures("results/figures/ablation", "ablation", "Ablation"),
         csv=reported(
             "results/ablation.csv",
             "ablation",
@@ -234,8 +235,8 @@ rule cost:
         scores=[f"{folder(run)}/scoring.json" for run in STUDY.table2.scratch],
         table2="results/table2.csv",
     output:
-        csv=reported("results/cost.csv", "cost", "Tables", table="Cost", format="CSV"),
         **pictures("results/figures/cost", "cost", "Cost"),
+        csv=reported("results/cost.csv", "cost", "Tables", table="Cost", format="CSV"),
     log:
         "logs/cost.log",
     localrule: True

@@ -4,6 +4,7 @@ from pathlib import Path
 from xsleep.core.console import job
 from xsleep.core.errors import InputError
 from xsleep.results.ablation import ablation
+from xsleep.results.figures import ablation as figure
 from xsleep.results.formatting import noted, write_csv
 from xsleep.results.measurements import run_predictions
 
@@ -21,4 +22,5 @@ with job(snakemake.log[0], snakemake.input):
         runs[difference].append(run)
     recordings = {params.database: Path(inputs.recordings)}
     table = ablation(runs, {"none": {}} | params.values, recordings)
+    figure.draw(table, Path(snakemake.output.svg).with_suffix(""), params.simulated)
     write_csv(snakemake.output.csv, noted(table, params.simulated))

@@ -171,6 +171,7 @@ def groups():
     acts = ["study.transfer", "training.jobs"]
     yield "### Transfer learning", acts, transfer.TransferSettings, selected("transfer")
     first = dict.fromkeys(transfer.AblationSettings.model_fields, "the first selected")
+    first["variants"] = "all"
     ablation = {"group": "ablation.", "given": first}
     yield "### Ablation", ["study.ablation"], transfer.AblationSettings, ablation
     acts = ["study.robustness", "external.robustness"]
@@ -221,6 +222,8 @@ def groups():
     yield "### Resources of a training", acts, training.ResourceSettings, of_preset("resources")
     yield "## `xsleep/systems/NAME.yaml`", ["systems"], systems.System, {}
     yield "### Finetuning of a system", ["study.transfer"], systems.Transfer, {"group": "transfer."}
+    variant = {"group": "variants.*."}
+    yield "### Variant of a system", ["study.ablation"], systems.Variant, variant
 
 
 def configuration():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from xsleep import systems
 from xsleep.config.names import SYSTEMS
 from xsleep.config.network import NetworkSettings
 from xsleep.config.presets import DIFFERENCES
@@ -314,6 +315,75 @@ def test_the_ablation_takes_the_first_of_what_is_not_given():
         "channels": "EEG-EOG",
         "system": "XSleepNet2",
     }
+
+
+VARIANTS = {
+    "short": {"network": {"sequence_length": 3}},
+    "very long": {"network": {"sequence_length": 1000}},
+    "long but few": {"network": {"sequence_length": 40}, "training": {"batch_size": 5}},
+    "brief": {"training": {"training_epochs": 1}},
+}
+
+
+@pytest.fixture
+def varied(monkeypatch):
+    """Return a function that loads the ablation of TinySleepNet with these variants."""
+
+    def loaded(variants, chosen=()):
+        system = systems.registry()["TinySleepNet"]
+        content = system.model_dump() | {"variants": variants}
+        changed = systems.System.model_validate(content)
+        monkeypatch.setitem(systems.registry(), system.name, changed)
+        config = BASE | {"systems": [system.name], "ablation": {"variants": [*chosen]}}
+        return load(config, CONFIG), changed.variants
+
+    return loaded
+
+
+def test_a_variant_wins_and_its_minibatch_has_as_many_epochs(varied):
+    workflow, variants = varied(VARIANTS)
+    preset = workflow.preset("simulated")
+    own = preset.record("TinySleepNet")
+    assert (own["network"]["sequence_length"], own["training"]["batch_size"]) == (10, 8)
+    found = {name: preset.varied("TinySleepNet", one) for name, one in variants.items()}
+    network, training = (
+        {name: getattr(one, f"{group}_of")("TinySleepNet") for name, one in found.items()}
+        for group in ("network", "training")
+    )
+    assert [one.sequence_length for one in network.values()] == [3, 1000, 40, 10]
+    assert [one.batch_size for one in training.values()] == [27, 1, 5, 8]
+    assert [one.training_epochs for one in training.values()] == [None, None, None, 1]
+    assert network["short"].own["TinySleepNet"]["filters"] == 16  # as the preset has it
+    for one in found.values():
+        assert one.record("XSleepNet2") == preset.record("XSleepNet2")
+
+
+def test_some_variants_can_be_chosen(varied):
+    assert varied(VARIANTS, ["brief"])[0].ablation.variants == ("brief",)
+    assert "variants" not in varied(VARIANTS)[0].ablation.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("variants", "chosen", "message"),
+    [
+        (VARIANTS, ["shirt"], "ablation.variants = 'shirt': not a variant of TinySleepNet; ch"),
+        ({}, ["short"], "ablation.variants = 'short': not a variant of TinySleepNet; it has none"),
+        (
+            {"x": {"training": {"batchsize": 1}}},
+            [],
+            "ablation: TinySleepNet, variant 'x': systems.TinySleepNet.batchsize is not a known",
+        ),
+        (
+            {"x": {"training": {"scoring_stride": 11}}},
+            [],
+            "ablation: TinySleepNet, variant 'x': training.scoring_stride is 11: it leaves epochs",
+        ),
+    ],
+)
+def test_a_wrong_variant_is_one_line(varied, variants, chosen, message):
+    with pytest.raises(InputError, match=re.escape(f"configuration: {message}")) as error:
+        varied(variants, chosen)
+    assert "\n" not in str(error.value)
 
 
 def test_settings_can_be_changed_by_name():
@@ -651,7 +721,7 @@ def suffering(**change):
         (suffering(change="low-pass", cutoff=60), "cutoff = 60: Input should be less than 50"),
         (
             suffering(change="derivation", channel="EEG", labels={"MAS": ["C3"]}),
-            "configuration: robustness.perturbations: 'MAS' is not known; choose from DREAMS",
+            "configuration: robustness.perturbations: 'MAS' is not known; choose from BOAS, ",
         ),
         ({"robustness": {"seed": 1, "perturbations": []}}, "at least 1 item"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.recordings import ROOT
+from xsleep import systems
 from xsleep.core.errors import InputError, OutputError
 from xsleep.core.files import sha256, write_csv
 from xsleep.databases import open_database, source_of
@@ -17,9 +19,13 @@ from xsleep.preparation.jobs import make_folds
 from xsleep.results import inventory
 from xsleep.store.recordings import RecordingInfo, Stored, write_index
 from xsleep.study import beforehand
+from xsleep.study.messages import Messages
 from xsleep.study.planning import configuration
 from xsleep.study.study import Study
 from xsleep.training import origin
+
+RUN = "{}/simulated/in-bed+30min/EEG-EOG/TinySleepNet/seed-1/fold-1"
+"""Folder of the first run of the first channel set."""
 
 
 @pytest.fixture
@@ -131,6 +137,56 @@ def test_predictions_and_networks_that_are_not_there_are_told_before_any_job(fol
     first, second = beforehand.gaps(Study(config, ROOT / "config"))
     assert first.endswith("simulated: Theirs: will be a gap: absent.csv: no such file or folder")
     assert second.startswith("stagers: simulated: Nobody: will be a gap: nothing: no such network;")
+
+
+def ablated(monkeypatch, name, variants):
+    """Return a study of the ablation of a system with these variants."""
+    content = systems.registry()[name].model_dump() | {"variants": variants}
+    changed = systems.System.model_validate(content)
+    monkeypatch.setitem(systems.registry(), name, changed)
+    monkeypatch.setitem(systems.by_slug(), changed.slug, changed)
+    config = configuration([ROOT / "config/config.yaml"], []) | {"systems": [name]}
+    return Study(config, ROOT / "config")
+
+
+def test_a_variant_whose_network_cannot_be_built_is_one_line_before_any_job(folder, monkeypatch):
+    variants = {"small": {"network": {"filters": 4}}, "misspelt": {"network": {"filter": 4}}}
+    study = ablated(monkeypatch, "TinySleepNet", variants)
+    what = "ablation: TinySleepNet, variant 'misspelt': network.own.TinySleepNet: filter is not a "
+    with pytest.raises(InputError, match=re.escape(what)) as error:
+        beforehand.check_variants(study)
+    assert "\n" not in str(error.value)
+    run = RUN.format("results/ablation/small")
+    jobs = SimpleNamespace(needrun_jobs=lambda: [SimpleNamespace(output=[run])])
+    messages = object.__new__(Messages)  # nothing is shown
+    messages.study = study
+    with pytest.raises(InputError, match="misspelt"):
+        messages.on_start(jobs)
+
+
+def test_the_variants_of_every_system_can_be_built(folder, monkeypatch):
+    for name, system in systems.registry().items():
+        if system.variants:
+            beforehand.check_variants(ablated(monkeypatch, name, system.variants))
+
+
+def test_runs_of_variants_have_their_settings_and_those_that_change_nothing_are_shared(
+    folder, monkeypatch
+):
+    variants = {"few (4)": {"network": {"filters": 4}}, "as it is": {"network": {"filters": 16}}}
+    study = ablated(monkeypatch, "TinySleepNet", variants)
+    assert study.ablation.switched == ["few (4)"]
+    names = [name for name, _ in study.ablation.runs]
+    assert [*dict.fromkeys(names)] == ["none", *variants]
+    run = study.ablation.runs[0][1]
+    own, few, same = (study.ablation.folder(name, run) for name in ("none", *variants))
+    assert own == same == RUN.format("results")
+    assert few == RUN.format("results/ablation/few-4")
+    assert re.fullmatch(study.constraints["root"], "results/ablation/few-4")
+    roots = ("results", "results/ablation/few-4")
+    found = [study.settings.record(run | {"root": root}) for root in roots]
+    sizes = [one["network"]["own"]["TinySleepNet"].pop("filters") for one in found]
+    assert sizes == [16, 4] and found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", ("results", "data", "logs"))

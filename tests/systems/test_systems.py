@@ -33,6 +33,14 @@ def registry(folder, monkeypatch, own):
         ({"blending": "sums"}, "blending = 'sums': Input should be 'equal', "),
         ({"timed_as": "ARNN"}, "timed_as = 'ARNN': choose from Own, Raw"),
         ({"streams": {"raw": "fcn"}}, "streams: there is no xsleep/networks/fcn.py"),
+        ({"variants": {"a": {"net": {}}}}, "variants.a.net is not a known key; choose from netw"),
+        ({"variants": {"a/b": {}}}, "variants = .*'a/b': give a name of letters, digits and spa"),
+        ({"variants": {"none": {}}}, "variants = .*'none': give a name of letters"),
+        ({"variants": {"a b": {}, "a (b)": {}}}, "variants = .*'a .b.' and 'a b' have the same pa"),
+        (
+            {"variants": {"a": {"network": {"sequence_length": 0}}}},
+            "variants.a.network = .*: sequence_length = 0: Input should be greater than 0",
+        ),
     ],
 )
 def test_a_wrong_file_is_one_line_with_its_name(tmp_path, monkeypatch, change, message):

@@ -1,6 +1,7 @@
 """docs/how-to/extending.md does what it says, down to Table 2; a wrong file is one line."""
 
 import csv
+import json
 import re
 import shutil
 
@@ -10,6 +11,9 @@ from tests.helpers.recordings import ROOT
 from tests.workflow.test_workflow import TINY, snakemake
 
 BLOCK = re.compile(r"`([\w/.+-]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)^```$", re.M | re.S)
+
+SCALED = ("network.sequence_length, training.batch_size", "5, 16")
+"""Settings of half of the context: twice as many sequences."""
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +30,22 @@ def project(tmp_path_factory):
     return folder
 
 
-def test_a_system_is_one_file_and_one_yaml_with_its_row_in_table_2(project, tmp_path):
-    config = TINY | {"systems": ["ARNN+RNN", "Band Means"]}
-    status, text = snakemake(tmp_path, "results/table2.csv", config=config, project=project)
+def test_a_system_is_one_file_and_one_yaml_with_its_rows_in_table_2_and_ablation(project, tmp_path):
+    chosen = {"system": "Band Means", "variants": ["context of 5"]}
+    config = TINY | {"systems": ["ARNN+RNN", "Band Means"], "ablation": chosen}
+    targets = ("results/table2.csv", "results/ablation.csv")
+    status, text = snakemake(tmp_path, *targets, config=config, project=project)
     assert status == 0, text
+    with (tmp_path / "results/ablation.csv").open() as file:
+        ablated = {row["difference"]: row for row in csv.DictReader(file)}
+    assert [*ablated] == ["none", "context of 5"]
+    changes = dict(zip(("setting", "value"), SCALED, strict=True))
+    assert ablated["context of 5"] == ablated["context of 5"] | changes
+    assert ablated["context of 5"]["change in kappa: p Wilcoxon"]
+    place = "results/ablation/context-of-5/simulated/in-bed/EEG/Band-Means/seed-1/fold-1/run.json"
+    run = json.loads((tmp_path / place).read_text())
+    assert (run["network"]["sequence_length"], run["training"]["batch_size"]) == (5, 16)
+    assert run["network"]["own"] == {"Band Means": {"sequence_length": 5}}
     with (tmp_path / "results/table2.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["database"] == "simulated"]
     measured = [row for row in rows if row["source"] == "measured"]

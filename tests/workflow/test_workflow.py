@@ -653,6 +653,8 @@ def test_the_ablation_table_is_made_of_the_runs(finished, tmp_path):
     for row in rows.values():
         assert row["accuracy"] == measured["EEG accuracy"]
         assert (row["change in accuracy"], row["change in kappa"]) == ("0.0", "0.000")
+    assert "Figure:     results/figures/ablation.png" in text
+    assert "gru_layers" in (tmp_path / "results/figures/ablation.svg").read_text()
 
 
 def test_deepsleepnet_of_the_transfer_paper_trains_and_has_a_row_that_none_is_published_for(

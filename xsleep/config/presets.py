@@ -86,7 +86,8 @@ class Preset(Settings):
         """Return the training settings of a system: its recipe's, with its differences."""
         recipe = systems.registry()[system].recipe.training
         length = _length_anew(recipe)
-        changes = self.systems.get(system, {}) | (self.finetuning if finetuning else {})
+        more = self.finetuning if finetuning else {}
+        changes = self.systems.get(system, {}) | _length_anew(more) | more
         return TrainingSettings(**self.training.model_dump() | length | recipe | changes)
 
     def network_of(self, system: str) -> NetworkSettings:

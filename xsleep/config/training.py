@@ -9,8 +9,8 @@ from pydantic.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, Posi
 
 from xsleep.core.settings import Settings
 
-OPTIONAL = ("class_weights", "gradient_norm", "balanced", "shift", "selected_by", "blending")
-OPTIONAL += ("label_smoothing", "weight_averaging", "polarity", "gain", "channel_dropout")
+OPTIONAL = ["class_weights", "gradient_norm", "balanced", "shift", "selected_by", "blending"]
+OPTIONAL += ["label_smoothing", "weight_averaging", "polarity", "gain", "channel_dropout"]
 """Settings that the systems of both papers leave at their defaults. They are recorded where they
 differ from these, so that the records of other runs are the same as without them."""
 

@@ -89,8 +89,8 @@ class Messages:
         single = ("footprint", "cost", "agreement", "zero_shot", "ablation", "robustness")
         tables = ("comparisons", "claims", *appendix, *single, *curves)
         checklists = ("checklists/ml_reproducibility.md", "checklists/reforms.md")
-        drawn = [f"results/figures/{name}.png" for name in ("cost", "robustness", *curves)]
-        drawn = [*self.study.figures.paths, *drawn]
+        further = ("ablation", "cost", "robustness", *curves)
+        drawn = [*self.study.figures.paths, *(f"results/figures/{f}.png" for f in further)]
         cards = sorted(Path("results/networks").glob("**/README.md"))
         results = [
             *((name, path) for name, path, *_ in summaries),

@@ -1,8 +1,8 @@
 """Registry of the systems: one YAML file each in, their facts out.
 
 A system is a file ``NAME.yaml`` in this package. Its streams are modules of `xsleep.networks`, each
-with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`); ``MODULE.NAME``
-is another function of a module.
+with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuilder`);
+``MODULE.NAME`` is another function of a module.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class System(Settings):
             if not IN_PATH.fullmatch(path := slug(name)) or path == "none":
                 raise ValueError(f"{name!r}: give a name of letters, digits and spaces, not none")
             if (other := names.setdefault(path, name)) != name:
-                raise ValueError(f"{name!r} and {other!r} have the same path; rename one")
+                raise ValueError(f"{other!r} and {name!r} have the same path; rename one")
         return variants
 
     @model_validator(mode="after")

@@ -101,7 +101,7 @@ class Trainer:
             self.blending,
             self.progress,
             report,
-            self.average and self.average.network,
+            self.average.network if self.average else None,
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
