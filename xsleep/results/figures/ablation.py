@@ -38,9 +38,9 @@ def draw(table: pd.DataFrame, stem: str | Path, simulated: Collection[str] = ())
         panel = figure.subplots()
         of = [str(first[name]) for name in CASE]
         heading(figure, entitled(", ".join([*of, str(first["system"])]), of[:1], simulated))
-        for shown, face in ((~already, marker(2)), (already, marker(2, ""))):
+        for shown, face in ((~already, marker(0)), (already, marker(0, ""))):
             panel.errorbar(change[shown], places[shown], xerr=reach[:, shown], **face, **look)
-        panel.axvline(0, color="0.4", linewidth=0.8, zorder=0)
+        panel.axvline(0, color="0.4", linewidth=0.8, zorder=1)
         panel.set_yticks(places, rows["difference"])
         panel.tick_params("y", length=0)
         panel.set_ylim(len(rows) - 0.5, -0.5)
