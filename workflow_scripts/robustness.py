@@ -10,5 +10,5 @@ with job(snakemake.log[0], snakemake.input):
     table = robustness(
         [*map(Path, snakemake.input)], params.systems, params.perturbations, params.left_out
     )
-    formatting.write_csv(snakemake.output.csv, table)
+    formatting.write_csv(snakemake.output.csv, formatting.noted(table, params.simulated))
     figure.draw(table, Path(snakemake.output.svg).with_suffix(""), params.simulated)
