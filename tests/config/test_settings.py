@@ -322,6 +322,7 @@ VARIANTS = {
     "very long": {"network": {"sequence_length": 1000}},
     "long but few": {"network": {"sequence_length": 40}, "training": {"batch_size": 5}},
     "brief": {"training": {"training_epochs": 1}},
+    "once": {"training": {"scoring_stride": 1000}},
 }
 
 
@@ -340,7 +341,7 @@ def varied(monkeypatch):
     return loaded
 
 
-def test_a_variant_wins_and_its_minibatch_has_as_many_epochs(varied):
+def test_a_variant_wins_with_as_many_epochs_in_a_minibatch_and_none_left_out(varied):
     workflow, variants = varied(VARIANTS)
     preset = workflow.preset("simulated")
     own = preset.record("TinySleepNet")
@@ -350,9 +351,10 @@ def test_a_variant_wins_and_its_minibatch_has_as_many_epochs(varied):
         {name: getattr(one, f"{group}_of")("TinySleepNet") for name, one in found.items()}
         for group in ("network", "training")
     )
-    assert [one.sequence_length for one in network.values()] == [3, 1000, 40, 10]
-    assert [one.batch_size for one in training.values()] == [27, 1, 5, 8]
-    assert [one.training_epochs for one in training.values()] == [None, None, None, 1]
+    assert [one.sequence_length for one in network.values()] == [3, 1000, 40, 10, 10]
+    assert [one.batch_size for one in training.values()] == [27, 1, 5, 8, 8]
+    assert [one.training_epochs for one in training.values()] == [None, None, None, 1, None]
+    assert training["once"].scoring_stride == 10  # at most the length of a sequence
     assert network["short"].own["TinySleepNet"]["filters"] == 16  # as the preset has it
     for one in found.values():
         assert one.record("XSleepNet2") == preset.record("XSleepNet2")
@@ -374,9 +376,9 @@ def test_some_variants_can_be_chosen(varied):
             "ablation: TinySleepNet, variant 'x': systems.TinySleepNet.batchsize is not a known",
         ),
         (
-            {"x": {"training": {"scoring_stride": 11}}},
+            {"x": {"training": {"scoring_stride": "long"}}},
             [],
-            "ablation: TinySleepNet, variant 'x': training.scoring_stride is 11: it leaves epochs",
+            "ablation: TinySleepNet, variant 'x': systems.TinySleepNet.scoring_stride = 'long': Inp",
         ),
     ],
 )

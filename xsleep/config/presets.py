@@ -136,17 +136,20 @@ class Preset(Settings):
         return Preset.model_validate(content)
 
     def changes(self, system: str, variant: Variant) -> Variant:
-        """Return a variant of a system with the batch size that it has with this preset.
+        """Return a variant of a system with the batch size and stride that it has with this preset.
 
         If the variant gives a length of sequences alone, a minibatch has as many epochs as in the
-        system itself, to the nearest number of sequences.
+        system itself, to the nearest number of sequences. If it gives a ``scoring_stride`` longer
+        than sequences, it is their length.
         """
-        length = variant.network.get("sequence_length")
-        if length is None or "batch_size" in variant.training:
-            return variant
-        epochs = self.training_of(system).batch_size * self.network_of(system).sequence_length
-        scaled = {"batch_size": max(1, round(epochs / int(length)))}
-        return variant.model_copy(update={"training": {**variant.training, **scaled}})
+        plain, training = self.network_of(system).sequence_length, {**variant.training}
+        length = int(variant.network.get("sequence_length", plain))
+        if length != plain and "batch_size" not in training:
+            epochs = self.training_of(system).batch_size * plain
+            training["batch_size"] = max(1, round(epochs / length))
+        if isinstance(stride := training.get("scoring_stride"), int):
+            training["scoring_stride"] = min(stride, length)
+        return variant.model_copy(update={"training": training})
 
     def varied(self, system: str, variant: Variant) -> Preset:
         """Return this preset with a variant of a system, which nothing wins over.
