@@ -378,7 +378,7 @@ def test_some_variants_can_be_chosen(varied):
         (
             {"x": {"training": {"scoring_stride": "long"}}},
             [],
-            "ablation: TinySleepNet, variant 'x': systems.TinySleepNet.scoring_stride = 'long': Inp",
+            "ablation: TinySleepNet, variant 'x': systems.TinySleepNet.scoring_stride = 'long': In",
         ),
     ],
 )

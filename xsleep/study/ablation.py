@@ -86,5 +86,6 @@ class Ablation:
 
 def as_text(value: Any) -> Any:
     """Return the value of a setting to be shown; of one for each channel, these."""
-    by_channel = isinstance(value, Mapping)
-    return ", ".join(f"{name}: {one}" for name, one in value.items()) if by_channel else value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {one}" for name, one in value.items())
+    return "none" if value is None else value
