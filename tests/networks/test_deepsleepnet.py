@@ -127,14 +127,14 @@ def test_transfer_dropout_is_after_the_first_pools_and_before_the_shortcut(gener
 
 
 def test_transfer_shortcut_is_added_to_the_lstm(generator):
-    part = SequencePart(7, SMALL, generator).double().eval()
+    part = SequencePart(7, 5, 2, 0.0, generator).double().eval()
     x = torch.randn(6, 3, 7 + 10, generator=generator, dtype=torch.float64)
     assert_alike(part(x), part.rnn(x[..., :7]) + x[..., 7:])
     assert [len(way) for way in (part.rnn.fw, part.rnn.bw)] == [2, 2]
 
 
 def test_transfer_overlapping_sequences_are_the_plain_ones(generator):
-    part = SequencePart(7, SMALL, generator).double().eval()
+    part = SequencePart(7, 5, 2, 0.0, generator).double().eval()
     x = torch.randn(9, 7 + 10, generator=generator, dtype=torch.float64)
     windows = torch.stack([x[s : s + 5] for s in range(5)], dim=1)
     assert_alike(part.overlapping(x, 5), part(windows))

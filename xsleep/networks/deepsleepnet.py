@@ -171,19 +171,24 @@ class EpochPart(nn.Module):
 class SequencePart(nn.Module):
     """Sequence processing block: ``(T, N, features)`` of an `EpochPart` to ``(T, N, 2u)``.
 
-    Dropout is applied to the LSTM's input and output, as in `Bidirectional`, and to the sum.
+    Dropout is applied to the sum of LSTM and shortcut, and within the LSTM as its class ``rnn`` has
+    it.
     """
 
-    def __init__(self, convolved: int, settings: NetworkSettings, generator: Generator):
+    def __init__(
+        self,
+        convolved: int,
+        units: int,
+        layers: int,
+        rate: float,
+        generator: Generator,
+        rnn: type[Bidirectional] = Bidirectional,
+    ) -> None:
         super().__init__()
-        s = settings
         self.convolved = convolved
-        inputs = [convolved] + [s.deepsleepnet_units] * (s.deepsleepnet_layers - 1)
-        self.rnn = Bidirectional(
-            lambda: nn.Sequential(
-                *(PeepholeLSTM(size, s.deepsleepnet_units, generator) for size in inputs)
-            ),
-            s.deepsleepnet_dropout,
+        inputs = [convolved] + [units] * (layers - 1)
+        self.rnn = rnn(
+            lambda: nn.Sequential(*(PeepholeLSTM(size, units, generator) for size in inputs)), rate
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -198,6 +203,7 @@ class SequencePart(nn.Module):
 
 def stream(channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
     """Return DeepSleepNet+ with initial weights."""
-    epoch = EpochPart(channels, SAMPLES, settings, generator)
-    sequence = SequencePart(epoch.convolved, settings, generator)
-    return epoch, sequence, 2 * settings.deepsleepnet_units
+    epoch, units = EpochPart(channels, SAMPLES, settings, generator), settings.deepsleepnet_units
+    layers, rate = settings.deepsleepnet_layers, settings.deepsleepnet_dropout
+    sequence = SequencePart(epoch.convolved, units, layers, rate, generator)
+    return epoch, sequence, 2 * units

@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 from xsleep.config.network import NetworkSettings
 from xsleep.core.recording import SAMPLES
 from xsleep.core.settings import Settings
-from xsleep.networks.deepsleepnet import BatchNorm, Pool
+from xsleep.networks.deepsleepnet import BatchNorm, Pool, SequencePart
 from xsleep.networks.dropout import dropout
 from xsleep.networks.initial import truncated
 from xsleep.networks.layers import same
@@ -139,30 +139,10 @@ class Stacked(Bidirectional):
         return torch.cat((h[0], h[1].flip(0)), dim=2)
 
 
-class SequencePart(nn.Module):
-    """LSTM between epochs, plus its shortcut: ``(L, B, features)`` to ``(L, B, 2 * units)``."""
-
-    def __init__(self, convolved: int, sizes: Sizes, generator: Generator) -> None:
-        super().__init__()
-        self.convolved = convolved
-        inputs = [convolved] + [sizes.units] * (sizes.layers - 1)
-        self.rnn = Stacked(
-            lambda: nn.Sequential(*(PeepholeLSTM(n, sizes.units, generator) for n in inputs)),
-            sizes.dropout,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        x, around = x.tensor_split([self.convolved], dim=-1)
-        return dropout(self.rnn(x) + around, self.rnn.dropout, self.training)
-
-    def overlapping(self, x: Tensor, length: int) -> Tensor:
-        """Return the states of all sequences of ``length``, as `Bidirectional.overlapping`."""
-        x, around = x.tensor_split([self.convolved], dim=-1)
-        return self.rnn.overlapping(x, length) + around.unfold(0, length, 1).permute(2, 0, 1)
-
-
 def stream(channels: int, settings: NetworkSettings, generator: Generator) -> Stream:
     """Return DeepSleepNet with initial weights."""
     sizes = own(settings, "DeepSleepNet", Sizes)
     epoch = EpochPart(channels, SAMPLES, sizes, generator)
-    return epoch, SequencePart(epoch.convolved, sizes, generator), 2 * sizes.units
+    layers, rate = sizes.layers, sizes.dropout
+    sequence = SequencePart(epoch.convolved, sizes.units, layers, rate, generator, Stacked)
+    return epoch, sequence, 2 * sizes.units
