@@ -143,7 +143,7 @@ def test_transfer_overlapping_sequences_are_the_plain_ones(generator):
 
 def test_transfer_dropout_is_on_the_lstms_input_and_output_and_on_the_sum(generator):
     torch.manual_seed(2)
-    part = SequencePart(7, dropping(0.5), generator).train()
+    part = SequencePart(7, 5, 2, 0.5, generator).train()
     x = torch.randn(20, 30, 7 + 10, generator=generator)
     assert part.rnn.dropout == 0.5
     dropped = part(x) == 0
