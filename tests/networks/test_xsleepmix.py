@@ -98,20 +98,6 @@ def test_the_gate_is_between_both_views():
     assert between.all() and not torch.equal(found, (raw + time_frequency) / 2)
 
 
-def test_a_view_of_a_whole_sequence_is_dropped_in_training_alone():
-    fused = Fusion(Sizes(width=8, view_dropout=0.5, fusion="concatenation"))
-    ones = torch.ones(3, 4000, 8)
-    torch.manual_seed(6)
-    found = fused(ones, ones).unflatten(2, (2, 8))
-    whole = found.amax((0, 3))  # sequence, view
-    assert torch.equal(whole, found.amin((0, 3)))
-    shares = [(whole == torch.tensor(pair)).all(1).float().mean() for pair in ([0, 1], [1, 0])]
-    # Four standard deviations of a share of 4000 draws.
-    assert all(abs(share - 0.25) < 4 * (0.25 * 0.75 / 4000) ** 0.5 for share in shares)
-    assert (whole.sum(1) >= 1).all()
-    assert torch.equal(fused.eval()(ones, ones), torch.ones(3, 4000, 16))
-
-
 def test_a_flat_channel_is_no_outlier():
     net = network()
     raw, time_frequency = views(10)

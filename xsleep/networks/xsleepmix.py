@@ -40,8 +40,6 @@ class Sizes(Settings):
         blocks: of the mixer of convolutions; their dilations are 1, 2, 4, ...
         fusion: what joins the streams: a ``gate`` for each value, or their ``concatenation``.
         dropout: probability of dropping a value of an epoch's features and within the mixer.
-        view_dropout: probability that one of the two views of a sequence is dropped before the
-            fusion.
     """
 
     filters: PositiveInt = 32
@@ -53,7 +51,6 @@ class Sizes(Settings):
     blocks: PositiveInt = 5
     fusion: Literal["gate", "concatenation"] = "gate"
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    view_dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 class Residual(nn.Module):
@@ -182,21 +179,13 @@ class Mixer(nn.Sequential):
 
 
 class Fusion(nn.Module):
-    """Joint states of both views, ``(L, B, width)`` each: by a gate, or side by side.
-
-    In training, a view of some sequences is zero (view dropout).
-    """
+    """Joint states of both views, ``(L, B, width)`` each: by a gate, or side by side."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.rate = sizes.view_dropout
         self.gate = nn.Linear(2 * sizes.width, sizes.width) if sizes.fusion == "gate" else None
 
     def forward(self, raw: Tensor, time_frequency: Tensor) -> Tensor:
-        if self.training and self.rate:
-            draw = torch.rand(1, raw.shape[1], 1, device=raw.device) / self.rate
-            raw = raw * (draw >= 0.5)
-            time_frequency = time_frequency * ((draw < 0.5) | (draw >= 1))
         both = torch.cat([raw, time_frequency], dim=2)
         if self.gate is None:
             return both
