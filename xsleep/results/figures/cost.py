@@ -69,7 +69,10 @@ def _panel(panel: Axes, block: pd.DataFrame, cost: str, known: dict[str, int]) -
     panel.margins(0.15)
     panel.set_xscale("log")
     panel.xaxis.set_major_locator(LogLocator(subs=STEPS[_wide(panel)]))
-    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    thousands = EngFormatter(sep="").format_eng
+    panel.xaxis.set_major_formatter(
+        lambda value, place: thousands(value) if value >= 1 else f"{value:g}"
+    )
     panel.xaxis.set_minor_locator(NullLocator())
     tidy(panel, "both")
 
