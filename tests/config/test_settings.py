@@ -317,6 +317,15 @@ def test_the_ablation_takes_the_first_of_what_is_not_given():
     }
 
 
+def test_hyper_parameters_given_on_the_command_line_are_numbers_again():
+    given = {"sequence_length": "100", "dropout": "0.2", "mixer": "folded", "tied": "true"}
+    changes = {"embedded": {"network": {"own": {"XSleepMix": given}}}}
+    network = load(BASE | {"preset_settings": changes}, CONFIG).preset("simulated").network
+    found = network.own["XSleepMix"]
+    expected = {"sequence_length": 100, "dropout": 0.2, "mixer": "folded", "tied": True}
+    assert {name: found[name] for name in given} == expected
+
+
 VARIANTS = {
     "short": {"network": {"sequence_length": 3}},
     "very long": {"network": {"sequence_length": 1000}},

@@ -243,7 +243,7 @@ def test_early_stopping_after_patience_evaluations_below_the_best(
     """An accuracy as good as the best is a gain, as released; the first is before training."""
     accuracies = iter([0.9, 0.9, 0.2, 0.5, 0.4, 0.5, 0.4, 0.4, 0.3, 0.1])
 
-    def measured(network, parts, gap):
+    def measured(network, parts, gap, stride):
         accuracy = next(accuracies) if parts is data.validation else 0.0
         return Losses({"raw": 1.0}, {"raw": accuracy}, 1)
 

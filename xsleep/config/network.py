@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from xsleep.config.names import RawFilter, System
 from xsleep.core.recording import KINDS, Kind
 from xsleep.core.settings import Settings
+from xsleep.systems import Own
 
 Filters = dict[Kind, RawFilter]
 
@@ -106,4 +107,4 @@ class NetworkSettings(Filtering):
     sequence_length: PositiveInt = 20
     raw_deviation: PositiveFloat | None = None
     normalisation: Literal["bins", "channels"] = "bins"
-    own: dict[System, dict[str, bool | int | float | str]] = Field(default_factory=dict)
+    own: dict[System, Own] = Field(default_factory=dict)

@@ -8,11 +8,12 @@ with a function ``stream`` that builds one (`xsleep.networks.network.StreamBuild
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from xsleep.core.errors import InputError
 from xsleep.core.settings import Settings, checked, first_of, parsed
@@ -65,7 +66,21 @@ class Recipe(Settings):
     penalised: tuple[str, ...] = ()
 
 
-Own = dict[str, bool | int | float | str]
+def _value(given: Any) -> Any:
+    """Return the number or truth value that a text stands for; others as they are.
+
+    Snakemake's command line gives every value within braces as text.
+    """
+    if given in ("true", "false"):
+        return given == "true"
+    for kind in (int, float):
+        if isinstance(given, str):
+            with suppress(ValueError):
+                return kind(given)
+    return given
+
+
+Own = dict[str, Annotated[bool | int | float | str, BeforeValidator(_value)]]
 """Hyper-parameters of a network that its own module reads."""
 
 
