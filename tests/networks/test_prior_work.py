@@ -31,7 +31,7 @@ def batch_norm(*filters):
 
 
 def lstm(features, units):
-    """Of TensorFlow's cell with peepholes: one kernel, one bias, three diagonals."""
+    """Return the size of TensorFlow's cell with peepholes: kernel, bias, three diagonals."""
     return 4 * units * (features + units) + 4 * units + 3 * units
 
 
@@ -181,24 +181,19 @@ def test_a_network_is_read_again_as_it_was_written(name, tmp_path, inputs):
     assert torch.equal(found, expected)
 
 
-def test_chambon_an_epoch_has_its_neighbours_as_context_and_no_more(inputs):
-    network = build("Chambon 2018", CHANNELS, SMALL["Chambon 2018"], seed=1).eval()
+@pytest.mark.parametrize(
+    ("name", "epochs"),
+    [("Chambon 2018", [3, 4, 5]), ("TinySleepNet", [4, 5, 6, 7, 8, 9])],
+    ids=["chambon: its neighbours and no more", "tinysleepnet: those before it"],
+)
+def test_an_epoch_changes_the_outputs_of_those_that_have_it_as_context(name, epochs, inputs):
+    network = build(name, CHANNELS, SMALL[name], seed=1).eval()
     raw, _ = inputs(10)
     changed = raw.clone()
     changed[4] = raw[5]
     with torch.inference_mode():
         (first,), (second,) = (network(x[None], None).values() for x in (raw, changed))
-    assert (first != second).any(2)[0].nonzero().flatten().tolist() == [3, 4, 5]
-
-
-def test_tinysleepnet_looks_back_alone(inputs):
-    network = build("TinySleepNet", CHANNELS, SMALL["TinySleepNet"], seed=1).eval()
-    raw, _ = inputs(10)
-    changed = raw.clone()
-    changed[4] = raw[5]
-    with torch.inference_mode():
-        (first,), (second,) = (network(x[None], None).values() for x in (raw, changed))
-    assert (first != second).any(2)[0].nonzero().flatten().tolist() == [4, 5, 6, 7, 8, 9]
+    assert (first != second).any(2)[0].nonzero().flatten().tolist() == epochs
 
 
 def test_positions_of_sleeptransformer_are_sines_and_cosines():

@@ -26,7 +26,7 @@ def views(epochs):
 
 @pytest.fixture(scope="module")
 def features():
-    """Of a sequence, and of the same with another epoch in its middle."""
+    """Features of a sequence, and of the same one with another epoch in its middle."""
     generator = torch.Generator().manual_seed(4)
     plain = torch.randn(1, LENGTH, 32 + 64, generator=generator)
     changed = plain.clone()

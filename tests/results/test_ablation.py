@@ -55,7 +55,7 @@ def test_ablation_has_a_row_per_difference_and_its_change_against_none(study, tm
 
 
 def test_changes_have_the_intervals_and_p_of_comparisons(study):
-    """Those of pairs of systems, but p Holm for the rows that are tested."""
+    """Intervals and p are those of pairs of systems; p Holm is over the tested rows."""
     skills = {"none": 0.6, "better": 1.0, "worse": 0.1}
     for skill in skills.values():
         for seed in (1, 2):

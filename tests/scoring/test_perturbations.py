@@ -1,4 +1,4 @@
-"""What recordings suffer, on the raw signals."""
+"""Perturbations of the raw signals."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Settings of the robustness table: what the test recordings are made to suffer."""
+"""Settings of the robustness table: the perturbations of the test recordings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xsleep.core.settings import Settings
 
 
 class Change(Settings):
-    """What a recording is made to suffer."""
+    """Settings of a perturbation of the raw signals; subclasses are its kinds."""
 
     def reaches(self, database: str, channels: Sequence[str]) -> bool:
         """Return whether any of these channels of a database differs by it."""
@@ -152,8 +152,7 @@ class RobustnessSettings(Settings):
 
     Attributes:
         seed: of the noise, and of the choice of what is missing.
-        perturbations: what the test recordings are made to suffer, each a group of settings with a
-            ``change``.
+        perturbations: of the test recordings, each a group of settings with a ``change``.
     """
 
     seed: NonNegativeInt

@@ -41,7 +41,7 @@ Predict = Callable[[Stored], Prediction]
 Row = dict[str, Any]
 
 UNTOLD: Row = {"warned": "", "refused": ""}
-"""Of a recording that cannot be read."""
+"""Counts of the checks for a recording that cannot be read: none."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Inputs(Settings):
 
 
 class Recipe(Settings):
-    """How the authors of a system trained it, where it differs from the presets.
+    """Training recipe of a system's authors, where it differs from the presets.
 
     Attributes:
         inputs: what differs in the inputs of the network.
@@ -171,7 +171,7 @@ class System(Settings):
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """What builds its streams, and what joins them, if anything does."""
+        """Functions that build its streams, and the one that joins them, if there is one."""
         return (*self.streams.values(), *([self.fusion] if self.fusion else []))
 
     @property
