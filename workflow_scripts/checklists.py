@@ -1,8 +1,7 @@
-import sys
 from pathlib import Path
 
 from xsleep.config.workflow import Workflow
-from xsleep.core.console import job
+from xsleep.core.console import aloud, job
 from xsleep.core.files import read_table, whole
 from xsleep.results.provenance import checklists
 from xsleep.results.provenance.runs import Run
@@ -19,8 +18,7 @@ with job(snakemake.log[0], snakemake.input) as report:
         indexes=dict(zip(workflow.databases, map(Path, paths.indexes), strict=True)),
     )
     for gap in facts.gaps:
-        report(f"left out: {gap}")
-        print(f"left out: {gap}", file=sys.stderr)
+        aloud(report)(f"left out: {gap}")
     for path in map(Path, snakemake.output):  # each is named as its template
         with whole(path) as temporary:
             temporary.write_text(checklists.written(path.name, facts), encoding="utf-8")

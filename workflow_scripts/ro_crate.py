@@ -1,9 +1,8 @@
 import shutil
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from xsleep.core.console import job
+from xsleep.core.console import aloud, job
 from xsleep.databases import source_of
 from xsleep.results.provenance.crate import copy_code, write_crate
 from xsleep.results.provenance.runs import Run
@@ -13,8 +12,7 @@ with job(snakemake.log[0], snakemake.input) as report:
     paths, params = snakemake.input, snakemake.params
     runs = [Run.read(Path(path).parent) for path in paths.runs]
     for gap in [gap for run in runs for gap in run.gaps]:
-        report(f"left out: {gap}")
-        print(f"left out: {gap}", file=sys.stderr)
+        aloud(report)(f"left out: {gap}")
     written = [Path(path).stat().st_mtime for path in paths]
     code = Path(snakemake.output.code)
     copy_code(snakemake.config, code)

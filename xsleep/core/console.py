@@ -25,6 +25,16 @@ GONE = (
 """Errors of a network share that vanished, and of a broken disk."""
 
 
+def aloud(report: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that writes a line to the log of a job and on the terminal."""
+
+    def told(line: str) -> None:
+        report(line)
+        print(line, file=sys.stderr)
+
+    return told
+
+
 @contextmanager
 def job(log: str | Path, inputs: Iterable[str] = ()) -> Iterator[Callable[[str], None]]:
     """Open the log of a job, overwriting it, and yield a function that appends a line to it.
