@@ -35,6 +35,8 @@ ENTRY = sed -n '/^$1==/,/[^\\]$$/p'
 
 # The recipes use the environment's own commands and Snakemake's script jobs find them as well.
 export PATH := $(abspath $(BIN)):$(PATH)
+# Seconds that pip waits for the next bytes; its own 15 end an installation while an index is slow.
+export PIP_DEFAULT_TIMEOUT ?= 100
 
 .PHONY: table2 docs dist test test-release test-long test-slurm test-dvc test-interrupted test-gpu test-kernels test-tensorflow test-crate report bench mutants fuzz lock audit-packages
 
