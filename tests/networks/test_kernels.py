@@ -137,9 +137,9 @@ def test_on_a_hopper_gpu_the_rows_of_64_sequences_are_one_product_and_those_of_1
     ]
 
 
-ROUNDED = 10
+ROUNDED = 10 if DEVICE.type == "cpu" else 100
 """Times the rounding of the plain functions in single precision that kernels may be off: they add
-in another order."""
+in another order, and a GPU has other functions for tanh and the sigmoid (tests/gpu)."""
 
 
 @pytest.mark.parametrize("layer", ("lstm", "gru"))

@@ -55,8 +55,7 @@ class Gpu(TorchDispatchMode):
 
     @contextmanager
     def on(self, stream):
-        before = self.current
-        self.current = stream or before
+        before, self.current = self.current, stream
         yield
         self.current = before
 
@@ -216,3 +215,14 @@ def test_two_stand_ins_for_current_streams_have_different_ones_beside_them(insta
     beside_one, beside_other, again = found[1::2]
     assert again is beside_one
     assert len({one, other, beside_one, beside_other}) == 4
+
+
+def test_where_values_are_on_the_cpu_cuda_is_not_asked(monkeypatch):
+    """It would be initialised, which a forked process cannot do."""
+
+    def asked(*given):
+        raise AssertionError("CUDA was asked")
+
+    for name in ("stream", "current_stream", "Stream", "current_device"):
+        monkeypatch.setattr(torch.cuda, name, asked)
+    build("XSleepNet2", 1, NETWORK, seed=1).train()(**inputs())

@@ -7,6 +7,7 @@ kernels of the recurrent layers leaves most of a GPU idle; beside the convolutio
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 
 import torch
@@ -40,7 +41,7 @@ def side_by_side(
     values = dict(given)
     for stage in stages:
         for name, value in values.items():
-            with torch.cuda.stream(streams.get(name)):
+            with torch.cuda.stream(streams[name]) if name in streams else nullcontext():
                 values[name] = stage(name, value)
     for name, stream in streams.items():
         current.wait_stream(stream)
