@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from tests.helpers.recordings import NETWORK
 from xsleep.networks import build
 from xsleep.networks.fast import streams
+from xsleep.training.step import Step
 
 TWO_VIEWS = ("XSleepNet2", "Naive Fusion", "XSleepMix")
 
@@ -226,3 +227,25 @@ def test_where_values_are_on_the_cpu_cuda_is_not_asked(monkeypatch):
     for name in ("stream", "current_stream", "Stream", "current_device"):
         monkeypatch.setattr(torch.cuda, name, asked)
     build("XSleepNet2", 1, NETWORK, seed=1).train()(**inputs())
+
+
+@pytest.mark.parametrize("kept", (False, True))
+def test_no_graph_outlives_a_step(kept):
+    """One that did would leave gradients to the streams of that step, outside of a capture."""
+    network = build("XSleepNet2", 1, NETWORK, seed=1).train()
+    step = Step(network, torch.optim.Adam(network.parameters()), "sum")
+    logits = []
+
+    def last_nodes():
+        return [p.view_as(p).grad_fn.next_functions[0][0] for p in network.parameters()]
+
+    def mark(network, given, found):
+        for node in last_nodes():
+            node.metadata["step"] = 1
+        if kept:
+            logits.append(found)
+
+    network.register_forward_hook(mark)
+    views = {view.replace("_", "-"): values for view, values in inputs().items()}
+    step(views, torch.zeros(3, NETWORK.sequence_length, dtype=torch.int64))
+    assert any("step" in node.metadata for node in last_nodes()) == kept
