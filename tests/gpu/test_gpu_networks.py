@@ -100,21 +100,6 @@ def test_sequences_that_share_epochs_are_decoded_as_on_a_cpu(system):
     assert (found - expected).norm() <= ROUNDED * 10 * SINGLE * expected.norm()
 
 
-@pytest.mark.parametrize("sequences", (1, 32, 64, 128, 200))
-def test_kernels_serve_minibatches_of_any_size(sequences):
-    """Epochs of these sequences, at full size; a warning of the self-check is an error."""
-    place = device.best()
-    N, u = 20 * sequences, NetworkSettings().frame_units
-    generator = torch.Generator().manual_seed(1)
-    shapes = [(2, 4, N, 4 * u), (2, u, 4 * u), *[(2, 4 * u)] * 3, *[(2, u)] * 2]
-    given = [torch.randn(shape, generator=generator).to(place) for shape in shapes]
-    given[1] /= u**0.5
-    plain = steps.lstm
-    acceleration._chosen.cache_clear()
-    (hidden, *_), (expected, *_) = acceleration.accelerated("lstm", plain, *given), plain(*given)
-    assert (hidden - expected).norm() <= acceleration.TOLERANCE * expected.norm()
-
-
 def test_the_check_of_the_kernels_draws_none_of_a_trainings_random_numbers():
     place = device.best()
     given = [torch.randn(shape, device=place) for shape in ((2, 4, 6, 9), (2, 3, 6), (2, 3, 3))]

@@ -1,4 +1,4 @@
-"""Kernels serve where they agree with the plain functions; else a warning does, and the latter.
+"""Kernels serve where they agree with the plain functions; else a warning is given, and these do.
 
 Functions on the CPU stand in for kernels; the real ones are those of test_kernels and tests/gpu.
 """
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from xsleep.networks.fast import acceleration, steps
+from xsleep.networks.fast import acceleration, convolution, steps
 
 SHAPES = {
     "lstm": [(2, 4, 6, 12), (2, 3, 12), (2, 12), (2, 12), (2, 12), (2, 3), (2, 3)],
@@ -157,3 +157,64 @@ def test_other_devices_and_types_have_the_plain_functions(monkeypatch, change):
     given = [value.to(change.get("dtype", torch.float32)) for value in inputs("gru")]
     values = acceleration.accelerated("gru", PLAIN["gru"], *given)
     assert torch.equal(values, PLAIN["gru"](*given))
+
+
+@pytest.fixture
+def activation(monkeypatch):
+    """The activation of a layer, which asks for kernels, and a way to install stand-ins."""
+    monkeypatch.setattr(convolution, "FUSED", True)
+    convolution._fused.cache_clear()
+
+    def installed(kernel):
+        module = SimpleNamespace(leaky_dropout=kernel)
+        monkeypatch.setitem(sys.modules, "xsleep.networks.fast.activation", module)
+
+    yield convolution.LeakyReLU().train(), installed
+    convolution._fused.cache_clear()
+
+
+def activated(layer, rate=0.5):
+    torch.manual_seed(1)
+    x = torch.randn(5, 3, 4, requires_grad=True)
+    y = layer(x, rate)
+    (gradient,) = torch.autograd.grad(y.square().sum(), x)
+    return torch.stack([y.flatten()[: x.numel()], gradient.flatten()])
+
+
+def test_a_function_in_place_of_the_activations_kernel_serves_where_it_agrees(
+    activation, monkeypatch, recwarn
+):
+    layer, installed = activation
+    calls = []
+    installed(lambda *given: calls.append(given) or convolution._LeakyDropout.apply(*given))
+    found = [activated(layer) for _ in range(2)]
+    assert len(calls) == 1 + 2 and not recwarn.list
+    activated(layer.eval())
+    assert calls[-1][1:] == (None, 0)
+    layer.train()
+    monkeypatch.setattr(convolution, "FUSED", False)
+    calls.clear()
+    expected = activated(layer)
+    assert not calls
+    assert all(torch.equal(values, expected) for values in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (fails, "RuntimeError"),
+        (lambda y: 1.01 * y, "differ by"),
+        (WrongGradient.apply, "differ by"),
+    ],
+    ids=("raises", "wrong values", "wrong gradients"),
+)
+def test_a_function_in_place_of_the_activations_kernel_is_replaced_after_one_warning(
+    activation, monkeypatch, change, reason
+):
+    layer, installed = activation
+    installed(lambda *given: change(convolution._LeakyDropout.apply(*given)))
+    with pytest.warns(RuntimeWarning, match=f"leaky_dropout: .*{reason}") as warned:
+        found = [activated(layer) for _ in range(2)]
+    assert len(warned) == 1
+    monkeypatch.setattr(convolution, "FUSED", False)
+    assert all(torch.equal(values, activated(layer)) for values in found)

@@ -25,6 +25,7 @@ from xsleep.core.errors import InputError, line_of, reason
 from xsleep.core.recording import BINS, SHAPES
 from xsleep.core.settings import Settings, checked
 from xsleep.core.stages import STAGES
+from xsleep.networks.fast.streams import side_by_side
 from xsleep.networks.layers import Output
 from xsleep.systems import Inputs, System
 
@@ -143,13 +144,8 @@ class Network(nn.Module):
         batch statistics are those of all N epochs; in evaluation the features of an epoch depend on
         nothing else, so overlapping sequences may share them.
         """
-        features = []
-        if "raw" in self.views:
-            features.append(self.epoch["raw"](raw))
-        if "time-frequency" in self.views:
-            normalised = (cast(Tensor, time_frequency) - self.mean) / self.deviation
-            features.append(self.epoch["time-frequency"](normalised))
-        return torch.cat(features, dim=1)
+        given = self._given(raw, time_frequency)
+        return torch.cat([self._encode(view, x) for view, x in given.items()], dim=1)
 
     def decode(self, features: Tensor) -> dict[str, Tensor]:
         """Return branch to logits ``(B, L, 5)`` from the features ``(B, L, F)`` of sequences.
@@ -157,14 +153,8 @@ class Network(nn.Module):
         Raises:
             InputError: the sequences are longer than ``sequence_length``.
         """
-        epochs, longest = features.shape[1], self.settings.sequence_length
-        if epochs > longest:
-            raise InputError(f"a sequence of {epochs} epochs: the network reads at most {longest}")
-        hidden = {
-            view: self.sequence[view](part.transpose(0, 1).contiguous())
-            for view, part in self._by_view(features).items()
-        }
-        return self._outputs(hidden)
+        parts = self._by_view(features)
+        return self._outputs({view: self._decode(view, part) for view, part in parts.items()})
 
     def decode_overlapping(self, features: Tensor, length: int) -> dict[str, Tensor]:
         """Return branch to logits ``(S, length, 5)`` of all sequences in ``(n, F)``.
@@ -177,6 +167,26 @@ class Network(nn.Module):
             for view, part in self._by_view(features).items()
         }
         return self._outputs(hidden)
+
+    def _given(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
+        """Return view to the inputs that the network reads."""
+        given = {"raw": raw, "time-frequency": time_frequency}
+        return {view: cast(Tensor, given[view]) for view in self.views}
+
+    def _encode(self, view: str, x: Tensor) -> Tensor:
+        """Return a view's features ``(N, F)`` from its inputs ``(N, ...)``."""
+        if view == "time-frequency":
+            x = (x - self.mean) / self.deviation
+        features: Tensor = self.epoch[view](x)
+        return features
+
+    def _decode(self, view: str, features: Tensor) -> Tensor:
+        """Return a view's states ``(L, B, 2H)`` from its features ``(B, L, F)``."""
+        epochs, longest = features.shape[1], self.settings.sequence_length
+        if epochs > longest:
+            raise InputError(f"a sequence of {epochs} epochs: the network reads at most {longest}")
+        states: Tensor = self.sequence[view](features.transpose(0, 1).contiguous())
+        return states
 
     def _by_view(self, features: Tensor) -> dict[str, Tensor]:
         """Return view to its part of the features ``(..., F)``."""
@@ -193,12 +203,13 @@ class Network(nn.Module):
 
     def forward(self, raw: Tensor | None, time_frequency: Tensor | None) -> dict[str, Tensor]:
         """Return branch to logits ``(B, L, 5)``, from the inputs of `encode` as ``(B, L, ...)``."""
-        B, L = cast(Tensor, raw if "raw" in self.views else time_frequency).shape[:2]
-        features = self.encode(
-            None if raw is None else raw.flatten(0, 1),
-            None if time_frequency is None else time_frequency.flatten(0, 1),
+        given = self._given(raw, time_frequency)
+        hidden = side_by_side(
+            given,
+            lambda view, x: self._encode(view, x.flatten(0, 1)).view(*x.shape[:2], -1),
+            self._decode,
         )
-        return self.decode(features.view(B, L, -1))
+        return self._outputs(hidden)
 
 
 def _windows(part: nn.Module, x: Tensor, length: int) -> Tensor:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,34 +31,45 @@ through a normalisation over two rows, whose rounding is that of their terms."""
 def accelerated(name: str, plain: Steps, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
     """Return ``plain(*inputs)``, computed by the kernels of this name where they agree with it.
 
-    Both are compared when a layer first runs, at its sizes. Where the kernels fail or differ, a
-    warning is given and the plain function is used from then on.
+    Both are compared when a layer first runs, at its sizes.
     """
     first = inputs[0]
-    if first.device.type not in DEVICES or first.dtype != torch.float32:
+    if not serves(first):
         return plain(*inputs)
     return _chosen(name, plain, tuple(value.shape for value in inputs), first.device)(*inputs)
+
+
+def serves(x: Tensor) -> bool:
+    """Return whether there are kernels for a tensor's device and type."""
+    return x.device.type in DEVICES and x.dtype == torch.float32
 
 
 @cache
 def _chosen(name: str, plain: Steps, shapes: Sequence[torch.Size], device: torch.device) -> Steps:
     """Return the kernels or the plain function, for inputs of these shapes."""
+    return agreeing("kernels", name, plain, partial(_noise, shapes, device))
+
+
+def agreeing(module: str, name: str, plain: Steps, sample: Callable[[], Sequence[Any]]) -> Steps:
+    """Return the kernels of this name in a module if they agree with the plain function.
+
+    Where they fail, or differ on a sample of the inputs, a warning is given and the plain function
+    is returned.
+    """
     try:
-        kernels: Steps = getattr(import_module("xsleep.networks.fast.kernels"), name)
-        found = _difference(plain, kernels, shapes, device)
+        kernels: Steps = getattr(import_module(f"xsleep.networks.fast.{module}"), name)
+        found = _difference(plain, kernels, sample())
         reason = None if found <= TOLERANCE else f"they differ by {found:.1g} of the largest value"
     except Exception as error:  # of any type, in the compiler or on the device
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     if reason is None:
         return kernels
-    warnings.warn(f"{name}: without the GPU kernels, {reason}", RuntimeWarning, stacklevel=2)
+    warnings.warn(f"{name}: without the GPU kernels, {reason}", RuntimeWarning, stacklevel=3)
     return plain
 
 
-def _difference(
-    plain: Steps, kernels: Steps, shapes: Sequence[torch.Size], device: torch.device
-) -> float:
-    """Return the largest difference of values and gradients, relative to the largest of each."""
+def _noise(shapes: Sequence[torch.Size], device: torch.device) -> list[Tensor]:
+    """Return inputs of a recurrent layer, with few time steps."""
     # A separate generator, so that the check does not change the random numbers of the training.
     generator = torch.Generator(device).manual_seed(1)
     D, T, *rest = shapes[0]
@@ -67,10 +79,21 @@ def _difference(
     ]
     for weights in inputs[1:]:
         weights /= weights.shape[-2] ** 0.5  # sums over the units stay near 1
+    return inputs
+
+
+def _difference(plain: Steps, kernels: Steps, inputs: Sequence[Any]) -> float:
+    """Return the largest difference of values and gradients, relative to the largest of each.
+
+    Gradients are those of the inputs that are tensors of floating-point numbers.
+    """
     results = []
     for steps in (plain, kernels):
-        leaves = [value.clone().requires_grad_() for value in inputs]
-        values = steps(*leaves)
+        given = [value.clone() if isinstance(value, Tensor) else value for value in inputs]
+        leaves = [
+            x.requires_grad_() for x in given if isinstance(x, Tensor) and x.is_floating_point()
+        ]
+        values = steps(*given)
         values = (values,) if isinstance(values, Tensor) else values
         results.append((*values, *torch.autograd.grad(values[0].square().sum(), leaves)))
     differences = [

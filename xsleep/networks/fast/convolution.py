@@ -9,13 +9,15 @@ convolution reads: after activation and dropout, in pairs of samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from xsleep.networks import dropout
+from xsleep.networks.fast import acceleration
 from xsleep.networks.fast.fourier import correlate
 from xsleep.networks.layers import same
 
@@ -29,6 +31,13 @@ MANY = 8192
 
 CACHED = 2**18
 """Number of values that stay in a processor's cache between successive operations."""
+
+FUSED = False
+"""True: on a GPU leaky ReLU, dropout and pairing are one kernel, and their gradient another
+(`xsleep.networks.fast.activation`). It is read when a layer runs, so a benchmark may change it."""
+
+CHECKED_EPOCHS = 3
+"""Epochs that the fused kernels are checked on."""
 
 
 class Convolution(nn.Module):
@@ -160,8 +169,23 @@ class LeakyReLU(nn.Module):
         dropped = dropout.threshold(rate) if self.training else 0
         T, N, C = x.shape
         draws = dropout.draw((N, T, C), x.device).transpose(0, 1) if dropped else None
-        y: Tensor = _LeakyDropout.apply(x, draws, dropped)  # type: ignore[no-untyped-call]
-        return y
+        fused = FUSED and acceleration.serves(x)
+        take = _fused(T, C, dropped, x.device) if fused else _LeakyDropout.apply
+        return cast(Tensor, take(x, draws, dropped))
+
+
+@cache
+def _fused(T: int, C: int, dropped: int, device: torch.device) -> acceleration.Steps:
+    """Return the kernels if they agree with the plain function for some epochs, or the latter."""
+
+    def sample() -> tuple[Tensor, Tensor | None, int]:
+        N = CHECKED_EPOCHS
+        generator = torch.Generator(device).manual_seed(1)  # draws none of the training's numbers
+        like: Any = {"generator": generator, "device": device}
+        draws = torch.randint(256, (N, T, C), dtype=torch.uint8, **like).transpose(0, 1)
+        return torch.randn(T, N, C, **like), draws if dropped else None, dropped
+
+    return acceleration.agreeing("activation", "leaky_dropout", _LeakyDropout.apply, sample)
 
 
 class PReLU(nn.Module):

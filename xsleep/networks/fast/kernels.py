@@ -37,14 +37,24 @@ row, and for 640 rows as many values as the registers of a Hopper GPU hold (4 un
 COLUMNS, ROWS = 16, 32
 """Units and rows of a program of the GRU, which needs no statistics over the rows."""
 
-DEPTH = tl.constexpr(16)
+DEPTH = 16
 """Elements of a product's inner dimension that are read at once."""
 
-PRECISION = tl.constexpr("ieee")
-"""Precision of the products: float32, as in the released code. ``tf32x3`` would compute them on
-tensor cores, nearly as exactly."""
+PRECISION = "ieee"
+"""Precision of the products: float32, as in the released code. With ``tf32x3`` tensor cores compute
+them in three parts, nearly as exactly."""
+
+APART = False
+"""True: the product of a step of the LSTM is a kernel of its own, in tiles of `ROWS` and `COLUMNS`;
+the programs that have all rows are left with what needs their statistics."""
+
+APART_DEPTH = 32
+"""Elements of the inner dimension that such a tile reads at once."""
 
 COMPILER = {"num_stages": 2, "enable_fp_fusion": True}
+"""Arguments of the compiler. Like the numbers above they are read when a layer runs: a benchmark
+may change them, and clear `xsleep.networks.fast.acceleration._chosen` to have the kernels checked
+anew."""
 
 
 @triton.jit
@@ -55,12 +65,12 @@ def _tanh(x):
 @triton.jit
 def _product(
     left, row_stride, rows, N, right, inner_stride, column_stride, columns, valid, depth,
-    R: tl.constexpr, C: tl.constexpr,
+    R: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Return ``left[rows, :depth] @ right[:depth, columns]``, (R, C); 0 in rows from N on."""
     product = tl.zeros((R, C), tl.float32)
-    for start in range(0, depth, DEPTH):
-        inner = start + tl.arange(0, DEPTH)
+    for start in range(0, depth, K):
+        inner = start + tl.arange(0, K)
         a = tl.load(
             left + rows[:, None] * row_stride + inner[None, :],
             mask=(rows[:, None] < N) & (inner[None, :] < depth),
@@ -79,29 +89,32 @@ def _product(
 def _product_of_all_rows(
     left, row_stride, rows, N, right, inner_stride, column_stride, columns, valid, depth,
     room, room_stride, places,
-    R: tl.constexpr, P: tl.constexpr, C: tl.constexpr,
+    R: tl.constexpr, P: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Return `_product` of all R rows, computed for P at a time where shared memory is short.
 
-    The parts meet in ``room[rows, places]``, memory of this program alone.
+    The parts meet in ``room[rows, places]``, memory of this program alone. With P = 0 the product
+    is there already (`_lstm_product`).
     """
     if P == R:
         product = _product(
             left, row_stride, rows, N, right, inner_stride, column_stride, columns, valid, depth,
-            R, C,
+            R, C, K, PRECISION,
         )  # fmt: skip
     else:
-        for first in range(0, N, P):
-            some = first + tl.arange(0, P)
-            part = _product(
-                left, row_stride, some, N, right, inner_stride, column_stride, columns, valid,
-                depth, P, C,
-            )  # fmt: skip
-            at = some[:, None] * room_stride + places[None, :]
-            tl.store(room + at, part, mask=(some[:, None] < N) & valid[None, :])
-        tl.debug_barrier()  # other threads read what these have written
+        if P > 0:
+            for first in range(0, N, P):
+                some = first + tl.arange(0, P)
+                part = _product(
+                    left, row_stride, some, N, right, inner_stride, column_stride, columns, valid,
+                    depth, P, C, K, PRECISION,
+                )  # fmt: skip
+                at = some[:, None] * room_stride + places[None, :]
+                tl.store(room + at, part, mask=(some[:, None] < N) & valid[None, :])
+            tl.debug_barrier()  # other threads read what these have written
         at = rows[:, None] * room_stride + places[None, :]
-        product = tl.load(room + at, mask=(rows[:, None] < N) & valid[None, :], other=0.0)
+        last = N if P > 0 else tl.where(depth > 0, N, 0)
+        product = tl.load(room + at, mask=(rows[:, None] < last) & valid[None, :], other=0.0)
         tl.debug_barrier()  # and the room may be written anew
     return product
 
@@ -147,12 +160,41 @@ def _through(d, centred, variance, scale, N):
 
 
 @triton.jit(do_not_specialize=["t"])
+def _lstm_product(
+    states, W, room, t, T, N, u,
+    BACKWARD: tl.constexpr,
+    R: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Compute the product of a step of the LSTM for the programs that have all rows.
+
+    Forwards it is that of the hidden states of the step before, one column of ``room`` for each
+    gate; backwards that of the gradients of the step after, every fourth column for a unit.
+    """
+    d = tl.program_id(0)
+    columns = tl.program_id(1) * C + tl.arange(0, C)
+    rows = tl.program_id(2) * R + tl.arange(0, R)
+    step, W = d.to(tl.int64) * T + t, W + d * 4 * u * u
+    if BACKWARD:
+        valid, places = columns < u, 4 * columns
+        after = states + (step + 1) * N * 4 * u
+        product = _product(
+            after, 4 * u, rows, N, W, 1, 4 * u, columns, valid, 4 * u, R, C, K, PRECISION
+        )
+    else:
+        valid, places = columns < 4 * u, columns
+        before = states + (step - 1) * N * u
+        product = _product(before, u, rows, N, W, 4 * u, 1, columns, valid, u, R, C, K, PRECISION)
+    at = (step * N + rows[:, None]) * 4 * u + places[None, :]
+    tl.store(room + at, product, mask=(rows[:, None] < N) & valid[None, :])
+
+
+@triton.jit(do_not_specialize=["t"])
 def _lstm_forward(
     inputs, W, h_scale, c_scale, c_offset,
     h_centred, gates, cells, c_centred, outputs, hidden,
     h_mean, h_variance, c_mean, c_variance,
     t, T, N, u,
-    R: tl.constexpr, P: tl.constexpr, U: tl.constexpr,
+    R: tl.constexpr, P: tl.constexpr, U: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     d, rows, units, columns, unit_in, gate_in, unit_at, gate_at = _lstm_tiles(t, T, N, u, R, U)
     is_unit, is_column = units < u, columns < 4 * u
@@ -164,7 +206,7 @@ def _lstm_forward(
     product = _product_of_all_rows(
         before, u, rows, N, W + d * 4 * u * u, 4 * u, 1, columns, is_column, kept,
         room, 4 * u, columns,
-        R, P, 4 * U,
+        R, P, 4 * U, K, PRECISION,
     )  # fmt: skip
     mean, variance, centred = _moments(product, gate_in, N)
     tl.store(h_mean + gate_moment, mean, mask=is_column)
@@ -202,7 +244,7 @@ def _lstm_backward(
     grad, W, h_scale, c_scale, h_variance, c_variance, h_centred, gates, cells, c_centred, outputs,
     a_grad, h_grad, c_grad, h_product, c_product, o_mean,
     t, T, N, u,
-    R: tl.constexpr, P: tl.constexpr, U: tl.constexpr,
+    R: tl.constexpr, P: tl.constexpr, U: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     d, rows, units, columns, unit_in, gate_in, unit_at, gate_at = _lstm_tiles(t, T, N, u, R, U)
     is_unit, is_column = units < u, columns < 4 * u
@@ -214,8 +256,8 @@ def _lstm_backward(
     room = a_grad + (d.to(tl.int64) * T + t) * N * 4 * u
     d_h = _product_of_all_rows(
         after, 4 * u, rows, N, W + d * 4 * u * u, 1, 4 * u, units, is_unit, 4 * come,
-        room, 4 * u, tl.program_id(1) * 4 * U + tl.arange(0, U),
-        R, P, U,
+        room, 4 * u, 4 * units,
+        R, P, U, K, PRECISION,
     )  # fmt: skip
     d_h += tl.load(grad + unit_at, mask=unit_in, other=0.0)
 
@@ -274,7 +316,11 @@ class _LSTM(torch.autograd.Function):
         moments = [inputs.new_empty(D, T, size) for size in (4 * u, 4 * u, u, u)]
         grid, launch = _by_units(D, N, u, _shared_memory(inputs.device))
         kept = h_centred, gates, cells, c_centred, outputs, hidden
+        tiles, tiled = _by_tiles(D, N, 4 * u, APART_DEPTH)
         for t in range(T):
+            if APART and t:
+                states = hidden, weights[0], h_centred
+                _lstm_product[tiles](*states, t, T, N, u, BACKWARD=False, **tiled)
             _lstm_forward[grid](inputs, *weights, *kept, *moments, t, T, N, u, **launch)
         ctx.save_for_backward(*weights[:3], moments[1], moments[3], *kept)
         ctx.mark_non_differentiable(*moments)
@@ -292,7 +338,11 @@ class _LSTM(torch.autograd.Function):
         grad = grad.contiguous()
         grid, launch = _by_units(D, N, u, _shared_memory(grad.device))
         made = a_grad, h_grad, c_grad, h_product, c_product, o_mean
+        tiles, tiled = _by_tiles(D, N, u, APART_DEPTH)
         for t in reversed(range(T)):
+            if APART and t + 1 < T:
+                states = h_grad, kept[0], a_grad
+                _lstm_product[tiles](*states, t, T, N, u, BACKWARD=True, **tiled)
             _lstm_backward[grid](grad, *kept, *made, t, T, N, u, **launch)
         W_grad = product_of_steps(hidden[:, :-1], h_grad[:, 1:])
         scales = (N * means.sum(1) for means in (h_product, c_product, o_mean))
@@ -330,16 +380,18 @@ def _gru_tiles(t, T, N, u, R: tl.constexpr, C: tl.constexpr):
 
 @triton.jit(do_not_specialize=["t"])
 def _gru_gates(
-    projected, W_gates, hidden, gates, resets, t, T, N, u, R: tl.constexpr, C: tl.constexpr
-):
+    projected, W_gates, hidden, gates, resets,
+    t, T, N, u,
+    R: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
     """Compute both gates, and the state times the reset gate."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
     row = step + rows[:, None]
     before = hidden + (step - N) * u
     kept = tl.where(t > 0, u, 0)
     W = W_gates + d * 2 * u * u
-    reset = _product(before, u, rows, N, W, 2 * u, 1, units, is_unit, kept, R, C)
-    update = _product(before, u, rows, N, W, 2 * u, 1, units + u, is_unit, kept, R, C)
+    reset = _product(before, u, rows, N, W, 2 * u, 1, units, is_unit, kept, R, C, K, PRECISION)
+    update = _product(before, u, rows, N, W, 2 * u, 1, units + u, is_unit, kept, R, C, K, PRECISION)
     reset += tl.load(projected + row * 3 * u + units[None, :], mask=valid, other=0.0)
     update += tl.load(projected + row * 3 * u + u + units[None, :], mask=valid, other=0.0)
     reset = tl.sigmoid(reset)
@@ -354,14 +406,16 @@ def _gru_gates(
 def _gru_state(
     projected, W_candidate, gates, resets, candidates, hidden,
     t, T, N, u,
-    R: tl.constexpr, C: tl.constexpr,
+    R: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Compute candidate and state."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
     row = step + rows[:, None]
     at = row * u + units[None, :]
     W = W_candidate + d * u * u
-    candidate = _product(resets + step * u, u, rows, N, W, u, 1, units, is_unit, u, R, C)
+    candidate = _product(
+        resets + step * u, u, rows, N, W, u, 1, units, is_unit, u, R, C, K, PRECISION
+    )
     candidate += tl.load(projected + row * 3 * u + 2 * u + units[None, :], mask=valid, other=0.0)
     candidate = _tanh(candidate)
     update = tl.load(gates + row * 2 * u + u + units[None, :], mask=valid, other=0.0)
@@ -375,7 +429,7 @@ def _gru_state(
 def _gru_state_backward(
     grad, W_gates, gates, candidates, h_grad, projected_grad,
     t, T, N, u,
-    R: tl.constexpr, C: tl.constexpr,
+    R: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of state and candidate from those of the next step's gates."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
@@ -385,7 +439,7 @@ def _gru_state_backward(
     after = projected_grad + (step + N) * 3 * u
     come = tl.where(t + 1 < T, u, 0)
     W = W_gates + d * 2 * u * u
-    d_h = _product(after, 3 * u, rows, N, W, 1, 2 * u, units, is_unit, 2 * come, R, C)
+    d_h = _product(after, 3 * u, rows, N, W, 1, 2 * u, units, is_unit, 2 * come, R, C, K, PRECISION)
     d_h += tl.load(h_grad + carried, mask=valid & (units < come)[None, :], other=0.0)
     d_h += tl.load(grad + at, mask=valid, other=0.0)
     tl.store(h_grad + carried, d_h, mask=valid)
@@ -399,7 +453,7 @@ def _gru_state_backward(
 def _gru_gates_backward(
     W_candidate, gates, hidden, candidates, h_grad, projected_grad,
     t, T, N, u,
-    R: tl.constexpr, C: tl.constexpr,
+    R: tl.constexpr, C: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the gates, and the previous state's that bypasses them."""
     d, rows, units, is_unit, valid, step = _gru_tiles(t, T, N, u, R, C)
@@ -408,7 +462,9 @@ def _gru_gates_backward(
     carried = (d * N + rows[:, None]) * u + units[None, :]
     d_candidates = projected_grad + step * 3 * u + 2 * u
     W = W_candidate + d * u * u
-    d_product = _product(d_candidates, 3 * u, rows, N, W, 1, u, units, is_unit, u, R, C)
+    d_product = _product(
+        d_candidates, 3 * u, rows, N, W, 1, u, units, is_unit, u, R, C, K, PRECISION
+    )
     d_h = tl.load(h_grad + carried, mask=valid, other=0.0)
     kept = tl.where(t > 0, u, 0)
     h = tl.load(hidden + at - N * u, mask=valid & (units < kept)[None, :], other=0.0)
@@ -432,7 +488,7 @@ class _GRU(torch.autograd.Function):
         W_gates, W_candidate = W_gates.contiguous(), W_candidate.contiguous()
         gates = projected.new_empty(D, T, N, 2 * u)
         resets, candidates, hidden = (projected.new_empty(D, T, N, u) for _ in range(3))
-        grid, launch = _by_tiles(D, N, u)
+        grid, launch = _by_tiles(D, N, u, DEPTH)
         for t in range(T):
             sizes = t, T, N, u
             _gru_gates[grid](projected, W_gates, hidden, gates, resets, *sizes, **launch)
@@ -449,7 +505,7 @@ class _GRU(torch.autograd.Function):
         projected_grad = grad.new_empty(D, T, N, 3 * u)
         h_grad = grad.new_empty(D, N, u)
         grad = grad.contiguous()
-        grid, launch = _by_tiles(D, N, u)
+        grid, launch = _by_tiles(D, N, u, DEPTH)
         for t in reversed(range(T)):
             made = candidates, h_grad, projected_grad
             sizes = t, T, N, u
@@ -476,22 +532,28 @@ def _shared_memory(device: torch.device) -> int:
 
 def _by_units(
     D: int, N: int, u: int, shared_memory: int
-) -> tuple[tuple[int, int], dict[str, int | bool]]:
+) -> tuple[tuple[int, int], dict[str, int | bool | str]]:
     """Return the grid and the compiler's arguments where each program has all rows.
 
     A product keeps `DEPTH` columns of its rows and of its 4 `UNITS` columns in shared memory, for
-    as many rows at once (P) as fit. The values of more than 2048 rows exceed the registers; with 32
-    warps fewer of them are spilled than with 16.
+    as many rows at once (P) as fit; none if products are `APART`. The values of more than 2048 rows
+    exceed the registers; with 32 warps fewer of them are spilled than with 16.
     """
     rows = at_once = max(triton.next_power_of_2(N), 16)
-    while 4 * DEPTH.value * (at_once + 4 * UNITS) > shared_memory:
+    while 4 * DEPTH * (at_once + 4 * UNITS) > shared_memory:
         at_once //= 2
     warps = min(max(rows // 64, 4), 16 if rows <= 2048 else 32)
-    grid = D, triton.cdiv(u, UNITS)
-    return grid, {"R": rows, "P": at_once, "U": UNITS, "num_warps": warps, **COMPILER}
+    sizes = {"R": rows, "P": 0 if APART else at_once, "U": UNITS, "K": DEPTH}
+    return (D, triton.cdiv(u, UNITS)), {**sizes, **_compiler(warps)}
 
 
-def _by_tiles(D: int, N: int, u: int) -> tuple[tuple[int, int, int], dict[str, int]]:
+def _by_tiles(
+    D: int, N: int, columns: int, depth: int
+) -> tuple[tuple[int, int, int], dict[str, int | bool | str]]:
     """Return the grid and the compiler's arguments where programs have tiles of rows."""
-    grid = D, triton.cdiv(u, COLUMNS), triton.cdiv(N, ROWS)
-    return grid, {"R": ROWS, "C": COLUMNS, "num_warps": 4, **COMPILER}
+    grid = D, triton.cdiv(columns, COLUMNS), triton.cdiv(N, ROWS)
+    return grid, {"R": ROWS, "C": COLUMNS, "K": depth, **_compiler(4)}
+
+
+def _compiler(warps: int) -> dict[str, int | bool | str]:
+    return {"PRECISION": PRECISION, "num_warps": warps, **COMPILER}
