@@ -2,16 +2,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.helpers.recordings import NETWORK
-from tests.helpers.rounding import SINGLE, assert_alike, chance, of_sum
+from tests.helpers.rounding import assert_alike, chance
 from xsleep.config.network import NetworkSettings
-from xsleep.networks import build
 from xsleep.networks.dropout import dropout
-from xsleep.networks.fast.convolution import Convolution, LeakyReLU, compute_in_bf16, pairs
+from xsleep.networks.fast.convolution import Convolution, LeakyReLU, pairs
 from xsleep.networks.fcnn_rnn import FCNN
-
-BF16 = 2.0**-7
-"""Distance from 1 to the next number of bfloat16."""
 
 
 def plain(convolution, x, left, right):
@@ -54,43 +49,6 @@ def test_convolutions_of_other_kernels(generator, kernel, samples):
     padding = max(2 * (convolution.outputs - 1) + kernel - samples, 0)
     left, right = padding // 2, padding - padding // 2
     assert_alike(in_pairs(convolution, x), plain(convolution, x, left, right))
-
-
-@pytest.mark.parametrize("filters", (4, 64))  # in float32 the latter by way of spectra
-def test_bf16_rounds_factors_and_results_and_sums_in_float32(generator, filters):
-    """Forwards and backwards; a result of the library is rounded to bfloat16 as well."""
-    convolution = Convolution(188, 32, filters, 31, deviation=0.1, generator=generator)
-    convolution.bias.data.normal_(generator=generator)
-    assert compute_in_bf16(convolution)
-    x = torch.randn(3, 188, 32, generator=generator).requires_grad_()
-    y = in_pairs(convolution, x)
-    given = torch.randn(y.shape, generator=generator)
-    found = y, *torch.autograd.grad(y, (x, convolution.weight), given)
-    assert {value.dtype for value in found} == {torch.float32}
-
-    def of(change):
-        """Return output and gradients in double precision, of rounded and changed values."""
-        rounded = (v.detach().bfloat16().double() for v in (x, convolution.weight, given))
-        signal, weight, grad = map(change, rounded)
-        signal.requires_grad_(), weight.requires_grad_()
-        z = F.conv1d(F.pad(signal.transpose(1, 2), (14, 15)), weight, stride=2).transpose(1, 2)
-        return z, *torch.autograd.grad(z, (signal, weight), grad)
-
-    exact, magnitudes = of(torch.Tensor.clone), of(torch.abs)
-    terms = 31 * 32, 16 * filters, 3 * 94
-    for ours, theirs, size, n in zip(found, exact, magnitudes, terms, strict=True):
-        shift = convolution.bias if ours is y else 0
-        bound = BF16 / 2 * theirs.abs() + of_sum(n, size) + SINGLE * (theirs + shift).abs()
-        assert ((ours - (theirs + shift)).abs() <= bound).all()
-
-
-def test_bf16_is_of_training_alone(generator):
-    network = build("FCNN+RNN", 1, NETWORK, seed=1).eval()
-    raw = torch.randn(2, NETWORK.sequence_length, 3000, 1, generator=generator)
-    expected = network(raw, None)["raw"]
-    assert compute_in_bf16(network)
-    assert torch.equal(network(raw, None)["raw"], expected)
-    assert not compute_in_bf16(build("ARNN+RNN", 1, NETWORK, seed=1))
 
 
 def test_released_fcnn_halves_3000_samples_nine_times(generator):

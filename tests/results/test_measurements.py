@@ -153,13 +153,6 @@ def test_the_files_that_agree_are_kept_and_the_one_that_does_not_is_left_out(stu
     assert [result.epochs() for result in results] == [0, 20, 20]
 
 
-def test_remarks_of_predictions_are_in_the_note_once(study):
-    for fold in (1, 2):
-        nights = study.run(f"a{fold}", fold=fold)
-        write_predictions(study.runs[-1].predictions, nights, ["trained in bf16"])
-    assert [result.note for result in study.results()] == ["trained in bf16"]
-
-
 def test_a_seed_without_all_recordings_is_left_out_and_the_fullest_kept(study):
     missing_fold(study)
     (result,) = study.results()

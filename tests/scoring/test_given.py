@@ -14,7 +14,7 @@ from xsleep.core.files import sha256
 from xsleep.networks import checkpoints
 from xsleep.scoring.given import import_given
 from xsleep.scoring.jobs import score_run
-from xsleep.store.predictions import read_predictions, read_remarks
+from xsleep.store.predictions import read_predictions
 from xsleep.store.recordings import read_stored, write_index
 from xsleep.training.sequences import normalisation
 
@@ -90,11 +90,6 @@ def test_a_given_network_is_normalised_by_the_folds_training_recordings_and_scor
     (scored,) = read_predictions(out)
     assert (scored.recording, len(scored.places)) == ("a1", 8)
     assert scored.probabilities.keys() == {"raw", "time-frequency", "joint"}
-    assert read_remarks(out) == ()
-
-    model.with_name("run.json").write_text('{"training": {"precision": "bf16"}}')
-    score_run(model, folds, 2, index, **how, out=out)
-    assert read_remarks(out) == ("trained with convolutions in bf16",)
 
 
 def test_the_record_tells_the_origin(run, cohort):

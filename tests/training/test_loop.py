@@ -111,35 +111,6 @@ def test_sequences_can_be_shuffled_in_every_pass(tmp_path, data):
     assert once[3] != every_pass[3]
 
 
-def in_bf16(**changes):
-    return QUICK.model_copy(update={"precision": "bf16", **changes})
-
-
-@pytest.mark.skipif(not device.has_bf16(device.best()), reason="no products of bfloat16 here")
-def test_a_training_in_bf16_is_another_and_repeats_exactly(tmp_path, data):
-    for name, settings in (("one", in_bf16()), ("two", in_bf16()), ("float32", QUICK)):
-        run("FCNN+RNN", data, tmp_path / name, settings)
-    one, two, float32 = (history(tmp_path / n, "seconds") for n in ("one", "two", "float32"))
-    assert one == two != float32
-    assert one[0] == float32[0]  # before the first step; evaluations are in float32
-
-
-@pytest.mark.parametrize(
-    ("system", "there", "told"),
-    [
-        ("FCNN+RNN", False, r"run: precision: bf16 needs a processor with .*; set float32"),
-        ("ARNN+RNN", True, r"run: precision: bf16 is for the FCNN, .* ARNN\+RNN .*; set float32"),
-    ],
-)
-def test_bf16_that_cannot_be_is_refused_in_one_line(
-    tmp_path, data, monkeypatch, system, there, told
-):
-    monkeypatch.setattr(device, "has_bf16", lambda place: there)
-    with pytest.raises(InputError, match=told) as refused:
-        run(system, data, tmp_path / "run", in_bf16())
-    assert "\n" not in str(refused.value)
-
-
 RANDOM = {"polarity": True, "gain": 2.0, "weight_averaging": 0.8}
 
 

@@ -73,14 +73,6 @@ def best() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def has_bf16(place: torch.device) -> bool:
-    """Return whether a processor or GPU computes products of bfloat16 values itself."""
-    if place.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    known = torch.cpu.get_capabilities()
-    return any(known.get(unit) for unit in ("amx_bf16", "avx512_bf16"))
-
-
 def name() -> str:
     """Return the model of the GPU that `best` returns, or ``cpu``."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

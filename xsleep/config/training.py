@@ -11,7 +11,6 @@ from xsleep.core.settings import Settings
 
 OPTIONAL = ["class_weights", "gradient_norm", "balanced", "shift", "selected_by", "blending"]
 OPTIONAL += ["label_smoothing", "weight_averaging", "polarity", "gain", "channel_dropout"]
-OPTIONAL += ["precision"]
 """Settings that the systems of both papers leave at their defaults. They are recorded where they
 differ from these, so that the records of other runs are the same as without them."""
 
@@ -72,8 +71,6 @@ class TrainingSettings(Settings):
             between 1 / ``gain`` and ``gain``; its spectrograms rise by as many decibels.
         channel_dropout (probability): each channel of a training sequence is flat with this
             probability, in all views; where all channels would be, none is.
-        precision: of the convolutions of the FCNN in training steps: ``float32``, or ``bf16`` on a
-            processor or GPU that has such products. Evaluations and scoring are in float32.
     """
 
     training_epochs: PositiveInt | None = None
@@ -109,7 +106,6 @@ class TrainingSettings(Settings):
     polarity: bool = False
     gain: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     channel_dropout: float = Field(default=0.0, ge=0, lt=1)
-    precision: Literal["float32", "bf16"] = "float32"
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSettings:

@@ -91,7 +91,7 @@ class SystemResults(_System):
         skipped: Number of recordings of the database that cannot be used.
         gaps: Why predictions are left out, a line each.
         source: One of `xsleep.config.names.SOURCES`.
-        remarks: What is to be known of a system, from its predictions, a line each.
+        remarks: What is to be known of a system that was not trained here, a line each.
     """
 
     counts: pd.DataFrame
@@ -227,7 +227,7 @@ class _File:
 def _read(run: RunPredictions, known: pd.DataFrame, listed: Path, decide: Decide) -> _File:
     tested = []
     try:
-        remarks = read_remarks(run.predictions)
+        remarks = read_remarks(run.predictions) if run.source != MEASURED else ()
         if not (predictions := read_predictions(run.predictions)):
             if remarks:
                 return _File(run, (), "; ".join(remarks))

@@ -38,8 +38,7 @@ def score_run(
     """Score the test recordings of a fold with its trained network.
 
     A ``scoring.json`` beside the predictions in ``out`` records their origin and the duration. What
-    is doubtful about a network that was imported goes into the note of Table 2, and so does a
-    training in bf16.
+    is doubtful about a network that was imported goes into the note of Table 2.
 
     Args:
         model: checkpoint of the network.
@@ -60,7 +59,9 @@ def score_run(
         "threads": threads,
         **origin({"test": parts}, {path.name: path for path in (model, folds)}),
     }
-    remarks = _remarks(model.parent)
+    remarks = []
+    if (imported := model.with_name("import.json")).exists():
+        remarks = json.loads(imported.read_text())["remarks"]
     began = time.monotonic()
     predictions = probabilities.score(network, parts, longest_gap, scoring_stride)
     record |= {"seconds": round(time.monotonic() - began, 3), "epochs": sum(map(len, parts))}
@@ -68,17 +69,6 @@ def score_run(
     record["outputs"] = {out.name: sha256(out)}
     with whole(out.with_name("scoring.json")) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def _remarks(folder: Path) -> list[str]:
-    """Return what is to be known of the network in a folder, from the record of its origin."""
-    facts = {}
-    for record in (folder / "import.json", folder / "run.json"):
-        if record.exists():
-            facts |= json.loads(record.read_text())
-    remarks: list[str] = facts.get("remarks", [])
-    bf16 = facts.get("training", {}).get("precision") == "bf16"
-    return [*remarks, "trained with convolutions in bf16"] if bf16 else remarks
 
 
 def zero_shot(

@@ -14,7 +14,6 @@ from xsleep.compute import device, parallel
 from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.networks import Network, checkpoints
-from xsleep.networks.fast.convolution import compute_in_bf16
 from xsleep.training import CHECKPOINT, minibatches
 from xsleep.training.augmentation import augmentation
 from xsleep.training.averaging import Average
@@ -64,8 +63,6 @@ class Trainer:
         self.device = device.best()
         run = fingerprint(network, training)
         network.to(self.device)
-        if settings.precision == "bf16":
-            self._lower_precision()
         if "time-frequency" in network.views:
             over = network.settings.normalisation
             network.set_normalisation(*normalisation(training.data.training, over))
@@ -106,17 +103,6 @@ class Trainer:
             report,
             self.average.network if self.average else None,
         )
-
-    def _lower_precision(self) -> None:
-        """Let the convolutions of the FCNN compute in bf16."""
-        where = f"{self.folder}: precision: bf16"
-        if not device.has_bf16(self.device):
-            raise InputError(
-                f"{where} needs a processor with AVX512-BF16 or AMX, or a GPU from NVIDIA's Ampere "
-                f"on, which {device.name()} is not; set float32 in the preset"
-            )
-        if not compute_in_bf16(self.network):
-            raise InputError(f"{where} is for the FCNN, which {self.system} has not; set float32")
 
     def _optimizer(self) -> torch.optim.Optimizer:
         """Return Adam, whose ``weight_decay`` acts on the gradient as the L2 penalty does."""

@@ -46,12 +46,7 @@ class Convolution(nn.Module):
     Maps pairs of samples ``(ceil(samples / 2), N, 2 channels)`` to ``(ceil(samples / 2), N,
     filters)``: stride 2 over samples is stride 1 over pairs. An odd number of samples is followed
     by a zero.
-
-    With ``bf16`` its products in training are those of values rounded to bfloat16, which the
-    library sums up in float32; the bias is added in float32. In evaluation all is float32.
     """
-
-    bf16 = False
 
     def __init__(
         self,
@@ -80,13 +75,11 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = F.pad(self.weight, self.zeros).unflatten(2, (-1, 2))
         weight = weight.permute(2, 3, 1, 0).flatten(1, 2)
-        if self.bf16 and self.training:
-            return self._plain(x.bfloat16(), weight.bfloat16()) + self.bias
         if weight.numel() >= MANY:
             return correlate(x, weight, self.bias, before=self.before, outputs=self.outputs)
-        return self._plain(x, weight, self.bias)
+        return self._plain(x, weight)
 
-    def _plain(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
         """Convolve by PyTorch; on a CPU in as many segments as threads, one batch item each."""
         taps = len(weight)
         length = self.outputs if x.is_cuda else -(-self.outputs // torch.get_num_threads())
@@ -98,16 +91,8 @@ class Convolution(nn.Module):
         else:
             x = x.unfold(0, length + taps - 1, length).permute(0, 3, 1, 2)
         x = x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        y = F.conv2d(x, weight.permute(2, 1, 0).unsqueeze(3).contiguous(), bias)
+        y = F.conv2d(x, weight.permute(2, 1, 0).unsqueeze(3).contiguous(), self.bias)
         return y.permute(0, 2, 3, 1).flatten(0, 1)[: self.outputs]
-
-
-def compute_in_bf16(network: nn.Module) -> bool:
-    """Set ``bf16`` of all convolutions; return whether there are any."""
-    found = [module for module in network.modules() if isinstance(module, Convolution)]
-    for module in found:
-        module.bf16 = True
-    return bool(found)
 
 
 def pairs(x: Tensor) -> Tensor:
