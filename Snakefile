@@ -52,6 +52,8 @@ rule figures:
 
 
 onstart:
+    if workflow.global_resources.get("gpu_mem_mb"):  # of profiles/gpu
+        MPS = start_mps()
     try:
         MESSAGES.on_start(workflow.dag)
     except InputError as error:
