@@ -39,9 +39,9 @@ ctypes.CDLL = lambda name, *more, **others: (
 """Imported by every Python that starts: a driver that answers where there is MPS."""
 
 
-def start(folder, *arguments, control=CONTROL, code=0):
+def start(folder, *arguments, smi=SMI, control=CONTROL, code=0):
     """Start the command with this profile."""
-    env = stand_ins(folder, **{"nvidia-smi": SMI, "nvidia-cuda-mps-control": control})
+    env = stand_ins(folder, **{"nvidia-smi": smi, "nvidia-cuda-mps-control": control})
     (folder / "driver").mkdir()
     (folder / "driver/sitecustomize.py").write_text(DRIVER.format(code=code))
     env |= {"PYTHONPATH": f"{folder / 'driver'}:{ROOT}", "CUDA_VISIBLE_DEVICES": "0"}
@@ -88,6 +88,15 @@ def test_every_rule_that_may_use_a_gpu_has_a_share_of_its_memory(tmp_path, monke
     shares = {rule: limits["gpu_mem_mb"].value for rule, limits in given.set_resources.items()}
     assert shares == dict.fromkeys(using, 36_700)
     assert given.resources["gpu_mem_mb"].value == 4 * 36_700
+
+
+def test_without_a_gpu_the_run_goes_on_without_mps(tmp_path):
+    run = start(tmp_path, RECORDING, smi="#!/bin/sh\necho No devices were found\nexit 6\n")
+    printed, _ = run.communicate()
+    assert run.returncode == 0, printed
+    assert "GPU: none found (nvidia-smi: No devices were found)" in printed
+    assert "MPS" not in printed
+    assert not (tmp_path / "said").exists()
 
 
 def test_mps_begins_and_ends_with_the_run(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from xsleep.core.errors import InputError, reason
+from xsleep.core.errors import InputError
 
 CONTEXT = 600
 """Approximate megabytes that CUDA itself takes for a process, not counted by PyTorch."""
@@ -78,8 +78,10 @@ def _free() -> tuple[str, int]:
     command += [f"--id={visible.partition(',')[0]}"] if visible else []
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(f"none found (nvidia-smi: {reason(error)})") from error
+    except OSError as error:
+        raise InputError(f"none found (nvidia-smi: {error.strerror})") from error
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"none found (nvidia-smi: no answer within {WAIT} s)") from error
     first = (done.stdout.strip() or done.stderr.strip()).partition("\n")[0]
     name, _, mebibytes = first.rpartition(", ")
     if not mebibytes.isdecimal():
