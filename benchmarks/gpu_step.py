@@ -355,8 +355,8 @@ def measured(variant: Variant, scale: Scale) -> Figures:
         plain = replace(PLAIN, system=system, channels=channels, batch=batch)
         with applied(plain) as place:
             EXPECTED[sizes] = begun(Training(plain, scale, place))
-    gc.collect()
     if torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with applied(variant) as place, warnings.catch_warnings(record=True) as told:
