@@ -1,4 +1,7 @@
-"""Shares of a GPU's memory, by a stand-in for nvidia-smi."""
+"""Shares of a GPU's memory, by a stand-in for nvidia-smi, and MPS that does not start.
+
+`tests/workflow/test_gpu_profile.py` has it start and end.
+"""
 
 import os
 
@@ -81,3 +84,28 @@ def test_without_nvidia_smi_nothing_is_limited(monkeypatch, capsys, tmp_path):
     shares.cache_clear()
     assert shares(4) == (0, 0)
     assert "nvidia-smi" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("broken", ("no program", "no process"))
+def test_mps_that_does_not_start_leaves_the_environment_as_it_was(
+    monkeypatch, capsys, tmp_path, broken
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(sharing.PIPES, raising=False)
+    if broken == "no process":
+        monkeypatch.setattr(sharing.sys, "executable", "/bin/true")
+    before = dict(os.environ)
+    assert sharing.start_mps() is None
+    assert dict(os.environ) == before
+    why = {"no program": f"{sharing.CONTROL}: No such file", "no process": "it ended"}[broken]
+    said = capsys.readouterr().err
+    assert said.startswith("GPU: jobs take turns there") and why in said
+    assert said.count("\n") == 1
+
+
+def test_mps_of_the_user_serves_as_it_is(monkeypatch, capsys):
+    monkeypatch.setenv(sharing.PIPES, "/run/mps")
+    monkeypatch.setattr(sharing, "MPS", pytest.fail)
+    assert sharing.start_mps() is None
+    assert os.environ[sharing.PIPES] == "/run/mps"
+    assert capsys.readouterr().err == ""

@@ -40,6 +40,9 @@ if code := cuda.cuInit(0) or cuda.cuDevicePrimaryCtxRetain(ctypes.byref(ctypes.c
 WAIT = 60
 """Seconds that a program of NVIDIA may take to answer."""
 
+STARTED = "started"
+"""Line of the process that starts and ends MPS, in place of why it does not."""
+
 
 @cache
 def shares(most: int) -> tuple[int, int]:
@@ -131,7 +134,8 @@ class MPS:
         os.environ.update({PIPES: folder, LOGS: folder})
         assert self.guard.stdout
         try:
-            if fault := self.guard.stdout.readline().strip() or _refusal():
+            said = self.guard.stdout.readline().strip()
+            if fault := _refusal() if said == STARTED else said or "it ended":
                 raise InputError(fault)
         except InputError:
             self.close()
@@ -139,9 +143,10 @@ class MPS:
 
     def close(self) -> None:
         """End MPS."""
-        for name in (PIPES, LOGS):
-            os.environ.pop(name, None)
+        os.environ.pop(LOGS)
+        folder = os.environ.pop(PIPES)
         self.guard.communicate()
+        rmtree(folder, ignore_errors=True)  # of a process that could not do it
 
 
 def _refusal() -> str:
@@ -156,12 +161,12 @@ def _refusal() -> str:
 
 
 def main() -> None:
-    """Start MPS, say in a line why not, and end MPS at the end of the input."""
+    """Start MPS, say in a line whether it did, and end MPS at the end of the input."""
     folder = Path(os.environ[PIPES])
     try:
         fault = _start(folder / "said")
         with suppress(BrokenPipeError):
-            print(fault, flush=True)
+            print(fault or STARTED, flush=True)
         sys.stdin.read()
         if not fault:
             subprocess.run([CONTROL], input="quit\n", text=True, stdout=subprocess.DEVNULL)
@@ -174,13 +179,15 @@ def _start(said: Path) -> str:
     try:
         with said.open("w+") as file:  # and no pipe, as the daemon may keep it open
             done = subprocess.run(
-                [CONTROL, "-d"], stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                [CONTROL, "-d"], stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=WAIT
             )
             file.seek(0)
             fault = file.readline().strip() or f"{CONTROL}: status {done.returncode}"
             return fault if done.returncode else ""
     except OSError as error:
         return f"{CONTROL}: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return f"{CONTROL}: no answer within {WAIT} s"
 
 
 if __name__ == "__main__":
