@@ -52,6 +52,9 @@ rule figures:
 
 
 onstart:
+    shared = workflow.global_resources.get("gpu_mem_mb")  # of profiles/gpu
+    if getattr(shared, "value", shared):
+        MPS = start_mps()  # which ends with this process
     try:
         MESSAGES.on_start(workflow.dag)
     except InputError as error:

@@ -10,6 +10,7 @@ gc.set_threshold(100_000)
 
 try:  # the registry of systems is read when it is imported
     from xsleep import systems
+    from xsleep.compute.sharing import start_mps
     from xsleep.results.figures import FORMATS
     from xsleep.results.formatting import entitled
     from xsleep.store.recordings import FORMAT_VERSION

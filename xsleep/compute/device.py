@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+from xsleep.compute.sharing import CONTEXT
+
 TF32 = False
 """Permission for a GPU to round the factors of convolutions and matrix products to 11 bits.
 
@@ -76,10 +78,6 @@ def best() -> torch.device:
 def name() -> str:
     """Return the model of the GPU that `best` returns, or ``cpu``."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-
-
-CONTEXT = 600
-"""Approximate megabytes that CUDA itself takes for a process, not counted by PyTorch."""
 
 
 def limit_memory(megabytes: int | None) -> None:
