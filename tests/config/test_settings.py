@@ -501,6 +501,10 @@ def own(**source):
             "presets/embedded.yaml: training.lr is not a known key; choose from training_epochs",
         ),
         (
+            {"preset_settings": {"released": {"training": {"precision": "bf16"}}}},
+            "presets/released.yaml: training.precision is not a known key; choose from",
+        ),
+        (
             {"database_settings": {"simulated": {"training": {"patiense": 200}}}},
             "databases/simulated.yaml: training.patiense is not a known key; choose from "
             "training_epochs, steps, ",
