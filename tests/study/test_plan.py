@@ -207,6 +207,7 @@ def test_a_small_network_is_no_faster_on_a_gpu_than_the_measured_one(small):
     """Its step waits for as many kernels."""
     *_, line = planned(small, [train()])
     assert line["gpu hours in steps"] == pytest.approx(20 * 0.0109 * line["steps"] / 3600, abs=1e-3)
+    assert f"(two streams){costs.SCALED}1; evaluated" in line["gpu time from"]
 
 
 def test_time_on_this_machine_is_that_of_all_its_cores(small, monkeypatch):
@@ -250,7 +251,7 @@ def test_a_larger_network_is_scaled_by_operations_on_a_gpu_and_said_to_be(paper)
     hours = [line["gpu hours in steps"] for line in lines[1:]]
     assert hours[1] / hours[0] == pytest.approx(wider / cost, rel=1e-3)
     assert f"{costs.SCALED}{wider / cost:.3g}" in lines[2]["gpu time from"]
-    scaled = "Times of other networks, channels and minibatches are scaled by operations."
+    scaled = "Times of other networks, channels and minibatches are scaled by operations, on a GPU"
     assert scaled in summed_up(lines) and scaled not in summed_up(lines[:2])
 
 

@@ -85,12 +85,12 @@ def test_a_lack_of_gpu_memory_is_a_line_and_the_training_goes_on_from_its_last_e
 ):
     """At the first step, on a GPU that is too small, and when others took the memory later."""
     monkeypatch.setattr(device, "best", lambda: torch.device("cpu"))
+    shares = with_memory(monkeypatch, total=80e9, free=0.1e9, own=5e9)
     whole = train("whole")
     with monkeypatch.context() as meanwhile, pytest.raises(SystemExit) as ended:
-        shares = with_memory(meanwhile, total=80e9, free=0.1e9, own=5e9)
         lacking_at(meanwhile, number)
         train("stopped")
-    assert ended.value.code == 1 and shares == [6.4e9 / 80e9]
+    assert ended.value.code == 1 and shares == 2 * [6.4e9 / 80e9]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: NVIDIA H200: too little memory: 80.0 GB, of which 0.1 free")
     stopped = train("stopped")

@@ -126,13 +126,15 @@ CONTEXT = 600
 """Approximate megabytes that CUDA itself takes for a process, not counted by PyTorch."""
 
 
-LACKING = ("out of memory", "STATUS_ALLOC_FAILED")
+LACKING = ("out of memory", "STATUS_ALLOC_FAILED", "ALLOCATION_FAILED")
 """Parts of the messages of CUDA and its libraries where a GPU's memory is full."""
 
 
 @contextmanager
 def limited_memory(megabytes: int | None) -> Iterator[None]:
-    """Limit a GPU's memory in a block to this job's share, ``megabytes``; ``None``: no limit.
+    """Limit a GPU's memory to this job's share, ``megabytes``, for a block and what follows.
+
+    ``None`` sets no limit.
 
     Raises:
         InputError: the memory does not suffice, or the GPU cannot be used: in one line what to do.

@@ -201,10 +201,11 @@ def _scaled(fact: Mapping[str, str], flop: float, batch: int = 1) -> tuple[float
     On a GPU less work takes as long: a small step waits for its kernels to be launched.
     """
     times = flop * batch / (1e9 * float(fact["GFLOP"]) * int(fact["minibatch"] or 1))
+    if math.isclose(times, 1, rel_tol=1e-3):
+        return float(fact["seconds"]), _told(fact)
     if fact["unit"] == "gpu":
         times = max(times, 1.0)
-    scaled = "" if math.isclose(times, 1, rel_tol=1e-3) else f"{SCALED}{times:.3g}"
-    return float(fact["seconds"]) * times, f"{_told(fact)}{scaled}"
+    return float(fact["seconds"]) * times, f"{_told(fact)}{SCALED}{times:.3g}"
 
 
 def _told(fact: Mapping[str, str]) -> str:

@@ -128,12 +128,12 @@ def _run_line(
     flop, branches, parameters = step_cost(of.system, of.channels, network)
     cpu, gpu = (clock.times(of, preset, batch, unit) for unit in ("cpu", "gpu"))
 
-    def hours(times: Times, steps: int) -> tuple[float, float, float]:
+    def hours(times: Times, steps: int) -> list[float]:
         """Return the hours of all runs in their steps, their evaluations and their starts."""
         evaluations = 1 + steps // min(settings.evaluate_every, steps)
         evaluated = evaluations * roles.evaluated * size.epochs + test
         seconds = steps * times.step, evaluated * times.evaluated, times.start
-        return tuple(of.runs * part / 3600 for part in seconds)  # type: ignore[return-value]
+        return [of.runs * part / 3600 for part in seconds]
 
     fewest = fewest_steps(settings, steps)
     in_steps, in_evaluations, in_starts = hours(gpu, steps)
@@ -239,7 +239,8 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     remarks.append(f"GPU time, {number} at once: {source}")
     if any(SCALED in line[f"{unit} time from"] for line in lines for unit in ("cpu", "gpu")):
         remarks.append(
-            "Times of other networks, channels and minibatches are scaled by operations."
+            "Times of other networks, channels and minibatches are scaled by operations, on a GPU "
+            "never down."
         )
     remarks += dict.fromkeys(f"{line['database']}: {line['sizes from']}" for line in lines)
     console.print(*remarks, sep="\n", markup=False, highlight=False, soft_wrap=True)
