@@ -9,8 +9,10 @@ from xsleep.results.audit.trainings import Imported, Pretraining, Run
 from xsleep.results.measurements import run_predictions
 from xsleep.study import paths
 
-with job(snakemake.log[0], snakemake.input) as report:
-    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
+with (
+    job(snakemake.log[0], snakemake.input) as report,
+    device.limited_memory(snakemake.resources.get("gpu_mem_mb")),
+):
     params = snakemake.params
     predictions = [f"{folder}/predictions.h5" for folder in params.folders]
     runs = [

@@ -4,8 +4,10 @@ from xsleep.compute import device
 from xsleep.core.console import job
 from xsleep.scoring.jobs import score_run
 
-with job(snakemake.log[0], snakemake.input):
-    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
+with (
+    job(snakemake.log[0], snakemake.input),
+    device.limited_memory(snakemake.resources.get("gpu_mem_mb")),
+):
     score_run(
         Path(snakemake.input.model),
         Path(snakemake.input.folds),

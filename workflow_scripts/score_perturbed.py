@@ -10,8 +10,10 @@ from xsleep.core.console import job
 from xsleep.databases import source_of
 from xsleep.external.robustness import Recordings, Scorer, score_perturbed
 
-with job(snakemake.log[0], snakemake.input) as report:
-    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
+with (
+    job(snakemake.log[0], snakemake.input) as report,
+    device.limited_memory(snakemake.resources.get("gpu_mem_mb")),
+):
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
     recordings = Recordings(

@@ -13,8 +13,8 @@ ADDRESS += ("strategy",)
 with (
     job(snakemake.log[0], snakemake.input) as report,
     parallel.processes(snakemake.resources.get("gpu", 0)),
+    device.limited_memory(snakemake.resources.get("gpu_mem_mb")),
 ):
-    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
     inputs, run = snakemake.input, snakemake.params.run
     split, source = inputs.get("split"), snakemake.params.get("source")
     pretrained = inputs.get("pretrained")

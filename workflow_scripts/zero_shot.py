@@ -8,8 +8,10 @@ from xsleep.results.table2 import confusion_table
 from xsleep.scoring.jobs import zero_shot
 from xsleep.store.predictions import read_predictions
 
-with job(snakemake.log[0], snakemake.input):
-    device.limit_memory(snakemake.resources.get("gpu_mem_mb"))
+with (
+    job(snakemake.log[0], snakemake.input),
+    device.limited_memory(snakemake.resources.get("gpu_mem_mb")),
+):
     predictions = Path(snakemake.output.predictions)
     facts = zero_shot(
         snakemake.params.database,

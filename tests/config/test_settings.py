@@ -501,6 +501,10 @@ def own(**source):
             "presets/embedded.yaml: training.lr is not a known key; choose from training_epochs",
         ),
         (
+            {"preset_settings": {"embedded": {"training": {"precision": "bf61"}}}},
+            "embedded.yaml: training.precision = 'bf61': Input should be 'float32' or 'bf16'",
+        ),
+        (
             {"database_settings": {"simulated": {"training": {"patiense": 200}}}},
             "databases/simulated.yaml: training.patiense is not a known key; choose from "
             "training_epochs, steps, ",

@@ -41,21 +41,23 @@ def test_a_gpu_has_an_index_and_what_is_free_of_it_is_known():
 
 
 def test_a_process_takes_no_more_than_its_share():
-    """A process limited to 500 MB can allocate 400 MB once."""
+    """A process limited to 500 MB can allocate 400 MB once; a line says which share it needs."""
     share = """
 import torch
 from xsleep.compute import device
-device.limit_memory(device.CONTEXT + 500)
-place = device.best()
-assert device.free_memory(place) < 501e6
-first = torch.empty(400_000_000, dtype=torch.uint8, device=place)
+from xsleep.core.errors import InputError
 try:
-    torch.empty(400_000_000, dtype=torch.uint8, device=place)
-except torch.OutOfMemoryError:
-    print("held")
+    with device.limited_memory(device.CONTEXT + 500):
+        place = device.best()
+        assert device.free_memory(place) < 501e6
+        first = torch.empty(400_000_000, dtype=torch.uint8, device=place)
+        torch.empty(400_000_000, dtype=torch.uint8, device=place)
+except InputError as error:
+    print(error)
 """
     done = subprocess.run([sys.executable, "-c", share], capture_output=True, text=True)
-    assert done.stdout == "held\n", done.stderr
+    assert done.stdout.startswith(f"{torch.cuda.get_device_name()}: too little memory: "), done
+    assert "took 0.4 GB of its share of 1,100 MB (gpu_mem_mb) and needs more; raise" in done.stdout
 
 
 @pytest.mark.parametrize("resident", (True, False))

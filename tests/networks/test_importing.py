@@ -193,6 +193,7 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path, capsys, value):
         (b"not a zip", "not an npz file"),
         ({"a": np.array([{}], object)}, "holds pickled objects, which are not read"),
         ({"a": np.array(["x"])}, "variable a of shape (1,): of type <U1"),
+        ({"a": np.zeros(2, "f2")}, "variable a of shape (2,): rounded to float16; networks are"),
         ({"a": np.zeros(2)}, "none of its 1 variables has a name of a released"),
         ({}, "none of its 0 variables has a name of a released"),
     ],

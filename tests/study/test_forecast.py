@@ -96,6 +96,7 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = configuration([ROOT / "config/config.yaml"], [])
     monkeypatch.setenv("XSLEEP_CONFIGURATION", "")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     take(config, ROOT / "config")
     return Study(config, ROOT / "config")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.helpers.recordings import NETWORK, ROOT, make_part
 from xsleep import __version__
@@ -204,4 +205,14 @@ def test_a_network_that_is_not_the_one_that_its_run_tells_of_is_refused(tmp_path
     content[-5] ^= 1  # a bit of a weight
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"model.safetensors: not as it was written .*; delete it"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize("precision", (torch.bfloat16, torch.float16, torch.float64))
+def test_a_network_of_another_precision_is_refused(tmp_path, precision):
+    path = tmp_path / "model.safetensors"
+    network = build("FCNN+RNN", 1, NETWORK, 1).to(precision)
+    checkpoints.save(path, network, "FCNN+RNN", ("EEG",))
+    line = rf"model\.safetensors: values of {precision}; networks are computed in torch\.float32"
+    with pytest.raises(InputError, match=line):
         checkpoints.load(path)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from xsleep.compute.sharing import CONTEXT
+from xsleep.core.errors import InputError, reason
 
 TF32 = False
 """Permission for a GPU to round the factors of convolutions and matrix products to 11 bits.
@@ -60,15 +64,46 @@ def repeat_exactly() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
+NONE = ("no NVIDIA driver", "No CUDA GPUs are available", "not have a CUDA gpu", "stub library")
+"""Parts of PyTorch's messages where there is no GPU, or none that may be seen."""
+
+
+def found() -> bool:
+    """Return whether there is a GPU.
+
+    Raises:
+        InputError: PyTorch cannot use the one that is there, of which it only warns.
+    """
+    with warnings.catch_warnings(action="ignore"):
+        if torch.cuda.is_available():
+            return True
+        if torch.version.cuda is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+            return False
+        try:
+            torch.cuda.init()
+        except RuntimeError as error:
+            if any(part in str(error) for part in NONE):
+                return False
+            raise InputError(
+                f"PyTorch {torch.__version__} cannot use the GPU ({reason(error)}); install a "
+                f"driver for CUDA {torch.version.cuda} or newer, or a PyTorch for that driver, or "
+                "set CUDA_VISIBLE_DEVICES=-1 to compute without a GPU"
+            ) from error
+    return False
+
+
 def best() -> torch.device:
     """Return the current GPU, by its index, or the CPU where there is none.
 
     A GPU is set to the precision of `TF32` and to deterministic algorithms.
+
+    Raises:
+        InputError: there is a GPU that cannot be used.
     """
     keep_memory()
     torch.backends.cudnn.allow_tf32 = TF32
     torch.backends.cuda.matmul.allow_tf32 = TF32
-    if not torch.cuda.is_available():
+    if not found():
         return torch.device("cpu")
     repeat_exactly()
     # Some functions of torch.cuda refuse a device without an index.
@@ -80,15 +115,59 @@ def name() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
-def limit_memory(megabytes: int | None) -> None:
-    """Limit the GPU memory of this process to its share, ``megabytes``; ``None``: no limit.
+LACKING = ("out of memory", "STATUS_ALLOC_FAILED", "ALLOCATION_FAILED")
+"""Parts of the messages of CUDA and its libraries where a GPU's memory is full."""
 
-    An allocation beyond it fails with PyTorch's message, which states the limit.
+
+@contextmanager
+def limited_memory(megabytes: int | None) -> Iterator[None]:
+    """Limit a GPU's memory to this job's share, ``megabytes``, for a block and what follows.
+
+    ``None`` sets no limit.
+
+    Raises:
+        InputError: the memory does not suffice, or the GPU cannot be used: in one line what to do.
     """
-    if megabytes and torch.cuda.is_available():
-        total = torch.cuda.mem_get_info()[1]
-        share = max(megabytes - CONTEXT, 0) * 1_000_000 / total
-        torch.cuda.set_per_process_memory_fraction(min(share, 1.0))
+    on_gpu = found()
+    try:
+        if on_gpu and megabytes:
+            total = torch.cuda.mem_get_info()[1]
+            share = max(megabytes - CONTEXT, 0) * 1_000_000 / total
+            torch.cuda.set_per_process_memory_fraction(min(share, 1.0))
+        yield
+    except RuntimeError as error:
+        if on_gpu and any(part in str(error) for part in LACKING):
+            raise InputError(_lacking(megabytes)) from error
+        raise
+
+
+def _lacking(megabytes: int | None) -> str:
+    """Return who takes how much of the GPU's memory, and what to do.
+
+    Either the job needs more than its share, or the GPU is full, of this job or of others.
+    """
+    again = "then the same command: a training goes on from its last evaluation"
+    try:
+        free, total = torch.cuda.mem_get_info()
+    except RuntimeError:  # not even enough to ask
+        return f"no memory of the GPU is free; end what else uses it (nvidia-smi), {again}"
+    own = torch.cuda.memory_reserved()
+    others = max(total - free - own - CONTEXT * 1_000_000, 0)
+    share = f" of its share of {megabytes:,} MB (gpu_mem_mb)" if megabytes else ""
+    smaller = "or a smaller batch_size in the preset, with which a training begins anew"
+    if megabytes and (megabytes - CONTEXT) * 1_000_000 - own < free:
+        remedy = f"let fewer run at once in the profile, with a larger gpu_mem_mb ({smaller})"
+    elif others > own:
+        remedy = (
+            "end what else uses the GPU (nvidia-smi), or run fewer at once (a larger gpu_mem_mb)"
+        )
+    else:
+        remedy = f"take a larger GPU ({smaller})"
+    return (
+        f"{name()}: too little memory: {total / 1e9:.1f} GB, of which {free / 1e9:.1f} free and "
+        f"{others / 1e9:.1f} taken by others; this job took {own / 1e9:.1f} GB{share} and needs "
+        f"more; {remedy}, {again}"
+    )
 
 
 def free_memory(device: torch.device) -> float:

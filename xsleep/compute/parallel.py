@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from xsleep.compute import device
 from xsleep.core.errors import InputError
 
 
@@ -39,9 +40,9 @@ def processes(count: int) -> Iterator[None]:
     their exit status. They communicate by NCCL on GPUs, otherwise by gloo.
 
     Raises:
-        InputError: there are GPUs, but too few.
+        InputError: there are GPUs, but too few or not usable.
     """
-    on_gpu = torch.cuda.is_available()
+    on_gpu = device.found()
     if not dist.is_torchelastic_launched():
         if count > 1:
             if on_gpu and (there := torch.cuda.device_count()) < count:

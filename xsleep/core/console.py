@@ -79,7 +79,7 @@ def job(log: str | Path, inputs: Iterable[str] = ()) -> Iterator[Callable[[str],
 def _remedy(error: Exception) -> str:
     """Return what to do about a disk or memory; nothing about other errors."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # of PyTorch
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):  # of PyTorch
         return "; give the job more memory, or the preset a smaller batch_size"
     if number in FULL:
         return f"; {REMEDIES[number]} and give the same command again"

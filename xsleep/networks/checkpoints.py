@@ -43,8 +43,8 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
     """Return a network in evaluation mode, its system and its channels.
 
     Raises:
-        InputError: the file is not a checkpoint of this project, or not the one that ``run.json``
-            beside it tells of.
+        InputError: the file is not a checkpoint of this project, of another precision, or not the
+            one that ``run.json`` beside it tells of.
     """
     check_recorded(path)
     try:
@@ -62,6 +62,12 @@ def load(path: Path) -> tuple[Network, str, tuple[str, ...]]:
             f"{path}: not a checkpoint of xsleep ({reason(error)}); name the model.safetensors of "
             "a run; if it is one, train that run again"
         ) from error
+    own = {value.dtype for value in network.state_dict().values()}
+    if others := {value.dtype for value in tensors.values()} - own:
+        raise InputError(
+            f"{path}: values of {', '.join(sorted(map(str, others)))}; networks are computed in "
+            "torch.float32: name the file that has them as they were trained"
+        )
     if broken := [name for name, values in tensors.items() if not torch.isfinite(values).all()]:
         raise InputError(
             f"{path}: {len(broken)} of its tensors have values that are not finite ({broken[0]}, "

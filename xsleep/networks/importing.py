@@ -191,6 +191,11 @@ def _numbers(path: Path, name: str, values: NDArray[Any]) -> Singles:
     where = f"{path}: variable {name} of shape {values.shape}"
     if values.dtype.kind != "f":
         raise InputError(f"{where}: of type {values.dtype}; a variable has floating-point numbers")
+    if values.dtype.itemsize < 4:
+        raise InputError(
+            f"{where}: rounded to {values.dtype}; networks are computed in float32: name the file "
+            "that has it as it was trained"
+        )
     if not values.size:
         raise InputError(f"{where}: no value; a variable has some, save the network again")
     with np.errstate(over="ignore"):

@@ -120,7 +120,8 @@ def ensemble_probabilities(ensemble: Ensemble, part: Part, applied: Normalisatio
     for network in ensemble.networks:
         if applied == "night" and "time-frequency" in network.views:
             network.set_normalisation(*normalisation([part], network.settings.normalisation))
-        (prediction,) = apply(network.to(device.best()), [part], None)
+        with device.limited_memory(None):
+            (prediction,) = apply(network.to(device.best()), [part], None)
         found = prediction.probabilities[network.branches[-1]].astype(np.float64)
         sums = sums + np.log(found.clip(np.finfo(np.float32).tiny))
     mean: Doubles = np.exp(sums / len(ensemble.networks))

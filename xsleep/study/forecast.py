@@ -216,17 +216,20 @@ def _benchmark(job: Any) -> float | None:
 
 def main() -> None:
     """Read trainings as JSON and print their seconds, in the configuration of the call."""
-    from xsleep.study.plan import NOT_MEASURED, training_line
+    import torch
+
+    from xsleep.study.plan import training_line
     from xsleep.study.planning import sizes_of
 
     study = Study(snapshot.config(), snapshot.folder())
     sizes, clock = sizes_of(study), Clock(finished_runs(Path("results")))
+    trained = any(run["device"] != "cpu" for run in clock.finished)  # by jobs on other machines
+    on_gpu = torch.cuda.is_available() or trained
     seconds = []
     for training in json.load(sys.stdin):
         try:
             line = training_line(Trainings(*training), sizes, clock)
-            hours = {line["cpu hours"], line["gpu hours"]} - {NOT_MEASURED}
-            seconds.append(3600 * hours.pop() + job_seconds(""))
+            seconds.append(3600 * line["gpu hours" if on_gpu else "cpu hours"] + job_seconds(""))
         except InputError:  # its recordings are not known yet
             seconds.append(0.0)
     print(json.dumps(seconds))

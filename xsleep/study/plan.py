@@ -19,15 +19,25 @@ from xsleep.core.console_table import console_table
 from xsleep.core.durations import duration
 from xsleep.core.recording import SHAPES
 from xsleep.databases import open_database
-from xsleep.study.costs import Clock, Trainings, evaluation, job_seconds, measured, step_cost
+from xsleep.study.costs import (
+    SCALED,
+    Clock,
+    Times,
+    Trainings,
+    at_once,
+    evaluation,
+    job_seconds,
+    measured,
+    step_cost,
+)
 from xsleep.study.files import MOST_BATCHES
 from xsleep.study.sizes import Roles, Size, Sizes
 
-NOT_MEASURED = "not measured"
-
-HOURS = ("cpu hours", "gpu hours", "fewest cpu hours", "fewest gpu hours")
+HOURS = ["cpu hours", "fewest cpu hours", "gpu hours", "fewest gpu hours"]
+HOURS += ["gpu hours in steps", "gpu hours in evaluations", "gpu hours at once"]
 COLUMNS = [*Trainings._fields[:-1], "recordings", "epochs", "sizes from", "runs", "jobs", "steps"]
-COLUMNS += ["fewest steps", "PFLOP", *HOURS, "time from", "disk GB", "checkpoint GB"]
+COLUMNS += ["fewest steps", "PFLOP", *HOURS, "cpu time from", "gpu time from"]
+COLUMNS += ["disk GB", "checkpoint GB"]
 
 
 def plan(
@@ -97,7 +107,8 @@ def preparation_line(sizes: Sizes, database: str) -> dict[str, Any]:
         "jobs": simulated + math.ceil(size.recordings / in_one) + 3,
         "cpu hours": 0 if size.source == "prepared" else hours,
         "fewest cpu hours": 0 if size.source == "prepared" else hours,
-        "time from": f"{fact['seconds']} s an epoch and channel measured on {fact['device']}",
+        "cpu time from": f"{fact['seconds']} s an epoch and channel on {fact['device']}",
+        "gpu time from": "",
         "disk GB": round(size.stored * channels * 4 * values / 1e9, 4),
     }
     return _line(store, size, found)
@@ -114,17 +125,28 @@ def _run_line(
     batch = min(settings.batch_size, sequences)
     steps = settings.steps or (settings.training_epochs or 0) * max(sequences // batch - 1, 1)
     test = roles.test * size.epochs
-    flop, branches, parameters = step_cost(of.system, of.channels, network.model_dump_json())
-    times = clock.times(of, preset, batch)
+    flop, branches, parameters = step_cost(of.system, of.channels, network)
+    cpu, gpu = (clock.times(of, preset, batch, unit) for unit in ("cpu", "gpu"))
 
-    def hours(steps: int) -> float:
+    def hours(times: Times, steps: int) -> list[float]:
+        """Return the hours of all runs in their steps, their evaluations and their starts."""
         evaluations = 1 + steps // min(settings.evaluate_every, steps)
         evaluated = evaluations * roles.evaluated * size.epochs + test
-        seconds = steps * times.step + evaluated * times.evaluated
-        return round(of.runs * seconds / 3600, 3)
+        seconds = steps * times.step, evaluated * times.evaluated, times.start
+        return [of.runs * part / 3600 for part in seconds]
 
     fewest = fewest_steps(settings, steps)
-    unit, other = ("gpu", "cpu") if times.on_gpu else ("cpu", "gpu")
+    in_steps, in_evaluations, in_starts = hours(gpu, steps)
+    together = at_once()[1] * in_steps + in_evaluations + in_starts
+    times = {
+        "cpu hours": sum(hours(cpu, steps)),
+        "fewest cpu hours": sum(hours(cpu, fewest)),
+        "gpu hours": in_steps + in_evaluations + in_starts,
+        "fewest gpu hours": sum(hours(gpu, fewest)),
+        "gpu hours in steps": in_steps,
+        "gpu hours in evaluations": in_evaluations,
+        "gpu hours at once": together,
+    }
     # For every test epoch: the probability of each stage by each branch, the stage, and its place.
     predictions = test * (branches * 5 * 4 + 5)
     found = {
@@ -132,10 +154,9 @@ def _run_line(
         "steps": steps,
         "fewest steps": fewest,
         "PFLOP": round(of.runs * steps * batch * flop / 1e15, 3),
-        f"{unit} hours": hours(steps),
-        f"fewest {unit} hours": hours(fewest),
-        **dict.fromkeys((f"{other} hours", f"fewest {other} hours"), NOT_MEASURED),
-        "time from": times.source,
+        **{name: round(value, 3) for name, value in times.items()},
+        "cpu time from": cpu.source,
+        "gpu time from": gpu.source,
         "disk GB": round(of.runs * (4 * parameters + predictions) / 1e9, 4),
         # Weights, the best weights, and two moments of each; gone once the run ends.
         "checkpoint GB": round(4 * 4 * parameters / 1e9, 4),
@@ -152,12 +173,9 @@ def fewest_steps(settings: TrainingSettings, steps: int) -> int:
 
 
 def total(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sum of each column; hours are not measured if those of any line are not."""
-    columns = {c: [line[c] for line in lines] for c in ("runs", "jobs", "PFLOP", *HOURS, "disk GB")}
-    return {
-        column: NOT_MEASURED if NOT_MEASURED in values else round(sum(values), 3)
-        for column, values in columns.items()
-    }
+    """Return the sum of each column."""
+    columns = ("runs", "jobs", "PFLOP", *HOURS, "disk GB")
+    return {column: round(sum(line[column] for line in lines), 3) for column in columns}
 
 
 def perturbed(sizes: Sizes, runs: Sequence[Trainings]) -> tuple[int, float]:
@@ -187,7 +205,7 @@ def perturbed(sizes: Sizes, runs: Sequence[Trainings]) -> tuple[int, float]:
 
 def _scored(workflow: Workflow, run: Trainings) -> float:
     """Return the seconds in which the network of a run scores an epoch."""
-    network = _preset(workflow, run).network_of(run.system).model_dump_json()
+    network = _preset(workflow, run).network_of(run.system)
     return evaluation(step_cost(run.system, run.channels, network)[0])
 
 
@@ -206,20 +224,24 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
     console.print(shown)
     remarks = []
     if early := [line["database"] for line in lines if line["fewest steps"] < line["steps"]]:
-        fewest = {unit: f"fewest {unit.lower()} hours" for unit in ("CPU", "GPU")}
-        known = (
-            f"{_shown(column, whole[column])} {unit} time"
-            for unit, column in fewest.items()
-            if whole[column] != NOT_MEASURED
-        )
-        least = f", {hours} in all the fewest" if (hours := " and ".join(known)) else ""
+        cpu, gpu = (_shown(f"fewest {u} hours", whole[f"fewest {u} hours"]) for u in ("cpu", "gpu"))
         remarks.append(
             f"Early stopping: training on {', '.join(dict.fromkeys(early))} may end before all "
-            f"steps; times and PFLOP above are the most{least}."
+            f"steps; times and PFLOP above are the most, {cpu} CPU time or {gpu} GPU time in all "
+            "the fewest."
         )
-    # The factor is left out: it differs from line to line.
-    times = (line["time from"].partition(", times ")[0] for line in lines if line["runs"])
-    remarks += [f"Times: {source}" for source in dict.fromkeys(times)]
+    # The factors are left out: they differ from line to line.
+    for unit in ("cpu", "gpu"):
+        sources = (line[f"{unit} time from"].split("; ") for line in lines if line["runs"])
+        times = dict.fromkeys(one.partition(SCALED)[0] for of_line in sources for one in of_line)
+        remarks += [f"{unit.upper()} time, {source}" for source in times]
+    number, _, source = at_once()
+    remarks.append(f"GPU time, {number} at once: {source}")
+    if any(SCALED in line[f"{unit} time from"] for line in lines for unit in ("cpu", "gpu")):
+        remarks.append(
+            "Times of other networks, channels and minibatches are scaled by operations, on a GPU "
+            "never down."
+        )
     remarks += dict.fromkeys(f"{line['database']}: {line['sizes from']}" for line in lines)
     console.print(*remarks, sep="\n", markup=False, highlight=False, soft_wrap=True)
 
@@ -227,26 +249,47 @@ def summary(lines: Sequence[Mapping[str, Any]], console: Console) -> None:
 def on_this_machine(lines: Sequence[Mapping[str, Any]], threads: int) -> str:
     """Return how long the whole takes on all cores of this machine, with so many for a training.
 
-    Jobs beside trainings take as long as those of the embedded cohort. Times that are known for
-    GPUs only are those of one GPU, which does one training after the other.
+    Jobs beside trainings take as long as those of the embedded cohort.
     """
     cores = available_cpu_count()
     threads = min(threads, cores)
-    cpu = gpu = 0.0
+    seconds = 0.0
     for line in lines:
         job = job_seconds("score" if line["runs"] else line["stage"])
-        cpu += job * (line["jobs"] - line["runs"])
-        if line["cpu hours"] == NOT_MEASURED:
-            gpu += 3600 * line["gpu hours"]
-        else:
-            cpu += 3600 * line["cpu hours"] * (threads if line["runs"] else 1)
-    where = f"{cores} cores" + (" and one GPU" if gpu else "")
-    return f"In all about {duration(max(cpu / cores, gpu))} on this machine ({where})."
+        seconds += job * (line["jobs"] - line["runs"])
+        seconds += 3600 * line["cpu hours"] * (threads if line["runs"] else 1)
+    return f"In all about {duration(seconds / cores)} on this machine ({cores} cores)."
 
 
-def _shown(column: str, value: float | str) -> str:
-    if isinstance(value, str):
-        return value
+def on_a_gpu(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how long the trainings take on one GPU, and without the database that takes longest.
+
+    Both one training at a time, and as many at once as `at_once` has it.
+    """
+    databases: dict[str, float] = {}
+    for line in lines:
+        if line["runs"]:
+            name = line["database"]
+            databases[name] = databases.get(name, 0) + line["gpu hours"]
+    told = [f"Trainings on one GPU: {_gpu(lines)}."]
+    if len(databases) > 1:
+        longest = max(databases, key=databases.__getitem__)
+        others = [line for line in lines if line["database"] != longest]
+        told.append(f"The same without {longest}: {_gpu(others)}.")
+    return told
+
+
+def _gpu(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return the sums of GPU hours in words."""
+    hours = {column: _shown(column, value) for column, value in total(lines).items()}
+    return (
+        f"{hours['gpu hours']} ({hours['gpu hours in steps']} in steps, "
+        f"{hours['gpu hours in evaluations']} in evaluations); {at_once()[0]} at once "
+        f"{hours['gpu hours at once']}"
+    )
+
+
+def _shown(column: str, value: float) -> str:
     if value and "hours" in column:
         return duration(3600 * value) if value < 100 else f"{value:,.0f} h"
     return f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

@@ -16,7 +16,7 @@ from xsleep.core.errors import InputError
 from xsleep.core.files import write_csv
 from xsleep.core.settings import parsed
 from xsleep.study.costs import Trainings, finished_runs
-from xsleep.study.plan import on_this_machine, perturbed, plan, summary
+from xsleep.study.plan import on_a_gpu, on_this_machine, perturbed, plan, summary
 from xsleep.study.runs import ScratchRuns
 from xsleep.study.sizes import Sizes
 from xsleep.study.study import Study
@@ -42,7 +42,8 @@ def write_plan(files: Sequence[Path], changes: Sequence[str], folder: Path) -> s
     jobs, seconds = perturbed(sizes, runs)
     more = f"{jobs} more jobs and {duration(seconds)} CPU time"
     console.print(f"results/robustness.csv, if asked for, takes {more}.", highlight=False)
-    console.print(on_this_machine(lines, threads), highlight=False)
+    for line in (on_this_machine(lines, threads), *on_a_gpu(lines)):
+        console.print(line, highlight=False, soft_wrap=True)
     return f"{'Plan:':<12}results/plan.csv"
 
 
