@@ -501,8 +501,8 @@ def own(**source):
             "presets/embedded.yaml: training.lr is not a known key; choose from training_epochs",
         ),
         (
-            {"preset_settings": {"embedded": {"training": {"precision": "bf61"}}}},
-            "embedded.yaml: training.precision = 'bf61': Input should be 'float32' or 'bf16'",
+            {"preset_settings": {"released": {"training": {"precision": "bf16"}}}},
+            "presets/released.yaml: training.precision is not a known key; choose from",
         ),
         (
             {"database_settings": {"simulated": {"training": {"patiense": 200}}}},

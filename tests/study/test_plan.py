@@ -302,8 +302,6 @@ def test_time_is_that_of_finished_runs_of_the_same_network(small):
     runs = [finished(small, seconds=s) for s in (400.0, 500.0, 900.0)]
     runs.append(finished(small, channels="EEG-EOG", seconds=1.0))
     runs.append(finished(small, strategy="all", seconds=1.0))
-    bf16 = {**runs[0]["training"], "precision": "bf16"}
-    runs.append(finished(small, training=bf16, seconds=1.0))
     runs.append(finished(small, network={**runs[0]["network"], "kernel": 7}, seconds=1.0))
     *_, line = planned(small, [train()], runs)
     assert line["cpu hours"] == pytest.approx(20 * 0.5 * line["steps"] / 3600, abs=1e-3)

@@ -160,7 +160,6 @@ class Clock:
     def times(self, runs: Trainings, preset: Preset, batch: int, unit: Unit) -> Times:
         """Return the times of trainings with so many sequences in a minibatch, on a CPU or GPU."""
         network = preset.record(runs.system)["network"]
-        precision = preset.training_of(runs.system).precision
         alike = [
             run
             for run in self.finished
@@ -168,7 +167,6 @@ class Clock:
             and (run["device"] == "cpu") == (unit == "cpu")
             and run["channels"].count("-") == runs.channels.count("-")
             and run["training"]["batch_size"] == batch
-            and run["training"].get("precision", "float32") == precision
             and run["network"] == network
             and ("strategy" in run) == (runs.stage == "finetune")  # that evaluate more often
         ]
