@@ -86,7 +86,7 @@ def test_a_share_is_asked_of_torch_and_bounds_what_is_free_but_no_gpu_is_held_to
             5e9,
             "NVIDIA H200: too little memory: 80.0 GB, of which 60.0 free and 14.4 taken by "
             "others; this job took 5.0 GB of its share of 7,000 MB (gpu_mem_mb) and needs more; "
-            "with a larger gpu_mem_mb",
+            "let fewer run at once in the profile, with a larger gpu_mem_mb",
         ),
         (7000, 0.1e9, 5e9, "and needs more; end what else uses the GPU (nvidia-smi), or run fewer"),
         (None, 0.1e9, 5e9, "this job took 5.0 GB and needs more; end what else uses the GPU"),
