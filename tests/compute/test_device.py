@@ -89,7 +89,12 @@ def test_a_share_is_asked_of_torch_and_bounds_what_is_free_but_no_gpu_is_held_to
             "let fewer run at once in the profile, with a larger gpu_mem_mb",
         ),
         (7000, 0.1e9, 5e9, "and needs more; end what else uses the GPU (nvidia-smi), or run fewer"),
-        (None, 0.1e9, 5e9, "this job took 5.0 GB and needs more; end what else uses the GPU"),
+        (
+            None,
+            0.1e9,
+            5e9,
+            "took 5.0 GB and needs more; end what else uses the GPU (nvidia-smi), then the same",
+        ),
         (None, 0.1e9, 79e9, "and 0.3 taken by others; this job took 79.0 GB and needs more; take"),
         (99000, 1e9, 78e9, "of its share of 99,000 MB (gpu_mem_mb) and needs more; take a larger"),
     ],

@@ -80,6 +80,28 @@ def fails(values):
     raise RuntimeError("out of resource:\nshared memory")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
+    ],
+    ids=("of PyTorch", "of Triton"),
+)
+def test_a_check_that_finds_no_memory_does_not_choose_the_plain_functions(monkeypatch, error):
+    """They round differently, so that the training would be another one."""
+
+    def full(values):
+        raise error
+
+    install(monkeypatch, Counted(PLAIN["lstm"], full))
+    with pytest.raises(type(error), match="out of memory"):
+        run("lstm")
+    install(monkeypatch, kernels := Counted(PLAIN["lstm"]))
+    run("lstm")
+    assert kernels.calls == 2  # checked again, and used
+
+
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize(
     ("change", "reason"),

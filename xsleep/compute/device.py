@@ -119,6 +119,11 @@ LACKING = ("out of memory", "STATUS_ALLOC_FAILED", "ALLOCATION_FAILED")
 """Parts of the messages of CUDA and its libraries where a GPU's memory is full."""
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Return whether an error is that of a GPU whose memory is full."""
+    return any(part in str(error) for part in LACKING)
+
+
 @contextmanager
 def limited_memory(megabytes: int | None) -> Iterator[None]:
     """Limit a GPU's memory to this job's share, ``megabytes``, for a block and what follows.
@@ -136,7 +141,7 @@ def limited_memory(megabytes: int | None) -> Iterator[None]:
             torch.cuda.set_per_process_memory_fraction(min(share, 1.0))
         yield
     except RuntimeError as error:
-        if on_gpu and any(part in str(error) for part in LACKING):
+        if on_gpu and lacks_memory(error):
             raise InputError(_lacking(megabytes)) from error
         raise
 
@@ -158,9 +163,8 @@ def _lacking(megabytes: int | None) -> str:
     if megabytes and (megabytes - CONTEXT) * 1_000_000 - own < free:
         remedy = f"let fewer run at once in the profile, with a larger gpu_mem_mb ({smaller})"
     elif others > own:
-        remedy = (
-            "end what else uses the GPU (nvidia-smi), or run fewer at once (a larger gpu_mem_mb)"
-        )
+        fewer = ", or run fewer at once (a larger gpu_mem_mb)" if megabytes else ""
+        remedy = f"end what else uses the GPU (nvidia-smi){fewer}"
     else:
         remedy = f"take a larger GPU ({smaller})"
     return (

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xsleep.compute.device import lacks_memory
+
 Steps = Callable[..., Tensor | tuple[Tensor, ...]]
 """Function of a layer's inputs ``(D, T, ...)`` and weights that returns hidden states and more."""
 
@@ -55,12 +57,18 @@ def agreeing(module: str, name: str, plain: Steps, sample: Callable[[], Sequence
 
     Where they fail, or differ on a sample of the inputs, a warning is given and the plain function
     is returned.
+
+    Raises:
+        RuntimeError: the GPU's memory is full, which says nothing about the kernels. The plain
+            function rounds differently, and would make it another training.
     """
     try:
         kernels: Steps = getattr(import_module(f"xsleep.networks.fast.{module}"), name)
         found = _difference(plain, kernels, sample())
         reason = None if found <= TOLERANCE else f"they differ by {found:.1g} of the largest value"
     except Exception as error:  # of any type, in the compiler or on the device
+        if lacks_memory(error):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     if reason is None:
         return kernels
