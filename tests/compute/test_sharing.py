@@ -59,11 +59,17 @@ def test_the_gpu_is_the_first_that_jobs_see(smi, monkeypatch, visible):
     assert asked.read_text().split()[-1] == f"--id={visible.split(',')[0]}"
 
 
+def test_a_warning_of_nvidia_smi_is_not_taken_for_a_gpu(smi):
+    smi("WARNING: infoROM is corrupted at gpu 0000:3B:00.0\nNVIDIA H200, 140000")
+    assert shares(4) == (36_700, 146_800)
+
+
 @pytest.mark.parametrize(
     ("text", "visible", "why"),
     [
         ("No devices were found", None, "No devices were found"),
         ("NVIDIA GB10, [N/A]", None, "[N/A]"),
+        ("", None, "status 0"),
         ("NVIDIA H200, 140000", "", "CUDA_VISIBLE_DEVICES"),
     ],
 )

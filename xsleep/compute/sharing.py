@@ -8,6 +8,7 @@ process has all multiprocessors, so that the same algorithms are chosen.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -54,7 +55,7 @@ def shares(most: int) -> tuple[int, int]:
     try:
         name, free = _free()
     except InputError as error:
-        _tell(f"{error}: jobs compute on the CPU; if there is one, set gpu_mem_mb in the profile")
+        _tell(f"{error}: no limit to jobs; if they use one, set gpu_mem_mb in the profile")
         return 0, 0
     at_once = max(min(most, free // NEEDED), 1)
     line = f"{name}, {free:,} MB free: {at_once} at once, {free // at_once:,} MB each"
@@ -85,11 +86,10 @@ def _free() -> tuple[str, int]:
         raise InputError(f"none found (nvidia-smi: {error.strerror})") from error
     except subprocess.TimeoutExpired as error:
         raise InputError(f"none found (nvidia-smi: no answer within {WAIT} s)") from error
-    first = (done.stdout.strip() or done.stderr.strip()).partition("\n")[0]
-    name, _, mebibytes = first.rpartition(", ")
-    if not mebibytes.isdecimal():
-        raise InputError(f"none found (nvidia-smi: {first})")
-    return name, int(mebibytes) * 2**20 // 10**6
+    said = done.stdout.strip() or done.stderr.strip() or f"status {done.returncode}"
+    if not (gpu := re.search(r"^(.+), (\d+)$", said, re.M)):  # warnings may stand before it
+        raise InputError(f"none found (nvidia-smi: {said.splitlines()[0]})")
+    return gpu[1], int(gpu[2]) * 2**20 // 10**6
 
 
 def start_mps() -> MPS | None:
