@@ -247,7 +247,8 @@ def floor(s: NetworkSettings) -> Figures:
     for part, count in parts.items():
         yield Figure(part, epochs * count / 1e9, "GFLOP")
     total = 1000 * epochs * sum(parts.values())
-    for name, rate in (("peak", FLOAT32), ("rate of a large product", PRODUCT), ("TF32", TF32)):
+    rates = {"peak": FLOAT32, "rate of a large product": PRODUCT, "peak of TF32": TF32}
+    for name, rate in rates.items():
         yield Figure(f"at the {name}", total / rate, "ms")
     yield Figure("feature maps", 1000 * epochs * traffic(s) / BANDWIDTH, "ms")
     chain = 2 * (FRAMES + s.sequence_length) + 4 * s.gru_layers * s.sequence_length
@@ -602,18 +603,20 @@ def main() -> None:
     scale = TINY if given.tiny else FULL
     where = machine()
     print(", ".join(f"{name} {value}" for name, value in where.items()), flush=True)
-    rows = []
-    # Kernels are compiled anew, so that the time of the first step is that of a new machine.
-    with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, TRITON_CACHE_DIR=cache):
-        for name, measure in measurements(scale).items():
-            if re.search(given.only, name):
-                figures = told(name, measure, given.seconds)
-                rows += [{"name": name, **figure._asdict(), **where} for figure in figures]
-    if given.output:
-        with given.output.open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["name", *Figure._fields, *where])
-            writer.writeheader()
-            writer.writerows(rows)
+    chosen = {n: m for n, m in measurements(scale).items() if re.search(given.only, n)}
+    if not chosen:
+        parser.error(f"--only {given.only}: nothing has such a name")
+    with (
+        open(given.output or os.devnull, "w", newline="", buffering=1) as file,
+        # Kernels are compiled anew, so that the time of the first step is that of a new machine.
+        tempfile.TemporaryDirectory() as cache,
+        patch.dict(os.environ, TRITON_CACHE_DIR=cache),
+    ):
+        writer = csv.DictWriter(file, ["name", *Figure._fields, *where])
+        writer.writeheader()
+        for name, measure in chosen.items():
+            figures = told(name, measure, given.seconds)
+            writer.writerows({"name": name, **figure._asdict(), **where} for figure in figures)
 
 
 def told(name: str, measure: Callable[[], Iterable[Figure]], seconds: float) -> list[Figure]:
