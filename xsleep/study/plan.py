@@ -290,6 +290,8 @@ def _gpu(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _shown(column: str, value: float) -> str:
-    if value and "hours" in column:
+    if not value:
+        return "0"
+    if "hours" in column:
         return duration(3600 * value) if value < 100 else f"{value:,.0f} h"
     return f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
