@@ -78,6 +78,31 @@ def test_what_fails_is_a_line_and_what_was_measured_before_stays(gpu_step, capsy
     assert capsys.readouterr().out == "it: step 1.5 ms, failed RuntimeError: out of memory\n"
 
 
+def test_what_was_measured_is_written_before_the_next_begins(gpu_step, monkeypatch, tmp_path):
+    """A fault of a GPU may end the process, and an interruption does."""
+
+    def ended():
+        raise KeyboardInterrupt
+
+    of = {"one": lambda: [gpu_step.Figure("step", 1.5, "ms")], "other": ended}
+    monkeypatch.setattr(gpu_step, "measurements", lambda scale: of)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    file = tmp_path / "figures.csv"
+    monkeypatch.setattr(sys, "argv", ["gpu_step.py", "--tiny", "--output", str(file)])
+    with pytest.raises(KeyboardInterrupt):
+        gpu_step.main()
+    (row,) = csv.DictReader(file.read_text().splitlines())
+    assert (row["name"], row["quantity"], row["value"]) == ("one", "step", "1.5")
+
+
+def test_a_name_that_nothing_has_is_refused(gpu_step, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(sys, "argv", ["gpu_step.py", "--tiny", "--only", "grph"])
+    with pytest.raises(SystemExit):
+        gpu_step.main()
+    assert capsys.readouterr().err.endswith("error: --only grph: nothing has such a name\n")
+
+
 def test_nothing_is_begun_once_the_time_is_over(gpu_step, capsys):
     gpu_step.told("it", pytest.fail, 0)
     assert capsys.readouterr().out == "it: not measured 0 s are over\n"
