@@ -57,7 +57,7 @@ except InputError as error:
 """
     done = subprocess.run([sys.executable, "-c", share], capture_output=True, text=True)
     assert done.stdout.startswith(f"{torch.cuda.get_device_name()}: too little memory: "), done
-    assert "took 0.4 GB of its share of 1,100 MB (gpu_mem_mb) and needs more; raise" in done.stdout
+    assert "took 0.4 GB of its share of 1,100 MB (gpu_mem_mb) and needs more; let" in done.stdout
 
 
 @pytest.mark.parametrize("resident", (True, False))
