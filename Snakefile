@@ -53,12 +53,14 @@ rule figures:
 
 onstart:
     shared = workflow.global_resources.get("gpu_mem_mb")  # of profiles/gpu
-    if getattr(shared, "value", shared):
-        MPS = start_mps()  # which ends with this process
     try:
+        if getattr(shared, "value", shared):
+            MPS = start_mps()  # which ends with this process
         MESSAGES.on_start(workflow.dag)
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    except KeyboardInterrupt:
+        raise WorkflowError("interrupted before any job") from None
 
 
 onsuccess:

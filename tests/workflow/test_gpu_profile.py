@@ -118,6 +118,34 @@ def test_mps_ends_after_a_run_that_was_killed(tmp_path, sent):
     assert said(tmp_path, "quit")
 
 
+WAITS = "while ! test -e {folder}/released; do sleep 0.1; done"
+
+
+def test_the_output_of_a_run_ends_with_it_although_mps_has_not_ended(tmp_path):
+    """Else `snakemake ... | tee log` would wait for jobs that a killed run has left."""
+    run = start(tmp_path, RECORDING, control=CONTROL.replace("else", f"else {WAITS};"))
+    try:
+        printed, _ = run.communicate(timeout=60)
+        assert run.returncode == 0, printed
+        assert (tmp_path / "said").read_text() == "started\n"
+    finally:
+        (tmp_path / "released").touch()
+    assert said(tmp_path, "quit")
+
+
+def test_ctrl_c_while_mps_does_not_answer_is_a_line(tmp_path):
+    run = start(tmp_path, RECORDING, control=CONTROL.replace("; else", f"; {WAITS}; else"))
+    try:
+        assert said(tmp_path, "started")
+        os.killpg(run.pid, signal.SIGINT)
+        printed, _ = run.communicate(timeout=60)
+    finally:
+        (tmp_path / "released").touch()
+    assert run.returncode != 0
+    assert "interrupted before any job" in printed and "Traceback" not in printed
+    assert said(tmp_path, "quit")
+
+
 @pytest.mark.parametrize(
     ("control", "code", "why"),
     [

@@ -127,6 +127,7 @@ class MPS:
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # or a pipe of the user would wait for its end
             text=True,
             env=own,
             start_new_session=True,  # Ctrl-C is for the jobs
