@@ -55,7 +55,8 @@ onstart:
     shared = workflow.global_resources.get("gpu_mem_mb")  # of profiles/gpu
     try:
         if getattr(shared, "value", shared):
-            MPS = start_mps()  # which ends with this process
+            global MPS  # which ends where nothing refers to it, and with this process
+            MPS = start_mps()
         MESSAGES.on_start(workflow.dag)
     except InputError as error:
         raise WorkflowError(str(error)) from None

@@ -317,6 +317,16 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
+def clear_workspaces() -> None:
+    """Free the workspaces of cuBLAS: 32 MiB for each stream and thread that multiplied matrices.
+
+    A training has streams of its own, so they would add up. One that a graph was captured with
+    stays in the graph's memory, and the next graph has another.
+    """
+    if torch.cuda.is_available():
+        torch._C._cuda_clearCublasWorkspaces()
+
+
 def milliseconds(step: Callable[[], object], seconds: float) -> float:
     """Return the milliseconds of a step, of the fastest of several runs of these seconds."""
 
@@ -358,6 +368,7 @@ def measured(variant: Variant, scale: Scale) -> Figures:
             EXPECTED[sizes] = begun(Training(plain, scale, place))
     if torch.cuda.is_available():
         gc.collect()
+        clear_workspaces()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with applied(variant) as place, warnings.catch_warnings(record=True) as told:
@@ -400,6 +411,8 @@ def parts(variant: Variant, scale: Scale) -> list[Figure]:
             group = group_of(event.key)
             counts[group] += event.count
             times[group] += event.self_device_time_total if on_gpu else event.self_cpu_time_total
+    if not any(times.values()):
+        raise InputError("the profiler saw no kernel")
     figures = []
     for group in filter(times.get, GROUPS):
         took, count = times[group], counts[group]
@@ -515,13 +528,14 @@ def processes(scale: Scale, by_mps: bool) -> Figures:
 def in_one_process(scale: Scale) -> Figures:
     """Yield the milliseconds of a step of several trainings in this process, each on a stream.
 
-    Only the speed is of use: they share PyTorch's random numbers and the workspace of cuBLAS.
+    Only the speed is of use: they share PyTorch's random numbers.
     """
     with applied(DEFAULT) as place:
         trainings = [Training(DEFAULT, scale, place) for _ in range(max(scale.at_once))]
         for training in trainings:
             for _ in range(FIRST):
                 training.step()
+            clear_workspaces()  # all are captured on one stream, and would have one workspace
         on_gpu = place.type == "cuda"
         own = [
             torch.cuda.stream(torch.cuda.Stream()) if on_gpu else nullcontext() for _ in trainings

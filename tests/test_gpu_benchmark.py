@@ -3,6 +3,9 @@
 import csv
 import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,6 +104,18 @@ def test_a_name_that_nothing_has_is_refused(gpu_step, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         gpu_step.main()
     assert capsys.readouterr().err.endswith("error: --only grph: nothing has such a name\n")
+
+
+def test_a_profiler_that_sees_no_kernel_is_a_line(gpu_step, monkeypatch, capsys):
+    """As where a container does not let it."""
+
+    @contextmanager
+    def blind(activities):
+        yield SimpleNamespace(key_averages=list)
+
+    monkeypatch.setattr(gpu_step, "profile", blind)
+    gpu_step.told("parts", partial(gpu_step.parts, gpu_step.DEFAULT, gpu_step.TINY), 1e9)
+    assert capsys.readouterr().out == "parts: not measured the profiler saw no kernel\n"
 
 
 def test_nothing_is_begun_once_the_time_is_over(gpu_step, capsys):

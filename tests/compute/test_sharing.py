@@ -109,6 +109,20 @@ def test_mps_that_does_not_start_leaves_the_environment_as_it_was(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("import sys; print('a note', file=sys.stderr)", ""),
+        ("raise SystemExit('CUDA error 805')", "CUDA error 805"),
+        ("import os; os.abort()", "a program there: status -6"),
+    ],
+    ids=("served, with a note", "refused", "crashed"),
+)
+def test_whether_mps_serves_a_program_is_its_status_and_not_what_it_says(monkeypatch, program, why):
+    monkeypatch.setattr(sharing, "CLIENT", program)
+    assert sharing._refusal() == why
+
+
 def test_mps_of_the_user_serves_as_it_is(monkeypatch, capsys):
     monkeypatch.setenv(sharing.PIPES, "/run/mps")
     monkeypatch.setattr(sharing, "MPS", pytest.fail)

@@ -41,7 +41,7 @@ def test_a_gpu_has_an_index_and_what_is_free_of_it_is_known():
 
 
 def test_a_process_takes_no_more_than_its_share():
-    """A process limited to 500 MB can allocate 400 MB once; a line says which share it needs."""
+    """A process limited to 500 MB can allocate 400 MB once; a line says what to do."""
     share = """
 import torch
 from xsleep.compute import device

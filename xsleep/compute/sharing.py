@@ -158,7 +158,9 @@ def _refusal() -> str:
         )
     except subprocess.TimeoutExpired:
         return f"a program on the GPU was not served within {WAIT} s"
-    return done.stderr.strip().rpartition("\n")[2]
+    if not done.returncode:
+        return ""
+    return done.stderr.strip().rpartition("\n")[2] or f"a program there: status {done.returncode}"
 
 
 def main() -> None:
