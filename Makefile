@@ -1,6 +1,7 @@
 # make table2         set up .venv, then Table 2 on the embedded cohort
 # make test           set up .venv, then the tests
-# make test-long      more studies through Snakemake: transfer, kills, several processes (5 minutes)
+# make test-long      more studies through Snakemake: transfer, kills, several processes; plans of all
+#                     documented commands (7 minutes)
 # make test-slurm     install and start a Slurm, as root, and run the workflow through it (6 minutes)
 # make test-dvc       carry results through DVC to a clone (3 minutes)
 # make test-interrupted  kill runs at 50 random moments, finish them, and compare all files (half an hour)

@@ -1,8 +1,14 @@
-"""Folders of reference data beside the project."""
+"""Folders of reference data beside the project; kernels are interpreted where no GPU is."""
+
+import os
 
 import pytest
+import torch
 
 from tests.helpers.recordings import SHARED, existing
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before any test imports Triton
 
 
 @pytest.fixture

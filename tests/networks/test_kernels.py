@@ -11,8 +11,6 @@ from tests.helpers.recordings import ROOT
 from xsleep.compute import device
 
 DEVICE = device.best()
-if DEVICE.type == "cpu":  # Triton asks when it is imported
-    os.environ["TRITON_INTERPRET"] = "1"
 pytest.importorskip("triton", reason="Triton is not installed: make test-kernels installs it")
 
 from tests.helpers.rounding import SINGLE  # noqa: E402

@@ -196,6 +196,7 @@ def without(words, *options):
     return kept
 
 
+@pytest.mark.long
 def test_snakemake_plans_what_it_is_asked_for(project):
     """Targets that are named with the same options are asked for together, as a run takes seconds.
 
