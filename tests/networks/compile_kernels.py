@@ -20,7 +20,7 @@ SHARED_MEMORY = 227 * 1024
 SEQUENCES = (32, 64, 128, 256, 512)
 
 SOME = 32, 128
-"""Those that the variants are compiled for, of which the products of 128 may be in parts."""
+"""Numbers of sequences that the variants are compiled for. With 128 a product may be in parts."""
 
 VARIANTS = {
     "tf32x3": {"PRECISION": "tf32x3"},
